@@ -1,0 +1,221 @@
+// One side of a bidirectional stream, over gRPC's callback API: reads are delivered one at a time,
+// writes are queued and never block the caller.
+#ifndef SERVICES_TRANSPORT_STREAM_H_
+#define SERVICES_TRANSPORT_STREAM_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "grpcpp/grpcpp.h"
+#include "services/transport/errors.h"
+
+namespace closewrite {
+
+// Messages that may wait to be written on one stream; past that the stream is ended with
+// RESOURCE_EXHAUSTED, and the peer comes again and hears the newest state.
+inline constexpr size_t kQueuedMessagesMax = 4096;
+
+// Server side. Keeps itself alive until gRPC is done with it. Callbacks are called from gRPC's
+// threads, one at a time per stream; `on_end` exactly once, last. Thread-safe.
+template <class Request, class Response>
+class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
+ public:
+  struct Callbacks {
+    std::function<void(Request)> on_message;
+    std::function<void()> on_end;
+  };
+
+  // Makes a stream; hand `get()` to gRPC as the reactor, then call Begin.
+  static std::shared_ptr<ServerStream> Make() {
+    auto stream = std::shared_ptr<ServerStream>(new ServerStream);
+    stream->self_ = stream;
+    return stream;
+  }
+
+  // Starts reading. Callbacks may hold a reference to the stream; they are dropped at the end.
+  void Begin(Callbacks callbacks) {
+    callbacks_ = std::move(callbacks);
+    this->StartRead(&request_);
+  }
+
+  // Queues a message. False when the stream has ended or its queue is full (it is then being
+  // ended).
+  bool Send(Response response) {
+    absl::MutexLock lock(&mutex_);
+    if (finishing_) return false;
+    if (queue_.size() >= kQueuedMessagesMax) {
+      FinishLocked(absl::ResourceExhaustedError("the peer reads too slowly"));
+      return false;
+    }
+    queue_.push_back(std::move(response));
+    WriteNextLocked();
+    return true;
+  }
+
+  // Ends the stream after what is queued has been written. Only the first call counts.
+  void End(const absl::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    FinishLocked(status);
+  }
+
+ private:
+  ServerStream() = default;
+
+  void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || finished_) return;
+    if (!queue_.empty()) {
+      writing_ = true;
+      this->StartWrite(&queue_.front());
+    } else if (finishing_) {
+      finished_ = true;
+      this->Finish(ToGrpc(final_status_));
+    }
+  }
+
+  void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finishing_) return;
+    finishing_ = true;
+    final_status_ = status;
+    WriteNextLocked();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return End(absl::OkStatus());
+    callbacks_.on_message(std::move(request_));
+    request_ = Request();
+    this->StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    queue_.pop_front();
+    if (!ok) {
+      queue_.clear();
+      FinishLocked(absl::UnavailableError("the peer is gone"));
+    }
+    WriteNextLocked();
+  }
+
+  void OnCancel() override { End(absl::CancelledError("the peer is gone")); }
+
+  void OnDone() override {
+    if (callbacks_.on_end) callbacks_.on_end();
+    callbacks_ = {};
+    auto self = std::move(self_);  // the last reference of ours; may delete this
+  }
+
+  std::shared_ptr<ServerStream> self_;
+  Callbacks callbacks_;
+  Request request_;
+  absl::Mutex mutex_;
+  std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status final_status_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Client side; the same rules. `on_end` gets the server's status.
+template <class Request, class Response>
+class ClientStream : public grpc::ClientBidiReactor<Request, Response> {
+ public:
+  struct Callbacks {
+    std::function<void(Response)> on_message;
+    std::function<void(const absl::Status&)> on_end;
+  };
+  // Binds the reactor to a call, such as
+  //   [&](grpc::ClientContext* context, auto* reactor) { stub->async()->Attend(context, reactor); }
+  using Starter =
+      std::function<void(grpc::ClientContext*, grpc::ClientBidiReactor<Request, Response>*)>;
+
+  static std::shared_ptr<ClientStream> Start(const Starter& starter, Callbacks callbacks) {
+    auto stream = std::shared_ptr<ClientStream>(new ClientStream);
+    stream->self_ = stream;
+    stream->callbacks_ = std::move(callbacks);
+    starter(&stream->context_, stream.get());
+    stream->AddHold();  // writes come from outside of reactions; released once, by CloseLocked
+    stream->StartRead(&stream->response_);
+    stream->StartCall();
+    return stream;
+  }
+
+  // Queues a message. False when the stream has ended or its queue is full (it is then being
+  // cancelled).
+  bool Send(Request request) {
+    absl::MutexLock lock(&mutex_);
+    if (closed_) return false;
+    if (queue_.size() >= kQueuedMessagesMax) {
+      CloseLocked();
+      context_.TryCancel();
+      return false;
+    }
+    queue_.push_back(std::move(request));
+    WriteNextLocked();
+    return true;
+  }
+
+  // Breaks the stream off; `on_end` follows.
+  void Cancel() {
+    absl::MutexLock lock(&mutex_);
+    CloseLocked();
+    context_.TryCancel();
+  }
+
+ private:
+  ClientStream() = default;
+
+  void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_ || closed_ || queue_.empty()) return;
+    writing_ = true;
+    this->StartWrite(&queue_.front());
+  }
+
+  void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (closed_) return;
+    closed_ = true;
+    this->RemoveHold();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      absl::MutexLock lock(&mutex_);
+      CloseLocked();
+      return;
+    }
+    callbacks_.on_message(std::move(response_));
+    response_ = Response();
+    this->StartRead(&response_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    queue_.pop_front();
+    if (!ok) CloseLocked();
+    WriteNextLocked();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    if (callbacks_.on_end) callbacks_.on_end(FromGrpc(status));
+    callbacks_ = {};
+    auto self = std::move(self_);
+  }
+
+  std::shared_ptr<ClientStream> self_;
+  Callbacks callbacks_;
+  grpc::ClientContext context_;
+  Response response_;
+  absl::Mutex mutex_;
+  std::deque<Request> queue_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_TRANSPORT_STREAM_H_
