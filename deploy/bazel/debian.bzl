@@ -31,6 +31,7 @@ debian_rules_cc = repository_rule(
 _PKG_CONFIG = {
     "grpc++": "grpc++",
     "gtest": "gtest",
+    "gtest_main": "gtest_main",
     "gmock": "gmock",
     "openssl": "libcrypto",
     "protobuf": "protobuf",

@@ -4,13 +4,13 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/message.h"
+#include "services/config/nearest.h"
 
 namespace closewrite {
 
@@ -42,10 +42,6 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 // use this).
 absl::Status SetField(std::string_view origin, std::string_view name, std::string_view value,
                       google::protobuf::Message* message);
-
-// The candidate with the smallest edit distance to `word`, if it is near enough to be a likely
-// typing error (distance <= 1 + length/4, case folded); "" otherwise.
-std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace closewrite
 

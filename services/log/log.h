@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite {
 
@@ -16,7 +16,7 @@ namespace closewrite {
 class LogValue {
  public:
   template <class T>
-  LogValue(const T& value) : text_(absl::StrCat(value)) {}   // NOLINT: meant to be implicit
+  LogValue(const T& value) : text_(StrCat(value)) {}   // NOLINT: meant to be implicit
   LogValue(bool value) : text_(value ? "true" : "false") {}  // NOLINT
   const std::string& text() const { return text_; }
 

@@ -21,6 +21,9 @@ absl::Status CheckRelativePath(std::string_view path);
 // 0-9 . _ -`, starting with a letter or digit. `what` is used in the message, such as "volume".
 absl::Status CheckName(std::string_view what, std::string_view name);
 
+// True when the bytes are well-formed UTF-8 (RFC 3629), NUL included.
+bool IsUtf8(std::string_view bytes);
+
 // For people: valid UTF-8 without control characters stays as it is; other bytes become \xNN,
 // newline \n, tab \t, carriage return \r, backslash \\. Never put the result back into a file
 // operation.

@@ -1,0 +1,143 @@
+#include "services/cli/client.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "services/log/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "services/transport/server.h"
+
+namespace closewrite {
+namespace {
+
+constexpr absl::Duration kBackoffMin = absl::Milliseconds(100);
+constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+constexpr int kBackoffDoublingsMax = 10;
+// How often a wait for the connection looks whether the user has pressed Ctrl-C.
+constexpr absl::Duration kConnectPoll = absl::Milliseconds(100);
+
+// Full jitter between half and all of a pause that doubles.
+absl::Duration Backoff(int failures, absl::BitGen& random) {
+  const int doublings = std::min(failures, kBackoffDoublingsMax);
+  const absl::Duration longest = std::min(kBackoffMax, kBackoffMin * (1 << doublings));
+  return longest * absl::Uniform(random, 0.5, 1.0);
+}
+
+}  // namespace
+
+std::string NewRequestId() {
+  absl::BitGen random;
+  uint64_t high = absl::Uniform<uint64_t>(random);
+  uint64_t low = absl::Uniform<uint64_t>(random);
+  high = (high & ~0xF000ull) | 0x4000ull;        // version 4
+  low = (low & ~(3ull << 62)) | (2ull << 62);  // variant
+  return absl::StrFormat("%08x-%04x-%04x-%04x-%012x", high >> 32, high >> 16 & 0xFFFF,
+                         high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFFull);
+}
+
+std::string ConnectionProblem(std::string_view message) {
+  const size_t colon = message.rfind(": ");
+  if (colon != std::string_view::npos) message.remove_prefix(colon + 2);
+  std::string problem(absl::StripSuffix(ToAbsl(message), "."));
+  // `Connection refused`, but not `GOAWAY received`.
+  if (problem.size() > 1 && absl::ascii_islower(problem[1])) {
+    problem[0] = absl::ascii_tolower(problem[0]);
+  }
+  return problem.empty() ? "no answer" : problem;
+}
+
+Client::Client(Options options)
+    : options_(std::move(options)),
+      channel_(Connect(options_.coordinator)),
+      jobs_(v1::JobService::NewStub(channel_)),
+      pipelines_(v1::PipelineService::NewStub(channel_)),
+      events_(v1::EventService::NewStub(channel_)),
+      fleet_(v1::FleetService::NewStub(channel_)) {}
+
+absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {
+  const Limits limits = {absl::InfiniteFuture(), options_.call_timeout, options_.connect_timeout};
+  const absl::Status status =
+      Repeat(limits, [&](grpc::ClientContext* context, bool* /*heard*/) {
+        return FromGrpc(call(context));
+      });
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::DeadlineExceededError(
+      StrCat("coordinator ", options_.coordinator, " did not answer within ",
+                   absl::FormatDuration(options_.call_timeout), "; --timeout gives it longer"));
+}
+
+absl::Status Client::Repeat(const Limits& limits, Try try_once) {
+  absl::BitGen random;
+  std::optional<absl::Time> lost_at;
+  bool noticed = false;
+  for (int failures = 0;; ++failures) {
+    const absl::Time begun = options_.clock->Now();
+    bool heard = false;
+    absl::Status status =
+        WaitForChannel(std::min(limits.deadline, begun + options_.connect_timeout));
+    if (status.ok()) {
+      grpc::ClientContext context;
+      const absl::Time deadline =
+          std::min(limits.deadline, options_.clock->Now() + limits.one_try);
+      if (deadline != absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(deadline));
+      Interrupts::Scope scope(options_.interrupts, [&] { context.TryCancel(); });
+      status = try_once(&context, &heard);
+      heard_ = heard_ || status.ok();
+      if (status.ok()) return status;
+    }
+    if (options_.interrupts->Pending()) return absl::CancelledError("interrupted");
+    const absl::Time now = options_.clock->Now();
+    if (now >= limits.deadline) return absl::DeadlineExceededError("the time is up");
+    if (!absl::IsUnavailable(status)) return status;
+    if (heard) {
+      heard_ = true;
+      noticed = false;
+      failures = 0;
+    }
+    const absl::Duration patience = heard_ ? limits.patience : options_.connect_timeout;
+    if (heard || !lost_at.has_value()) lost_at = heard ? now : begun;
+    if (now - *lost_at >= patience) return Unreachable(status, *lost_at, false);
+    if (!noticed && now - *lost_at >= options_.connect_timeout) {
+      noticed = true;
+      options_.on_notice(std::string(Unreachable(status, *lost_at, true).message()));
+    }
+    const absl::Time until = std::min(limits.deadline, *lost_at + patience);
+    options_.interrupts->Wait(std::min(Backoff(failures, random), until - now));
+  }
+}
+
+// A call on a channel that is still connecting would hang on a host that swallows packets, without telling
+// that from a slow answer.
+absl::Status Client::WaitForChannel(absl::Time until) {
+  for (;;) {
+    const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+    // The call itself tells best why the connection failed.
+    if (state == GRPC_CHANNEL_READY || state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+      return absl::OkStatus();
+    }
+    const absl::Time now = options_.clock->Now();
+    if (options_.interrupts->Pending()) return absl::CancelledError("interrupted");
+    if (now >= until) return absl::UnavailableError("no answer");
+    channel_->WaitForStateChange(state, absl::ToChronoTime(std::min(until, now + kConnectPoll)));
+  }
+}
+
+absl::Status Client::Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const {
+  std::string text =
+      StrCat("coordinator ", options_.coordinator, " can't be reached since ",
+                   absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (",
+                   ConnectionProblem(ToStd(status.message())), "): ");
+  if (goes_on) {
+    StrAppend(&text, "still trying, for ", absl::FormatDuration(kReconnectMax), " at most");
+  } else {
+    StrAppend(&text, "is closewrite-coordinator running there? Set --coordinator or ",
+                    "CLOSEWRITE_COORDINATOR.");
+  }
+  return absl::UnavailableError(text);
+}
+
+}  // namespace closewrite

@@ -1,0 +1,30 @@
+// The shape of a command: what it is called, what it takes, what it does.
+#ifndef SERVICES_CLI_COMMAND_H_
+#define SERVICES_CLI_COMMAND_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "services/cli/invocation.h"
+
+namespace closewrite {
+
+// Does the work. The number is the exit code; a status is printed as one line and turned into one.
+using Action = std::function<absl::StatusOr<int>(Invocation&)>;
+
+struct Command {
+  std::string name;       // one or two words, such as "pipeline apply"
+  std::string arguments;  // for help, such as "JOB... [--reason TEXT]"
+  std::string summary;    // one sentence
+  std::string examples;   // lines; may be empty
+  bool names = false;     // takes `-o name`
+  // Declares options and arguments; what it returns is run once they are parsed.
+  std::function<Action(CLI::App&)> declare;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_COMMAND_H_

@@ -1,0 +1,44 @@
+// Ctrl-C as a value: counted, waited for, and able to break off a blocking call.
+#ifndef SERVICES_CLI_INTERRUPTS_H_
+#define SERVICES_CLI_INTERRUPTS_H_
+
+#include <functional>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace closewrite {
+
+// Interrupts that the user gave and the program has not acted upon yet. Thread-safe.
+class Interrupts {
+ public:
+  // While it lives, an interrupt calls `hook`, at once if one is pending already. After its destructor
+  // returns, `hook` runs no more. One at a time; `hook` must not block.
+  class Scope {
+   public:
+    Scope(Interrupts* interrupts, std::function<void()> hook);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Interrupts* const interrupts_;
+  };
+
+  // The user pressed Ctrl-C. Called from a thread, never from a signal handler.
+  void Notify();
+  bool Pending() const;
+  // The program has acted upon one interrupt.
+  void Acknowledge();
+  // Waits for an interrupt, at most `timeout`. True when one is pending.
+  bool Wait(absl::Duration timeout);
+
+ private:
+  mutable absl::Mutex mutex_;
+  int pending_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void()> hook_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_INTERRUPTS_H_

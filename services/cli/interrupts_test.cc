@@ -1,0 +1,51 @@
+#include "services/cli/interrupts.h"
+
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace closewrite {
+namespace {
+
+TEST(Interrupts, CountsEachOne) {
+  Interrupts interrupts;
+  EXPECT_FALSE(interrupts.Pending());
+  interrupts.Notify();
+  interrupts.Notify();
+  interrupts.Acknowledge();
+  EXPECT_TRUE(interrupts.Pending());
+  interrupts.Acknowledge();
+  EXPECT_FALSE(interrupts.Pending());
+  interrupts.Acknowledge();
+  EXPECT_FALSE(interrupts.Wait(absl::ZeroDuration()));
+}
+
+TEST(Interrupts, WakesWhoWaits) {
+  Interrupts interrupts;
+  std::thread user([&] { interrupts.Notify(); });
+  EXPECT_TRUE(interrupts.Wait(absl::Seconds(30)));
+  user.join();
+}
+
+TEST(Interrupts, CallsTheHookOfTheScopeOnly) {
+  Interrupts interrupts;
+  int calls = 0;
+  {
+    Interrupts::Scope scope(&interrupts, [&] { ++calls; });
+    interrupts.Notify();
+    EXPECT_EQ(calls, 1);
+  }
+  interrupts.Notify();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Interrupts, CallsTheHookAtOnceWhenOneIsPending) {
+  Interrupts interrupts;
+  interrupts.Notify();
+  int calls = 0;
+  Interrupts::Scope scope(&interrupts, [&] { ++calls; });
+  EXPECT_EQ(calls, 1);
+}
+
+}  // namespace
+}  // namespace closewrite

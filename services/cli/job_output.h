@@ -1,0 +1,33 @@
+// Jobs on stdout, in each format.
+#ifndef SERVICES_CLI_JOB_OUTPUT_H_
+#define SERVICES_CLI_JOB_OUTPUT_H_
+
+#include <string>
+#include <vector>
+
+#include "closewrite/v1/job.pb.h"
+#include "services/cli/invocation.h"
+
+namespace closewrite {
+
+// SUCCEEDED, FAILED or CANCELLED: nothing happens to it unless somebody asks.
+bool IsFinal(const v1::Job& job);
+
+// "running", coloured by how it should make one feel.
+Cell StateCell(v1::JobState state);
+
+// Why it waits, or why it ended as it did; "" when there is nothing to say.
+std::string WhyText(const v1::Job& job);
+
+// "41 42 43".
+std::string JobIdsText(const std::vector<int64_t>& job_ids);
+
+// Prints jobs as -o says: a table, one object a line, or ids alone.
+void PrintJobs(Invocation& invocation, const std::vector<v1::Job>& jobs, Format fallback);
+
+// Prints one job with its attempts.
+void PrintJob(Invocation& invocation, const v1::GetJobResponse& story);
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_JOB_OUTPUT_H_

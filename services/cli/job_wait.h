@@ -1,0 +1,33 @@
+// Waiting for jobs to finish.
+#ifndef SERVICES_CLI_JOB_WAIT_H_
+#define SERVICES_CLI_JOB_WAIT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/cli/invocation.h"
+
+namespace closewrite {
+
+// How long a second Ctrl-C after the first cancels the jobs.
+inline constexpr absl::Duration kCancelWindow = absl::Seconds(2);
+
+struct JobWaitOptions {
+  // In text formats: print the name of each published file, and at a timeout the ids of unfinished jobs.
+  // Off when the ids are printed already.
+  bool print_results = true;
+  // The caller made these jobs: a second Ctrl-C cancels them.
+  bool may_cancel = false;
+};
+
+// Waits until all are final, --timeout, or Ctrl-C; prints each job as it finishes (an object a line with
+// -o json). Returns the exit code: 0 when all succeeded; the command's own code of the first job, in the order
+// of `job_ids`, that did not (128 + N for signal N; 1 when no code is known); 124; 130. NOT_FOUND when one does
+// not exist.
+absl::StatusOr<int> WaitForJobs(Invocation& invocation, const std::vector<int64_t>& job_ids,
+                                const JobWaitOptions& options);
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_JOB_WAIT_H_

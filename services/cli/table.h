@@ -1,0 +1,69 @@
+// Tables of text for people.
+#ifndef SERVICES_CLI_TABLE_H_
+#define SERVICES_CLI_TABLE_H_
+
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace closewrite {
+
+enum class Color { kNone, kRed, kGreen, kYellow, kCyan, kDim };
+
+// `text` between the escape sequences of `color` (ECMA-48, SGR); as it is for kNone.
+std::string Paint(std::string_view text, Color color);
+
+// Columns that a terminal needs for UTF-8 text: 2 for East Asian wide characters and emoji, 0 for
+// combining marks, 1 for all else (an approximation of wcwidth(3) that depends on no locale).
+int TextWidth(std::string_view text);
+
+// The longest prefix of `text` that fits into `width` columns, ending in an ellipsis when it was cut.
+std::string Shorten(std::string_view text, int width);
+
+// `text` without what could command a terminal: control characters (C0, DEL, C1) and bytes that are not
+// UTF-8 become `\xNN`. For text of other machines, which may quote the name of a file.
+std::string Printable(std::string_view text);
+
+struct Column {
+  std::string heading;
+  bool right = false;  // numbers
+  int width_min = 0;   // for tables that grow while they are read
+};
+
+struct Cell {
+  Cell(std::string text, Color color = Color::kNone)  // NOLINT: meant to be implicit
+      : text(std::move(text)), color(color) {}
+  std::string text;
+  Color color;
+};
+
+// How tables look on one output.
+struct Style {
+  bool color = false;
+  int width_max = 0;  // the last column is cut to fit; 0: never
+};
+
+// Collects rows and prints them under headings, two blanks between columns, none at a line's end.
+// Cells are made Printable.
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // `cells` may be shorter than the columns.
+  void Add(std::vector<Cell> cells);
+
+  // Prints what was added since the last call, and the headings before the first. Columns only grow.
+  void Print(std::ostream& out, const Style& style);
+
+ private:
+  void PrintRow(std::ostream& out, const std::vector<Cell>& cells, const Style& style) const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;  // not printed yet
+  bool headed_ = false;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_TABLE_H_

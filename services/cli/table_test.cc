@@ -1,0 +1,79 @@
+#include "services/cli/table.h"
+
+#include <sstream>
+
+#include "gtest/gtest.h"
+
+namespace closewrite {
+namespace {
+
+TEST(TextWidth, CountsColumnsAndNotBytes) {
+  EXPECT_EQ(TextWidth("abc"), 3);
+  EXPECT_EQ(TextWidth("Übergröße"), 9);
+  EXPECT_EQ(TextWidth("日本"), 4);
+  EXPECT_EQ(TextWidth("e\xcc\x81"), 1);      // e and a combining acute accent
+  EXPECT_EQ(TextWidth("\xff\xfe"), 2);       // not UTF-8
+  EXPECT_EQ(TextWidth("\xe6\x97"), 2);       // cut off
+  EXPECT_EQ(TextWidth("\xf0\x9f\x98\x80"), 2);
+}
+
+TEST(Shorten, CutsAtCodePoints) {
+  EXPECT_EQ(Shorten("abcdef", 6), "abcdef");
+  EXPECT_EQ(Shorten("abcdef", 4), "abc…");
+  EXPECT_EQ(Shorten("日本語", 4), "日…");
+  EXPECT_EQ(Shorten("abc", 0), "");
+}
+
+TEST(Printable, DisarmsControlCharacters) {
+  EXPECT_EQ(Printable("a\x1b[31mb"), "a\\x1b[31mb");
+  EXPECT_EQ(Printable("a\nb\tc"), "a\\x0ab\\x09c");
+  EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");  // CSI as a C1 control
+  EXPECT_EQ(Printable("Ü\xff"), "Ü\\xff");
+  EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");  // overlong
+}
+
+TEST(Table, AlignsByWidth) {
+  Table table({{"ID", true}, {"INPUT"}, {"WHY"}});
+  table.Add({{"7"}, {"in:Ü.csv"}, {"waits"}});
+  table.Add({{"1234"}, {"in:日本.csv"}, {""}});
+  std::ostringstream out;
+  table.Print(out, {});
+  EXPECT_EQ(out.str(),
+            "  ID  INPUT        WHY\n"
+            "   7  in:Ü.csv     waits\n"
+            "1234  in:日本.csv\n");
+}
+
+TEST(Table, CutsTheLastColumnOnATerminal) {
+  Table table({{"ID"}, {"WHY"}});
+  table.Add({{"1"}, {"a long reason"}});
+  std::ostringstream out;
+  table.Print(out, {.width_max = 10});
+  EXPECT_EQ(out.str(), "ID  WHY\n1   a lon…\n");
+}
+
+TEST(Table, ColorsOnlyWhenAsked) {
+  Table table({{"STATE"}, {"X"}});
+  table.Add({{"failed", Color::kRed}, {"y"}});
+  std::ostringstream plain;
+  Table copy = table;
+  copy.Print(plain, {});
+  EXPECT_EQ(plain.str().find('\x1b'), std::string::npos);
+  std::ostringstream colored;
+  table.Print(colored, {.color = true});
+  EXPECT_EQ(colored.str(), "STATE   X\n\x1b[31mfailed\x1b[0m  y\n");
+}
+
+TEST(Table, GrowsWithoutRepeatingItsHeadings) {
+  Table table({{"KIND", false, 6}, {"FILE"}});
+  std::ostringstream out;
+  table.Print(out, {});
+  table.Add({{"create"}, {"a"}});
+  table.Print(out, {});
+  table.Add({{"close_write"}, {"b"}});
+  table.Print(out, {});
+  EXPECT_EQ(out.str(), "KIND    FILE\ncreate  a\nclose_write  b\n");
+}
+
+}  // namespace
+}  // namespace closewrite

@@ -1,0 +1,136 @@
+#include "services/config/command_line.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/text_format.h"
+#include "services/config/config.h"
+#include "services/log/str_cat.h"
+#include "services/version/version.h"
+
+namespace closewrite {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+
+// A field that one word can set.
+bool IsScalar(const FieldDescriptor* field) {
+  if (field->is_repeated()) return false;
+  return field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE ||
+         field->message_type()->full_name() == "google.protobuf.Duration";
+}
+
+std::string OneLine(std::string text) { return absl::StrReplaceAll(text, {{"\n", " "}}); }
+
+// Reads one configuration and remembers where each field came from.
+class Reader {
+ public:
+  Reader(std::string program, google::protobuf::Message* config)
+      : program_(std::move(program)), config_(*config) {}
+
+  std::optional<int> Run(int argc, char** argv) {
+    CLI::App app{"Closewrite: finished files become jobs elsewhere.", program_};
+    std::string file;
+    bool check = false;
+    std::map<std::string, std::string> flags;
+    app.add_option("--config", file, "configuration file (YAML)");
+    app.add_flag("--check-config", check, "print the configuration and where it came from");
+    app.set_version_flag("--version", StrCat(program_, " ", kVersion));
+    AddFlags(app, flags);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app.exit(error);
+      return RefuseConfiguration(program_, StrCat(error.what(), "; see --help"));
+    }
+    if (absl::Status read = Read(file, flags); !read.ok()) {
+      return RefuseConfiguration(program_, std::string(read.message()));
+    }
+    if (!check) return std::nullopt;
+    Print();
+    return kExitOk;
+  }
+
+ private:
+  void AddFlags(CLI::App& app, std::map<std::string, std::string>& flags) {
+    const Descriptor* descriptor = config_.GetDescriptor();
+    for (int i = 0; i < descriptor->field_count(); ++i) {
+      const FieldDescriptor* field = descriptor->field(i);
+      if (!IsScalar(field)) continue;
+      const std::string flag = "--" + absl::StrReplaceAll(field->name(), {{"_", "-"}});
+      app.add_option(flag, flags[field->name()],
+                     absl::StrCat("overrides `", field->name(), "` of the file"));
+    }
+  }
+
+  absl::Status Read(const std::string& file, const std::map<std::string, std::string>& flags) {
+    if (!file.empty()) {
+      if (absl::Status s = LoadYaml(file, &config_); !s.ok()) return s;
+      std::vector<const FieldDescriptor*> set;
+      config_.GetReflection()->ListFields(config_, &set);
+      for (const FieldDescriptor* field : set) origin_[field->name()] = file;
+    }
+    for (const auto& [name, unused] : flags) {
+      const std::string variable = "CLOSEWRITE_" + absl::AsciiStrToUpper(name);
+      const char* value = getenv(variable.c_str());
+      if (value == nullptr || *value == '\0') continue;
+      if (absl::Status s = SetField(variable, name, value, &config_); !s.ok()) return s;
+      origin_[name] = variable;
+    }
+    for (const auto& [name, value] : flags) {
+      if (value.empty()) continue;
+      const std::string flag = "--" + absl::StrReplaceAll(name, {{"_", "-"}});
+      if (absl::Status s = SetField(flag, name, value, &config_); !s.ok()) return s;
+      origin_[name] = flag;
+    }
+    return absl::OkStatus();
+  }
+
+  void Print() {
+    google::protobuf::TextFormat::Printer printer;
+    printer.SetSingleLineMode(true);
+    const Descriptor* descriptor = config_.GetDescriptor();
+    for (int i = 0; i < descriptor->field_count(); ++i) {
+      const FieldDescriptor* field = descriptor->field(i);
+      auto origin = origin_.find(field->name());
+      if (origin == origin_.end()) {
+        std::cout << field->name() << ": (default)\n";
+        continue;
+      }
+      const int count =
+          field->is_repeated() ? config_.GetReflection()->FieldSize(config_, field) : 1;
+      for (int j = 0; j < count; ++j) {
+        std::string text;
+        printer.PrintFieldValueToString(config_, field, field->is_repeated() ? j : -1, &text);
+        std::cout << field->name() << ": " << text << "  # from " << origin->second << "\n";
+      }
+    }
+  }
+
+  const std::string program_;
+  google::protobuf::Message& config_;
+  std::map<std::string, std::string> origin_;
+};
+
+}  // namespace
+
+std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,
+                                   google::protobuf::Message* config) {
+  return Reader(program, config).Run(argc, argv);
+}
+
+int RefuseConfiguration(const std::string& program, const std::string& message) {
+  std::cerr << program << ": " << OneLine(message) << std::endl;
+  return kExitUsage;
+}
+
+}  // namespace closewrite

@@ -1,0 +1,180 @@
+#include "services/coordinator/attend_service.h"
+
+#include <utility>
+
+#include "services/config/config.h"
+#include "services/coordinator/convert.h"
+#include "services/log/log.h"
+
+namespace closewrite {
+
+AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed)
+    : loop_(*loop),
+      subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
+
+AttendService::~AttendService() { subscription_.reset(); }
+
+grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::Attend(
+    grpc::CallbackServerContext*) {
+  auto visit = std::make_shared<Visit>();
+  visit->stream = Stream::Make();
+  Stream* reactor = visit->stream.get();
+  reactor->Begin({
+      .on_message = [this,
+                     visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
+      .on_end = [this, visit] { OnEnd(visit); },
+  });
+  return reactor;
+}
+
+void AttendService::Shutdown() {
+  std::map<SessionId, std::shared_ptr<Stream>> streams;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    streams.swap(streams_);
+  }
+  for (const auto& [session, stream] : streams) {
+    stream->End(absl::UnavailableError("the coordinator is stopping"));
+  }
+}
+
+void AttendService::OnMessage(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+  if (!visit->greeted) {
+    visit->greeted = true;
+    Greet(visit, request);
+  }
+  Report(visit, std::move(request));
+}
+
+void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendRequest& request) {
+  if (!request.has_executor()) {
+    visit->stream->End(absl::InvalidArgumentError("executor: the first message must carry it"));
+    return;
+  }
+  absl::StatusOr<ExecutorHello> hello = FromProto(request.executor());
+  if (!hello.ok()) return visit->stream->End(hello.status());
+  auto ttl = std::make_shared<absl::Duration>();
+  const std::string name = hello->name;
+  loop_.Submit(
+      [hello = *hello, visit, ttl](Engine& engine, StoreTransaction&, absl::Time now) {
+        absl::StatusOr<SessionId> opened = engine.dispatch().Open(hello, now);
+        if (!opened.ok()) return opened.status();
+        visit->session = *opened;
+        *ttl = engine.fleet().session_ttl;
+        return absl::OkStatus();
+      },
+      [this, visit, ttl, name](const absl::Status& status) {
+        if (!status.ok()) return visit->stream->End(status);
+        std::shared_ptr<Stream> replaced;
+        {
+          absl::MutexLock lock(&mutex_);
+          if (stopping_) return visit->stream->End(absl::UnavailableError("stopping"));
+          replaced = std::exchange(streams_[visit->session], visit->stream);
+        }
+        if (replaced != nullptr) replaced->End(absl::AbortedError("a newer stream has taken over"));
+        LogInfo("executor attends", {{"executor", name}, {"session", visit->session}});
+        v1::AttendResponse response;
+        response.set_session_id(visit->session);
+        *response.mutable_session_ttl() = ToProto(*ttl);
+        visit->stream->Send(std::move(response));
+      });
+}
+
+void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+  absl::StatusOr<AttendReport> report = FromProto(request);
+  if (!report.ok()) return visit->stream->End(report.status());
+  auto reply = std::make_shared<AttendReply>();
+  const int64_t sequence = request.sequence();
+  const bool heartbeat = request.heartbeat();
+  loop_.Submit(
+      [visit, reply, report = *std::move(report)](Engine& engine, StoreTransaction& tx,
+                                                  absl::Time now) mutable {
+        // Empty when the hello, which came before in the same order, was refused.
+        if (visit->session.empty()) return absl::CancelledError("no session");
+        report.session = visit->session;
+        absl::StatusOr<AttendReply> got = engine.dispatch().Report(tx, report, now);
+        if (!got.ok()) return got.status();
+        *reply = *std::move(got);
+        return absl::OkStatus();
+      },
+      [this, visit, reply, sequence, heartbeat](const absl::Status& status) {
+        if (!status.ok()) return visit->stream->End(status);
+        v1::AttendResponse response;
+        response.set_answered_sequence(sequence);
+        for (const Lease& lease : reply->settled) *response.add_settled() = ToProto(lease);
+        for (const auto& [lease, length] : reply->log_lengths) {
+          v1::LogAck* ack = response.add_log_acks();
+          *ack->mutable_lease() = ToProto(lease);
+          ack->set_length(length);
+        }
+        for (const Grant& grant : reply->resend) *response.add_assignments() = ToProto(grant);
+        if (heartbeat) {
+          SendHeld(visit->session, std::move(response));
+        } else {
+          visit->stream->Send(std::move(response));
+        }
+      });
+}
+
+void AttendService::OnEnd(const std::shared_ptr<Visit>& visit) {
+  loop_.Submit(
+      [this, visit](Engine& engine, StoreTransaction&, absl::Time) {
+        if (visit->session.empty()) return absl::OkStatus();
+        absl::MutexLock lock(&mutex_);
+        auto it = streams_.find(visit->session);
+        if (it == streams_.end() || it->second != visit->stream) return absl::OkStatus();
+        streams_.erase(it);
+        engine.dispatch().Disconnect(visit->session);
+        return absl::OkStatus();
+      },
+      [visit](const absl::Status&) {
+        if (!visit->session.empty()) {
+          LogInfo("executor's stream ended", {{"session", visit->session}});
+        }
+      });
+}
+
+void AttendService::OnChange(const Effects& effects) {
+  std::map<SessionId, v1::AttendResponse> messages;
+  for (const Grant& grant : effects.grants) {
+    *messages[grant.session].add_assignments() = ToProto(grant);
+  }
+  for (const SessionId& session : effects.revoked) messages[session].set_complete(true);
+  for (auto& [session, message] : messages) {
+    if (message.complete()) {
+      SendHeld(session, std::move(message));
+    } else if (std::shared_ptr<Stream> stream = Find(session)) {
+      stream->Send(std::move(message));
+    }
+  }
+  for (const SessionId& session : effects.expired) {
+    if (std::shared_ptr<Stream> stream = Find(session)) {
+      stream->End(absl::NotFoundError("the session has expired"));
+    }
+  }
+}
+
+void AttendService::SendHeld(const SessionId& session, v1::AttendResponse response) {
+  std::shared_ptr<Stream> stream = Find(session);
+  if (stream == nullptr) return;
+  response.set_complete(true);
+  bool alive = false;
+  loop_.Inspect([&](const Engine& engine) {
+    auto it = engine.fleet().sessions.find(session);
+    if (it == engine.fleet().sessions.end()) return;
+    alive = true;
+    for (const auto& [job, token] : it->second.leases) {
+      *response.add_held() = ToProto(Lease{job, token});
+    }
+  });
+  if (alive) stream->Send(std::move(response));
+}
+
+std::shared_ptr<AttendService::Stream> AttendService::Find(const SessionId& session) {
+  absl::MutexLock lock(&mutex_);
+  auto it = streams_.find(session);
+  return it == streams_.end() ? nullptr : it->second;
+}
+
+}  // namespace closewrite

@@ -1,0 +1,55 @@
+// The stream between executors and the coordinator: converts, calls the store loop, converts.
+#ifndef SERVICES_COORDINATOR_ATTEND_SERVICE_H_
+#define SERVICES_COORDINATOR_ATTEND_SERVICE_H_
+
+#include <map>
+#include <memory>
+
+#include "absl/synchronization/mutex.h"
+#include "closewrite/v1/attend.grpc.pb.h"
+#include "services/coordinator/change_feed.h"
+#include "services/coordinator/store_loop.h"
+#include "services/transport/stream.h"
+
+namespace closewrite {
+
+// Thread-safe. Must outlive the server that it is registered with.
+class AttendService : public v1::AttendService::CallbackService {
+ public:
+  // Neither is owned.
+  AttendService(StoreLoop* loop, ChangeFeed* feed);
+  ~AttendService() override;
+
+  grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* Attend(
+      grpc::CallbackServerContext* context) override;
+
+  // Ends all streams with UNAVAILABLE; sessions live on.
+  void Shutdown();
+
+ private:
+  using Stream = ServerStream<v1::AttendRequest, v1::AttendResponse>;
+  // One stream, from its hello to its end.
+  struct Visit {
+    std::shared_ptr<Stream> stream;
+    SessionId session;  // set by the hello; used on the store loop's thread alone
+    bool greeted = false;
+  };
+
+  void OnMessage(const std::shared_ptr<Visit>& visit, v1::AttendRequest request);
+  void Greet(const std::shared_ptr<Visit>& visit, const v1::AttendRequest& request);
+  void Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request);
+  void OnEnd(const std::shared_ptr<Visit>& visit);
+  void OnChange(const Effects& effects);
+  void SendHeld(const SessionId& session, v1::AttendResponse response);
+  std::shared_ptr<Stream> Find(const SessionId& session);
+
+  StoreLoop& loop_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<SessionId, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<ChangeFeed::Subscription> subscription_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_ATTEND_SERVICE_H_

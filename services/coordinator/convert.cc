@@ -1,0 +1,320 @@
+#include "services/coordinator/convert.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/config/config.h"
+#include "services/log/str_cat.h"
+#include "services/transport/errors.h"
+#include "services/volume/path.h"
+
+namespace closewrite {
+namespace {
+
+constexpr int kLabelsMax = 64;
+constexpr int kSlotsMax = 10000;
+constexpr int kOutputsMax = 10000;
+constexpr size_t kMessageBytesKept = 4096;
+
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
+  return WithField(absl::InvalidArgumentError(absl::StrCat(field, ": ", what)), ToStd(field),
+                   ToStd(what));
+}
+
+absl::StatusOr<FileVersion> FileFromProto(const v1::FileVersion& file) {
+  if (absl::Status s = CheckName("volume", file.volume()); !s.ok()) {
+    return Invalid("file.volume", s.message());
+  }
+  if (absl::Status s = CheckRelativePath(file.path()); !s.ok()) {
+    return Invalid("file.path", s.message());
+  }
+  return FileVersion{.volume = file.volume(),
+                     .path = file.path(),
+                     .inode = file.inode(),
+                     .size = file.size(),
+                     .mtime_ns = file.mtime_ns()};
+}
+
+absl::Time TimeFromProto(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+absl::StatusOr<std::vector<OutputFile>> OutputsFromProto(const v1::AttemptResult& result) {
+  if (result.files_size() > kOutputsMax) {
+    return Invalid("results.files", absl::StrCat("at most ", kOutputsMax, " files a job"));
+  }
+  std::vector<OutputFile> outputs;
+  for (const v1::OutputFile& file : result.files()) {
+    if (absl::Status s = CheckRelativePath(file.path()); !s.ok()) {
+      return Invalid("results.files.path", s.message());
+    }
+    if (IsPrivate(file.path())) {
+      return Invalid("results.files.path", "nothing is published below .closewrite/");
+    }
+    outputs.push_back(OutputFile{file.path(), file.size(), file.sha256()});
+  }
+  return outputs;
+}
+
+absl::StatusOr<AttendReport::Result> ResultFromProto(const v1::AttemptResult& result) {
+  absl::StatusOr<std::vector<OutputFile>> outputs = OutputsFromProto(result);
+  if (!outputs.ok()) return outputs.status();
+  const Outcome outcome = static_cast<Outcome>(result.outcome());
+  const bool known = outcome >= Outcome::kSucceeded && outcome <= Outcome::kTemporaryFailure &&
+                     outcome != Outcome::kPublishFailed;
+  if (!known) return Invalid("results.outcome", "an executor can't report this outcome");
+  Finished end{.token = FencingToken{result.lease().token()},
+               .outcome = outcome,
+               .exit_code = result.exit_code(),
+               .signal = result.signal(),
+               .message = result.message().substr(0, kMessageBytesKept),
+               .outputs = *std::move(outputs),
+               .cpu = FromProto(result.cpu()),
+               .max_rss_bytes = result.max_rss_bytes()};
+  return AttendReport::Result{JobId{result.lease().job_id()}, std::move(end)};
+}
+
+}  // namespace
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* timestamp) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  timestamp->set_seconds(seconds);
+  timestamp->set_nanos(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds)));
+}
+
+#define CLOSEWRITE_SET_TIME(message, field, time)                           \
+  if ((time) != absl::InfinitePast() && (time) != absl::InfiniteFuture()) { \
+    SetTime((time), (message).mutable_##field());                           \
+  }
+
+v1::LeaseRef ToProto(const Lease& lease) {
+  v1::LeaseRef proto;
+  proto.set_job_id(lease.job.value);
+  proto.set_token(lease.token.value);
+  return proto;
+}
+
+v1::FileVersion ToProto(const FileVersion& file) {
+  v1::FileVersion proto;
+  proto.set_volume(file.volume);
+  proto.set_path(file.path);
+  proto.set_inode(file.inode);
+  proto.set_size(file.size);
+  proto.set_mtime_ns(file.mtime_ns);
+  return proto;
+}
+
+v1::OutputFile ToProto(const OutputFile& file) {
+  v1::OutputFile proto;
+  proto.set_path(file.path);
+  proto.set_size(file.size);
+  proto.set_sha256(file.sha256);
+  return proto;
+}
+
+v1::FileEvent ToProto(const FileEvent& event) {
+  v1::FileEvent proto;
+  proto.set_sequence(event.sequence);
+  proto.set_kind(static_cast<v1::EventKind>(event.kind));
+  proto.set_evidence(static_cast<v1::Evidence>(event.evidence));
+  proto.set_source(static_cast<v1::EventSource>(event.source));
+  *proto.mutable_file() = ToProto(event.file);
+  CLOSEWRITE_SET_TIME(proto, observed_at, event.observed_at);
+  return proto;
+}
+
+v1::EventRecord ToProto(const EventRecord& record) {
+  v1::EventRecord proto;
+  proto.set_id(record.id);
+  proto.set_host(record.host);
+  *proto.mutable_event() = ToProto(record.event);
+  CLOSEWRITE_SET_TIME(proto, received_at, record.received_at);
+  return proto;
+}
+
+v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting,
+                const Progress* progress) {
+  v1::Job proto;
+  proto.set_id(job.id.value);
+  proto.set_pipeline(job.pipeline);
+  proto.set_state(static_cast<v1::JobState>(job.state));
+  if (waiting.reason != WaitingReason::kNone) {
+    proto.mutable_waiting()->set_reason(static_cast<v1::WaitingReason>(waiting.reason));
+    proto.mutable_waiting()->set_message(waiting.message);
+  }
+  if (!job.input.path.empty()) *proto.mutable_input() = ToProto(job.input);
+  proto.set_output_volume(job.output_volume);
+  for (const OutputFile& file : job.outputs) *proto.add_outputs() = ToProto(file);
+  proto.set_attempts(job.attempts);
+  if (pipeline != nullptr) proto.set_attempts_max(pipeline->retry.attempts);
+  proto.set_crashes(job.crashes);
+  proto.set_token(job.token.value);
+  proto.set_executor(job.executor);
+  proto.set_host(job.host);
+  proto.set_exit_code(job.exit_code);
+  proto.set_message(job.message);
+  if (progress != nullptr) {
+    proto.mutable_progress()->set_done(progress->done);
+    proto.mutable_progress()->set_total(progress->total);
+    proto.mutable_progress()->set_unit(progress->unit);
+  }
+  CLOSEWRITE_SET_TIME(proto, created_at, job.created_at);
+  CLOSEWRITE_SET_TIME(proto, due_at, job.due_at);
+  CLOSEWRITE_SET_TIME(proto, leased_at, job.leased_at);
+  CLOSEWRITE_SET_TIME(proto, started_at, job.started_at);
+  CLOSEWRITE_SET_TIME(proto, finished_at, job.finished_at);
+  CLOSEWRITE_SET_TIME(proto, observed_at, job.observed_at);
+  return proto;
+}
+
+v1::Attempt ToProto(const Attempt& attempt) {
+  v1::Attempt proto;
+  proto.set_token(attempt.token.value);
+  proto.set_number(attempt.number);
+  proto.set_executor(attempt.executor);
+  proto.set_host(attempt.host);
+  proto.set_pid(attempt.pid);
+  proto.set_outcome(static_cast<v1::AttemptOutcome>(attempt.outcome));
+  proto.set_exit_code(attempt.exit_code);
+  proto.set_signal(attempt.signal);
+  proto.set_message(attempt.message);
+  CLOSEWRITE_SET_TIME(proto, leased_at, attempt.leased_at);
+  CLOSEWRITE_SET_TIME(proto, started_at, attempt.started_at);
+  CLOSEWRITE_SET_TIME(proto, ended_at, attempt.ended_at);
+  *proto.mutable_cpu() = ToProto(attempt.cpu);
+  proto.set_max_rss_bytes(attempt.max_rss_bytes);
+  proto.set_log_bytes(attempt.log_bytes);
+  return proto;
+}
+
+#undef CLOSEWRITE_SET_TIME
+
+v1::VolumeStatus ToProto(const VolumeReport& report) {
+  v1::VolumeStatus proto;
+  proto.set_volume(report.volume);
+  proto.set_root(report.root);
+  proto.set_volume_id(report.volume_id);
+  proto.set_state(static_cast<v1::VolumeState>(report.state));
+  proto.set_message(report.message);
+  proto.set_read_only(report.read_only);
+  proto.set_watched_directories(report.watched_directories);
+  proto.set_overflows(report.overflows);
+  proto.set_unacknowledged_events(report.unacknowledged_events);
+  return proto;
+}
+
+v1::Assignment ToProto(const Grant& grant) {
+  v1::Assignment proto;
+  const Pipeline& pipeline = *grant.pipeline;
+  *proto.mutable_lease() = ToProto(Lease{grant.job.id, grant.job.token});
+  proto.set_pipeline(grant.job.pipeline);
+  proto.set_attempt(grant.job.attempts);
+  for (const std::string& argument : pipeline.command) proto.add_command(argument);
+  for (const auto& [name, value] : pipeline.env) (*proto.mutable_env())[name] = value;
+  if (!grant.job.input.path.empty()) *proto.mutable_input() = ToProto(grant.job.input);
+  proto.set_output_volume(grant.job.output_volume);
+  if (pipeline.timeout != absl::InfiniteDuration()) {
+    *proto.mutable_timeout() = ToProto(pipeline.timeout);
+  }
+  *proto.mutable_visible_within() = ToProto(pipeline.visible_within);
+  *proto.mutable_kill_after() = ToProto(pipeline.kill_after);
+  return proto;
+}
+
+v1::PublishOrder ToPublishOrder(const Job& job) {
+  v1::PublishOrder proto;
+  *proto.mutable_lease() = ToProto(Lease{job.id, job.token});
+  proto.set_volume(job.output_volume);
+  for (const OutputFile& file : job.outputs) *proto.add_files() = ToProto(file);
+  return proto;
+}
+
+Lease FromProto(const v1::LeaseRef& lease) {
+  return Lease{JobId{lease.job_id()}, FencingToken{lease.token()}};
+}
+
+absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event) {
+  absl::StatusOr<FileVersion> file = FileFromProto(event.file());
+  if (!file.ok()) return file.status();
+  if (event.sequence() <= 0) return Invalid("events.sequence", "must be positive");
+  if (event.kind() < v1::EVENT_KIND_CLOSE_WRITE || event.kind() > v1::EVENT_KIND_ATTRIB) {
+    return Invalid("events.kind", "is not an event of a file");
+  }
+  if (event.evidence() < 0 || event.evidence() > v1::EVIDENCE_UNCHECKED) {
+    return Invalid("events.evidence", "is unknown");
+  }
+  if (event.source() != v1::EVENT_SOURCE_INOTIFY && event.source() != v1::EVENT_SOURCE_RESCAN) {
+    return Invalid("events.source", "is unknown");
+  }
+  return FileEvent{.sequence = event.sequence(),
+                   .kind = static_cast<EventKind>(event.kind()),
+                   .evidence = static_cast<Evidence>(event.evidence()),
+                   .source = static_cast<EventSource>(event.source()),
+                   .file = *std::move(file),
+                   .observed_at = TimeFromProto(event.observed_at())};
+}
+
+absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {
+  if (absl::Status s = CheckName("volume", status.volume()); !s.ok()) {
+    return Invalid("volumes.volume", s.message());
+  }
+  return VolumeReport{.volume = status.volume(),
+                      .root = status.root(),
+                      .volume_id = status.volume_id(),
+                      .state = static_cast<VolumeState>(status.state()),
+                      .message = status.message(),
+                      .read_only = status.read_only(),
+                      .watched_directories = status.watched_directories(),
+                      .overflows = status.overflows(),
+                      .unacknowledged_events = status.unacknowledged_events()};
+}
+
+absl::StatusOr<ExecutorHello> FromProto(const v1::ExecutorHello& hello) {
+  if (absl::Status s = CheckName("executor", hello.name()); !s.ok()) {
+    return Invalid("executor.name", s.message());
+  }
+  if (absl::Status s = CheckName("host", hello.host()); !s.ok()) {
+    return Invalid("executor.host", s.message());
+  }
+  if (hello.slots() < 1 || hello.slots() > kSlotsMax) {
+    return Invalid("executor.slots", absl::StrCat("must be 1 to ", kSlotsMax));
+  }
+  if (hello.labels_size() > kLabelsMax) {
+    return Invalid("executor.labels", absl::StrCat("at most ", kLabelsMax));
+  }
+  ExecutorHello plain{
+      .name = hello.name(),
+      .host = hello.host(),
+      .session = hello.session_id(),
+      .labels = {hello.labels().begin(), hello.labels().end()},
+      .slots = hello.slots(),
+      .volume_roots = {hello.volume_roots().begin(), hello.volume_roots().end()},
+      .read_only_volumes = {hello.read_only_volumes().begin(), hello.read_only_volumes().end()},
+      .version = hello.version(),
+      .address = hello.address()};
+  return plain;
+}
+
+absl::StatusOr<AttendReport> FromProto(const v1::AttendRequest& request) {
+  AttendReport report;
+  report.heartbeat = request.heartbeat();
+  report.draining = request.draining();
+  for (const v1::RunningAttempt& running : request.running()) {
+    report.running.push_back({FromProto(running.lease()), running.pid(),
+                              Progress{running.progress().done(), running.progress().total(),
+                                       running.progress().unit()}});
+  }
+  for (const v1::AttemptResult& result : request.results()) {
+    absl::StatusOr<AttendReport::Result> plain = ResultFromProto(result);
+    if (!plain.ok()) return plain.status();
+    report.results.push_back(*std::move(plain));
+  }
+  for (const v1::LogChunk& chunk : request.logs()) {
+    if (chunk.offset() < 0) return Invalid("logs.offset", "must not be negative");
+    report.logs.push_back({FromProto(chunk.lease()), chunk.offset(), chunk.data()});
+  }
+  return report;
+}
+
+}  // namespace closewrite

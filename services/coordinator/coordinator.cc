@@ -1,0 +1,145 @@
+#include "services/coordinator/coordinator.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "services/config/config.h"
+#include "services/coordinator/api/event_service.h"
+#include "services/coordinator/api/fleet_service.h"
+#include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/pipeline_codec.h"
+#include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/attend_service.h"
+#include "services/coordinator/change_feed.h"
+#include "services/coordinator/core/engine.h"
+#include "services/coordinator/observe_service.h"
+#include "services/coordinator/store/sqlite_store.h"
+#include "services/coordinator/store_loop.h"
+#include "services/log/log.h"
+#include "services/transport/server.h"
+
+namespace closewrite {
+namespace {
+
+constexpr absl::Duration kSessionTtlDefault = absl::Seconds(10);
+constexpr absl::Duration kSessionTtlMin = absl::Seconds(1);
+constexpr absl::Duration kSessionTtlMax = absl::Minutes(10);
+constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
+
+// 128 random bits in hexadecimal digits.
+SessionId NewSessionId() {
+  absl::BitGen random;
+  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
+double RandomFraction() {
+  static thread_local absl::BitGen random;
+  return absl::Uniform(random, 0.0, 1.0);
+}
+
+absl::StatusOr<absl::Duration> SessionTtl(const v1::CoordinatorConfig& config) {
+  if (!config.has_session_ttl()) return kSessionTtlDefault;
+  const absl::Duration ttl = FromProto(config.session_ttl());
+  if (ttl < kSessionTtlMin || ttl > kSessionTtlMax) {
+    return absl::InvalidArgumentError("session_ttl: must be 1s to 10m");
+  }
+  return ttl;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
+  constexpr absl::string_view kSqlite = "sqlite:";
+  if (where.empty()) {
+    return absl::InvalidArgumentError("store: is missing; say `store: sqlite:/path/to/file.db`");
+  }
+  if (!absl::StartsWith(where, kSqlite)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: \"", where, "\" is not supported; say `sqlite:/path/to/file.db`"));
+  }
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store =
+      SqliteStore::Open(std::string(absl::StripPrefix(where, kSqlite)));
+  if (!store.ok()) {
+    return absl::Status(store.status().code(), absl::StrCat("store: ", store.status().message()));
+  }
+  return *std::move(store);
+}
+
+}  // namespace
+
+// In order of construction; each uses those above it.
+struct Coordinator::Parts {
+  Parts(std::unique_ptr<Store> opened, const Clock* clock, absl::Duration session_ttl)
+      : store(std::move(opened)),
+        engine({.session_ttl = session_ttl,
+                .random = RandomFraction,
+                .new_session_id = NewSessionId,
+                .decode_pipeline = DecodeStoredPipeline}),
+        loop(store.get(), &engine, &feed, clock),
+        attend(&loop, &feed),
+        observe(&loop, &feed),
+        jobs({.loop = &loop, .feed = &feed}),
+        pipelines({.loop = &loop, .feed = &feed}),
+        events({.loop = &loop, .feed = &feed}),
+        fleet({.loop = &loop, .feed = &feed}) {}
+
+  std::unique_ptr<Store> store;
+  Engine engine;
+  ChangeFeed feed;
+  StoreLoop loop;
+  AttendService attend;
+  ObserveService observe;
+  JobService jobs;
+  PipelineService pipelines;
+  EventService events;
+  FleetService fleet;
+  std::unique_ptr<Server> server;
+};
+
+Coordinator::Coordinator(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Coordinator::~Coordinator() { Shutdown(); }
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::CoordinatorConfig& config,
+                                                                const Clock* clock) {
+  if (config.listen().empty()) {
+    return absl::InvalidArgumentError("listen: is missing; say `listen: 0.0.0.0:7400`");
+  }
+  absl::StatusOr<absl::Duration> session_ttl = SessionTtl(config);
+  if (!session_ttl.ok()) return session_ttl.status();
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store());
+  if (!store.ok()) return store.status();
+
+  auto parts = std::make_unique<Parts>(*std::move(store), clock, *session_ttl);
+  if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start({.listen = config.listen(),
+                     .reflection = !config.has_reflection() || config.reflection(),
+                     .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
+                                  &parts->events, &parts->fleet}});
+  if (!server.ok()) return server.status();
+  parts->server = *std::move(server);
+  LogInfo("serving", {{"listen", config.listen()},
+                      {"port", parts->server->port()},
+                      {"store", config.store()},
+                      {"durability", parts->store->Durability()}});
+  return std::unique_ptr<Coordinator>(new Coordinator(std::move(parts)));
+}
+
+int Coordinator::port() const { return parts_->server->port(); }
+
+void Coordinator::Shutdown() {
+  parts_->server->Drain();
+  parts_->attend.Shutdown();
+  parts_->observe.Shutdown();
+  parts_->jobs.Shutdown();
+  parts_->events.Shutdown();
+  parts_->server->Shutdown(kShutdownGrace);
+  parts_->loop.Shutdown();
+}
+
+}  // namespace closewrite

@@ -1,0 +1,96 @@
+// Sessions, leases, and what executors report.
+#ifndef SERVICES_COORDINATOR_CORE_DISPATCH_H_
+#define SERVICES_COORDINATOR_CORE_DISPATCH_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Leases given to one pipeline before the next one has its turn, at the most.
+inline constexpr int64_t kLeaseBatchMax = 256;
+// Due jobs made available in one commit.
+inline constexpr int64_t kPromoteBatchMax = 1000;
+
+// What an executor reports in one message.
+struct AttendReport {
+  SessionId session;
+  bool heartbeat = false;  // `running` and `results` are complete
+  bool draining = false;
+  struct Running {
+    Lease lease;
+    int pid = 0;
+    Progress progress;
+  };
+  std::vector<Running> running;
+  struct Result {
+    JobId job;
+    Finished end;
+  };
+  std::vector<Result> results;
+  struct Log {
+    Lease lease;
+    int64_t offset = 0;
+    std::string data;
+  };
+  std::vector<Log> logs;
+};
+
+// What it hears, once the report is committed.
+struct AttendReply {
+  std::vector<Lease> settled;
+  std::vector<std::pair<Lease, int64_t>> log_lengths;
+  std::vector<Grant> resend;  // leases that were lost on the way
+};
+
+class Dispatch {
+ public:
+  // `new_session_id` gives ids that never repeat.
+  Dispatch(Fleet* fleet, JobBook* book, std::function<SessionId()> new_session_id)
+      : fleet_(*fleet), book_(*book), new_session_id_(std::move(new_session_id)) {}
+
+  // Opens a session, or resumes one. ALREADY_EXISTS, NOT_FOUND: as AttendService says.
+  absl::StatusOr<SessionId> Open(const ExecutorHello& hello, absl::Time now);
+  // The stream broke. The session lives on until it expires, unless it holds nothing.
+  void Disconnect(const SessionId& session);
+
+  // NOT_FOUND: the session has expired.
+  absl::StatusOr<AttendReply> Report(StoreTransaction& tx, const AttendReport& report,
+                                     absl::Time now);
+
+  // Makes due jobs available and ends expired sessions. Returns when it must be called next, at the
+  // latest.
+  absl::Time Tick(StoreTransaction& tx, absl::Time now);
+
+  // Gives available jobs to free slots.
+  void Assign(StoreTransaction& tx, absl::Time now);
+
+ private:
+  void RecordResult(StoreTransaction& tx, const AttendReport::Result& result, absl::Time now);
+  void RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end, absl::Time now);
+  void RecordRunning(StoreTransaction& tx, Session& session,
+                     const std::vector<AttendReport::Running>& running, absl::Time now);
+  void Resend(StoreTransaction& tx, const Session& session, const AttendReport& report,
+              AttendReply& reply);
+  void Expire(StoreTransaction& tx, const Session& session, absl::Time now);
+  bool AssignSome(StoreTransaction& tx, const std::shared_ptr<const Pipeline>& pipeline,
+                  int64_t share, absl::Time now);
+  Session* MostFree(const Pipeline& pipeline);
+
+  Fleet& fleet_;
+  JobBook& book_;
+  std::function<SessionId()> new_session_id_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_DISPATCH_H_

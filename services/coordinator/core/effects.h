@@ -1,0 +1,41 @@
+// What must be told to the world once a commit has succeeded.
+#ifndef SERVICES_COORDINATOR_CORE_EFFECTS_H_
+#define SERVICES_COORDINATOR_CORE_EFFECTS_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/ids.h"
+#include "services/coordinator/core/job.h"
+#include "services/coordinator/core/pipeline.h"
+
+namespace closewrite {
+
+// A lease to be sent to its executor.
+struct Grant {
+  SessionId session;
+  Job job;
+  std::shared_ptr<const Pipeline> pipeline;
+};
+
+struct Effects {
+  std::vector<Grant> grants;
+  std::vector<Job> publish;         // newly PUBLISHING
+  std::set<SessionId> revoked;      // sessions that lost a lease: to be told what they still hold
+  std::set<SessionId> expired;      // sessions that are no more
+  std::map<JobId, Job> jobs;        // as they are now
+  std::vector<EventRecord> events;  // newly recorded
+  std::set<JobId> logs;             // jobs whose log has grown
+
+  bool empty() const {
+    return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
+           jobs.empty() && events.empty() && logs.empty();
+  }
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_EFFECTS_H_

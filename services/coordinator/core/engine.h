@@ -1,0 +1,76 @@
+// The coordinator's rules over one fleet and one store, put together.
+#ifndef SERVICES_COORDINATOR_CORE_ENGINE_H_
+#define SERVICES_COORDINATOR_CORE_ENGINE_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/coordinator/core/desk.h"
+#include "services/coordinator/core/dispatch.h"
+#include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/intake.h"
+#include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Jobs handed to one watcher for publishing at a time.
+inline constexpr int64_t kPublishOrdersMax = 1000;
+
+// Not thread-safe: the store loop calls it, one command after the other, each inside a store
+// transaction. When a commit fails, memory may be ahead of the store: call Load again.
+class Engine {
+ public:
+  struct Options {
+    absl::Duration session_ttl = absl::Seconds(10);
+    std::function<double()> random;             // in [0, 1)
+    std::function<SessionId()> new_session_id;  // never repeats
+    // Reads a stored definition back.
+    std::function<absl::StatusOr<Pipeline>(std::string_view definition)> decode_pipeline;
+  };
+  explicit Engine(Options options);
+
+  // Reads pipelines and running jobs. `now` starts the time that executors have to come back.
+  absl::Status Load(StoreReader& reader, absl::Time now);
+
+  // Watchers. Connect returns ALREADY_EXISTS or FAILED_PRECONDITION as ObserveService says.
+  absl::Status ConnectWatcher(const Watcher& watcher, absl::Time now);
+  void UpdateWatcher(const std::string& host, std::vector<VolumeReport> volumes, absl::Time now);
+  void DisconnectWatcher(const std::string& host);
+  void RecordEvents(StoreTransaction& tx, const std::string& host, const std::string& ledger_id,
+                    const std::vector<FileEvent>& events, absl::Time now);
+  void RecordPublished(StoreTransaction& tx, const Lease& lease, const std::string& error,
+                       absl::Time now);
+  // PUBLISHING jobs of these volumes, at most kPublishOrdersMax.
+  std::vector<Job> PublishOrders(StoreReader& reader, const std::vector<VolumeReport>& volumes);
+  // True when no job can need what is staged under this lease any more.
+  bool MaySweep(StoreReader& reader, const Lease& lease);
+
+  Dispatch& dispatch() { return dispatch_; }
+  Desk& desk() { return desk_; }
+  const Fleet& fleet() const { return fleet_; }
+
+  // Does what is due, then gives free slots to available jobs. To be called at the end of each
+  // transaction. Returns when it must be called next, at the latest.
+  absl::Time Tick(StoreTransaction& tx, absl::Time now);
+
+  Effects TakeEffects() { return book_.TakeEffects(); }
+
+ private:
+  const Options options_;
+  Fleet fleet_;
+  JobBook book_;
+  Intake intake_;
+  Dispatch dispatch_;
+  Desk desk_;
+  absl::Time forget_at_ = absl::InfinitePast();
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_ENGINE_H_

@@ -1,0 +1,49 @@
+// Events -> jobs.
+#ifndef SERVICES_COORDINATOR_CORE_INTAKE_H_
+#define SERVICES_COORDINATOR_CORE_INTAKE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Versions of one file that can wait in one pipeline; each newer one supersedes those before, so
+// more than one or two are a defect.
+inline constexpr int kWaitingVersionsMax = 16;
+
+class Intake {
+ public:
+  Intake(const Fleet* fleet, JobBook* book) : fleet_(*fleet), book_(*book) {}
+
+  // Records events of one watcher in order and makes the jobs that pipelines want of them. Events
+  // that are recorded already (same ledger and sequence) do nothing.
+  void Record(StoreTransaction& tx, const std::string& host, const std::string& ledger_id,
+              const std::vector<FileEvent>& events, absl::Time now);
+
+  struct Made {
+    Job job;
+    bool existed = false;
+  };
+  // Makes the job of one file version, unless it exists. nullopt: on_new_version is `ignore` and an
+  // earlier version's job runs.
+  std::optional<Made> MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
+                              const EventRecord& record, absl::Time now);
+
+ private:
+  void Amend(StoreTransaction& tx, const FileVersion& announced, const FileVersion& now_is,
+             absl::Time now);
+  void CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now);
+
+  const Fleet& fleet_;
+  JobBook& book_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_INTAKE_H_

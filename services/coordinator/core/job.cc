@@ -1,0 +1,14 @@
+#include "services/coordinator/core/job.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace closewrite {
+
+std::string JobKey(const std::string& pipeline, const FileVersion& input) {
+  // Neither names nor paths can hold a NUL, so the parts can't run into each other.
+  const std::string nul(1, '\0');
+  return absl::StrCat(pipeline, nul, input.volume, nul, input.path, nul, input.inode, nul,
+                      input.size, nul, input.mtime_ns);
+}
+
+}  // namespace closewrite

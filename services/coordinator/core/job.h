@@ -1,0 +1,121 @@
+// Jobs and attempts as plain values.
+#ifndef SERVICES_COORDINATOR_CORE_JOB_H_
+#define SERVICES_COORDINATOR_CORE_JOB_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/ids.h"
+
+namespace closewrite {
+
+// The life cycle is drawn above JobState in proto/closewrite/v1/job.proto; the numbers are the
+// same.
+enum class JobState {
+  kScheduled = 1,
+  kAvailable = 2,
+  kRunning = 3,
+  kPublishing = 4,
+  kSucceeded = 5,
+  kRetrying = 6,
+  kFailed = 7,
+  kCancelled = 8,
+};
+
+inline bool IsFinal(JobState state) {
+  return state == JobState::kSucceeded || state == JobState::kFailed ||
+         state == JobState::kCancelled;
+}
+// Waits, and holds no lease.
+inline bool IsWaiting(JobState state) {
+  return state == JobState::kScheduled || state == JobState::kAvailable ||
+         state == JobState::kRetrying;
+}
+
+// The same numbers as AttemptOutcome in job.proto.
+enum class Outcome {
+  kNone = 0,
+  kSucceeded = 1,
+  kFailed = 2,
+  kTimedOut = 3,
+  kInputNotVisible = 4,
+  kInputChanged = 5,
+  kHandedBack = 6,
+  kKilled = 7,
+  kLost = 8,
+  kPublishFailed = 9,
+  kTemporaryFailure = 10,
+};
+
+struct OutputFile {
+  std::string path;    // bytes, relative
+  int64_t size = 0;    // bytes
+  std::string sha256;  // 32 bytes
+  bool operator==(const OutputFile&) const = default;
+};
+
+struct Job {
+  JobId id;
+  std::string pipeline;
+  std::string key;  // unique over all jobs that are kept: see JobKey
+  JobState state = JobState::kAvailable;
+  FileVersion input;
+  int64_t event_id = 0;       // the event that made it; 0: made by a caller
+  std::string output_volume;  // "" for none
+  std::vector<OutputFile> outputs;
+  int attempts = 0;       // that count so far
+  int attempts_base = 0;  // `attempts` when it was retried by hand last; the limit counts from here
+  int crashes = 0;        // attempts that ended in the executor's death
+  FencingToken token;     // newest
+  SessionId session;      // that holds the lease; "" unless RUNNING
+  std::string executor;   // that holds it or held it last
+  std::string host;       // of that executor
+  int exit_code = 0;      // of the newest attempt that has ended
+  std::string message;    // why it is RETRYING, FAILED or CANCELLED
+  JobId after;            // the job of an earlier version that it waits for; 0: none
+  absl::Time created_at = absl::InfinitePast();
+  absl::Time due_at = absl::InfinitePast();  // not available before
+  absl::Time leased_at = absl::InfinitePast();
+  absl::Time started_at = absl::InfinitePast();
+  absl::Time finished_at = absl::InfinitePast();
+  absl::Time observed_at = absl::InfinitePast();  // by the watcher's clock
+  bool operator==(const Job&) const = default;
+};
+
+struct Attempt {
+  JobId job;
+  FencingToken token;
+  int number = 0;  // among those that count; 0: did not count
+  std::string executor;
+  std::string host;
+  int pid = 0;  // 0: the command was not started
+  Outcome outcome = Outcome::kNone;
+  int exit_code = 0;
+  int signal = 0;
+  std::string message;
+  absl::Time leased_at = absl::InfinitePast();
+  absl::Time started_at = absl::InfinitePast();
+  absl::Time ended_at = absl::InfinitePast();
+  absl::Duration cpu;
+  int64_t max_rss_bytes = 0;
+  int64_t log_bytes = 0;  // recorded; kept by the store as logs are appended
+  bool operator==(const Attempt&) const = default;
+};
+
+// Progress that a command reported about itself; kept in memory only.
+struct Progress {
+  int64_t done = 0;
+  int64_t total = 0;  // 0: unknown
+  std::string unit;
+  bool operator==(const Progress&) const = default;
+};
+
+// The key that makes one job of one file version per pipeline (P3).
+std::string JobKey(const std::string& pipeline, const FileVersion& input);
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_JOB_H_

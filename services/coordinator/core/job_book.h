@@ -1,0 +1,51 @@
+// The book of jobs: applies rules, writes the store, and keeps the fleet and the effects in step.
+#ifndef SERVICES_COORDINATOR_CORE_JOB_BOOK_H_
+#define SERVICES_COORDINATOR_CORE_JOB_BOOK_H_
+
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/coordinator/core/effects.h"
+#include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/job_rules.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Used by the store loop alone; not thread-safe. Everything that inserts or changes a job comes
+// through here.
+class JobBook {
+ public:
+  // `random` gives numbers in [0, 1). Neither is owned.
+  JobBook(Fleet* fleet, std::function<double()> random)
+      : fleet_(*fleet), random_(std::move(random)) {}
+
+  // Inserts; gives it an id.
+  Job Insert(StoreTransaction& tx, Job job);
+
+  // Applies one command to the job as it is in `job` (which must have been read in this
+  // transaction). Errors are those of Apply. When the job has come to a final state, jobs that
+  // waited for it are unblocked.
+  absl::StatusOr<Job> Change(StoreTransaction& tx, const Job& job, const JobCommand& command,
+                             absl::Time now);
+
+  // Rebuilds what memory holds about RUNNING jobs: sessions with a full time to live, and locks.
+  void Load(StoreReader& reader, absl::Time now);
+
+  Effects& effects() { return effects_; }
+  Effects TakeEffects() { return std::exchange(effects_, Effects()); }
+
+ private:
+  void Remember(const Job& before, const Job& after);
+  void Grip(const Job& job);
+  void LetGo(const Job& job);
+
+  Fleet& fleet_;
+  std::function<double()> random_;
+  Effects effects_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_CORE_JOB_BOOK_H_

@@ -1,0 +1,88 @@
+#include "services/coordinator/core/waiting.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace closewrite {
+namespace {
+
+std::string InLine(const Job& job, StoreReader& reader) {
+  const int64_t before = reader.CountAvailableBefore(job.pipeline, job.id);
+  return before == 0 ? "next in line" : absl::StrCat(before, " of its pipeline before it");
+}
+
+Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
+  std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(job.pipeline);
+  if (pipeline == nullptr) {
+    return {WaitingReason::kNoPipeline, absl::StrCat("pipeline ", job.pipeline, " was deleted")};
+  }
+  for (const std::string& name : pipeline->locks) {
+    auto lock = fleet.locks.find(name);
+    if (lock == fleet.locks.end()) continue;
+    return {WaitingReason::kLock,
+            absl::StrCat("lock ", name, " held by job ", lock->second.job.value, " on ",
+                         lock->second.host, " since ",
+                         absl::FormatTime("%H:%M:%S UTC", lock->second.since, absl::UTCTimeZone()),
+                         ", ", InLine(job, reader))};
+  }
+  std::set<std::string> missing;
+  std::set<std::string> busy;
+  bool reattaching = false;
+  for (const auto& [id, session] : fleet.sessions) {
+    const std::string lacks = WhatIsMissing(session, *pipeline);
+    if (!session.connected) {
+      reattaching = true;
+    } else if (!lacks.empty()) {
+      missing.insert(lacks);
+    } else {
+      busy.insert(absl::StrCat(session.executor.name, session.draining ? " (draining)" : ""));
+    }
+  }
+  if (!busy.empty()) {
+    return {WaitingReason::kNoSlot,
+            absl::StrCat("no free slot on ", absl::StrJoin(busy, ", "), ", ", InLine(job, reader))};
+  }
+  if (!missing.empty()) {
+    return {WaitingReason::kNoExecutor,
+            absl::StrCat("no executor with ", absl::StrJoin(missing, " or "))};
+  }
+  if (reattaching) {
+    return {WaitingReason::kReattach, "executors that were disconnected have time to come back"};
+  }
+  return {WaitingReason::kNoExecutor, "no executor is connected"};
+}
+
+}  // namespace
+
+Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
+  const std::string left = absl::FormatDuration(
+      absl::Trunc(std::max(job.due_at - now, absl::ZeroDuration()), absl::Milliseconds(100)));
+  switch (job.state) {
+    case JobState::kScheduled:
+      if (job.after.value != 0) {
+        return {WaitingReason::kEarlierVersion,
+                absl::StrCat("job ", job.after.value, " of an earlier version of the file runs")};
+      }
+      return {WaitingReason::kSettling, absl::StrCat("settling for ", left, " more")};
+    case JobState::kRetrying:
+      return {WaitingReason::kBackoff,
+              absl::StrCat("attempt ", job.attempts + 1, " in ", left, ": ", job.message)};
+    case JobState::kAvailable:
+      return Available(job, fleet, reader);
+    case JobState::kPublishing: {
+      const Watcher* home = fleet.HomeOf(job.output_volume);
+      if (home == nullptr) {
+        return {WaitingReason::kNoWatcher,
+                absl::StrCat("volume ", job.output_volume, " has no watcher online")};
+      }
+      return {WaitingReason::kPublishing,
+              absl::StrCat("the watcher on ", home->host, " moves the results into place")};
+    }
+    default:
+      return {};
+  }
+}
+
+}  // namespace closewrite

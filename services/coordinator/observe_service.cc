@@ -1,0 +1,195 @@
+#include "services/coordinator/observe_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/config/config.h"
+#include "services/coordinator/convert.h"
+#include "services/log/log.h"
+#include "services/volume/path.h"
+
+namespace closewrite {
+namespace {
+
+constexpr int kStagingPerMessageMax = 1024;
+constexpr size_t kLedgerIdBytes = 16;
+
+}  // namespace
+
+struct ObserveService::Exchange {
+  bool hello = false;
+  bool heartbeat = false;
+  std::string version;
+  std::string address;
+  std::vector<VolumeReport> volumes;
+  std::vector<FileEvent> events;
+  std::vector<std::pair<Lease, std::string>> published;
+  std::vector<std::pair<std::string, Lease>> staging;
+  // Filled by Apply.
+  std::vector<std::pair<std::string, Lease>> sweep;
+  std::vector<Job> orders;
+};
+
+ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed)
+    : loop_(*loop),
+      subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
+
+ObserveService::~ObserveService() { subscription_.reset(); }
+
+grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* ObserveService::Observe(
+    grpc::CallbackServerContext*) {
+  auto visit = std::make_shared<Visit>();
+  visit->stream = Stream::Make();
+  Stream* reactor = visit->stream.get();
+  reactor->Begin({
+      .on_message = [this,
+                     visit](v1::ObserveRequest request) { OnMessage(visit, std::move(request)); },
+      .on_end = [this, visit] { OnEnd(visit); },
+  });
+  return reactor;
+}
+
+void ObserveService::Shutdown() {
+  std::map<std::string, std::shared_ptr<Visit>> visits;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    visits = visits_;
+  }
+  for (const auto& [host, visit] : visits) {
+    visit->stream->End(absl::UnavailableError("the coordinator is stopping"));
+  }
+}
+
+absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& request,
+                                   Exchange& exchange) {
+  if (visit.host.empty()) {
+    if (absl::Status s = CheckName("host", request.host()); !s.ok()) return s;
+    if (request.ledger_id().size() != kLedgerIdBytes) {
+      return absl::InvalidArgumentError("ledger_id: must be 16 bytes");
+    }
+    visit.host = request.host();
+    visit.ledger_id = request.ledger_id();
+    exchange.hello = true;
+    exchange.version = request.version();
+    exchange.address = request.address();
+  }
+  if (request.events_size() > kEventsPerMessageMax ||
+      request.staging_size() > kStagingPerMessageMax) {
+    return absl::InvalidArgumentError(absl::StrCat("at most ", kEventsPerMessageMax, " events and ",
+                                                   kStagingPerMessageMax,
+                                                   " staging directories a message"));
+  }
+  exchange.heartbeat = request.heartbeat();
+  for (const v1::VolumeStatus& status : request.volumes()) {
+    absl::StatusOr<VolumeReport> report = FromProto(status);
+    if (!report.ok()) return report.status();
+    exchange.volumes.push_back(*std::move(report));
+  }
+  for (const v1::FileEvent& proto : request.events()) {
+    absl::StatusOr<FileEvent> event = FromProto(proto);
+    if (!event.ok()) return event.status();
+    exchange.events.push_back(*std::move(event));
+  }
+  for (const v1::PublishResult& result : request.published()) {
+    exchange.published.emplace_back(FromProto(result.lease()), result.error());
+  }
+  for (const v1::StagingDirectory& directory : request.staging()) {
+    exchange.staging.emplace_back(directory.volume(), FromProto(directory.lease()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& engine,
+                                   StoreTransaction& tx, absl::Time now) {
+  if (exchange.hello) {
+    Watcher watcher{.host = visit.host,
+                    .version = exchange.version,
+                    .address = exchange.address,
+                    .volumes = exchange.volumes};
+    if (absl::Status s = engine.ConnectWatcher(watcher, now); !s.ok()) return s;
+    visit.accepted = true;
+    visit.volumes = exchange.volumes;
+  } else if (!visit.accepted) {
+    return absl::CancelledError("the hello was refused");
+  } else if (exchange.heartbeat) {
+    engine.UpdateWatcher(visit.host, exchange.volumes, now);
+    visit.volumes = exchange.volumes;
+  }
+  engine.RecordEvents(tx, visit.host, visit.ledger_id, exchange.events, now);
+  for (const auto& [lease, error] : exchange.published) {
+    engine.RecordPublished(tx, lease, error, now);
+  }
+  for (const auto& [volume, lease] : exchange.staging) {
+    if (engine.MaySweep(tx, lease)) exchange.sweep.emplace_back(volume, lease);
+  }
+  if (exchange.heartbeat || !exchange.published.empty()) {
+    exchange.orders = engine.PublishOrders(tx, visit.volumes);
+  }
+  return absl::OkStatus();
+}
+
+void ObserveService::OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request) {
+  auto exchange = std::make_shared<Exchange>();
+  if (absl::Status s = Check(*visit, request, *exchange); !s.ok()) return visit->stream->End(s);
+  loop_.Submit(
+      [visit, exchange](Engine& engine, StoreTransaction& tx, absl::Time now) {
+        return Apply(*visit, *exchange, engine, tx, now);
+      },
+      [this, visit, exchange](const absl::Status& status) {
+        if (!status.ok()) return visit->stream->End(status);
+        Answer(visit, *exchange);
+      });
+}
+
+void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange& exchange) {
+  v1::ObserveResponse response;
+  if (exchange.hello) {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return visit->stream->End(absl::UnavailableError("stopping"));
+    visits_[visit->host] = visit;
+    *response.mutable_heartbeat_interval() = ToProto(kObserveHeartbeat);
+    LogInfo("watcher observes", {{"host", visit->host}, {"volumes", visit->volumes.size()}});
+  }
+  if (!exchange.events.empty()) response.set_acked_sequence(exchange.events.back().sequence);
+  response.set_complete((exchange.heartbeat || !exchange.published.empty()) &&
+                        static_cast<int64_t>(exchange.orders.size()) < kPublishOrdersMax);
+  for (const Job& job : exchange.orders) *response.add_orders() = ToPublishOrder(job);
+  for (const auto& [volume, lease] : exchange.sweep) {
+    v1::StagingDirectory* directory = response.add_sweep();
+    directory->set_volume(volume);
+    *directory->mutable_lease() = ToProto(lease);
+  }
+  visit->stream->Send(std::move(response));
+}
+
+void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
+  loop_.Submit(
+      [this, visit](Engine& engine, StoreTransaction&, absl::Time) {
+        if (!visit->accepted) return absl::OkStatus();
+        engine.DisconnectWatcher(visit->host);
+        absl::MutexLock lock(&mutex_);
+        auto it = visits_.find(visit->host);
+        if (it != visits_.end() && it->second == visit) visits_.erase(it);
+        return absl::OkStatus();
+      },
+      [visit](const absl::Status&) {
+        if (visit->accepted) LogInfo("watcher's stream ended", {{"host", visit->host}});
+      });
+}
+
+void ObserveService::OnChange(const Effects& effects) {
+  if (effects.publish.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [host, visit] : visits_) {
+    v1::ObserveResponse response;
+    for (const Job& job : effects.publish) {
+      for (const VolumeReport& report : visit->volumes) {
+        if (report.volume == job.output_volume) *response.add_orders() = ToPublishOrder(job);
+      }
+    }
+    if (response.orders_size() > 0) visit->stream->Send(std::move(response));
+  }
+}
+
+}  // namespace closewrite

@@ -1,0 +1,137 @@
+#include "services/coordinator/store/fake_tables.h"
+
+namespace closewrite {
+namespace {
+
+template <class Map>
+void CopyRow(const Map& from, const typename Map::key_type& key, Map* to) {
+  const auto found = from.find(key);
+  if (found == from.end()) {
+    to->erase(key);
+  } else {
+    to->insert_or_assign(key, found->second);
+  }
+}
+
+// Logs only grow, so only their ends differ.
+void CopyLog(const std::map<Lease, std::string>& from, const Lease& lease,
+             std::map<Lease, std::string>* to) {
+  const auto found = from.find(lease);
+  if (found == from.end()) {
+    to->erase(lease);
+    return;
+  }
+  std::string& log = (*to)[lease];
+  if (log.size() > found->second.size()) {
+    log.resize(found->second.size());
+  } else {
+    log.append(found->second, log.size());
+  }
+}
+
+template <class Map>
+const typename Map::mapped_type& GetOrEmpty(const Map& map, const typename Map::key_type& key) {
+  static const auto* const kEmpty = new typename Map::mapped_type;
+  const auto found = map.find(key);
+  return found == map.end() ? *kEmpty : found->second;
+}
+
+bool IsDueSometime(const Job& job) {
+  return (job.state == JobState::kScheduled || job.state == JobState::kRetrying) &&
+         job.after == JobId{};
+}
+
+}  // namespace
+
+void FakeTables::PutJob(const Job& job) {
+  EraseJob(job.id);
+  jobs_[job.id] = job;
+  jobs_by_key_[job.key] = job.id;
+  if (job.state == JobState::kAvailable) available_[job.pipeline].insert(job.id);
+  if (!IsFinal(job.state)) unfinished_[job.pipeline].insert(job.id);
+  if (job.after != JobId{}) followers_[job.after].insert(job.id);
+  if (job.event_id != 0) jobs_of_event_[job.event_id].insert(job.id);
+  if (IsDueSometime(job)) due_.insert({job.due_at, job.id});
+}
+
+void FakeTables::EraseJob(JobId id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  const Job& job = found->second;
+  jobs_by_key_.erase(job.key);
+  available_[job.pipeline].erase(id);
+  unfinished_[job.pipeline].erase(id);
+  if (job.after != JobId{}) followers_[job.after].erase(id);
+  if (job.event_id != 0) jobs_of_event_[job.event_id].erase(id);
+  due_.erase({job.due_at, id});
+  jobs_.erase(found);
+}
+
+void FakeTables::PutEvent(const EventRecord& record) {
+  events_[record.id] = record;
+  events_of_path_[{record.event.file.volume, record.event.file.path}].insert(record.id);
+  sequences_.insert({record.ledger_id, record.event.sequence});
+}
+
+void FakeTables::EraseEvent(int64_t id) {
+  const auto found = events_.find(id);
+  if (found == events_.end()) return;
+  const EventRecord& record = found->second;
+  events_of_path_[{record.event.file.volume, record.event.file.path}].erase(id);
+  sequences_.erase({record.ledger_id, record.event.sequence});
+  events_.erase(found);
+}
+
+void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
+  // All go before any comes: a key may have moved from one job to another.
+  for (const JobId id : touched.jobs) EraseJob(id);
+  for (const JobId id : touched.jobs) {
+    if (const Job* const job = from.FindJob(id); job != nullptr) PutJob(*job);
+  }
+  for (const int64_t id : touched.events) {
+    const auto found = from.events_.find(id);
+    if (found == from.events_.end()) {
+      EraseEvent(id);
+    } else {
+      PutEvent(found->second);
+    }
+  }
+  for (const Lease& lease : touched.attempts) {
+    CopyRow(from.attempts, lease, &attempts);
+    CopyLog(from.logs, lease, &logs);
+  }
+  for (const std::string& name : touched.pipelines) CopyRow(from.pipelines, name, &pipelines);
+  for (const std::string& id : touched.requests) CopyRow(from.requests, id, &requests);
+  last_job_id = from.last_job_id;
+  last_event_id = from.last_event_id;
+}
+
+const Job* FakeTables::FindJob(JobId id) const {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+const Job* FakeTables::FindJobByKey(const std::string& key) const {
+  const auto found = jobs_by_key_.find(key);
+  return found == jobs_by_key_.end() ? nullptr : FindJob(found->second);
+}
+
+const std::set<JobId>& FakeTables::Available(const std::string& pipeline) const {
+  return GetOrEmpty(available_, pipeline);
+}
+
+const std::set<JobId>& FakeTables::Unfinished(const std::string& pipeline) const {
+  return GetOrEmpty(unfinished_, pipeline);
+}
+
+const std::set<JobId>& FakeTables::Followers(JobId id) const { return GetOrEmpty(followers_, id); }
+
+const std::set<JobId>& FakeTables::JobsOfEvent(int64_t event_id) const {
+  return GetOrEmpty(jobs_of_event_, event_id);
+}
+
+const std::set<int64_t>& FakeTables::EventsOfPath(const PathKey& path) const {
+  return GetOrEmpty(events_of_path_, path);
+}
+
+}  // namespace closewrite

@@ -1,0 +1,85 @@
+// What the fake store keeps, with the indexes that make it fast enough for long simulations.
+#ifndef SERVICES_COORDINATOR_STORE_FAKE_TABLES_H_
+#define SERVICES_COORDINATOR_STORE_FAKE_TABLES_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/ids.h"
+#include "services/coordinator/core/job.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Not thread-safe.
+class FakeTables {
+ public:
+  struct Request {
+    std::string answer;
+    absl::Time recorded_at;
+  };
+  using PathKey = std::pair<std::string, std::string>;      // volume, path
+  using SequenceKey = std::pair<std::string, int64_t>;      // ledger id, sequence
+  using DueKey = std::pair<absl::Time, JobId>;
+
+  // The names of the rows that a transaction touched.
+  struct Touched {
+    std::set<JobId> jobs;
+    std::set<Lease> attempts;
+    std::set<int64_t> events;
+    std::set<std::string> pipelines;
+    std::set<std::string> requests;
+  };
+
+  // The only ways to change jobs and events, as these have indexes.
+  void PutJob(const Job& job);
+  void EraseJob(JobId id);
+  void PutEvent(const EventRecord& record);
+  void EraseEvent(int64_t id);
+
+  // Makes the touched rows what they are in `from`, whether there or not.
+  void CopyRows(const FakeTables& from, const Touched& touched);
+
+  const std::map<JobId, Job>& jobs() const { return jobs_; }
+  const std::map<int64_t, EventRecord>& events() const { return events_; }
+
+  // Null or empty when there is nothing.
+  const Job* FindJob(JobId id) const;
+  const Job* FindJobByKey(const std::string& key) const;
+  const std::set<JobId>& Available(const std::string& pipeline) const;
+  const std::set<JobId>& Unfinished(const std::string& pipeline) const;
+  const std::set<JobId>& Followers(JobId id) const;
+  const std::set<JobId>& JobsOfEvent(int64_t event_id) const;
+  const std::set<int64_t>& EventsOfPath(const PathKey& path) const;
+  const std::set<DueKey>& due() const { return due_; }
+  bool HasSequence(const SequenceKey& key) const { return sequences_.count(key) != 0; }
+
+  std::map<Lease, Attempt> attempts;
+  std::map<Lease, std::string> logs;
+  std::map<std::string, StoredPipeline> pipelines;
+  std::map<std::string, Request> requests;
+  int64_t last_job_id = 0;
+  int64_t last_event_id = 0;
+
+ private:
+  std::map<JobId, Job> jobs_;
+  std::map<std::string, JobId> jobs_by_key_;
+  std::map<std::string, std::set<JobId>> available_;
+  std::map<std::string, std::set<JobId>> unfinished_;
+  std::map<JobId, std::set<JobId>> followers_;
+  std::map<int64_t, std::set<JobId>> jobs_of_event_;
+  std::set<DueKey> due_;
+  std::map<int64_t, EventRecord> events_;
+  std::map<PathKey, std::set<int64_t>> events_of_path_;
+  std::set<SequenceKey> sequences_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_FAKE_TABLES_H_

@@ -1,0 +1,282 @@
+#include "services/coordinator/store/sqlite_reader.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/coordinator/store/job_filter.h"
+#include "services/coordinator/store/sqlite_rows.h"
+
+namespace closewrite {
+namespace {
+
+constexpr char kGetJob[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS " FROM jobs WHERE id = ?";
+
+// A list of jobs: where to look for them, by an index, and what else must be true. The numbers of
+// the parameters are the order in which BindJobFilter binds.
+constexpr char kSelectJobs[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS " FROM jobs WHERE ";
+constexpr char kAndFilter[] =
+    " AND (?3 IS NULL OR pipeline = ?3) AND (?4 IS NULL OR input_volume = ?4)"
+    " AND (?5 IS NULL OR output_volume = ?5) AND (?6 >> state) & 1"
+    " ORDER BY id DESC LIMIT ?2";
+constexpr char kJobsByPath[] = "input_volume = ?4 AND input_path = ?7 AND id < ?1";
+constexpr char kJobsById[] = "id < ?1";
+
+constexpr char kCountUnfinished[] =
+    "SELECT count(*) FROM jobs WHERE finished = 0 AND pipeline = ?";
+constexpr char kCountAvailableBefore[] =
+    "SELECT count(*) FROM jobs WHERE state = 2 AND pipeline = ? AND id < ?";
+constexpr char kListAttempts[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS
+                                 ", log_bytes FROM attempts WHERE job_id = ? ORDER BY token";
+constexpr char kGetAttempt[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS
+                               ", log_bytes FROM attempts WHERE job_id = ? AND token = ?";
+constexpr char kFirstChunk[] =
+    "SELECT offset FROM log_chunks WHERE job_id = ? AND token = ? AND offset <= ?"
+    " ORDER BY offset DESC LIMIT 1";
+constexpr char kChunksFrom[] =
+    "SELECT offset, data FROM log_chunks WHERE job_id = ? AND token = ? AND offset >= ?"
+    " AND offset < ? ORDER BY offset";
+constexpr char kListPipelines[] =
+    "SELECT name, version, applied_at, definition FROM pipelines ORDER BY name";
+constexpr char kEventsById[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
+                               " FROM events WHERE id < ?1 AND (?3 IS NULL OR volume = ?3)"
+                               " ORDER BY id DESC LIMIT ?2";
+constexpr char kEventsByPath[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
+                                 " FROM events WHERE id < ?1 AND volume = ?3 AND path = ?4"
+                                 " ORDER BY id DESC LIMIT ?2";
+constexpr char kJobsOfEvent[] =
+    "SELECT id FROM jobs WHERE event_id = ? AND event_id <> 0 ORDER BY id";
+constexpr char kLatestEvent[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
+                                " FROM events WHERE volume = ? AND path = ?"
+                                " ORDER BY id DESC LIMIT 1";
+
+// 0 stands for "from the newest".
+int64_t Below(int64_t before) {
+  return before == 0 ? std::numeric_limits<int64_t>::max() : before;
+}
+
+int64_t MaskOf(const std::vector<JobState>& states) {
+  if (states.empty()) return -1;
+  int64_t mask = 0;
+  for (const JobState state : states) mask |= int64_t{1} << static_cast<int>(state);
+  return mask;
+}
+
+void BindJobFilter(const JobFilter& filter, JobId before, int64_t limit, SqliteQuery* query) {
+  query->BindInt(Below(before.value))
+      .BindInt(limit)
+      .BindBytesOrNull(filter.pipeline)
+      .BindBytesOrNull(filter.input_volume)
+      .BindBytesOrNull(filter.output_volume)
+      .BindInt(MaskOf(filter.states));
+}
+
+}  // namespace
+
+template <class Interface>
+std::vector<Job> SqliteReads<Interface>::ReadJobs(SqliteQuery* query) {
+  std::vector<Job> jobs;
+  while (query->Step()) jobs.push_back(ReadJob(query));
+  if (!status_.ok()) jobs.clear();
+  return jobs;
+}
+
+template <class Interface>
+std::optional<Job> SqliteReads<Interface>::ReadOneJob(SqliteQuery* query) {
+  if (!query->Step()) return std::nullopt;
+  Job job = ReadJob(query);
+  if (!status_.ok()) return std::nullopt;
+  return job;
+}
+
+template <class Interface>
+std::optional<Job> SqliteReads<Interface>::GetJob(JobId id) {
+  SqliteQuery query(connection_, kGetJob, &status_);
+  query.BindInt(id.value);
+  return ReadOneJob(&query);
+}
+
+template <class Interface>
+std::vector<Job> SqliteReads<Interface>::ListJobs(const JobFilter& filter, JobId before,
+                                                  int64_t limit) {
+  if (limit <= 0) return {};
+  if (!filter.ids.empty()) return ListJobsByIds(filter, before, limit);
+  const bool one_path = !filter.input_volume.empty() && !filter.input_path.empty();
+  if (!one_path && !filter.states.empty()) return ListJobsByStates(filter, before, limit);
+  SqliteQuery query(connection_,
+                    absl::StrCat(kSelectJobs, one_path ? kJobsByPath : kJobsById, kAndFilter),
+                    &status_);
+  BindJobFilter(filter, before, limit, &query);
+  if (one_path) query.BindBytes(filter.input_path);
+  return ReadJobs(&query);
+}
+
+template <class Interface>
+std::vector<Job> SqliteReads<Interface>::ListJobsByIds(const JobFilter& filter, JobId before,
+                                                       int64_t limit) {
+  const std::set<JobId, std::greater<>> ids(filter.ids.begin(), filter.ids.end());
+  JobFilter rest = filter;
+  rest.ids.clear();
+  std::vector<Job> jobs;
+  for (const JobId id : ids) {
+    if (static_cast<int64_t>(jobs.size()) >= limit) break;
+    if (id.value >= Below(before.value)) continue;
+    std::optional<Job> job = GetJob(id);
+    if (job.has_value() && Matches(rest, *job)) jobs.push_back(*std::move(job));
+  }
+  if (!status_.ok()) jobs.clear();
+  return jobs;
+}
+
+// Merges one query per state, each of which follows the index of the states in the right order. So
+// no more than `limit` jobs and one per state are read, however rare or frequent a state is.
+template <class Interface>
+std::vector<Job> SqliteReads<Interface>::ListJobsByStates(const JobFilter& filter, JobId before,
+                                                          int64_t limit) {
+  struct Source {
+    std::unique_ptr<SqliteQuery> query;
+    Job next;
+  };
+  std::vector<Source> sources;
+  for (const JobState state : std::set<JobState>(filter.states.begin(), filter.states.end())) {
+    Source source;
+    // The state stands in the text: each of the queries that run at once needs its own statement.
+    source.query = std::make_unique<SqliteQuery>(
+        connection_,
+        absl::StrCat(kSelectJobs, "state = ", static_cast<int>(state), " AND id < ?1", kAndFilter),
+        &status_);
+    BindJobFilter(filter, before, limit, source.query.get());
+    if (!source.query->Step()) continue;
+    source.next = ReadJob(source.query.get());
+    sources.push_back(std::move(source));
+  }
+  std::vector<Job> jobs;
+  while (!sources.empty() && static_cast<int64_t>(jobs.size()) < limit) {
+    const auto newest =
+        std::max_element(sources.begin(), sources.end(), [](const Source& a, const Source& b) {
+          return a.next.id < b.next.id;
+        });
+    jobs.push_back(std::move(newest->next));
+    if (newest->query->Step()) {
+      newest->next = ReadJob(newest->query.get());
+    } else {
+      sources.erase(newest);
+    }
+  }
+  if (!status_.ok()) jobs.clear();
+  return jobs;
+}
+
+template <class Interface>
+int64_t SqliteReads<Interface>::CountUnfinished(const std::string& pipeline) {
+  SqliteQuery query(connection_, kCountUnfinished, &status_);
+  return query.BindBytes(pipeline).Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+int64_t SqliteReads<Interface>::CountAvailableBefore(const std::string& pipeline, JobId id) {
+  SqliteQuery query(connection_, kCountAvailableBefore, &status_);
+  return query.BindBytes(pipeline).BindInt(id.value).Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+std::vector<Attempt> SqliteReads<Interface>::ListAttempts(JobId id) {
+  SqliteQuery query(connection_, kListAttempts, &status_);
+  query.BindInt(id.value);
+  std::vector<Attempt> attempts;
+  while (query.Step()) attempts.push_back(ReadAttempt(&query));
+  if (!status_.ok()) attempts.clear();
+  return attempts;
+}
+
+template <class Interface>
+std::optional<Attempt> SqliteReads<Interface>::GetAttempt(const Lease& lease) {
+  SqliteQuery query(connection_, kGetAttempt, &status_);
+  if (!query.BindInt(lease.job.value).BindInt(lease.token.value).Step()) return std::nullopt;
+  return ReadAttempt(&query);
+}
+
+template <class Interface>
+std::string SqliteReads<Interface>::ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) {
+  if (offset < 0 || bytes_max <= 0) return "";
+  const int64_t end =
+      offset > std::numeric_limits<int64_t>::max() - bytes_max ? offset : offset + bytes_max;
+  int64_t first = 0;
+  {
+    SqliteQuery query(connection_, kFirstChunk, &status_);
+    query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(offset);
+    if (!query.Step()) return "";
+    first = query.Int();
+  }
+  SqliteQuery query(connection_, kChunksFrom, &status_);
+  query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(first).BindInt(end);
+  std::string log;
+  while (query.Step()) {
+    const int64_t chunk_offset = query.Int();
+    const std::string chunk = query.Bytes();
+    const int64_t skip = std::max<int64_t>(0, offset - chunk_offset);
+    if (skip >= static_cast<int64_t>(chunk.size())) continue;
+    log.append(chunk, static_cast<size_t>(skip),
+               static_cast<size_t>(bytes_max - static_cast<int64_t>(log.size())));
+  }
+  if (!status_.ok()) log.clear();
+  return log;
+}
+
+template <class Interface>
+std::vector<StoredPipeline> SqliteReads<Interface>::ListPipelines() {
+  SqliteQuery query(connection_, kListPipelines, &status_);
+  std::vector<StoredPipeline> pipelines;
+  while (query.Step()) {
+    StoredPipeline pipeline;
+    pipeline.name = query.Bytes();
+    pipeline.version = static_cast<int>(query.Int());
+    pipeline.applied_at = query.Time();
+    pipeline.definition = query.Bytes();
+    pipelines.push_back(std::move(pipeline));
+  }
+  if (!status_.ok()) pipelines.clear();
+  return pipelines;
+}
+
+template <class Interface>
+std::vector<EventRecord> SqliteReads<Interface>::ListEvents(const std::string& volume,
+                                                            const std::string& path, int64_t before,
+                                                            int64_t limit) {
+  if (limit <= 0) return {};
+  const bool one_path = !volume.empty() && !path.empty();
+  SqliteQuery query(connection_, one_path ? kEventsByPath : kEventsById, &status_);
+  query.BindInt(Below(before)).BindInt(limit).BindBytesOrNull(volume);
+  if (one_path) query.BindBytes(path);
+  std::vector<EventRecord> events;
+  while (query.Step()) events.push_back(ReadEvent(&query));
+  if (!status_.ok()) events.clear();
+  return events;
+}
+
+template <class Interface>
+std::vector<JobId> SqliteReads<Interface>::JobsOfEvent(int64_t event_id) {
+  SqliteQuery query(connection_, kJobsOfEvent, &status_);
+  query.BindInt(event_id);
+  std::vector<JobId> ids;
+  while (query.Step()) ids.push_back(JobId{query.Int()});
+  if (!status_.ok()) ids.clear();
+  return ids;
+}
+
+template <class Interface>
+std::optional<EventRecord> SqliteReads<Interface>::LatestEvent(const std::string& volume,
+                                                               const std::string& path) {
+  SqliteQuery query(connection_, kLatestEvent, &status_);
+  if (!query.BindBytes(volume).BindBytes(path).Step()) return std::nullopt;
+  return ReadEvent(&query);
+}
+
+template class SqliteReads<StoreReader>;
+template class SqliteReads<StoreTransaction>;
+
+}  // namespace closewrite

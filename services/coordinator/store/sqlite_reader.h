@@ -1,0 +1,65 @@
+// The queries of the SQLite store.
+#ifndef SERVICES_COORDINATOR_STORE_SQLITE_READER_H_
+#define SERVICES_COORDINATOR_STORE_SQLITE_READER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/coordinator/core/store.h"
+#include "services/coordinator/store/sqlite_connection.h"
+
+namespace closewrite {
+
+// The reads of `Interface`, which is StoreReader or StoreTransaction, over one connection on which a
+// transaction is open. Not thread-safe.
+template <class Interface>
+class SqliteReads : public Interface {
+ public:
+  // `connection` must outlive it.
+  explicit SqliteReads(SqliteConnection* connection) : connection_(connection) {}
+
+  // The first failure.
+  const absl::Status& status() const { return status_; }
+
+  std::optional<Job> GetJob(JobId id) override;
+  std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) override;
+  int64_t CountUnfinished(const std::string& pipeline) override;
+  int64_t CountAvailableBefore(const std::string& pipeline, JobId id) override;
+  std::vector<Attempt> ListAttempts(JobId id) override;
+  std::optional<Attempt> GetAttempt(const Lease& lease) override;
+  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  std::vector<StoredPipeline> ListPipelines() override;
+  std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
+                                      int64_t before, int64_t limit) override;
+  std::vector<JobId> JobsOfEvent(int64_t event_id) override;
+  std::optional<EventRecord> LatestEvent(const std::string& volume,
+                                         const std::string& path) override;
+
+ protected:
+  SqliteConnection* connection() { return connection_; }
+  absl::Status* sticky_status() { return &status_; }
+
+  // All rows of a bound query; nothing after a failure.
+  std::vector<Job> ReadJobs(SqliteQuery* query);
+  std::optional<Job> ReadOneJob(SqliteQuery* query);
+
+ private:
+  std::vector<Job> ListJobsByIds(const JobFilter& filter, JobId before, int64_t limit);
+  std::vector<Job> ListJobsByStates(const JobFilter& filter, JobId before, int64_t limit);
+
+  SqliteConnection* const connection_;
+  absl::Status status_;
+};
+
+using SqliteReader = SqliteReads<StoreReader>;
+
+extern template class SqliteReads<StoreReader>;
+extern template class SqliteReads<StoreTransaction>;
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_SQLITE_READER_H_

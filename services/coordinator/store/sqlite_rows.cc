@@ -1,0 +1,211 @@
+#include "services/coordinator/store/sqlite_rows.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+
+namespace closewrite {
+namespace {
+
+void AppendNumber(uint64_t value, int bytes, std::string* to) {
+  for (int i = 0; i < bytes; ++i) to->push_back(static_cast<char>((value >> (8 * i)) & 0xff));
+}
+
+// Takes numbers and byte strings from the front of `bytes`; false when they are not there.
+bool TakeNumber(int bytes, std::string_view* from, uint64_t* value) {
+  if (from->size() < static_cast<size_t>(bytes)) return false;
+  *value = 0;
+  for (int i = 0; i < bytes; ++i) {
+    *value |= static_cast<uint64_t>(static_cast<unsigned char>((*from)[i])) << (8 * i);
+  }
+  from->remove_prefix(bytes);
+  return true;
+}
+
+bool TakeBytes(std::string_view* from, std::string* value) {
+  uint64_t size = 0;
+  if (!TakeNumber(4, from, &size) || from->size() < size) return false;
+  value->assign(from->substr(0, size));
+  from->remove_prefix(size);
+  return true;
+}
+
+}  // namespace
+
+std::string EncodeOutputs(const std::vector<OutputFile>& outputs) {
+  std::string bytes;
+  for (const OutputFile& output : outputs) {
+    AppendNumber(output.path.size(), 4, &bytes);
+    bytes += output.path;
+    AppendNumber(static_cast<uint64_t>(output.size), 8, &bytes);
+    AppendNumber(output.sha256.size(), 4, &bytes);
+    bytes += output.sha256;
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes) {
+  std::vector<OutputFile> outputs;
+  while (!bytes.empty()) {
+    OutputFile output;
+    uint64_t size = 0;
+    if (!TakeBytes(&bytes, &output.path) || !TakeNumber(8, &bytes, &size) ||
+        !TakeBytes(&bytes, &output.sha256)) {
+      return absl::DataLossError(
+          "the outputs of a job can't be read; restore the store from a backup");
+    }
+    output.size = static_cast<int64_t>(size);
+    outputs.push_back(std::move(output));
+  }
+  return outputs;
+}
+
+void BindJobIdentity(const Job& job, SqliteQuery* query) {
+  query->BindBytes(job.pipeline)
+      .BindBytes(job.key)
+      .BindBytes(job.input.volume)
+      .BindBytes(job.input.path)
+      .BindInt(job.event_id)
+      .BindInt(IsFinal(job.state) ? 1 : 0);
+}
+
+void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query) {
+  query->BindInt(static_cast<int64_t>(job.input.inode))
+      .BindInt(job.input.size)
+      .BindInt(job.input.mtime_ns)
+      .BindBytes(job.output_volume)
+      .BindInt(static_cast<int64_t>(job.state))
+      .BindBytes(outputs)
+      .BindInt(job.attempts)
+      .BindInt(job.attempts_base)
+      .BindInt(job.crashes)
+      .BindInt(job.token.value)
+      .BindBytes(job.session)
+      .BindBytes(job.executor)
+      .BindBytes(job.host)
+      .BindInt(job.exit_code)
+      .BindBytes(job.message)
+      .BindInt(job.after.value)
+      .BindTime(job.created_at)
+      .BindTime(job.due_at)
+      .BindTime(job.leased_at)
+      .BindTime(job.started_at)
+      .BindTime(job.finished_at)
+      .BindTime(job.observed_at);
+}
+
+Job ReadJob(SqliteQuery* query) {
+  Job job;
+  job.id.value = query->Int();
+  job.pipeline = query->Bytes();
+  job.key = query->Bytes();
+  job.input.volume = query->Bytes();
+  job.input.path = query->Bytes();
+  job.event_id = query->Int();
+  query->Int();  // `finished` follows from the state
+  job.input.inode = static_cast<uint64_t>(query->Int());
+  job.input.size = query->Int();
+  job.input.mtime_ns = query->Int();
+  job.output_volume = query->Bytes();
+  job.state = static_cast<JobState>(query->Int());
+  absl::StatusOr<std::vector<OutputFile>> outputs = DecodeOutputs(query->Bytes());
+  if (outputs.ok()) {
+    job.outputs = *std::move(outputs);
+  } else {
+    query->Fail(outputs.status());
+  }
+  job.attempts = static_cast<int>(query->Int());
+  job.attempts_base = static_cast<int>(query->Int());
+  job.crashes = static_cast<int>(query->Int());
+  job.token.value = query->Int();
+  job.session = query->Bytes();
+  job.executor = query->Bytes();
+  job.host = query->Bytes();
+  job.exit_code = static_cast<int>(query->Int());
+  job.message = query->Bytes();
+  job.after.value = query->Int();
+  job.created_at = query->Time();
+  job.due_at = query->Time();
+  job.leased_at = query->Time();
+  job.started_at = query->Time();
+  job.finished_at = query->Time();
+  job.observed_at = query->Time();
+  return job;
+}
+
+void BindAttempt(const Attempt& attempt, SqliteQuery* query) {
+  query->BindInt(attempt.job.value)
+      .BindInt(attempt.token.value)
+      .BindInt(attempt.number)
+      .BindBytes(attempt.executor)
+      .BindBytes(attempt.host)
+      .BindInt(attempt.pid)
+      .BindInt(static_cast<int64_t>(attempt.outcome))
+      .BindInt(attempt.exit_code)
+      .BindInt(attempt.signal)
+      .BindBytes(attempt.message)
+      .BindTime(attempt.leased_at)
+      .BindTime(attempt.started_at)
+      .BindTime(attempt.ended_at)
+      .BindInt(absl::ToInt64Nanoseconds(attempt.cpu))
+      .BindInt(attempt.max_rss_bytes);
+}
+
+Attempt ReadAttempt(SqliteQuery* query) {
+  Attempt attempt;
+  attempt.job.value = query->Int();
+  attempt.token.value = query->Int();
+  attempt.number = static_cast<int>(query->Int());
+  attempt.executor = query->Bytes();
+  attempt.host = query->Bytes();
+  attempt.pid = static_cast<int>(query->Int());
+  attempt.outcome = static_cast<Outcome>(query->Int());
+  attempt.exit_code = static_cast<int>(query->Int());
+  attempt.signal = static_cast<int>(query->Int());
+  attempt.message = query->Bytes();
+  attempt.leased_at = query->Time();
+  attempt.started_at = query->Time();
+  attempt.ended_at = query->Time();
+  attempt.cpu = absl::Nanoseconds(query->Int());
+  attempt.max_rss_bytes = query->Int();
+  attempt.log_bytes = query->Int();
+  return attempt;
+}
+
+void BindEvent(const EventRecord& record, SqliteQuery* query) {
+  query->BindBytes(record.host)
+      .BindBytes(record.ledger_id)
+      .BindInt(record.event.sequence)
+      .BindInt(static_cast<int64_t>(record.event.kind))
+      .BindInt(static_cast<int64_t>(record.event.evidence))
+      .BindInt(static_cast<int64_t>(record.event.source))
+      .BindBytes(record.event.file.volume)
+      .BindBytes(record.event.file.path)
+      .BindInt(static_cast<int64_t>(record.event.file.inode))
+      .BindInt(record.event.file.size)
+      .BindInt(record.event.file.mtime_ns)
+      .BindTime(record.event.observed_at)
+      .BindTime(record.received_at);
+}
+
+EventRecord ReadEvent(SqliteQuery* query) {
+  EventRecord record;
+  record.id = query->Int();
+  record.host = query->Bytes();
+  record.ledger_id = query->Bytes();
+  record.event.sequence = query->Int();
+  record.event.kind = static_cast<EventKind>(query->Int());
+  record.event.evidence = static_cast<Evidence>(query->Int());
+  record.event.source = static_cast<EventSource>(query->Int());
+  record.event.file.volume = query->Bytes();
+  record.event.file.path = query->Bytes();
+  record.event.file.inode = static_cast<uint64_t>(query->Int());
+  record.event.file.size = query->Int();
+  record.event.file.mtime_ns = query->Int();
+  record.event.observed_at = query->Time();
+  record.received_at = query->Time();
+  return record;
+}
+
+}  // namespace closewrite

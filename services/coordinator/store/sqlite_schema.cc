@@ -1,0 +1,175 @@
+#include "services/coordinator/store/sqlite_schema.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+// All bytes are BLOBs, because names and paths need not be UTF-8. All times are nanoseconds since
+// 1970; the smallest and the largest number stand for the infinite past and future. The numbers of
+// states are those of JobState. Every index serves a query of sqlite_reader.cc or
+// sqlite_transaction.cc, and sqlite_store_test.cc checks that no query goes without one. Job and
+// event ids are never used again, hence AUTOINCREMENT.
+constexpr char kVersion1[] = R"sql(
+CREATE TABLE jobs(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pipeline BLOB NOT NULL,
+  key BLOB NOT NULL,
+  input_volume BLOB NOT NULL,
+  input_path BLOB NOT NULL,
+  event_id INTEGER NOT NULL,
+  finished INTEGER NOT NULL,  -- 1 in the final states 5, 7 and 8, so that the index of the
+                              -- unfinished jobs is left alone while a job goes its way
+  input_inode INTEGER NOT NULL,  -- the same 64 bits, signed
+  input_size INTEGER NOT NULL,
+  input_mtime_ns INTEGER NOT NULL,
+  output_volume BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  outputs BLOB NOT NULL,  -- see EncodeOutputs
+  attempts INTEGER NOT NULL,
+  attempts_base INTEGER NOT NULL,
+  crashes INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  session BLOB NOT NULL,
+  executor BLOB NOT NULL,
+  host BLOB NOT NULL,
+  exit_code INTEGER NOT NULL,
+  message BLOB NOT NULL,
+  after_id INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  leased_at INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL,
+  observed_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX jobs_by_key ON jobs(key);
+CREATE INDEX jobs_by_path ON jobs(input_volume, input_path);
+CREATE INDEX jobs_by_state ON jobs(state);
+CREATE INDEX jobs_by_event ON jobs(event_id) WHERE event_id <> 0;
+CREATE INDEX jobs_unfinished ON jobs(pipeline, input_volume, input_path) WHERE finished = 0;
+CREATE INDEX jobs_available ON jobs(pipeline) WHERE state = 2;
+CREATE INDEX jobs_due ON jobs(due_at) WHERE state IN (1, 6) AND after_id = 0;
+CREATE INDEX jobs_after ON jobs(after_id) WHERE after_id <> 0;
+
+CREATE TABLE attempts(
+  job_id INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  executor BLOB NOT NULL,
+  host BLOB NOT NULL,
+  pid INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,
+  exit_code INTEGER NOT NULL,
+  signal INTEGER NOT NULL,
+  message BLOB NOT NULL,
+  leased_at INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  cpu_ns INTEGER NOT NULL,
+  max_rss_bytes INTEGER NOT NULL,
+  log_bytes INTEGER NOT NULL,
+  PRIMARY KEY (job_id, token)
+) WITHOUT ROWID;
+
+CREATE TABLE log_chunks(
+  job_id INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  offset INTEGER NOT NULL,  -- of the first byte; the chunks of an attempt touch each other
+  data BLOB NOT NULL        -- at most kLogChunkBytesMax
+);
+CREATE UNIQUE INDEX log_chunks_by_offset ON log_chunks(job_id, token, offset);
+
+CREATE TABLE events(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  host BLOB NOT NULL,
+  ledger_id BLOB NOT NULL,
+  sequence INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  evidence INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  volume BLOB NOT NULL,
+  path BLOB NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  observed_at INTEGER NOT NULL,
+  received_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX events_by_sequence ON events(ledger_id, sequence);
+CREATE INDEX events_by_path ON events(volume, path);
+
+CREATE TABLE pipelines(
+  name BLOB NOT NULL PRIMARY KEY,
+  version INTEGER NOT NULL,
+  applied_at INTEGER NOT NULL,
+  definition BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE requests(
+  request_id BLOB NOT NULL PRIMARY KEY,
+  recorded_at INTEGER NOT NULL,
+  answer BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX requests_by_time ON requests(recorded_at);
+)sql";
+
+// kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
+constexpr const char* kSteps[] = {kVersion1};
+static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
+
+absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {
+  absl::StatusOr<std::vector<std::string>> rows = connection->QueryText(sql);
+  if (!rows.ok()) return rows.status();
+  int number = 0;
+  if (rows->empty() || !absl::SimpleAtoi(rows->front(), &number)) {
+    return absl::InternalError(absl::StrCat(sql, " gave no number"));
+  }
+  return number;
+}
+
+absl::Status Migrate(SqliteConnection* connection) {
+  const absl::StatusOr<int> version = QueryNumber(connection, "PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  const absl::StatusOr<int> application = QueryNumber(connection, "PRAGMA application_id");
+  if (!application.ok()) return application.status();
+  const absl::StatusOr<int> objects =
+      QueryNumber(connection, "SELECT count(*) FROM sqlite_schema");
+  if (!objects.ok()) return objects.status();
+
+  const bool is_new = *version == 0 && *application == 0 && *objects == 0;
+  if (!is_new && *application != kSqliteApplicationId) {
+    return absl::FailedPreconditionError(
+        "the file is an SQLite database of another program; configure a file of the coordinator's "
+        "own");
+  }
+  if (*version > kSqliteSchemaVersion || *version < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the file has schema version ", *version, ", this coordinator knows versions ",
+                     "up to ", kSqliteSchemaVersion,
+                     "; start the newer coordinator that wrote it, or restore an older backup"));
+  }
+  if (*version == kSqliteSchemaVersion) return absl::OkStatus();
+  for (int step = *version; step < kSqliteSchemaVersion; ++step) {
+    if (absl::Status status = connection->Execute(kSteps[step]); !status.ok()) return status;
+  }
+  return connection->Execute(absl::StrCat("PRAGMA application_id = ", kSqliteApplicationId,
+                                          "; PRAGMA user_version = ", kSqliteSchemaVersion));
+}
+
+}  // namespace
+
+absl::Status MigrateSqliteSchema(SqliteConnection* connection) {
+  absl::Status status = connection->Begin();
+  if (status.ok()) status = Migrate(connection);
+  if (status.ok()) status = connection->Commit();
+  if (!status.ok()) connection->Rollback();
+  return status;
+}
+
+}  // namespace closewrite

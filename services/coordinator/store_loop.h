@@ -1,0 +1,81 @@
+// The one loop that changes the store: it takes every waiting command, applies them in one
+// transaction, commits, then answers all of them. So one fsync serves many callers, and nothing is
+// answered before it is durable.
+#ifndef SERVICES_COORDINATOR_STORE_LOOP_H_
+#define SERVICES_COORDINATOR_STORE_LOOP_H_
+
+#include <deque>
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/clock/clock.h"
+#include "services/coordinator/change_feed.h"
+#include "services/coordinator/core/engine.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+// Commands that may wait; past that callers are told RESOURCE_EXHAUSTED.
+inline constexpr size_t kQueuedCommandsMax = 65536;
+// Commands in one commit.
+inline constexpr size_t kCommandsPerCommitMax = 4096;
+// The loop looks at the clock at least this often.
+inline constexpr absl::Duration kTickInterval = absl::Seconds(1);
+
+// Thread-safe.
+class StoreLoop {
+ public:
+  // Applies one command. An error that it returns is the answer of this command alone; it must then
+  // have written nothing.
+  using Step = absl::AnyInvocable<absl::Status(Engine&, StoreTransaction&, absl::Time now)>;
+  // Called once, on the loop's thread, after the commit: with the step's status, or with that of a
+  // commit that failed. Must be quick.
+  using Done = absl::AnyInvocable<void(const absl::Status&)>;
+
+  // None is owned; all must outlive the loop.
+  StoreLoop(Store* store, Engine* engine, ChangeFeed* feed, const Clock* clock);
+  ~StoreLoop();
+
+  // Loads the engine from the store and starts the thread.
+  absl::Status Start();
+  // Answers what is queued with UNAVAILABLE and stops. May be called any number of times.
+  void Shutdown();
+
+  void Submit(Step step, Done done);
+
+  // Looks at the engine between two commands. `fn` must be quick.
+  void Inspect(absl::FunctionRef<void(const Engine&)> fn);
+
+  Store& store() { return store_; }
+  const Clock& clock() const { return clock_; }
+
+ private:
+  struct Command {
+    Step step;
+    Done done;
+    absl::Status status;
+  };
+
+  void Run();
+  std::deque<Command> TakeCommands(absl::Time wake_at);
+  absl::Status Commit(std::deque<Command>& commands, absl::Time now, absl::Time* wake_at);
+
+  Store& store_;
+  Engine& engine_;
+  ChangeFeed& feed_;
+  const Clock& clock_;
+
+  absl::Mutex engine_mutex_;  // taken after no other
+  absl::Mutex mutex_;
+  std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_LOOP_H_

@@ -1,0 +1,61 @@
+// The command contract: what a command is told about its attempt, in arguments and environment.
+#ifndef SERVICES_EXECUTOR_PLACEHOLDERS_H_
+#define SERVICES_EXECUTOR_PLACEHOLDERS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace closewrite::executor {
+
+// Bytes of arguments and of environment after expansion; the kernel's own limit is near.
+inline constexpr size_t kCommandBytesMax = 1 << 20;
+
+// What can be put into a command. Everything but the numbers is bytes, not text.
+struct AttemptFacts {
+  std::string input;       // absolute path on this host; empty for a job without a file
+  std::string output;      // where the result is to be written: the input's own name, staged
+  std::string output_dir;  // the staging directory; empty when nothing is published
+  std::string volume;      // the input's volume
+  std::string path;        // the input's path relative to that volume
+  int64_t job = 0;
+  int32_t attempt = 0;
+  int64_t token = 0;
+};
+
+// {name} is the last part of the path and always {stem} followed by {ext}; {ext} brings its dot:
+// "a.tar.gz" is "a.tar" and ".gz", ".profile" and "README" have no extension.
+std::string_view Stem(std::string_view name);
+std::string_view Extension(std::string_view name);
+
+// Expands {input} {output} {output_dir} {name} {stem} {ext} {volume} {path} {job} {attempt} {token}
+// in `text`, once: what they bring in is never looked at again. `{{input}}` (any of these words)
+// stands for the literal text `{input}`. All other braces stay as they are.
+std::string Expand(std::string_view text, const AttemptFacts& facts);
+
+// Expands each argument. INVALID_ARGUMENT for an empty command, an argument with a NUL byte, or
+// more than kCommandBytesMax.
+absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::string>& command,
+                                                       const AttemptFacts& facts);
+
+struct EnvironmentOptions {
+  // `NAME=value` as the executor has it; its own CLOSEWRITE_* settings are left out.
+  std::vector<std::string> inherited;
+  // The pipeline's additions; they replace inherited ones.
+  std::map<std::string, std::string> added;
+  // CLOSEWRITE_COORDINATOR, so that the command line tool works inside a command.
+  std::string coordinator;
+};
+
+// `NAME=value` entries: inherited, added, then CLOSEWRITE_INPUT, _OUTPUT and so on, which replace
+// both. INVALID_ARGUMENT for a name that is empty or holds '=' or NUL, or a value that holds NUL.
+absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptions& options,
+                                                          const AttemptFacts& facts);
+
+}  // namespace closewrite::executor
+
+#endif  // SERVICES_EXECUTOR_PLACEHOLDERS_H_

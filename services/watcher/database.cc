@@ -1,0 +1,111 @@
+#include "services/watcher/database.h"
+
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+absl::Status SqliteStatus(int code, sqlite3* database) {
+  const std::string message =
+      StrCat("ledger: ", database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database));
+  switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(message);
+    case SQLITE_FULL:
+      return absl::ResourceExhaustedError(message);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      return absl::PermissionDeniedError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
+}
+
+}  // namespace
+
+Query::Query(sqlite3* database, sqlite3_stmt* statement)
+    : database_(database), statement_(statement) {}
+
+Query::Query(Query&& other) noexcept
+    : database_(other.database_),
+      statement_(other.statement_),
+      parameter_(other.parameter_),
+      error_(other.error_) {
+  other.statement_ = nullptr;
+}
+
+Query::~Query() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Query& Query::Bind(int64_t value) {
+  const int code = sqlite3_bind_int64(statement_, ++parameter_, value);
+  if (error_ == SQLITE_OK) error_ = code;
+  return *this;
+}
+
+Query& Query::Bind(std::string_view bytes) {
+  // A null pointer would bind NULL instead of zero bytes.
+  const char* data = bytes.data() == nullptr ? "" : bytes.data();
+  const int code = sqlite3_bind_blob64(statement_, ++parameter_, data, bytes.size(), SQLITE_STATIC);
+  if (error_ == SQLITE_OK) error_ = code;
+  return *this;
+}
+
+absl::StatusOr<bool> Query::Step() {
+  if (error_ != SQLITE_OK) return SqliteStatus(error_, database_);
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return SqliteStatus(code, database_);
+}
+
+absl::Status Query::Run() { return Step().status(); }
+
+std::string Query::Bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_, column);
+  const int size = sqlite3_column_bytes(statement_, column);
+  return data == nullptr ? std::string()
+                         : std::string(static_cast<const char*>(data), static_cast<size_t>(size));
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& file) {
+  std::unique_ptr<Database> database(new Database);
+  const int code =
+      sqlite3_open_v2(file.c_str(), &database->database_,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  if (code != SQLITE_OK) {
+    return absl::Status(SqliteStatus(code, nullptr).code(),
+                        StrCat("ledger: cannot open ", file, ": ", sqlite3_errstr(code)));
+  }
+  return database;
+}
+
+Database::~Database() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(database_);
+}
+
+absl::Status Database::Execute(const char* sql) {
+  const int code = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
+  return code == SQLITE_OK ? absl::OkStatus() : SqliteStatus(code, database_);
+}
+
+absl::StatusOr<Query> Database::Prepare(const char* sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr) {
+    const int code =
+        sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) {
+      statements_.erase(sql);
+      return SqliteStatus(code, database_);
+    }
+  }
+  return Query(database_, statement);
+}
+
+}  // namespace closewrite

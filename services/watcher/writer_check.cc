@@ -1,0 +1,46 @@
+#include "services/watcher/writer_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "services/log/str_cat.h"
+#include "services/volume/file_system.h"
+#include "services/volume/path.h"
+
+namespace closewrite {
+
+absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path) {
+  CheckedFile checked;
+  absl::StatusOr<Fd> fd = OpenBeneath(root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+  bool leased = false;
+  if (absl::IsPermissionDenied(fd.status())) {
+    fd = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
+    if (!fd.ok()) return fd.status();
+  } else if (!fd.ok()) {
+    return fd.status();
+  } else {
+    // A lease that is broken by an opener sends SIGIO, which would end the process; SIGURG is
+    // ignored unless somebody asks for it (signal(7)).
+    fcntl(fd->get(), F_SETSIG, SIGURG);
+    leased = fcntl(fd->get(), F_SETLEASE, F_RDLCK) == 0;
+    if (leased) {
+      checked.state = WriterState::kFree;
+    } else if (errno == EAGAIN) {
+      checked.state = WriterState::kWritten;
+    }
+  }
+  struct stat st;
+  const int stat_error = fstat(fd->get(), &st) == 0 ? 0 : errno;
+  if (leased) fcntl(fd->get(), F_SETLEASE, F_UNLCK);
+  if (stat_error != 0) return ErrnoStatus(stat_error, "stat", path);
+  if (!S_ISREG(st.st_mode)) {
+    return absl::FailedPreconditionError(StrCat(Display(path), " is not a regular file"));
+  }
+  if (st.st_nlink == 0) return absl::NotFoundError(StrCat(Display(path), " was removed"));
+  checked.version = ContentVersion::Of(st);
+  checked.links = static_cast<int64_t>(st.st_nlink);
+  return checked;
+}
+
+}  // namespace closewrite

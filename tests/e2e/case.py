@@ -1,0 +1,114 @@
+"""What end-to-end tests have in common: two hosts, the services on them, and their logs."""
+
+import glob
+import os
+import random
+import unittest
+
+from hosts import fleet, pair, process, run_folder
+
+_LOG_LINES_MAX = 25
+SCRIPTS = os.path.dirname(os.path.realpath(__file__))
+
+_options = {"local": False, "seed": 1, "keep": False}
+
+
+def configure(**options):
+    """Set by tests/e2e/run: local, seed, keep."""
+    _options.update(options)
+
+
+class HostsCase(unittest.TestCase):
+    """A test with two hosts and a fleet that is not started yet."""
+
+    needs_root = True
+    session_ttl = "3s"
+
+    def setUp(self):
+        self.seed = _options["seed"]
+        self.random = random.Random(self.seed)
+        self.logs = ""
+        self.run_folder = run_folder.RunFolder("test")
+        self.addCleanup(self.run_folder.close)
+        self.folder = self.run_folder.path
+        self.hosts = pair.Pair(self.folder, namespaced=not _options["local"])
+        # Runs before the folder is removed, while services can still be asked.
+        self.addCleanup(self.hosts.close)
+        self.addCleanup(self._collect_logs)
+        self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl)
+
+    def until(self, condition, what, seconds_max=60.0):
+        """Polls until `condition` is true; returns what it returned."""
+        return process.until(condition, seconds_max, what)
+
+    def script(self, name):
+        """Path of a script beside the tests."""
+        return os.path.join(SCRIPTS, name)
+
+    def home(self, volume):
+        """Where the volume's files really lie."""
+        return self.hosts.path(self.hosts.b if volume == "unenriched" else self.hosts.a, volume)
+
+    def results(self):
+        """Relative paths, as bytes, of all that is published in `enriched`."""
+        return tree(self.home("enriched"))
+
+    def read_result(self, path):
+        """Content of one result, by its path in bytes."""
+        return read(os.path.join(os.fsencode(self.home("enriched")), path))
+
+    def finished_jobs(self, count, seconds_max=60.0):
+        """Waits until `count` jobs are there and all are final. Returns them."""
+        def done():
+            jobs = self.fleet.jobs()
+            final = [job for job in jobs if job.state in ("succeeded", "failed", "cancelled")]
+            return jobs if len(jobs) >= count and len(final) == len(jobs) else None
+        return self.until(done, f"{count} jobs in a final state", seconds_max)
+
+    def _collect_logs(self):
+        parts = []
+        for path in sorted(glob.glob(os.path.join(self.folder, "cw-*", "*", "log"))):
+            lines = read(path).decode(errors="replace").splitlines()[-_LOG_LINES_MAX:]
+            parts += [f"--- {os.path.relpath(path, self.folder)}", *lines]
+        self.logs = "\n".join(parts)
+        if _options["keep"]:
+            self.run_folder.keep()
+
+
+class FleetCase(HostsCase):
+    """A test with everything running: `executors` on cw-b, and `pipelines` applied."""
+
+    executors = (("cw-b-1", 2), ("cw-b-2", 2))
+    pipelines = ""
+
+    def setUp(self):
+        super().setUp()
+        for name, slots in self.executors:
+            self.fleet.add_executor(self.hosts.b, name, slots=slots)
+        self.fleet.start()
+        if self.pipelines:
+            self.fleet.apply(self.pipelines.format(scripts=SCRIPTS, folder=self.folder))
+
+
+def tree(root):
+    """Relative paths, as bytes, of all files below `root` that are not Closewrite's own."""
+    root = os.fsencode(root)
+    found = []
+    for folder, folders, names in os.walk(root):
+        if folder == root and b".closewrite" in folders:
+            folders.remove(b".closewrite")
+        found += [os.path.relpath(os.path.join(folder, name), root) for name in names]
+    return sorted(found)
+
+
+def read(path):
+    """Content of a file."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(path, content):
+    """Writes a file that holds `content`, making its folder."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)

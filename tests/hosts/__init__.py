@@ -1,0 +1,1 @@
+"""Two real hosts on one machine, and the services of Closewrite on them."""

@@ -1,0 +1,186 @@
+"""The services of Closewrite on a pair of hosts, and its command line.
+
+The coordinator runs on cw-a, a watcher on each host, executors where a test wants them.
+"""
+
+import json
+import os
+import socket
+
+from hosts import job, process
+
+_PORT_COORDINATOR = 7400
+_PORT_WATCHER = 7401
+_PORT_EXECUTOR = 7410
+_READY_S_MAX = 30.0
+_STOP_S_MAX = 20.0
+_CLI_S_MAX = 120.0
+
+_REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+def program(service):
+    """Path of a built program: `watcher`, `coordinator`, `executor` or `cli`."""
+    name = "closewrite" if service == "cli" else f"closewrite-{service}"
+    # Bazel's convenience link leads out of the repository; hosts see the real path as well.
+    return os.path.realpath(os.path.join(_REPOSITORY, "bazel-bin", "services", service, name))
+
+
+class Service:
+    """One service on one host, which can be started again with the same configuration."""
+
+    def __init__(self, kind, on, folder, config, address):
+        self.kind = kind
+        self.host = on
+        self.folder = folder
+        self.address = address
+        self.config = os.path.join(folder, f"{kind}.yaml")
+        self.log = os.path.join(folder, "log")
+        self.process = None
+        write(self.config, config)
+
+    def start(self):
+        """Starts it. Does not wait until it serves."""
+        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log)
+        return self
+
+    def kill(self):
+        """SIGKILL."""
+        self.process.kill()
+
+    def restart(self):
+        """SIGKILL, and starts it again."""
+        self.process.kill()
+        self.start()
+
+    def stop(self):
+        """SIGTERM. Returns the exit code."""
+        return self.process.terminate(_STOP_S_MAX)
+
+
+class Fleet:
+    """All services on a pair of hosts."""
+
+    def __init__(self, hosts, session_ttl="3s"):
+        self.hosts = hosts
+        port = _PORT_COORDINATOR if hosts.namespaced else _free_port()
+        self._ports = iter(range(_PORT_EXECUTOR, _PORT_EXECUTOR + 100))
+        self.address = f"{hosts.a.address}:{port}"
+        self.executors = {}
+        folder = _folder(hosts.a, "coordinator")
+        self.coordinator = Service("coordinator", hosts.a, folder, "\n".join([
+            f"listen: {self.address}",
+            f"store: sqlite:{folder}/closewrite.db",
+            f"session_ttl: {session_ttl}", ""]), self.address)
+        self.watchers = {
+            "enriched": self._watcher(hosts.a, "enriched"),
+            "unenriched": self._watcher(hosts.b, "unenriched"),
+        }
+
+    def _listen(self, on, port):
+        return f"{on.address}:{port if self.hosts.namespaced else _free_port()}"
+
+    def _watcher(self, on, volume):
+        folder = _folder(on, f"watcher-{volume}")
+        listen = self._listen(on, _PORT_WATCHER)
+        return Service("watcher", on, folder, "\n".join([
+            f"host: {on.name}",
+            f"listen: {listen}",
+            f"coordinator: {self.address}",
+            f"state: {_folder(on, f'watcher-{volume}', 'state')}",
+            "volumes:",
+            f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen)
+
+    def add_executor(self, on, name, slots=2, labels=(), volumes=None):
+        """Makes an executor on host `on`; `volumes` in place of where the host has them."""
+        folder = _folder(on, name)
+        listen = self._listen(on, next(self._ports))
+        paths = {each: self.hosts.path(on, each) for each in ("unenriched", "enriched")}
+        paths.update(volumes or {})
+        self.executors[name] = Service("executor", on, folder, "\n".join([
+            f"host: {on.name}",
+            f"name: {name}",
+            f"listen: {listen}",
+            f"coordinator: {self.address}",
+            f"state: {_folder(on, name, 'state')}",
+            f"slots: {slots}",
+            f"labels: [{', '.join(labels)}]",
+            "volumes:",
+            *[f"  {volume}: {{path: {path}}}" for volume, path in paths.items()], ""]), listen)
+        return self.executors[name]
+
+    def services(self):
+        """All of them."""
+        return [self.coordinator, *self.watchers.values(), *self.executors.values()]
+
+    def start(self):
+        """Starts everything and waits until it is ready for files."""
+        for service in self.services():
+            service.start()
+        self.wait_ready()
+
+    def wait_ready(self):
+        """Waits until every watcher's volume is live and every executor attends."""
+        process.until(self._ready, _READY_S_MAX, "watchers and executors connected; see the logs "
+                      f"below {os.path.dirname(self.hosts.a.folder)}")
+
+    def _ready(self):
+        for service in self.services():
+            if not service.process.alive():
+                raise RuntimeError(f"{service.kind} on {service.host.name} has ended with "
+                                   f"{service.process.exit_code()}: "
+                                   f"{service.process.read_log()[-2000:].decode(errors='replace')}")
+        watchers = self.rows("watchers")
+        live = [volume for row in watchers if row["connected"]
+                for volume in row["volumes"] if volume["state"] == "live"]
+        executors = [row for row in self.rows("executors") if row["connected"]]
+        return len(live) >= len(self.watchers) and len(executors) >= len(self.executors)
+
+    def cli(self, *args, on=None, seconds_max=_CLI_S_MAX, **options):
+        """Runs `closewrite ARGS` on a host (cw-a by default). Returns the CompletedProcess."""
+        on = on or self.hosts.a
+        return on.run([program("cli"), "--coordinator", self.address, *args], timeout=seconds_max,
+                      **options)
+
+    def rows(self, *args):
+        """NDJSON rows of `closewrite ARGS -o json`; empty while there is no coordinator."""
+        done = self.cli(*args, "-o", "json")
+        if done.returncode != 0:
+            return []
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+
+    def jobs(self):
+        """All jobs, newest first; empty while there is no coordinator."""
+        return [job.parse(row) for row in self.rows("jobs", "--limit", "0")]
+
+    def must(self, *args, **options):
+        """cli() that must exit with 0. Returns stdout as text."""
+        done = self.cli(*args, **options)
+        if done.returncode != 0:
+            raise RuntimeError(f"closewrite {' '.join(args)} exited with {done.returncode}: "
+                               f"{(done.stdout + done.stderr).decode(errors='replace')}")
+        return done.stdout.decode(errors="replace")
+
+    def apply(self, text):
+        """Applies pipelines given as YAML."""
+        path = os.path.join(self.hosts.a.folder, "pipelines.yaml")
+        write(path, text)
+        return self.must("pipeline", "apply", "-f", path)
+
+
+def write(path, text):
+    """Writes a text file."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _folder(on, *names):
+    path = os.path.join(on.folder, *names)
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

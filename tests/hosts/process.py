@@ -1,0 +1,104 @@
+"""A program that runs on a host, and what a test does to it: kill, freeze, thaw."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+# How long a child may take to appear, or to disappear after SIGKILL.
+_SETTLE_S_MAX = 20.0
+
+
+def die_with_parent():
+    """For preexec_fn: the kernel kills this process when the one that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def children(pid):
+    """Process ids of the children of a process; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def until(condition, seconds_max, what):
+    """Polls `condition` of a foreign process until it is true; returns what it returned."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds_max:g} s: {what}")
+        time.sleep(0.02)
+
+
+class Process:
+    """A started program. `entered`: `popen` is nsenter, and the program is its only child."""
+
+    def __init__(self, popen, log, entered):
+        self.log = log
+        self._popen = popen
+        self._entered = entered
+        self.pid = popen.pid
+        if entered:
+            until(lambda: children(popen.pid) or popen.poll() is not None, _SETTLE_S_MAX,
+                  f"start of {popen.args}")
+            self.pid = next(iter(children(popen.pid)), None)
+
+    def alive(self):
+        """True until the program has ended."""
+        return self._popen.poll() is None
+
+    def exit_code(self):
+        """Exit code, negative for a signal; None while it runs."""
+        return self._popen.poll()
+
+    def send(self, number):
+        """Sends a signal to the program itself."""
+        if self.pid is not None and self.alive():
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def freeze(self):
+        """Stops the program as a suspended machine would."""
+        self.send(signal.SIGSTOP)
+
+    def thaw(self):
+        """Lets a frozen program go on."""
+        self.send(signal.SIGCONT)
+        if self._entered and self.alive():
+            # nsenter stops itself together with its child, and would not notice the child's end.
+            os.kill(self._popen.pid, signal.SIGCONT)
+
+    def kill(self):
+        """SIGKILL, and waits until the program is gone. Returns its exit code."""
+        self.send(signal.SIGKILL)
+        if self._entered and self.alive():
+            os.kill(self._popen.pid, signal.SIGCONT)
+        return self.wait(_SETTLE_S_MAX)
+
+    def terminate(self, seconds_max):
+        """SIGTERM, and waits until the program is gone. Returns its exit code."""
+        self.send(signal.SIGTERM)
+        return self.wait(seconds_max)
+
+    def wait(self, seconds_max):
+        """Waits until the program has ended. Returns its exit code."""
+        try:
+            return self._popen.wait(seconds_max)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"pid {self.pid} has not ended; its log is {self.log}") from error
+
+    def read_log(self):
+        """All that the program has written to its log, as bytes."""
+        with open(self.log, "rb") as file:
+            return file.read()

@@ -1,0 +1,1 @@
+"""What tests/run and tests/campaign are made of."""

@@ -1,0 +1,94 @@
+"""Builds everything and runs the unit tests, counting every case inside them."""
+
+import json
+import os
+import random
+import subprocess
+import tempfile
+import urllib.parse
+import urllib.request
+import xml.etree.ElementTree
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
+_BAZEL_S_MAX = 2400
+_SHOWN_LINES_MAX = 60
+
+
+def build(report):
+    """Builds everything. True when it worked."""
+    done = subprocess.run(["bazel", "build", "//..."], cwd=ROOT, check=False, timeout=_BAZEL_S_MAX,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    output = done.stdout.decode(errors="replace").splitlines()[-_SHOWN_LINES_MAX:]
+    report.case("build //...", "\n".join(output) if done.returncode else None)
+    return done.returncode == 0
+
+
+def test(report, config=None, seed=None):
+    """Runs all unit tests, in an order that `seed` gives, with a sanitizer's `config` if any."""
+    seed = seed or random.randrange(1, 99999)  # The range that GoogleTest takes.
+    report.note(f"unit tests{f' under {config}' if config else ''}, seed {seed}")
+    with tempfile.NamedTemporaryFile(suffix=".json") as events:
+        done = subprocess.run(
+            ["bazel", "test", *_config_flags(config), "--keep_going",
+             "--test_output=errors", "--test_arg=--gtest_shuffle",
+             f"--test_arg=--gtest_random_seed={seed}", f"--build_event_json_file={events.name}",
+             "//..."],
+            cwd=ROOT, check=False, timeout=_BAZEL_S_MAX, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        results = _results(events.name)
+    for label, (status, report_file) in sorted(results.items()):
+        _count(report, label, status, report_file)
+    if done.returncode not in (0, 3) or not results:
+        output = done.stdout.decode(errors="replace").splitlines()[-_SHOWN_LINES_MAX:]
+        report.case(f"bazel test {config or ''}".strip(), "\n".join(output))
+
+
+def _config_flags(config):
+    if config is None:
+        return []
+    flags = [f"--config={config}"]
+    if config == "tsan":
+        suppressions = os.path.join(ROOT, "tests", "tsan.supp")
+        flags.append(f"--test_env=TSAN_OPTIONS=suppressions={suppressions}")
+    return flags
+
+
+def _results(path):
+    """Label -> (status, path of test.xml or None), from Bazel's build events."""
+    results = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            event = json.loads(line)
+            if "testResult" not in event:
+                continue
+            outputs = {each["name"]: each.get("uri", "")
+                       for each in event["testResult"].get("testActionOutput", [])}
+            uri = urllib.parse.urlparse(outputs.get("test.xml", ""))
+            local = urllib.request.url2pathname(uri.path) if uri.scheme == "file" else None
+            results[event["id"]["testResult"]["label"]] = (event["testResult"]["status"], local)
+    return results
+
+
+def _count(report, label, status, path):
+    failed = 0
+    try:
+        cases = list(xml.etree.ElementTree.parse(path).iter("testcase")) if path else []
+    except (OSError, xml.etree.ElementTree.ParseError):
+        cases = []
+    for case in cases:
+        if case.get("status") == "notrun" or case.find("skipped") is not None:
+            continue
+        problems = [each.get("message") or each.text or "failed"
+                    for tag in ("failure", "error") for each in case.iter(tag)]
+        name = f"{label} {case.get('classname')}.{case.get('name')}"
+        report.case(name, "\n".join(problems) if problems else None, float(case.get("time") or 0))
+        failed += bool(problems)
+    if status != "PASSED" and not failed:
+        log = os.path.join(os.path.dirname(path), "test.log") if path else None
+        tail = ""
+        if log and os.path.exists(log):
+            with open(log, encoding="utf-8", errors="replace") as file:
+                tail = "\n".join(file.read().splitlines()[-_SHOWN_LINES_MAX:])
+        report.case(f"{label} ({status})", tail or status)

@@ -1,0 +1,38 @@
+"""Tools from npm, installed once per package.json outside the repository."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+from style import source
+
+_INSTALL_S_MAX = 600
+_FOLDER = os.path.join(source.ROOT, "tests")
+
+
+def modules():
+    """Folder `node_modules` with what tests/package.json pins; installed when it is missing."""
+    with open(os.path.join(_FOLDER, "package.json"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()[:16]
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = os.path.join(cache, "closewrite", f"npm-{digest}")
+    os.makedirs(folder, exist_ok=True)
+    done = os.path.join(folder, "complete")
+    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(done):
+            shutil.copy(os.path.join(_FOLDER, "package.json"), folder)
+            subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
+                            "--loglevel=error"], cwd=folder, check=True, timeout=_INSTALL_S_MAX,
+                           stdin=subprocess.DEVNULL, stdout=sys.stderr)
+            with open(done, "w", encoding="ascii"):
+                pass
+    return os.path.join(folder, "node_modules")
+
+
+def tool(name):
+    """Path of a program from npm."""
+    return os.path.join(modules(), ".bin", name)
