@@ -243,8 +243,8 @@ def run(keep):
             services.add_executor(hosts.b, f"cw-b-{number}", slots=1, labels=["demo"])
         services.start()
         services.apply(_PIPELINES.format(script=os.path.join(_HERE, "enrich.py")))
-        say(f"Writing {len(files)} files on cw-a into its mount of `unenriched`: cp, mv into place, "
-            "rsync, slow append")
+        say(f"Writing {len(files)} files on cw-a into its mount of `unenriched`: cp, mv into "
+            "place, rsync, slow append")
         writer = threading.Thread(target=write_files, args=(hosts, files, folder.path))
         writer.start()
         say(f"closewrite wait --volume enriched --match '**' --count {len(files)}")

@@ -1,25 +1,27 @@
 #include "services/cli/interrupts.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace closewrite {
 
 Interrupts::Scope::Scope(Interrupts* interrupts, std::function<void()> hook)
-    : interrupts_(interrupts) {
+    : interrupts_(interrupts), hook_(std::move(hook)) {
   absl::MutexLock lock(&interrupts_->mutex_);
-  if (interrupts_->pending_ > 0) hook();
-  interrupts_->hook_ = std::move(hook);
+  if (interrupts_->pending_ > 0) hook_();
+  interrupts_->scopes_.push_back(this);
 }
 
 Interrupts::Scope::~Scope() {
   absl::MutexLock lock(&interrupts_->mutex_);
-  interrupts_->hook_ = nullptr;
+  auto& scopes = interrupts_->scopes_;
+  scopes.erase(std::remove(scopes.begin(), scopes.end(), this), scopes.end());
 }
 
 void Interrupts::Notify() {
   absl::MutexLock lock(&mutex_);
   ++pending_;
-  if (hook_) hook_();
+  for (const Scope* scope : scopes_) scope->hook_();
 }
 
 bool Interrupts::Pending() const {

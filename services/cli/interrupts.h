@@ -3,6 +3,7 @@
 #define SERVICES_CLI_INTERRUPTS_H_
 
 #include <functional>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -13,7 +14,7 @@ namespace closewrite {
 class Interrupts {
  public:
   // While it lives, an interrupt calls `hook`, at once if one is pending already. After its destructor
-  // returns, `hook` runs no more. One at a time; `hook` must not block.
+  // returns, `hook` runs no more. Scopes may be nested; `hook` must not block.
   class Scope {
    public:
     Scope(Interrupts* interrupts, std::function<void()> hook);
@@ -23,6 +24,7 @@ class Interrupts {
 
    private:
     Interrupts* const interrupts_;
+    const std::function<void()> hook_;
   };
 
   // The user pressed Ctrl-C. Called from a thread, never from a signal handler.
@@ -36,7 +38,7 @@ class Interrupts {
  private:
   mutable absl::Mutex mutex_;
   int pending_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::function<void()> hook_ ABSL_GUARDED_BY(mutex_);
+  std::vector<const Scope*> scopes_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace closewrite

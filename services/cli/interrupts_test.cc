@@ -39,6 +39,20 @@ TEST(Interrupts, CallsTheHookOfTheScopeOnly) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(Interrupts, CallsTheHooksOfNestedScopes) {
+  Interrupts interrupts;
+  int outer_calls = 0;
+  int inner_calls = 0;
+  Interrupts::Scope outer(&interrupts, [&] { ++outer_calls; });
+  {
+    Interrupts::Scope inner(&interrupts, [&] { ++inner_calls; });
+    interrupts.Notify();
+  }
+  interrupts.Notify();
+  EXPECT_EQ(outer_calls, 2);
+  EXPECT_EQ(inner_calls, 1);
+}
+
 TEST(Interrupts, CallsTheHookAtOnceWhenOneIsPending) {
   Interrupts interrupts;
   interrupts.Notify();

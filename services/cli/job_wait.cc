@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "services/cli/file_argument.h"
@@ -63,6 +64,7 @@ class JobWait {
 
   // True when the job has just become final.
   bool See(const v1::Job& job) {
+    latest_[job.id()] = job;
     const bool finished = IsFinal(job) && finished_.emplace(job.id(), job).second;
     if (finished) PrintFinished(job);
     if (job_ids_.size() > 1) {
@@ -85,11 +87,12 @@ class JobWait {
       invocation_.Note(note);
     }
     if (invocation_.json()) return invocation_.PrintJson(ToJson(job));
-    if (!options_.print_results || job.state() != v1::JOB_STATE_SUCCEEDED) return;
+    if (job.state() != v1::JOB_STATE_SUCCEEDED) return;
+    std::ostream& to = options_.print_results ? invocation_.out() : invocation_.err();
     for (const v1::OutputFile& file : job.outputs()) {
-      invocation_.out() << VolumePathText(job.output_volume(), file.path()) << "\n";
+      to << VolumePathText(job.output_volume(), file.path()) << "\n";
     }
-    invocation_.out() << std::flush;
+    to << std::flush;
   }
 
   std::vector<int64_t> Unfinished() const {
@@ -103,10 +106,12 @@ class JobWait {
   void PrintUnfinished() {
     if (!options_.print_results) return;
     for (const int64_t id : Unfinished()) {
-      if (invocation_.json()) {
-        invocation_.PrintJson({{"id", id}, {"state", nullptr}});
-      } else {
+      if (!invocation_.json()) {
         invocation_.out() << id << "\n";
+      } else if (latest_.count(id) > 0) {
+        invocation_.PrintJson(ToJson(latest_.at(id)));
+      } else {
+        invocation_.PrintJson({{"id", id}, {"state", nullptr}});
       }
     }
     invocation_.out() << std::flush;
@@ -190,7 +195,8 @@ class JobWait {
   Invocation& invocation_;
   const JobWaitOptions options_;
   const std::vector<int64_t> job_ids_;
-  std::map<int64_t, v1::Job> finished_;
+  std::map<int64_t, v1::Job> latest_;
+  std::map<int64_t, v1::Job> finished_;  // as they were when they became final
   ProgressBar bar_;
 };
 
@@ -199,8 +205,9 @@ class JobWait {
 absl::StatusOr<int> WaitForJobs(Invocation& invocation, const std::vector<int64_t>& job_ids,
                                 const JobWaitOptions& options) {
   std::vector<int64_t> distinct;
+  std::set<int64_t> seen;
   for (const int64_t id : job_ids) {
-    if (std::find(distinct.begin(), distinct.end(), id) == distinct.end()) distinct.push_back(id);
+    if (seen.insert(id).second) distinct.push_back(id);
   }
   return JobWait(invocation, std::move(distinct), options).Run();
 }

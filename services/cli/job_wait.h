@@ -14,8 +14,8 @@ namespace closewrite {
 inline constexpr absl::Duration kCancelWindow = absl::Seconds(2);
 
 struct JobWaitOptions {
-  // In text formats: print the name of each published file, and at a timeout the ids of unfinished jobs.
-  // Off when the ids are printed already.
+  // Print to stdout the name of each published file, and the ids of unfinished jobs when the wait ends early.
+  // Off when stdout has the jobs already; published names then go to stderr.
   bool print_results = true;
   // The caller made these jobs: a second Ctrl-C cancels them.
   bool may_cancel = false;

@@ -59,13 +59,13 @@ absl::StatusOr<Fd> High(Fd fd) {
 absl::Status Spawn(const CommandOptions& options, int control, int output, pid_t* supervisor) {
   SpawnSettings settings;
   auto* actions = &settings.actions;
+  if (options.lock >= 0) {  // first: it may lie where the others go
+    posix_spawn_file_actions_adddup2(actions, options.lock, kSupervisorLockFd);
+  }
   posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(actions, output, 1);
   posix_spawn_file_actions_adddup2(actions, output, 2);
   posix_spawn_file_actions_adddup2(actions, control, kSupervisorControlFd);
-  if (options.lock >= 0) {
-    posix_spawn_file_actions_adddup2(actions, options.lock, kSupervisorLockFd);
-  }
   posix_spawn_file_actions_addchdir_np(actions, options.directory.c_str());
   sigset_t none;
   sigemptyset(&none);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/grpcpp.h"
@@ -29,7 +30,7 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     std::function<void()> on_end;
   };
 
-  // Makes a stream; hand `get()` to gRPC as the reactor, then call Begin.
+  // Makes a stream; call Begin, then hand `get()` to gRPC as the reactor. It must be handed over.
   static std::shared_ptr<ServerStream> Make() {
     auto stream = std::shared_ptr<ServerStream>(new ServerStream);
     stream->self_ = stream;
@@ -48,7 +49,8 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     absl::MutexLock lock(&mutex_);
     if (finishing_) return false;
     if (queue_.size() >= kQueuedMessagesMax) {
-      FinishLocked(absl::ResourceExhaustedError("the peer reads too slowly"));
+      queue_.resize(writing_ ? 1 : 0);  // gRPC still reads the one that is being written
+      FinishLocked(absl::ResourceExhaustedError("the peer reads too slowly; come again"));
       return false;
     }
     queue_.push_back(std::move(response));
@@ -56,7 +58,8 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     return true;
   }
 
-  // Ends the stream after what is queued has been written. Only the first call counts.
+  // Ends the stream after what is queued has been written. Only the first call counts. After it no
+  // message is delivered any more, but one that is being delivered may not have returned yet.
   void End(const absl::Status& status) {
     absl::MutexLock lock(&mutex_);
     FinishLocked(status);
@@ -64,6 +67,11 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
 
  private:
   ServerStream() = default;
+
+  bool IsFinishing() {
+    absl::MutexLock lock(&mutex_);
+    return finishing_;
+  }
 
   void WriteNextLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || finished_) return;
@@ -85,9 +93,10 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
 
   void OnReadDone(bool ok) override {
     if (!ok) return End(absl::OkStatus());
+    if (IsFinishing()) return;
     callbacks_.on_message(std::move(request_));
     request_ = Request();
-    this->StartRead(&request_);
+    if (!IsFinishing()) this->StartRead(&request_);
   }
 
   void OnWriteDone(bool ok) override {

@@ -73,7 +73,7 @@ class Pair:
         return self._volumes[(on.name, volume)]
 
     def mount_again(self, volume, home, client, name):
-        """A second sshfs mount of `volume` on `client`, with caches of its own. Returns its path."""
+        """An sshfs mount of `volume` on `client` with caches of its own. Returns its path."""
         point = os.path.join(client.folder, "mnt", name)
         os.makedirs(point, exist_ok=True)
         client.check([

@@ -15,16 +15,19 @@ _LONG_BODY = "  step();\n" * 75
 _EXAMPLES = {
     text_rules.columns: ((_CC, "int x;" + " " * 95 + "// y\n"), (_CC, "x" * 100 + "\n")),
     text_rules.function_length: (
-        (_CC, "namespace a {\ntemplate <class T>\nvoid F(T t) {\n" + _LONG_BODY + "}\n}\n"),
+        (_CC, "namespace a {\ntemplate <class T>\nvoid F(T) {\n" + _LONG_BODY + "}\n}\n"),
         (_CC, "namespace a {\n" + "void F() {\n  step();\n}\n" * 40 + "}\n")),
     text_rules.file_length: ((_CC, "int x;\n" * 501), (_CC, "int x;\n" * 500)),
     text_rules.room_names: (("services/common/x.h", ""), ("services/commons/x.h", "")),
     text_rules.bare_tasks: ((_CC, f"// {_TASK}: later\n"), (_CC, f"// {_TASK}(ada): later\n")),
-    text_rules.machine_paths: (("README.md", "see /ro" "ot/x\n"), ("README.md", "see /srv/work/x\n")),
+    text_rules.machine_paths: (
+        ("README.md", "see /ro" "ot/x\n"), ("README.md", "see /srv/work/x\n")),
     text_rules.service_borders: (
-        (_CC, '#include "services/executor/slots.h"\n'), (_CC, '#include "services/clock/clock.h"\n')),
+        (_CC, '#include "services/executor/slots.h"\n'),
+        (_CC, '#include "services/clock/clock.h"\n')),
     text_rules.banned_calls: (
-        (_CC, "void F() { absl::SleepFor(d); }\n"), (_CC, '// sleep( is banned\nauto x = "sleep(";\n')),
+        (_CC, "void F() { absl::SleepFor(d); }\n"),
+        (_CC, '// sleep( is banned\nauto x = "sleep(";\n')),
     text_rules.include_guards: (
         ("services/log/log.h", "#ifndef LOG_H\n#define LOG_H\n"),
         ("services/log/log.h", "#ifndef SERVICES_LOG_LOG_H_\n#define SERVICES_LOG_LOG_H_\n")),

@@ -15,17 +15,18 @@ _FILE_LINES_MAX = 500
 _ROOM = re.compile(r"(?:^|[_/-])(common|utils?|helpers?|misc)(?:[_./-]|$)", re.IGNORECASE)
 _BARE_TASK = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b(?!\([\w-]+\): \S)")
 # Built of pieces, so that this file does not break its own rule.
-_MACHINE_PATH = re.compile(r"(?<![\w.$}~/-])/(?:wo" r"rk|ro" r"ot|ho" r"me/(?!me/|user/)\w+|tmp/w|Us" r"ers)/")
+_MACHINE_PATH = re.compile(
+    r"(?<![\w.$}~/-])/(?:wo" r"rk|ro" r"ot|ho" r"me/(?!me/|user/)\w+|tmp/w|Us" r"ers)/")
 _INCLUDE = re.compile(r'^#include "services/([^/"]+)/', re.MULTILINE)
 
-# A service is a folder below services/ that has one of these programs; what they share is a library.
+# These folders below services/ make a program; the others are libraries that they share.
 _SERVICES = ("cli", "coordinator", "executor", "portal", "watcher")
 
 # Pattern, folders where it may stand, what to use.
 _BANNED_CPP = (
     (r"\b(?:sleep_for|sleep_until|SleepFor|usleep|nanosleep)\s*\(|(?<![\w.:>])sleep\s*\(", (),
      "wait for a signal or a condition, never for time"),
-    (r"(?<![\w.:>])(?:system|popen)\s*\(", (), "run an argv list; a shell never sees a file's name"),
+    (r"(?<![\w.:>])(?:system|popen)\s*\(", (), "run an argv list; no shell sees a file's name"),
     (r"\babsl::Now\s*\(|\bsystem_clock::now\s*\(|\bsteady_clock::now\s*\(|\bclock_gettime\s*\("
      r"|\bgettimeofday\s*\(", ("services/clock/",), "take `now` as a value, or services/clock"),
     (r"\bstd::(?:cout|cerr|clog)\b", ("services/cli/",), "log through services/log"),
@@ -55,8 +56,8 @@ def function_length(file):
         spans = functions.shell_functions(file.text) if file.shell else []
     for first, last in spans:
         if last - first + 1 > _FUNCTION_LINES_MAX:
-            yield file.finding(first, f"a function of {last - first + 1} lines; cut it into parts of "
-                               f"at most {_FUNCTION_LINES_MAX} that have names")
+            yield file.finding(first, f"a function of {last - first + 1} lines; cut it into parts "
+                               f"of at most {_FUNCTION_LINES_MAX} that have names")
 
 
 def file_length(file):
@@ -86,8 +87,8 @@ def machine_paths(file):
     for number, line in file.lines():
         match = _MACHINE_PATH.search(line)
         if match:
-            yield file.finding(number, f"'{match.group()}' is a path of one machine; use one relative "
-                               "to the repository, or an example such as /srv or /var/lib")
+            yield file.finding(number, f"'{match.group()}' is a path of one machine; use one "
+                               "relative to the repository, or an example such as /srv or /var/lib")
 
 
 def service_borders(file):
@@ -99,8 +100,8 @@ def service_borders(file):
         other = match.group(1)
         if other in _SERVICES and other != parts[1]:
             yield file.finding(file.text.count("\n", 0, match.start()) + 1,
-                               f"{parts[1]} includes a header of {other}; what both need is a small "
-                               "library named for what it does")
+                               f"{parts[1]} includes a header of {other}; what both need is a "
+                               "small library named for what it does")
 
 
 def banned_calls(file):

@@ -14,9 +14,7 @@
 namespace closewrite {
 namespace {
 
-int64_t Below(int64_t before) {
-  return before == 0 ? std::numeric_limits<int64_t>::max() : before;
-}
+int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
 
 // The reads of `Interface`, which is StoreReader or StoreTransaction.
 template <class Interface>

@@ -33,8 +33,8 @@ class FakeStore final : public Store {
   absl::Mutex write_mutex_;
   absl::Status next_commit_ ABSL_GUARDED_BY(write_mutex_);
   int64_t commits_ ABSL_GUARDED_BY(write_mutex_) = 0;
-  // Equal to `committed_` between two Writes: a commit copies what was touched from here to there, a
-  // rollback the other way.
+  // Equal to `committed_` between two Writes: a commit copies what was touched from here to there,
+  // a rollback the other way.
   FakeTables working_ ABSL_GUARDED_BY(write_mutex_);
   absl::Mutex committed_mutex_ ABSL_ACQUIRED_AFTER(write_mutex_);
   FakeTables committed_ ABSL_GUARDED_BY(committed_mutex_);

@@ -24,8 +24,8 @@ class FakeTables {
     std::string answer;
     absl::Time recorded_at;
   };
-  using PathKey = std::pair<std::string, std::string>;      // volume, path
-  using SequenceKey = std::pair<std::string, int64_t>;      // ledger id, sequence
+  using PathKey = std::pair<std::string, std::string>;  // volume, path
+  using SequenceKey = std::pair<std::string, int64_t>;  // ledger id, sequence
   using DueKey = std::pair<absl::Time, JobId>;
 
   // The names of the rows that a transaction touched.

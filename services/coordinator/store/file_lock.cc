@@ -45,14 +45,13 @@ absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Acquire(const std::string& p
     result = flock(fd, LOCK_EX | LOCK_NB);
   } while (result != 0 && errno == EINTR);
   if (result != 0 && errno == EWOULDBLOCK) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another process (pid ", HolderOf(fd), ") holds the lock ", path,
-                     "; stop it, or configure another store"));
+    return absl::FailedPreconditionError(absl::StrCat("another process (pid ", HolderOf(fd),
+                                                      ") holds the lock ", path,
+                                                      "; stop it, or configure another store"));
   }
   if (result != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot lock ", path, ": ", strerror(errno),
-                     "; the store must lie on a local file system"));
+    return absl::UnavailableError(absl::StrCat("cannot lock ", path, ": ", strerror(errno),
+                                               "; the store must lie on a local file system"));
   }
   // Who holds it is only told in messages, so a failure to write it down does no harm.
   const std::string holder = absl::StrCat(getpid(), "\n");

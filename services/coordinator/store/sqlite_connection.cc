@@ -39,9 +39,8 @@ bool IsFull(int code, int system_errno) {
 absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path) {
   sqlite3* db = nullptr;
   // NOMUTEX: every connection is guarded by its owner.
-  const int code =
-      sqlite3_open_v2(path.c_str(), &db,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(
+      path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   if (db == nullptr) return absl::UnavailableError("no memory to open the store");
   auto connection = absl::WrapUnique(new SqliteConnection(db, path));
   if (code != SQLITE_OK) return connection->ErrorOf(code);
@@ -63,10 +62,9 @@ absl::Status SqliteConnection::ErrorOf(int code) const {
   const bool remembered = (sqlite3_extended_errcode(db_) & 0xff) == (code & 0xff);
   const bool of_system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
   const int system_errno = remembered && of_system ? sqlite3_system_errno(db_) : 0;
-  const std::string what =
-      absl::StrCat("store ", path_, ": ", remembered ? sqlite3_errmsg(db_) : sqlite3_errstr(code),
-                   " (SQLite ", code,
-                   system_errno != 0 ? absl::StrCat(", ", strerror(system_errno)) : "", ")");
+  const std::string what = absl::StrCat(
+      "store ", path_, ": ", remembered ? sqlite3_errmsg(db_) : sqlite3_errstr(code), " (SQLite ",
+      code, system_errno != 0 ? absl::StrCat(", ", strerror(system_errno)) : "", ")");
   if (IsFull(code, system_errno)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(what, "; the disk is full: free some space, nothing was lost"));
@@ -75,8 +73,9 @@ absl::Status SqliteConnection::ErrorOf(int code) const {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(absl::StrCat(
-          what, "; the file is damaged or is no database: restore it from a backup, or move it and "
-                "its -wal file away to start empty"));
+          what,
+          "; the file is damaged or is no database: restore it from a backup, or move it and "
+          "its -wal file away to start empty"));
     case SQLITE_CONSTRAINT:
       if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY) {
         return absl::AlreadyExistsError(what);
@@ -110,7 +109,7 @@ absl::Status SqliteConnection::Execute(const std::string& sql) {
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteConnection::QueryText(const std::string& sql,
-                                                                     int rows_max) {
+                                                                     int rows_max, int column) {
   sqlite3_stmt* handle = nullptr;
   int code = sqlite3_prepare_v2(db_, sql.c_str(), -1, &handle, nullptr);
   std::vector<std::string> rows;
@@ -118,7 +117,7 @@ absl::StatusOr<std::vector<std::string>> SqliteConnection::QueryText(const std::
     if (static_cast<int>(rows.size()) == rows_max) break;
     code = sqlite3_step(handle);
     if (code != SQLITE_ROW) break;
-    const unsigned char* text = sqlite3_column_text(handle, 0);
+    const unsigned char* text = sqlite3_column_text(handle, column);
     rows.emplace_back(text == nullptr ? "" : reinterpret_cast<const char*>(text));
   }
   const bool failed = code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
@@ -126,6 +125,12 @@ absl::StatusOr<std::vector<std::string>> SqliteConnection::QueryText(const std::
   sqlite3_finalize(handle);
   if (!status.ok()) return status;
   return rows;
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteConnection::QueryPlan(const std::string& sql) {
+  constexpr int kStepsMax = 100;
+  constexpr int kDetailColumn = 3;
+  return QueryText(absl::StrCat("EXPLAIN QUERY PLAN ", sql), kStepsMax, kDetailColumn);
 }
 
 absl::Status SqliteConnection::Run(std::string_view sql) {

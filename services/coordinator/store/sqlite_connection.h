@@ -40,8 +40,11 @@ class SqliteConnection {
 
   // Runs statements that give no rows (or whose rows don't matter), uncached.
   absl::Status Execute(const std::string& sql);
-  // The first column of every row as text, at most `rows_max` rows, uncached: for pragmas.
-  absl::StatusOr<std::vector<std::string>> QueryText(const std::string& sql, int rows_max = 1);
+  // One column of every row as text, at most `rows_max` rows, uncached: for pragmas.
+  absl::StatusOr<std::vector<std::string>> QueryText(const std::string& sql, int rows_max = 1,
+                                                     int column = 0);
+  // The steps of EXPLAIN QUERY PLAN (https://www.sqlite.org/eqp.html).
+  absl::StatusOr<std::vector<std::string>> QueryPlan(const std::string& sql);
 
   // Ends the transaction that is open, if one is; SQLite ends it by itself after some errors.
   // Durable when it returns OK.

@@ -27,13 +27,14 @@ constexpr char kJobsByPath[] = "input_volume = ?4 AND input_path = ?7 AND id < ?
 constexpr char kJobsById[] = "id < ?1";
 
 constexpr char kCountUnfinished[] =
-    "SELECT count(*) FROM jobs WHERE finished = 0 AND pipeline = ?";
+    "SELECT count(*) FROM jobs INDEXED BY jobs_unfinished WHERE finished = 0 AND pipeline = ?";
 constexpr char kCountAvailableBefore[] =
-    "SELECT count(*) FROM jobs WHERE state = 2 AND pipeline = ? AND id < ?";
+    "SELECT count(*) FROM jobs INDEXED BY jobs_available WHERE state = 2 AND pipeline = ? AND id < "
+    "?";
 constexpr char kListAttempts[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS
                                  ", log_bytes FROM attempts WHERE job_id = ? ORDER BY token";
-constexpr char kGetAttempt[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS
-                               ", log_bytes FROM attempts WHERE job_id = ? AND token = ?";
+constexpr char kGetAttempt[] =
+    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", log_bytes FROM attempts WHERE job_id = ? AND token = ?";
 constexpr char kFirstChunk[] =
     "SELECT offset FROM log_chunks WHERE job_id = ? AND token = ? AND offset <= ?"
     " ORDER BY offset DESC LIMIT 1";
@@ -55,9 +56,7 @@ constexpr char kLatestEvent[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
                                 " ORDER BY id DESC LIMIT 1";
 
 // 0 stands for "from the newest".
-int64_t Below(int64_t before) {
-  return before == 0 ? std::numeric_limits<int64_t>::max() : before;
-}
+int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
 
 int64_t MaskOf(const std::vector<JobState>& states) {
   if (states.empty()) return -1;
@@ -157,9 +156,8 @@ std::vector<Job> SqliteReads<Interface>::ListJobsByStates(const JobFilter& filte
   std::vector<Job> jobs;
   while (!sources.empty() && static_cast<int64_t>(jobs.size()) < limit) {
     const auto newest =
-        std::max_element(sources.begin(), sources.end(), [](const Source& a, const Source& b) {
-          return a.next.id < b.next.id;
-        });
+        std::max_element(sources.begin(), sources.end(),
+                         [](const Source& a, const Source& b) { return a.next.id < b.next.id; });
     jobs.push_back(std::move(newest->next));
     if (newest->query->Step()) {
       newest->next = ReadJob(newest->query.get());
@@ -203,8 +201,8 @@ std::optional<Attempt> SqliteReads<Interface>::GetAttempt(const Lease& lease) {
 template <class Interface>
 std::string SqliteReads<Interface>::ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) {
   if (offset < 0 || bytes_max <= 0) return "";
-  const int64_t end =
-      offset > std::numeric_limits<int64_t>::max() - bytes_max ? offset : offset + bytes_max;
+  constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
+  const int64_t end = bytes_max > kFar - offset ? kFar : offset + bytes_max;
   int64_t first = 0;
   {
     SqliteQuery query(connection_, kFirstChunk, &status_);

@@ -14,8 +14,8 @@
 
 namespace closewrite {
 
-// The reads of `Interface`, which is StoreReader or StoreTransaction, over one connection on which a
-// transaction is open. Not thread-safe.
+// The reads of `Interface`, which is StoreReader or StoreTransaction, over one connection on which
+// a transaction is open. Not thread-safe.
 template <class Interface>
 class SqliteReads : public Interface {
  public:

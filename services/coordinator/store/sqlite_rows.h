@@ -18,18 +18,18 @@ namespace closewrite {
 // leaves their indexes alone.
 #define CLOSEWRITE_JOB_IDENTITY_COLUMNS \
   "pipeline, key, input_volume, input_path, event_id, finished"
-#define CLOSEWRITE_JOB_STATE_COLUMNS                                                             \
-  "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "           \
-  "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, "       \
+#define CLOSEWRITE_JOB_STATE_COLUMNS                                                       \
+  "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "     \
+  "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, " \
   "created_at, due_at, leased_at, started_at, finished_at, observed_at"
 #define CLOSEWRITE_JOB_COLUMNS CLOSEWRITE_JOB_IDENTITY_COLUMNS ", " CLOSEWRITE_JOB_STATE_COLUMNS
 
-#define CLOSEWRITE_ATTEMPT_COLUMNS                                                              \
+#define CLOSEWRITE_ATTEMPT_COLUMNS                                                               \
   "job_id, token, number, executor, host, pid, outcome, exit_code, signal, message, leased_at, " \
   "started_at, ended_at, cpu_ns, max_rss_bytes"
 
-#define CLOSEWRITE_EVENT_COLUMNS                                                                \
-  "host, ledger_id, sequence, kind, evidence, source, volume, path, inode, size, mtime_ns, "     \
+#define CLOSEWRITE_EVENT_COLUMNS                                                             \
+  "host, ledger_id, sequence, kind, evidence, source, volume, path, inode, size, mtime_ns, " \
   "observed_at, received_at"
 
 // Bind the columns above. `outputs` is EncodeOutputs(job.outputs) and, like the row, must outlive

@@ -138,8 +138,7 @@ absl::Status Migrate(SqliteConnection* connection) {
   if (!version.ok()) return version.status();
   const absl::StatusOr<int> application = QueryNumber(connection, "PRAGMA application_id");
   if (!application.ok()) return application.status();
-  const absl::StatusOr<int> objects =
-      QueryNumber(connection, "SELECT count(*) FROM sqlite_schema");
+  const absl::StatusOr<int> objects = QueryNumber(connection, "SELECT count(*) FROM sqlite_schema");
   if (!objects.ok()) return objects.status();
 
   const bool is_new = *version == 0 && *application == 0 && *objects == 0;

@@ -62,9 +62,9 @@ absl::Status QuickCheck(SqliteConnection* connection, const std::string& path) {
       connection->QueryText("PRAGMA quick_check(1)");
   if (!rows.ok()) return rows.status();
   if (!rows->empty() && rows->front() == "ok") return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(
-      "store ", path, " is damaged: ", rows->empty() ? "no answer" : rows->front(),
-      "; restore it from a backup, or move it and its -wal file away to start empty"));
+  return absl::DataLossError(
+      absl::StrCat("store ", path, " is damaged: ", rows->empty() ? "no answer" : rows->front(),
+                   "; restore it from a backup, or move it and its -wal file away to start empty"));
 }
 
 absl::Status UseWriteAheadLog(SqliteConnection* connection) {

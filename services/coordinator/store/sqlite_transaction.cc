@@ -11,6 +11,8 @@ namespace {
 
 #define CLOSEWRITE_JOB_SELECT "SELECT id, " CLOSEWRITE_JOB_COLUMNS " FROM jobs "
 
+// INDEXED BY where the planner, which has no statistics, could take another index that fits too.
+
 constexpr char kInsertJob[] = "INSERT INTO jobs(" CLOSEWRITE_JOB_COLUMNS
                               ") VALUES (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 // First the columns that change, then the id and the columns that are expected not to.
@@ -24,12 +26,14 @@ constexpr char kUpdateJob[] =
     ") = (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?";
 constexpr char kFindJobByKey[] = CLOSEWRITE_JOB_SELECT "WHERE key = ?";
 constexpr char kFindUnfinished[] = CLOSEWRITE_JOB_SELECT
-    "WHERE finished = 0 AND pipeline = ? AND input_volume = ? AND input_path = ?"
+    "INDEXED BY jobs_unfinished WHERE finished = 0 AND pipeline = ? AND input_volume = ? AND "
+    "input_path = ?"
     " ORDER BY id DESC LIMIT 1";
-constexpr char kNextAvailable[] =
-    CLOSEWRITE_JOB_SELECT "WHERE state = 2 AND pipeline = ? ORDER BY id LIMIT ?";
+constexpr char kNextAvailable[] = CLOSEWRITE_JOB_SELECT
+    "INDEXED BY jobs_available WHERE state = 2 AND pipeline = ? ORDER BY id LIMIT ?";
 constexpr char kNextDue[] = CLOSEWRITE_JOB_SELECT
-    "WHERE state IN (1, 6) AND after_id = 0 AND due_at <= ? ORDER BY due_at, id LIMIT ?";
+    "INDEXED BY jobs_due WHERE state IN (1, 6) AND after_id = 0 AND due_at <= ?"
+    " ORDER BY due_at, id LIMIT ?";
 constexpr char kEarliestDue[] =
     "SELECT due_at FROM jobs INDEXED BY jobs_due WHERE state IN (1, 6) AND after_id = 0"
     " ORDER BY due_at LIMIT 1";

@@ -1,0 +1,191 @@
+#include "services/cli/fleet_commands.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "services/cli/time_text.h"
+#include "services/log/str_cat.h"
+#include "services/version/version.h"
+
+namespace closewrite {
+namespace {
+
+// `version` is asked when something is wrong; it does not make one wait for a coordinator that is away.
+constexpr std::string_view kVersionConnectTimeout = "1s";
+
+// `in=/srv/in out=/srv/out`, sorted.
+template <class Map>
+std::string RootsText(const Map& roots) {
+  const std::map<std::string, std::string> sorted(roots.begin(), roots.end());
+  return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
+}
+
+Cell PresenceCell(bool connected, bool draining) {
+  if (!connected) return {"silent", Color::kRed};
+  return draining ? Cell("draining", Color::kYellow) : Cell("connected", Color::kGreen);
+}
+
+Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus>& executors) {
+  std::vector<Column> columns = {{"NAME"},   {"HOST"}, {"STATE"},     {"BUSY"},
+                                 {"LABELS"}, {"SEEN"}, {"VOLUMES"}};
+  if (invocation.wide()) {
+    for (const char* heading : {"VERSION", "ADDRESS", "SESSION", "EXPIRES"}) {
+      columns.push_back({heading});
+    }
+  }
+  Table table(std::move(columns));
+  for (const v1::ExecutorStatus& executor : executors) {
+    std::vector<Cell> cells = {{executor.name()},
+                               {executor.host()},
+                               PresenceCell(executor.connected(), executor.draining()),
+                               {StrCat(executor.leases(), "/", executor.slots())},
+                               {absl::StrJoin(executor.labels(), ",")},
+                               {invocation.When(executor.has_heartbeat_at(), executor.heartbeat_at())},
+                               {RootsText(executor.volume_roots())}};
+    if (invocation.wide()) {
+      cells.emplace_back(executor.version());
+      cells.emplace_back(executor.address());
+      cells.emplace_back(executor.session_id());
+      cells.emplace_back(executor.has_expires_at() ? Rfc3339(ToTime(executor.expires_at())) : "");
+    }
+    table.Add(std::move(cells));
+  }
+  return table;
+}
+
+absl::StatusOr<int> Executors(Invocation& invocation) {
+  std::vector<v1::ExecutorStatus> executors;
+  Client& client = invocation.client();
+  PageLoop pages;
+  const absl::Status status = pages.Run<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
+      client, {},
+      [&](auto* context, const auto& request, auto* response) {
+        return client.fleet().ListExecutors(context, request, response);
+      },
+      [&](const v1::ListExecutorsResponse& response) {
+        executors.insert(executors.end(), response.executors().begin(), response.executors().end());
+        return response.executors_size();
+      });
+  if (!status.ok()) return status;
+  if (invocation.json()) {
+    for (const auto& executor : executors) invocation.PrintJson(ToJson(executor));
+    return kExitOk;
+  }
+  ExecutorTable(invocation, executors).Print(invocation.out(), invocation.style());
+  return kExitOk;
+}
+
+Cell VolumeStateCell(v1::VolumeState state) {
+  const Color color = state == v1::VOLUME_STATE_LIVE       ? Color::kGreen
+                      : state == v1::VOLUME_STATE_SCANNING ? Color::kCyan
+                                                           : Color::kRed;
+  return {EnumName(*v1::VolumeState_descriptor(), state), color};
+}
+
+// A row a volume; a watcher without any has one of its own.
+Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>& watchers) {
+  std::vector<Column> columns = {{"HOST"},       {"STATE"},        {"VOLUME"}, {"IS"},  {"DIRS", true},
+                                 {"WAITING", true}, {"OVERFLOWS", true}, {"SEEN"},   {"ROOT"}};
+  if (invocation.wide()) {
+    columns.push_back({"VERSION"});
+    columns.push_back({"ADDRESS"});
+  }
+  columns.push_back({"WHY"});
+  Table table(std::move(columns));
+  for (const v1::WatcherStatus& watcher : watchers) {
+    const v1::VolumeStatus none;
+    const int rows = std::max(1, watcher.volumes_size());
+    for (int i = 0; i < rows; ++i) {
+      const bool some = i < watcher.volumes_size();
+      const v1::VolumeStatus& volume = some ? watcher.volumes(i) : none;
+      std::vector<Cell> cells = {{watcher.host()},
+                                 PresenceCell(watcher.connected(), false),
+                                 {volume.volume()},
+                                 VolumeStateCell(volume.state()),
+                                 {some ? StrCat(volume.watched_directories()) : ""},
+                                 {some ? StrCat(volume.unacknowledged_events()) : ""},
+                                 {some ? StrCat(volume.overflows()) : ""},
+                                 {invocation.When(watcher.has_heartbeat_at(), watcher.heartbeat_at())},
+                                 {StrCat(volume.root(), volume.read_only() ? " (read-only)" : "")}};
+      if (invocation.wide()) {
+        cells.emplace_back(watcher.version());
+        cells.emplace_back(watcher.address());
+      }
+      cells.emplace_back(volume.message());
+      table.Add(std::move(cells));
+    }
+  }
+  return table;
+}
+
+absl::StatusOr<int> Watchers(Invocation& invocation) {
+  std::vector<v1::WatcherStatus> watchers;
+  Client& client = invocation.client();
+  PageLoop pages;
+  const absl::Status status = pages.Run<v1::ListWatchersRequest, v1::ListWatchersResponse>(
+      client, {},
+      [&](auto* context, const auto& request, auto* response) {
+        return client.fleet().ListWatchers(context, request, response);
+      },
+      [&](const v1::ListWatchersResponse& response) {
+        watchers.insert(watchers.end(), response.watchers().begin(), response.watchers().end());
+        return response.watchers_size();
+      });
+  if (!status.ok()) return status;
+  if (invocation.json()) {
+    for (const auto& watcher : watchers) invocation.PrintJson(ToJson(watcher));
+    return kExitOk;
+  }
+  WatcherTable(invocation, watchers).Print(invocation.out(), invocation.style());
+  return kExitOk;
+}
+
+absl::StatusOr<int> Version(Invocation& invocation, bool client_only) {
+  Json json = {{"client", std::string(kVersion)}};
+  if (!invocation.json()) invocation.out() << "client       " << kVersion << "\n";
+  if (!client_only) {
+    v1::GetVersionResponse response;
+    Client& client = invocation.client();
+    const absl::Status status = client.Call([&](grpc::ClientContext* context) {
+      return client.fleet().GetVersion(context, {}, &response);
+    });
+    if (absl::IsCancelled(status)) return status;
+    if (!status.ok()) invocation.Note(ToStd(status.message()));
+    json["coordinator"] = status.ok() ? ToJson(response) : Json(nullptr);
+    if (!invocation.json() && status.ok()) {
+      const std::string up =
+          response.has_started_at()
+              ? StrCat(", up ", AgeText(invocation.now() - ToTime(response.started_at())))
+              : "";
+      invocation.out() << "coordinator  " << Printable(response.version()) << "  at "
+                       << Printable(invocation.coordinator()) << up
+                       << (response.durability().empty() ? "" : ", ")
+                       << Printable(response.durability()) << "\n";
+    }
+  }
+  if (invocation.json()) invocation.PrintJson(json);
+  return kExitOk;
+}
+
+}  // namespace
+
+std::vector<Command> FleetCommands() {
+  Command executors{"executors", "", "List executors: where commands run."};
+  executors.declare = [](CLI::App&) -> Action { return Executors; };
+  Command watchers{"watchers", "", "List watchers and the volumes that they guard."};
+  watchers.declare = [](CLI::App&) -> Action { return Watchers; };
+  Command version{"version", "[--client]", "Print the versions of this program and the coordinator."};
+  version.connect_timeout = kVersionConnectTimeout;
+  version.declare = [](CLI::App& app) -> Action {
+    auto client_only = std::make_shared<bool>(false);
+    app.add_flag("--client", *client_only, "Of this program alone; asks nobody");
+    return [client_only](Invocation& invocation) { return Version(invocation, *client_only); };
+  };
+  return {executors, watchers, version};
+}
+
+}  // namespace closewrite

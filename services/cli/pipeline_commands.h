@@ -1,0 +1,15 @@
+// pipeline apply, list, delete and test.
+#ifndef SERVICES_CLI_PIPELINE_COMMANDS_H_
+#define SERVICES_CLI_PIPELINE_COMMANDS_H_
+
+#include <vector>
+
+#include "services/cli/command.h"
+
+namespace closewrite {
+
+std::vector<Command> PipelineCommands();
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_PIPELINE_COMMANDS_H_

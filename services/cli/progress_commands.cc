@@ -1,0 +1,53 @@
+#include "services/cli/progress_commands.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+struct ProgressOptions {
+  std::string amount;
+  std::string unit;
+};
+
+// The executor reads this line from the output of the command that it runs.
+absl::StatusOr<int> Progress(Invocation& invocation, const ProgressOptions& options) {
+  const std::pair<std::string, std::string> parts = absl::StrSplit(options.amount, absl::MaxSplits('/', 1));
+  int64_t done = 0;
+  int64_t total = 0;
+  const bool has_total = options.amount.find('/') != std::string::npos;
+  if (!absl::SimpleAtoi(parts.first, &done) || done < 0 ||
+      (has_total && (!absl::SimpleAtoi(parts.second, &total) || total < 0))) {
+    return UsageError(StrCat("progress ", options.amount, ": use DONE/TOTAL, such as 40/100"));
+  }
+  if (options.unit.find_first_of(" \t\r\n") != std::string::npos) {
+    return UsageError("the unit is one word, such as rows");
+  }
+  invocation.out() << "::closewrite progress " << done << " " << total
+                   << (options.unit.empty() ? "" : " ") << options.unit << std::endl;
+  return kExitOk;
+}
+
+}  // namespace
+
+std::vector<Command> ProgressCommands() {
+  Command command{"progress", "DONE/TOTAL [UNIT]",
+                  "Inside a command: report how far it is (prints a line that the executor reads)."};
+  command.examples = "closewrite progress 40/100 rows\n";
+  command.declare = [](CLI::App& app) -> Action {
+    auto options = std::make_shared<ProgressOptions>();
+    app.add_option("DONE/TOTAL", options->amount, "Such as 40/100; 40 alone when the total is unknown")
+        ->required();
+    app.add_option("UNIT", options->unit, "What is counted, such as rows");
+    return [options](Invocation& invocation) { return Progress(invocation, *options); };
+  };
+  return {command};
+}
+
+}  // namespace closewrite

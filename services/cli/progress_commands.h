@@ -1,0 +1,15 @@
+// progress, for use inside a command.
+#ifndef SERVICES_CLI_PROGRESS_COMMANDS_H_
+#define SERVICES_CLI_PROGRESS_COMMANDS_H_
+
+#include <vector>
+
+#include "services/cli/command.h"
+
+namespace closewrite {
+
+std::vector<Command> ProgressCommands();
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_PROGRESS_COMMANDS_H_

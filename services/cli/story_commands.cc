@@ -1,0 +1,131 @@
+#include "services/cli/story_commands.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "services/cli/file_argument.h"
+#include "services/cli/job_output.h"
+#include "services/cli/log_follow.h"
+#include "services/cli/time_text.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+struct LogsOptions {
+  int64_t job_id = 0;
+  std::optional<int64_t> attempt;
+  int64_t tail = 0;
+  bool follow = false;
+};
+
+// The token of an attempt that the user has named by its number, or by its token where it has no number.
+absl::StatusOr<int64_t> FindToken(Invocation& invocation, int64_t job_id, int64_t attempt) {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  v1::GetJobResponse response;
+  Client& client = invocation.client();
+  const absl::Status status = client.Call([&](grpc::ClientContext* context) {
+    return client.jobs().GetJob(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  std::string known;
+  for (const v1::Attempt& each : response.attempts()) {
+    if (each.number() == attempt && attempt > 0) return each.token();
+    StrAppend(&known, known.empty() ? "" : ", ", each.number(), " (token ", each.token(), ")");
+  }
+  for (const v1::Attempt& each : response.attempts()) {
+    if (each.token() == attempt) return each.token();
+  }
+  return absl::NotFoundError(StrCat("job ", job_id, " has no attempt ", attempt, "; it has ",
+                                    known.empty() ? "none yet" : known));
+}
+
+absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
+  if (invocation.format_given()) return UsageError("logs are bytes; -o does not go with them");
+  if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
+  LogOptions log{.job_id = options.job_id, .tail_lines = options.tail, .follow = options.follow};
+  if (options.attempt.has_value()) {
+    const auto token = FindToken(invocation, options.job_id, *options.attempt);
+    if (!token.ok()) return token.status();
+    log.token = *token;
+  }
+  const absl::Status status = CopyLog(invocation, log, invocation.out());
+  if (options.follow && absl::IsDeadlineExceeded(status)) {
+    invocation.Note(StrCat("job ", options.job_id, " goes on; its log was followed for ",
+                           invocation.options().timeout));
+    return kExitTimedOut;
+  }
+  if (!status.ok()) return status;
+  return kExitOk;
+}
+
+absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
+  v1::ExplainRequest request;
+  int64_t job_id = 0;
+  if (absl::SimpleAtoi(what, &job_id)) {
+    request.set_job_id(job_id);
+  } else {
+    auto file = FileArguments(&invocation).Map(what);
+    if (!file.ok()) return file.status();
+    *request.mutable_file() = *std::move(file);
+  }
+  v1::ExplainResponse response;
+  Client& client = invocation.client();
+  const absl::Status status = client.Call([&](grpc::ClientContext* context) {
+    return client.jobs().Explain(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  if (invocation.json()) {
+    invocation.PrintJson(ToJson(response));
+    return kExitOk;
+  }
+  // A story is read by comparing times, so they stay exact on a terminal too.
+  const size_t time_width = Rfc3339(absl::UnixEpoch()).size();
+  for (const v1::StoryLine& line : response.lines()) {
+    const std::string time = line.has_at() ? Rfc3339(ToTime(line.at())) : "now";
+    invocation.out() << time << std::string(time_width - std::min(time_width, time.size()) + 2, ' ')
+                     << Printable(line.text()) << "\n";
+  }
+  return kExitOk;
+}
+
+Command LogsCommand() {
+  Command command{"logs", "[-f] JOB [--attempt N] [--tail N]",
+                  "Print the log of a job's newest attempt."};
+  command.examples = "closewrite logs -f 41 --tail 50\n";
+  command.declare = [](CLI::App& app) -> Action {
+    auto options = std::make_shared<LogsOptions>();
+    app.add_option("JOB", options->job_id, "Number of the job")->required();
+    app.add_flag("-f,--follow", options->follow,
+                 "Go on until the job is finished, through later attempts");
+    app.add_option("--attempt", options->attempt, "Number of the attempt, or its token");
+    app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
+    return [options](Invocation& invocation) { return Logs(invocation, *options); };
+  };
+  return command;
+}
+
+Command ExplainCommand() {
+  Command command{"explain", "FILE|JOB", "Tell the whole story of a file or a job."};
+  command.examples =
+      "closewrite explain 41\n"
+      "closewrite explain /srv/unenriched/a.csv\n"
+      "closewrite explain ./41        # a file whose name is a number\n";
+  command.declare = [](CLI::App& app) -> Action {
+    auto what = std::make_shared<std::string>();
+    app.add_option("WHAT", *what, "Number of a job, volume:path, or a path on this host")->required();
+    return [what](Invocation& invocation) { return Explain(invocation, *what); };
+  };
+  return command;
+}
+
+}  // namespace
+
+std::vector<Command> StoryCommands() { return {LogsCommand(), ExplainCommand()}; }
+
+}  // namespace closewrite

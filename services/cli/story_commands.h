@@ -1,0 +1,15 @@
+// logs, explain.
+#ifndef SERVICES_CLI_STORY_COMMANDS_H_
+#define SERVICES_CLI_STORY_COMMANDS_H_
+
+#include <vector>
+
+#include "services/cli/command.h"
+
+namespace closewrite {
+
+std::vector<Command> StoryCommands();
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_STORY_COMMANDS_H_

@@ -1,0 +1,15 @@
+// submit, run, wait.
+#ifndef SERVICES_CLI_SUBMIT_COMMANDS_H_
+#define SERVICES_CLI_SUBMIT_COMMANDS_H_
+
+#include <vector>
+
+#include "services/cli/command.h"
+
+namespace closewrite {
+
+std::vector<Command> SubmitCommands();
+
+}  // namespace closewrite
+
+#endif  // SERVICES_CLI_SUBMIT_COMMANDS_H_

@@ -1,0 +1,110 @@
+#include "services/coordinator/api/job_watch.h"
+
+#include <utility>
+#include <vector>
+
+#include "services/coordinator/api/job_view.h"
+#include "services/coordinator/store/job_filter.h"
+
+namespace closewrite {
+
+JobWatch::JobWatch(StoreLoop* loop, JobFilter filter)
+    : loop_(*loop),
+      filter_(std::move(filter)),
+      ids_(filter_.ids.begin(), filter_.ids.end()),
+      apart_from_ids_(filter_) {
+  apart_from_ids_.ids.clear();
+}
+
+bool JobWatch::Wants(const Job& job) const {
+  return (ids_.empty() || ids_.contains(job.id)) && Matches(apart_from_ids_, job);
+}
+
+bool JobWatch::OnChange(const Effects& effects) {
+  if (effects.jobs.empty()) return false;
+  absl::MutexLock lock(&mutex_);
+  bool added = false;
+  for (const auto& [id, job] : effects.jobs) {
+    if (!Wants(job) || waiting_.contains(id)) continue;
+    if (waiting_.size() >= kWatchedJobsMax) {
+      overflow_ = true;
+      return true;
+    }
+    waiting_.insert(id);
+    changed_.push_back(id);
+    added = true;
+  }
+  return added;
+}
+
+absl::StatusOr<JobWatch::Batch> JobWatch::Next() {
+  if (phase_ == Phase::kCheck) {
+    if (absl::Status s = CheckIds(); !s.ok()) return s;
+    phase_ = Phase::kSnapshot;
+  }
+  return phase_ == Phase::kSnapshot ? Snapshot() : Changes();
+}
+
+absl::Status JobWatch::CheckIds() {
+  return loop_.store().Read([&](StoreReader& reader) {
+    for (const JobId id : filter_.ids) {
+      if (!reader.GetJob(id).has_value()) return NoSuchJob(id);
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<JobWatch::Batch> JobWatch::Snapshot() {
+  const Fleet fleet = CopyFleet(loop_);
+  const absl::Time now = loop_.clock().Now();
+  Batch batch;
+  size_t rows = 0;
+  absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    const std::vector<Job> page = reader.ListJobs(filter_, before_, kWatchBatchRows);
+    rows = page.size();
+    for (const Job& job : page) {
+      *batch.messages.emplace_back().mutable_job() = ShowJob(job, fleet, reader, now);
+      before_ = job.id;
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  if (rows < static_cast<size_t>(kWatchBatchRows)) {
+    batch.messages.emplace_back().set_snapshot_complete(true);
+    phase_ = Phase::kLive;
+  }
+  return batch;
+}
+
+absl::StatusOr<JobWatch::Batch> JobWatch::Changes() {
+  std::vector<JobId> ids;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (overflow_) {
+      return absl::ResourceExhaustedError(
+          "the reader was too slow for the jobs that changed: call again");
+    }
+    while (!changed_.empty() && ids.size() < static_cast<size_t>(kWatchBatchRows)) {
+      ids.push_back(changed_.front());
+      waiting_.erase(changed_.front());
+      changed_.pop_front();
+    }
+  }
+  Batch batch;
+  if (ids.empty()) return batch;
+  batch.more = true;
+  const Fleet fleet = CopyFleet(loop_);
+  const absl::Time now = loop_.clock().Now();
+  absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    for (const JobId id : ids) {
+      const std::optional<Job> job = reader.GetJob(id);
+      if (!job.has_value() || !Wants(*job)) continue;
+      *batch.messages.emplace_back().mutable_job() = ShowJob(*job, fleet, reader, now);
+    }
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return batch;
+}
+
+}  // namespace closewrite

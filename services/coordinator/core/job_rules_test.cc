@@ -1,0 +1,254 @@
+#include "services/coordinator/core/job_rules.h"
+
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace closewrite {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+
+Job JobIn(JobState state) {
+  Job job{.id = JobId{7}, .pipeline = "enrich", .state = state, .output_volume = "enriched"};
+  job.token = FencingToken{3};
+  job.attempts = 2;
+  job.due_at = kNow;
+  if (state == JobState::kRunning) job.session = "s";
+  return job;
+}
+
+Attempt NewestAttempt() { return Attempt{.job = JobId{7}, .token = FencingToken{3}, .number = 2}; }
+
+RuleContext Context() { return RuleContext{.now = kNow}; }
+
+Finished End(Outcome outcome) {
+  return Finished{.token = FencingToken{3},
+                  .outcome = outcome,
+                  .message = "m",
+                  .outputs = {OutputFile{"a", 1, std::string(32, 'x')}}};
+}
+
+constexpr JobState kStates[] = {JobState::kScheduled,  JobState::kAvailable, JobState::kRunning,
+                                JobState::kPublishing, JobState::kSucceeded, JobState::kRetrying,
+                                JobState::kFailed,     JobState::kCancelled};
+
+struct Row {
+  std::string name;
+  JobCommand command;
+  // Where the command leads from each state; states that are missing refuse it.
+  std::map<JobState, JobState> leads_to;
+};
+
+std::vector<Row> Table() {
+  using enum JobState;
+  return {
+      {"promote", Promote{}, {{kScheduled, kAvailable}, {kRetrying, kAvailable}}},
+      {"unblock", Unblock{}, {}},  // no job of JobIn waits for another
+      {"lease", LeaseTo{"s2", "e", "h"}, {{kAvailable, kRunning}}},
+      {"started", Started{FencingToken{3}, 99}, {{kRunning, kRunning}}},
+      {"succeeded", End(Outcome::kSucceeded), {{kRunning, kPublishing}}},
+      {"failed", End(Outcome::kFailed), {{kRunning, kRetrying}}},
+      {"timed out", End(Outcome::kTimedOut), {{kRunning, kRetrying}}},
+      {"not visible", End(Outcome::kInputNotVisible), {{kRunning, kRetrying}}},
+      {"input changed", End(Outcome::kInputChanged), {{kRunning, kRetrying}}},
+      {"temporary", End(Outcome::kTemporaryFailure), {{kRunning, kRetrying}}},
+      {"handed back", End(Outcome::kHandedBack), {{kRunning, kAvailable}}},
+      {"killed", End(Outcome::kKilled), {{kRunning, kAvailable}}},
+      {"lost", Lost{FencingToken{3}, Outcome::kLost, "gone"}, {{kRunning, kAvailable}}},
+      {"published", Published{FencingToken{3}, ""}, {{kPublishing, kSucceeded}}},
+      {"unpublishable", Published{FencingToken{3}, "hash"}, {{kPublishing, kRetrying}}},
+      {"cancel",
+       Cancel{"c"},
+       {{kScheduled, kCancelled},
+        {kAvailable, kCancelled},
+        {kRunning, kCancelled},
+        {kRetrying, kCancelled}}},
+      {"retry",
+       Retry{},
+       {{kFailed, kAvailable}, {kCancelled, kAvailable}, {kRetrying, kAvailable}}},
+      {"redrive",
+       Retry{true},
+       {{kFailed, kAvailable}, {kCancelled, kAvailable}, {kRetrying, kAvailable}}},
+  };
+}
+
+TEST(JobRulesTest, EveryCommandInEveryState) {
+  for (const Row& row : Table()) {
+    for (JobState state : kStates) {
+      SCOPED_TRACE(row.name + " in " + StateName(state));
+      const absl::StatusOr<JobChange> change =
+          Apply(JobIn(state), NewestAttempt(), row.command, Context());
+      auto expected = row.leads_to.find(state);
+      if (expected == row.leads_to.end()) {
+        EXPECT_EQ(change.status().code(), absl::StatusCode::kFailedPrecondition);
+        continue;
+      }
+      ASSERT_TRUE(change.ok()) << change.status();
+      EXPECT_STREQ(StateName(change->job.state), StateName(expected->second));
+      EXPECT_EQ(change->job.session.empty(), change->job.state != JobState::kRunning);
+      EXPECT_EQ(IsFinal(change->job.state), change->job.finished_at == kNow);
+    }
+  }
+}
+
+TEST(JobRulesTest, AStaleTokenIsRefusedInEveryState) {
+  const JobCommand stale[] = {Started{FencingToken{2}, 1}, Finished{.token = FencingToken{2}},
+                              Lost{FencingToken{2}, Outcome::kLost, ""},
+                              Published{FencingToken{2}, ""}};
+  for (const JobCommand& command : stale) {
+    for (JobState state : kStates) {
+      EXPECT_EQ(Apply(JobIn(state), NewestAttempt(), command, Context()).status().code(),
+                absl::StatusCode::kAborted);
+    }
+  }
+}
+
+TEST(JobRulesTest, ALeaseRaisesTokenAndCountsAnAttempt) {
+  const JobChange change =
+      *Apply(JobIn(JobState::kAvailable), NewestAttempt(), LeaseTo{"s2", "e", "h"}, Context());
+  EXPECT_EQ(change.job.token, FencingToken{4});
+  EXPECT_EQ(change.job.attempts, 3);
+  ASSERT_TRUE(change.attempt.has_value());
+  EXPECT_EQ(change.attempt->token, FencingToken{4});
+  EXPECT_EQ(change.attempt->number, 3);
+}
+
+TEST(JobRulesTest, WithoutOutputsThereIsNothingToPublish) {
+  Finished end = End(Outcome::kSucceeded);
+  end.outputs.clear();
+  EXPECT_EQ(Apply(JobIn(JobState::kRunning), NewestAttempt(), end, Context())->job.state,
+            JobState::kSucceeded);
+  Job without_volume = JobIn(JobState::kRunning);
+  without_volume.output_volume.clear();
+  EXPECT_EQ(Apply(without_volume, NewestAttempt(), End(Outcome::kSucceeded), Context())->job.state,
+            JobState::kSucceeded);
+}
+
+TEST(JobRulesTest, TheLastAttemptFails) {
+  Job job = JobIn(JobState::kRunning);
+  job.attempts = 5;
+  const JobChange change = *Apply(job, NewestAttempt(), End(Outcome::kFailed), Context());
+  EXPECT_EQ(change.job.state, JobState::kFailed);
+  EXPECT_EQ(change.job.message, "m");
+}
+
+TEST(JobRulesTest, ATemporaryFailureIsRetriedEvenOnTheLastAttempt) {
+  Job job = JobIn(JobState::kRunning);
+  job.attempts = 500;
+  EXPECT_EQ(Apply(job, NewestAttempt(), End(Outcome::kTemporaryFailure), Context())->job.state,
+            JobState::kRetrying);
+}
+
+TEST(JobRulesTest, RetryGrantsOneMoreAttemptAndRedriveAllOfThem) {
+  Job failed = JobIn(JobState::kFailed);
+  failed.attempts = 5;
+  Job retried = Apply(failed, NewestAttempt(), Retry{}, Context())->job;
+  retried = Apply(retried, NewestAttempt(), LeaseTo{"s", "e", "h"}, Context())->job;
+  Finished end = End(Outcome::kFailed);
+  end.token = retried.token;
+  EXPECT_EQ(Apply(retried, NewestAttempt(), end, Context())->job.state, JobState::kFailed);
+
+  Job redriven = Apply(failed, NewestAttempt(), Retry{true}, Context())->job;
+  redriven = Apply(redriven, NewestAttempt(), LeaseTo{"s", "e", "h"}, Context())->job;
+  end.token = redriven.token;
+  EXPECT_EQ(Apply(redriven, NewestAttempt(), end, Context())->job.state, JobState::kRetrying);
+}
+
+TEST(JobRulesTest, HandedBackCostsNoAttempt) {
+  const JobChange change =
+      *Apply(JobIn(JobState::kRunning), NewestAttempt(), End(Outcome::kHandedBack), Context());
+  EXPECT_EQ(change.job.attempts, 1);
+  EXPECT_EQ(change.job.crashes, 0);
+  EXPECT_EQ(change.attempt->number, 0);
+}
+
+TEST(JobRulesTest, DeathsOfExecutorsAreCountedApartAndPoisonIsDeadLettered) {
+  Attempt started = NewestAttempt();
+  started.pid = 12;
+  Job job = JobIn(JobState::kRunning);
+  const Lost lost{FencingToken{3}, Outcome::kLost, "gone"};
+  JobChange change = *Apply(job, started, lost, Context());
+  EXPECT_EQ(change.job.state, JobState::kAvailable);
+  EXPECT_EQ(change.job.attempts, 1);
+  EXPECT_EQ(change.job.crashes, 1);
+
+  // Not started: it can't have been the job's fault.
+  EXPECT_EQ(Apply(job, NewestAttempt(), lost, Context())->job.crashes, 0);
+
+  job.crashes = 2;
+  EXPECT_EQ(Apply(job, started, lost, Context())->job.state, JobState::kFailed);
+}
+
+TEST(JobRulesTest, OnLostFailForbidsAnotherAttempt) {
+  RuleContext context = Context();
+  context.retry.on_lost = OnLost::kFail;
+  const Lost lost{FencingToken{3}, Outcome::kLost, "gone"};
+  EXPECT_EQ(Apply(JobIn(JobState::kRunning), NewestAttempt(), lost, context)->job.state,
+            JobState::kFailed);
+}
+
+TEST(JobRulesTest, PromotionWaitsForTheDueTimeAndForTheEarlierVersion) {
+  Job early = JobIn(JobState::kScheduled);
+  early.due_at = kNow + absl::Nanoseconds(1);
+  EXPECT_FALSE(Apply(early, NewestAttempt(), Promote{}, Context()).ok());
+
+  Job blocked = JobIn(JobState::kScheduled);
+  blocked.after = JobId{6};
+  EXPECT_FALSE(Apply(blocked, NewestAttempt(), Promote{}, Context()).ok());
+  const Job unblocked = Apply(blocked, NewestAttempt(), Unblock{}, Context())->job;
+  EXPECT_TRUE(Apply(unblocked, NewestAttempt(), Promote{}, Context()).ok());
+}
+
+TEST(JobRulesTest, AmendingChangesTheKey) {
+  const FileVersion touched{.volume = "v", .path = "p", .inode = 1, .size = 2, .mtime_ns = 3};
+  const JobChange change =
+      *Apply(JobIn(JobState::kRunning), NewestAttempt(), AmendInput{touched}, Context());
+  EXPECT_EQ(change.job.input, touched);
+  EXPECT_EQ(change.job.key, JobKey("enrich", touched));
+}
+
+TEST(BackoffTest, DoublesUpToItsLimitAndJitterTakesAtMostHalf) {
+  const RetryPolicy policy{.backoff = absl::Seconds(1), .backoff_max = absl::Seconds(10)};
+  const absl::Duration expected[] = {absl::Seconds(1), absl::Seconds(2),  absl::Seconds(4),
+                                     absl::Seconds(8), absl::Seconds(10), absl::Seconds(10)};
+  for (int failures = 1; failures <= 6; ++failures) {
+    EXPECT_EQ(BackoffAfter(policy, failures, 0), expected[failures - 1]);
+    EXPECT_GE(BackoffAfter(policy, failures, 0.999), expected[failures - 1] / 2);
+  }
+  EXPECT_EQ(BackoffAfter(policy, 1'000'000, 0), absl::Seconds(10));
+}
+
+// Whatever comes in whatever order: tokens only grow, and a final state is left by Retry alone.
+TEST(JobRulesTest, InvariantsHoldOverRandomCommands) {
+  std::mt19937 random(20261122);
+  for (int run = 0; run < 200; ++run) {
+    Job job = JobIn(JobState::kAvailable);
+    Attempt attempt = NewestAttempt();
+    for (int step = 0; step < 100; ++step) {
+      const std::vector<Row> table = Table();
+      JobCommand command = table[random() % table.size()].command;
+      // Half of the time with the right token, half with the one of the table.
+      if (random() % 2 == 0) {
+        if (auto* end = std::get_if<Finished>(&command)) end->token = job.token;
+        if (auto* published = std::get_if<Published>(&command)) published->token = job.token;
+      }
+      absl::StatusOr<JobChange> change = Apply(job, attempt, command, Context());
+      if (!change.ok()) continue;
+      const bool leased = std::holds_alternative<LeaseTo>(command);
+      EXPECT_EQ(change->job.token.value, job.token.value + (leased ? 1 : 0));
+      if (IsFinal(job.state)) {
+        EXPECT_TRUE(std::holds_alternative<Retry>(command));
+      }
+      EXPECT_GE(change->job.attempts, 0);
+      job = change->job;
+      if (change->attempt.has_value()) attempt = *change->attempt;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace closewrite

@@ -1,0 +1,268 @@
+#include "services/coordinator/store/store_contract.h"
+
+#include <thread>  // NOLINT: a second caller
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+
+namespace closewrite {
+
+std::string StoreCaseName(const testing::TestParamInfo<StoreCase>& info) { return info.param.name; }
+
+void StoreContract::SetUp() {
+  under_test_ = GetParam().make();
+  ASSERT_NE(under_test_, nullptr);
+  ASSERT_NE(store(), nullptr);
+}
+
+void StoreContract::Write(absl::FunctionRef<void(StoreTransaction&)> fn) {
+  const absl::Status status = store()->Write([&](StoreTransaction& transaction) {
+    fn(transaction);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+void StoreContract::Read(absl::FunctionRef<void(StoreReader&)> fn) {
+  const absl::Status status = store()->Read([&](StoreReader& reader) {
+    fn(reader);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+absl::Status StoreContract::FailWrite(absl::FunctionRef<void(StoreTransaction&)> fn) {
+  const absl::Status status = store()->Write([&](StoreTransaction& transaction) {
+    fn(transaction);
+    return absl::OkStatus();
+  });
+  EXPECT_FALSE(status.ok());
+  return status;
+}
+
+JobId StoreContract::Insert(const Job& job) {
+  JobId id;
+  Write([&](StoreTransaction& transaction) { id = transaction.InsertJob(job); });
+  EXPECT_NE(id, JobId{});
+  return id;
+}
+
+std::optional<Job> StoreContract::Get(JobId id) {
+  std::optional<Job> job;
+  Read([&](StoreReader& reader) { job = reader.GetJob(id); });
+  return job;
+}
+
+namespace {
+
+TEST_P(StoreContract, SaysHowDurableItIs) { EXPECT_NE(store()->Durability(), ""); }
+
+TEST_P(StoreContract, EmptyStoreGivesNothing) {
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.GetJob(JobId{1}), std::nullopt);
+    EXPECT_TRUE(t.ListJobs({}, JobId{}, 10).empty());
+    EXPECT_EQ(t.CountUnfinished("p"), 0);
+    EXPECT_EQ(t.CountAvailableBefore("p", JobId{5}), 0);
+    EXPECT_TRUE(t.ListAttempts(JobId{1}).empty());
+    EXPECT_EQ(t.GetAttempt(Lease{JobId{1}, FencingToken{1}}), std::nullopt);
+    EXPECT_EQ(t.ReadLog(Lease{JobId{1}, FencingToken{1}}, 0, 10), "");
+    EXPECT_TRUE(t.ListPipelines().empty());
+    EXPECT_TRUE(t.ListEvents("", "", 0, 10).empty());
+    EXPECT_TRUE(t.JobsOfEvent(1).empty());
+    EXPECT_EQ(t.LatestEvent("v", "p"), std::nullopt);
+    EXPECT_EQ(t.FindJobByKey("k"), std::nullopt);
+    EXPECT_EQ(t.FindUnfinished("p", "v", "f"), std::nullopt);
+    EXPECT_TRUE(t.NextAvailable("p", 10).empty());
+    EXPECT_TRUE(t.NextDue(absl::InfiniteFuture(), 10).empty());
+    EXPECT_EQ(t.EarliestDue(), absl::InfiniteFuture());
+    EXPECT_TRUE(t.Followers(JobId{1}).empty());
+    EXPECT_EQ(t.FindRequest("r"), std::nullopt);
+  });
+}
+
+TEST_P(StoreContract, ErrorOfTheFunctionIsReturnedAsItIs) {
+  const absl::Status error = absl::PermissionDeniedError("not you");
+  EXPECT_EQ(store()->Write([&](StoreTransaction&) { return error; }), error);
+  EXPECT_EQ(store()->Read([&](StoreReader&) { return error; }), error);
+}
+
+// Writes one row of everything.
+void WriteOfEach(StoreTransaction& t, const std::string& name) {
+  Job job = SmallJob(name);
+  job.event_id = 7;
+  job.id = t.InsertJob(job);
+  job.message = "updated";
+  t.UpdateJob(job);
+  t.PutAttempt(FullAttempt(job.id, 1));
+  t.AppendLog(Lease{job.id, FencingToken{1}}, 0, "log");
+  t.InsertEvent(EventOfPath(1, "v", name));
+  t.PutPipeline({name, 1, Second(1), "definition"});
+  t.RecordRequest(name, "answer", Second(1));
+}
+
+// How many rows there are of all kinds that WriteOfEach writes.
+int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
+  const std::optional<Job> job = t.FindJobByKey(name);
+  int64_t count = t.ListJobs({}, JobId{}, 100).size() + t.CountUnfinished("p") +
+                  t.NextAvailable("p", 100).size() + t.JobsOfEvent(7).size() +
+                  t.ListEvents("", "", 0, 100).size() + t.ListPipelines().size() +
+                  (t.LatestEvent("v", name).has_value() ? 1 : 0) +
+                  (t.FindRequest(name).has_value() ? 1 : 0) + (job.has_value() ? 1 : 0);
+  const Lease lease{job.has_value() ? job->id : JobId{1}, FencingToken{1}};
+  count += t.ListAttempts(lease.job).size() + t.ReadLog(lease, 0, 100).size();
+  return count;
+}
+
+TEST_P(StoreContract, NothingIsLeftOfAFailedTransaction) {
+  const absl::Status error = absl::AbortedError("changed my mind");
+  const absl::Status status = store()->Write([&](StoreTransaction& t) {
+    WriteOfEach(t, "x");
+    EXPECT_EQ(CountOfEach(t, "x"), 13);
+    return error;
+  });
+  EXPECT_EQ(status, error);
+  Write([&](StoreTransaction& t) { EXPECT_EQ(CountOfEach(t, "x"), 0); });
+  // And nothing of it is in the way.
+  Write([&](StoreTransaction& t) { WriteOfEach(t, "x"); });
+  Write([&](StoreTransaction& t) { EXPECT_EQ(CountOfEach(t, "x"), 13); });
+}
+
+TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
+  JobId id;
+  Write([&](StoreTransaction& t) {
+    WriteOfEach(t, "x");
+    id = t.FindJobByKey("x")->id;
+  });
+  const std::optional<Job> before = Get(id);
+  const Lease lease{id, FencingToken{1}};
+  const absl::Status error = absl::AbortedError("changed my mind");
+  EXPECT_EQ(store()->Write([&](StoreTransaction& t) {
+    Job job = *t.GetJob(id);
+    job.state = JobState::kSucceeded;
+    job.key = "other";
+    t.UpdateJob(job);
+    Attempt attempt = *t.GetAttempt(lease);
+    attempt.message = "other";
+    t.PutAttempt(attempt);
+    t.AppendLog(lease, 3, "more");
+    t.DeletePipeline("x");
+    t.ForgetRequests(absl::InfiniteFuture());
+    t.InsertEvent(EventOfPath(2, "v", "x"));
+    return error;
+  }),
+            error);
+  EXPECT_EQ(Get(id), before);
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.FindJobByKey("x"), before);
+    EXPECT_EQ(t.FindJobByKey("other"), std::nullopt);
+    EXPECT_EQ(t.NextAvailable("p", 10).size(), 1u);
+    EXPECT_EQ(t.GetAttempt(lease)->message, FullAttempt(id, 1).message);
+    EXPECT_EQ(t.GetAttempt(lease)->log_bytes, 3);
+    EXPECT_EQ(t.ReadLog(lease, 0, 100), "log");
+    EXPECT_EQ(t.AppendLog(lease, 3, "end"), 6);
+    EXPECT_EQ(t.ReadLog(lease, 0, 100), "logend");
+    EXPECT_EQ(t.ListPipelines().size(), 1u);
+    EXPECT_EQ(t.FindRequest("x"), "answer");
+    EXPECT_EQ(t.LatestEvent("v", "x")->event.sequence, 1);
+  });
+}
+
+TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
+  Write([&](StoreTransaction& t) { WriteOfEach(t, "x"); });
+  const absl::Status status = store()->Write([&](StoreTransaction& t) {
+    EXPECT_NE(t.InsertJob(SmallJob("y")), JobId{});
+    EXPECT_EQ(t.InsertJob(SmallJob("x")), JobId{});  // the key is taken
+    EXPECT_EQ(t.InsertJob(SmallJob("z")), JobId{});
+    EXPECT_EQ(CountOfEach(t, "x"), 0);
+    EXPECT_EQ(t.InsertEvent(EventOfPath(9, "v", "w")), 0);
+    EXPECT_EQ(t.AppendLog(Lease{JobId{1}, FencingToken{1}}, 3, "more"), 0);
+    EXPECT_EQ(t.EarliestDue(), absl::InfiniteFuture());
+    EXPECT_EQ(t.CountAvailableBefore("p", JobId{100}), 0);
+    // What the caller makes of it is not what went wrong.
+    return absl::NotFoundError("consequence");
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists) << status;
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(CountOfEach(t, "x"), 13);
+    EXPECT_EQ(t.FindJobByKey("y"), std::nullopt);
+    EXPECT_EQ(t.FindJobByKey("z"), std::nullopt);
+  });
+}
+
+TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
+  const JobId id = Insert(SmallJob("old"));
+  Write([&](StoreTransaction& t) {
+    WriteOfEach(t, "new");
+    Job job = *t.GetJob(id);
+    job.state = JobState::kRunning;
+    t.UpdateJob(job);
+    EXPECT_EQ(t.GetJob(id)->state, JobState::kRunning);
+    Read([&](StoreReader& r) {
+      EXPECT_EQ(r.GetJob(id)->state, JobState::kAvailable);
+      EXPECT_EQ(r.ListJobs({}, JobId{}, 10).size(), 1u);
+      EXPECT_EQ(r.CountUnfinished("p"), 1);
+      EXPECT_TRUE(r.ListPipelines().empty());
+      EXPECT_TRUE(r.ListEvents("", "", 0, 10).empty());
+      EXPECT_EQ(r.LatestEvent("v", "new"), std::nullopt);
+    });
+  });
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(r.GetJob(id)->state, JobState::kRunning);
+    EXPECT_EQ(r.ListJobs({}, JobId{}, 10).size(), 2u);
+  });
+}
+
+// One thread commits pairs of jobs, another one must always see whole pairs.
+TEST_P(StoreContract, ReadsSeeOneStateBesideWrites) {
+  constexpr int kPairs = 200;
+  absl::Notification written;
+  std::thread writer([&] {
+    for (int pair = 0; pair < kPairs; ++pair) {
+      Write([&](StoreTransaction& t) {
+        t.InsertJob(SmallJob(absl::StrCat("a", pair)));
+        t.InsertJob(SmallJob(absl::StrCat("b", pair)));
+      });
+    }
+    written.Notify();
+  });
+  int64_t seen = 0;
+  do {
+    Read([&](StoreReader& r) {
+      const int64_t count = r.CountUnfinished("p");
+      EXPECT_EQ(count % 2, 0);
+      EXPECT_GE(count, seen);
+      EXPECT_EQ(static_cast<int64_t>(r.ListJobs({}, JobId{}, 2 * kPairs).size()), count);
+      seen = count;
+    });
+  } while (!written.HasBeenNotified());
+  writer.join();
+  Read([&](StoreReader& r) { EXPECT_EQ(r.CountUnfinished("p"), 2 * kPairs); });
+}
+
+TEST_P(StoreContract, EverythingIsThereAfterReopening) {
+  if (!under_test()->durable()) GTEST_SKIP() << "this store is not durable";
+  JobId small;
+  JobId full;
+  int64_t event = 0;
+  Write([&](StoreTransaction& t) {
+    WriteOfEach(t, "x");
+    small = t.FindJobByKey("x")->id;
+    full = t.InsertJob(FullJob("full"));
+    event = t.InsertEvent(FullEvent("other ledger", 5));
+  });
+  under_test()->Reopen();
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(CountOfEach(t, "x"), 15);  // a job and an event more
+    Job expected = FullJob("full");
+    expected.id = full;
+    EXPECT_EQ(t.GetJob(full), expected);
+    EXPECT_EQ(t.ReadLog(Lease{small, FencingToken{1}}, 0, 100), "log");
+    EXPECT_GT(t.InsertJob(SmallJob("y")), full);
+    EXPECT_GT(t.InsertEvent(EventOfPath(2, "v", "y")), event);
+    EXPECT_EQ(t.InsertEvent(FullEvent("other ledger", 5)), 0);
+  });
+}
+
+}  // namespace
+}  // namespace closewrite

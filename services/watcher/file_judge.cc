@@ -1,0 +1,182 @@
+#include "services/watcher/file_judge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <utility>
+
+#include "services/log/log.h"
+#include "services/watcher/writer_check.h"
+
+namespace closewrite {
+namespace {
+
+// errno, or 0. A symlink in the path could lead out of the volume, which is harmless for a stat:
+// nothing is recorded that CheckWriter has not opened beneath the root.
+int Stat(int root, std::string_view path, struct stat* st) {
+  const std::string terminated(path);
+  return fstatat(root, terminated.c_str(), st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+}
+
+bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+bool OnlyTimesDiffer(const ContentVersion& a, const ContentVersion& b) {
+  return a.inode == b.inode && a.size == b.size && a.mtime_ns != b.mtime_ns;
+}
+
+}  // namespace
+
+absl::Status FileJudge::TakeFailure() { return std::exchange(failure_, absl::OkStatus()); }
+
+std::optional<FileRecord> FileJudge::Known(std::string_view path) {
+  absl::StatusOr<std::optional<FileRecord>> record = batch_->Find(path);
+  if (!record.ok()) {
+    failure_.Update(record.status());
+    return std::nullopt;
+  }
+  if (record->has_value() && (*record)->gone()) return std::nullopt;
+  return *std::move(record);
+}
+
+void FileJudge::Put(std::string_view path, const ContentVersion& version, const Cause& cause,
+                    absl::Time now) {
+  FileRecord record;
+  record.path = std::string(path);
+  record.version = version;
+  record.kind = cause.kind;
+  record.evidence = cause.evidence;
+  record.source = cause.source;
+  record.observed_unix_ns = absl::ToUnixNanos(now);
+  batch_->Put(std::move(record));
+}
+
+void FileJudge::Consider(std::string_view path, const Cause& cause, absl::Time now,
+                         absl::Duration backoff) {
+  struct stat st;
+  // A file that is gone already: the event that says so follows.
+  if (Stat(root_, path, &st) != 0) return;
+  const std::optional<FileRecord> known = Known(path);
+  if (!S_ISREG(st.st_mode)) {
+    if (known.has_value()) {
+      Put(path, known->version, {ChangeKind::kDelete, ChangeEvidence::kNone, cause.source}, now);
+    }
+    return;
+  }
+  if (known.has_value() && known->version == ContentVersion::Of(st)) return;
+  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, path);
+  if (absl::IsNotFound(checked.status()) || absl::IsFailedPrecondition(checked.status())) return;
+  if (!checked.ok() || checked->state == WriterState::kWritten) {
+    if (!checked.ok()) {
+      LogWarn("a file can't be checked; it is tried again",
+              {{"path", path}, {"error", checked.status().message()}});
+    }
+    // Past the limit the writer's own close must do.
+    pending_->Written(path, cause, now, backoff);
+    return;
+  }
+  if (known.has_value() && known->version == checked->version) return;
+  Cause said = cause;
+  if (checked->state == WriterState::kUnchecked) said.evidence = ChangeEvidence::kUnchecked;
+  Put(path, checked->version, said, now);
+}
+
+void FileJudge::Created(std::string_view path, absl::Time now) {
+  struct stat st;
+  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (st.st_nlink > 1) return Consider(path, kCausedByLink, now);
+  const std::optional<FileRecord> known = Known(path);
+  if (known.has_value() && known->version == ContentVersion::Of(st)) return;
+  pending_->Defer(path, PendingReason::kLink, now + kLinkDelay);
+}
+
+void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
+  // Whoever looks at it later sees the newest attributes.
+  if (pending_->Waits(path, PendingReason::kWritten) ||
+      pending_->Waits(path, PendingReason::kLink)) {
+    return;
+  }
+  struct stat st;
+  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  const std::optional<FileRecord> known = Known(path);
+  if (!known.has_value() || !OnlyTimesDiffer(known->version, ContentVersion::Of(st))) return;
+  pending_->Defer(path, PendingReason::kAttrib, now + kAttribDelay);
+}
+
+void FileJudge::ConsiderGone(std::string_view path, ChangeKind kind, ChangeSource source,
+                             absl::Time now) {
+  struct stat st;
+  if (!IsAbsent(Stat(root_, path, &st))) return;
+  const std::optional<FileRecord> known = Known(path);
+  if (!known.has_value()) return;
+  pending_->Erase(path);
+  Put(path, known->version, {kind, ChangeEvidence::kNone, source}, now);
+}
+
+bool FileJudge::Due(const PendingFile& file, absl::Time now, ContentVersion* version) {
+  switch (file.reason) {
+    case PendingReason::kWritten:
+      Consider(file.path, file.cause, now, file.backoff);
+      return false;
+    case PendingReason::kLink:
+      return DueLink(file, now, version);
+    case PendingReason::kAttrib:
+      return DueAttrib(file, now, version);
+  }
+  return false;
+}
+
+bool FileJudge::DueLink(const PendingFile& file, absl::Time now, ContentVersion* version) {
+  struct stat st;
+  if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, file.path);
+  if (absl::IsNotFound(checked.status()) || absl::IsFailedPrecondition(checked.status())) {
+    return false;
+  }
+  if (!checked.ok() || checked->state == WriterState::kWritten) {
+    pending_->Written(file.path, kCausedByClose, now, absl::ZeroDuration());
+    return false;
+  }
+  *version = checked->version;
+  return true;
+}
+
+bool FileJudge::DueAttrib(const PendingFile& file, absl::Time now, ContentVersion* version) {
+  const std::optional<FileRecord> known = Known(file.path);
+  if (!known.has_value()) return false;
+  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, file.path);
+  // One that has a writer sends its own close.
+  if (!checked.ok() || checked->state == WriterState::kWritten) return false;
+  if (!OnlyTimesDiffer(known->version, checked->version)) return false;
+  if (checked->state == WriterState::kUnchecked) {
+    // Without a lease nobody can prove that only times were set: rather twice than never.
+    Put(file.path, checked->version,
+        {ChangeKind::kCloseWrite, ChangeEvidence::kUnchecked, ChangeSource::kInotify}, now);
+    return false;
+  }
+  *version = checked->version;
+  return true;
+}
+
+void FileJudge::Confirmed(const PendingFile& file, absl::Time now) {
+  const std::optional<FileRecord> known = Known(file.path);
+  if (file.reason == PendingReason::kLink) {
+    if (known.has_value() && known->version == file.version) return;
+    return Put(file.path, file.version, kCausedByLink, now);
+  }
+  if (!known.has_value() || !OnlyTimesDiffer(known->version, file.version)) return;
+  if (ledger_->MayBeInFlight(known->sequence)) {
+    // Whether the coordinator has it decides between a correction and the first that it hears.
+    pending_->Defer(file.path, PendingReason::kAttrib, now + kAttribDelay);
+    return;
+  }
+  FileRecord record = *known;
+  record.version = file.version;
+  const bool announced = known->sequence != 0 && known->sequence <= ledger_->acknowledged();
+  if (announced) record.kind = ChangeKind::kAttrib;
+  record.sequence = 0;
+  batch_->Put(std::move(record));
+}
+
+}  // namespace closewrite

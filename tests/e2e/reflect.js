@@ -1,0 +1,23 @@
+// Prints, as one JSON object, every service that a server's reflection lists, with its methods.
+//
+//   NODE_PATH=.../node_modules node reflect.js HOST:PORT
+const grpc = require('@grpc/grpc-js');
+const {GrpcReflection} = require('grpc-js-reflection-client');
+
+const CALL_MS_MAX = 20000;
+
+async function main(address) {
+  const options = {deadline: Date.now() + CALL_MS_MAX};
+  const server = new GrpcReflection(
+      address, grpc.ChannelCredentials.createInsecure(), {}, 'v1alpha');
+  const services = {};
+  for (const name of await server.listServices('*', options)) {
+    services[name] = (await server.listMethods(name, options)).map((method) => method.name);
+  }
+  console.log(JSON.stringify(services));
+}
+
+main(process.argv[2]).then(() => process.exit(0), (error) => {
+  console.error(String(error));
+  process.exit(1);
+});
