@@ -11,7 +11,7 @@
 #include "absl/strings/strip.h"
 #include "services/transport/server.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(100);
@@ -140,4 +140,4 @@ absl::Status Client::Unreachable(const absl::Status& status, absl::Time since, b
   return absl::UnavailableError(text);
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -19,7 +19,7 @@
 #include "services/clock/clock.h"
 #include "services/transport/errors.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // How long a wait or a follow that has had an answer before goes on looking for a lost coordinator.
 inline constexpr absl::Duration kReconnectMax = absl::Minutes(10);
@@ -112,6 +112,6 @@ absl::Status Client::Follow(
   });
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_CLIENT_H_

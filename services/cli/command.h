@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // Does the work. The number is the exit code; a status is printed as one line and turned into one.
 using Action = std::function<absl::StatusOr<int>(Invocation&)>;
@@ -21,10 +21,12 @@ struct Command {
   std::string summary;    // one sentence
   std::string examples;   // lines; may be empty
   bool names = false;     // takes `-o name`
+  // How long it looks for a coordinator that can't be reached, where that is not the general default.
+  std::string connect_timeout;
   // Declares options and arguments; what it returns is run once they are parsed.
   std::function<Action(CLI::App&)> declare;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_COMMAND_H_

@@ -10,7 +10,7 @@
 #include "services/cli/interrupts.h"
 #include "services/clock/clock.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // Owned by main, or by a test; nothing in it may be null.
 struct Console {
@@ -27,6 +27,6 @@ struct Console {
   Interrupts* interrupts;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_CONSOLE_H_

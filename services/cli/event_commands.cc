@@ -11,7 +11,7 @@
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // Events that a follower asks for after an outage; older ones it leaves out and says so.
@@ -168,4 +168,4 @@ Command EventsCommand() {
 
 std::vector<Command> EventCommands() { return {EventsCommand()}; }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -6,10 +6,10 @@
 
 #include "services/cli/command.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 std::vector<Command> EventCommands();
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_EVENT_COMMANDS_H_

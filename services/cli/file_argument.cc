@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 constexpr size_t kListedRootsMax = 20;
@@ -201,4 +201,4 @@ absl::Status FileArguments::FetchRoots() {
   return status;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -11,7 +11,7 @@
 #include "closewrite/v1/file.pb.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // Where a volume lies on a host, as a watcher or an executor has reported it.
 struct VolumeRoot {
@@ -47,6 +47,6 @@ class FileArguments {
   std::optional<std::vector<VolumeRoot>> roots_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_FILE_ARGUMENT_H_

@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 const std::vector<VolumeRoot>& Roots() {
@@ -86,4 +86,4 @@ TEST(FindVolume, SeesThroughALinkedRoot) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

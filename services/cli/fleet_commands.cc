@@ -11,7 +11,7 @@
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // `version` is asked when something is wrong; it does not make one wait for a coordinator that is away.
@@ -188,4 +188,4 @@ std::vector<Command> FleetCommands() {
   return {executors, watchers, version};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

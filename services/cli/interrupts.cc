@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace closewrite {
+namespace closewrite::cli {
 
 Interrupts::Scope::Scope(Interrupts* interrupts, std::function<void()> hook)
     : interrupts_(interrupts), hook_(std::move(hook)) {
@@ -40,4 +40,4 @@ bool Interrupts::Wait(absl::Duration timeout) {
       absl::Condition(+[](int* pending) { return *pending > 0; }, &pending_), timeout);
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

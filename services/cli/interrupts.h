@@ -8,7 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // Interrupts that the user gave and the program has not acted upon yet. Thread-safe.
 class Interrupts {
@@ -41,6 +41,6 @@ class Interrupts {
   std::vector<const Scope*> scopes_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_INTERRUPTS_H_

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 TEST(Interrupts, CountsEachOne) {
@@ -62,4 +62,4 @@ TEST(Interrupts, CallsTheHookAtOnceWhenOneIsPending) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

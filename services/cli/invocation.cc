@@ -9,10 +9,11 @@
 #include "services/config/config.h"
 #include "services/transport/errors.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 constexpr std::string_view kCoordinatorDefault = "127.0.0.1:7400";
+constexpr std::string_view kConnectTimeoutDefault = "10s";
 constexpr std::string_view kUsageReason = "USAGE";
 // A narrower table would lose more than it wins.
 constexpr int kTableWidthMin = 40;
@@ -83,7 +84,8 @@ absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
   const auto color = ColorOption(options.color, *console);
   if (!color.ok()) return color.status();
   invocation->color_ = *color;
-  const auto connect = DurationOption("--connect-timeout", options.connect_timeout);
+  const auto connect = DurationOption("--connect-timeout", options.connect_timeout.empty() ? kConnectTimeoutDefault
+                                                                     : options.connect_timeout);
   if (!connect.ok()) return connect.status();
   invocation->connect_timeout_ = *connect;
   if (!options.timeout.empty()) {
@@ -135,4 +137,4 @@ void Invocation::Note(std::string_view text) {
 
 void Invocation::PrintJson(const Json& json) { out() << JsonLine(json) << std::flush; }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -15,7 +15,7 @@
 #include "services/cli/json.h"
 #include "services/cli/table.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // Exit codes; `closewrite help exit-codes` explains them.
 inline constexpr int kExitOk = 0;
@@ -32,7 +32,7 @@ struct GlobalOptions {
   std::string coordinator;
   std::string host;
   std::string timeout;
-  std::string connect_timeout = "10s";
+  std::string connect_timeout;
   std::string output;
   std::string color = "auto";
 };
@@ -121,6 +121,6 @@ absl::Status PageLoop::Run(Client& client, Request request, Make call, Take take
   }
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_INVOCATION_H_

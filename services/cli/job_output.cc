@@ -8,7 +8,7 @@
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 std::string InputText(const v1::Job& job) {
@@ -205,4 +205,4 @@ void PrintJob(Invocation& invocation, const v1::GetJobResponse& story) {
   }
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -8,7 +8,7 @@
 #include "closewrite/v1/job.pb.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // SUCCEEDED, FAILED or CANCELLED: nothing happens to it unless somebody asks.
 bool IsFinal(const v1::Job& job);
@@ -28,6 +28,6 @@ void PrintJobs(Invocation& invocation, const std::vector<v1::Job>& jobs, Format 
 // Prints one job with its attempts.
 void PrintJob(Invocation& invocation, const v1::GetJobResponse& story);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_JOB_OUTPUT_H_

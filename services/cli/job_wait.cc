@@ -12,7 +12,7 @@
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // JobFilter takes no more; longer lists are waited for one part after the other.
@@ -212,4 +212,4 @@ absl::StatusOr<int> WaitForJobs(Invocation& invocation, const std::vector<int64_
   return JobWait(invocation, std::move(distinct), options).Run();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

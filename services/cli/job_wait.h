@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 // How long a second Ctrl-C after the first cancels the jobs.
 inline constexpr absl::Duration kCancelWindow = absl::Seconds(2);
@@ -28,6 +28,6 @@ struct JobWaitOptions {
 absl::StatusOr<int> WaitForJobs(Invocation& invocation, const std::vector<int64_t>& job_ids,
                                 const JobWaitOptions& options);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_JOB_WAIT_H_

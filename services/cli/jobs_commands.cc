@@ -10,7 +10,7 @@
 #include "services/config/enum_name.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // What one call of the API takes.
@@ -174,4 +174,4 @@ std::vector<Command> JobsCommands() {
   return {JobsCommand(), JobCommand(), RetryCommand(false), RetryCommand(true), CancelCommand()};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

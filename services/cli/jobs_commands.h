@@ -6,10 +6,10 @@
 
 #include "services/cli/command.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 std::vector<Command> JobsCommands();
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_JOBS_COMMANDS_H_

@@ -10,7 +10,7 @@
 #include "services/config/enum_name.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -142,4 +142,4 @@ std::string JsonLine(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -7,7 +7,7 @@
 #include "google/protobuf/message.h"
 #include "nlohmann/json.hpp"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 using Json = nlohmann::ordered_json;
 
@@ -27,6 +27,6 @@ std::string EnumName(const google::protobuf::EnumDescriptor& descriptor, int num
 // One line, UTF-8 whatever is in it.
 std::string JsonLine(const Json& json);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_JSON_H_

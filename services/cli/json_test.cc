@@ -4,7 +4,7 @@
 #include "closewrite/v1/pipeline.pb.h"
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 v1::Job SomeJob() {
@@ -79,4 +79,4 @@ TEST(EnumName, ShortLowerCase) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

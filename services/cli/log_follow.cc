@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // What `--tail` holds in memory; longer tails lose their beginning.
@@ -105,4 +105,4 @@ absl::Status CopyLog(Invocation& invocation, const LogOptions& options, std::ost
   });
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

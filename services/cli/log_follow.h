@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 struct LogOptions {
   int64_t job_id = 0;
@@ -21,6 +21,6 @@ struct LogOptions {
 // OK at the end of the log, or when `to` takes no more. Otherwise as Client::Follow.
 absl::Status CopyLog(Invocation& invocation, const LogOptions& options, std::ostream& to);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_LOG_FOLLOW_H_

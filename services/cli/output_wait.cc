@@ -9,7 +9,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/glob.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 class OutputWait {
@@ -93,4 +93,4 @@ absl::StatusOr<int> WaitForOutputs(Invocation& invocation, const OutputWaitOptio
   return OutputWait(invocation, options, *std::move(glob)).Run();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

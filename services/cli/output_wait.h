@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "services/cli/invocation.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 struct OutputWaitOptions {
   std::string volume;
@@ -20,6 +20,6 @@ struct OutputWaitOptions {
 // Ctrl-C; prints each (an object a line with -o json). Returns the exit code: 0, 124 or 130.
 absl::StatusOr<int> WaitForOutputs(Invocation& invocation, const OutputWaitOptions& options);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_OUTPUT_WAIT_H_

@@ -10,7 +10,7 @@
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 struct ApplyOptions {
@@ -237,4 +237,4 @@ std::vector<Command> PipelineCommands() {
   return {ApplyCommand(), list, DeleteCommand(), TestCommand()};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

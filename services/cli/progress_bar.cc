@@ -7,7 +7,7 @@
 #include "services/cli/table.h"
 #include "services/cli/time_text.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 constexpr absl::Duration kRedrawMin = absl::Milliseconds(100);
@@ -55,4 +55,4 @@ void ProgressBar::Clear() {
   drawn_at_ = absl::InfinitePast();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -9,7 +9,7 @@
 
 #include "absl/time/time.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 struct ProgressFigures {
   int64_t done = 0;
@@ -51,6 +51,6 @@ class ProgressBar {
   bool drawn_ = false;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_PROGRESS_BAR_H_

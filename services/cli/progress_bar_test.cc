@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 const absl::Time kStart = absl::FromUnixSeconds(1795345200);
@@ -68,4 +68,4 @@ TEST(ProgressBar, ClearsItsLineOnce) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

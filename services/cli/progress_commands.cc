@@ -1,15 +1,20 @@
 #include "services/cli/progress_commands.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
+
+// What executors take.
+constexpr size_t kUnitBytesMax = 32;
 
 struct ProgressOptions {
   std::string amount;
@@ -26,8 +31,9 @@ absl::StatusOr<int> Progress(Invocation& invocation, const ProgressOptions& opti
       (has_total && (!absl::SimpleAtoi(parts.second, &total) || total < 0))) {
     return UsageError(StrCat("progress ", options.amount, ": use DONE/TOTAL, such as 40/100"));
   }
-  if (options.unit.find_first_of(" \t\r\n") != std::string::npos) {
-    return UsageError("the unit is one word, such as rows");
+  const bool word = std::all_of(options.unit.begin(), options.unit.end(), absl::ascii_isgraph);
+  if (!word || options.unit.size() > kUnitBytesMax) {
+    return UsageError("the unit is one word of at most 32 ASCII characters, such as rows");
   }
   invocation.out() << "::closewrite progress " << done << " " << total
                    << (options.unit.empty() ? "" : " ") << options.unit << std::endl;
@@ -50,4 +56,4 @@ std::vector<Command> ProgressCommands() {
   return {command};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -13,7 +13,7 @@
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 struct LogsOptions {
@@ -128,4 +128,4 @@ Command ExplainCommand() {
 
 std::vector<Command> StoryCommands() { return {LogsCommand(), ExplainCommand()}; }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

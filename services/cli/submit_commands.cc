@@ -12,7 +12,7 @@
 #include "services/cli/output_wait.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 // What one call of the API takes.
@@ -150,4 +150,4 @@ std::vector<Command> SubmitCommands() {
   return {SubmitCommand("submit"), SubmitCommand("run"), WaitCommand()};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

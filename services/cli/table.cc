@@ -7,7 +7,7 @@
 #include "services/log/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 struct Range {
@@ -164,4 +164,4 @@ void Table::PrintRow(std::ostream& out, const std::vector<Cell>& cells, const St
   out << line << "\n";
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

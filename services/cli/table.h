@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace closewrite {
+namespace closewrite::cli {
 
 enum class Color { kNone, kRed, kGreen, kYellow, kCyan, kDim };
 
@@ -64,6 +64,6 @@ class Table {
   bool headed_ = false;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_TABLE_H_

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 TEST(TextWidth, CountsColumnsAndNotBytes) {
@@ -76,4 +76,4 @@ TEST(Table, GrowsWithoutRepeatingItsHeadings) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

@@ -7,7 +7,7 @@
 #include "services/log/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
@@ -60,4 +60,4 @@ std::string BytesText(int64_t bytes) {
   return absl::StrFormat(value < 9.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::cli

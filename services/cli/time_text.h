@@ -9,7 +9,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp);
 absl::Duration ToDuration(const google::protobuf::Duration& duration);
@@ -29,6 +29,6 @@ std::string WhenText(absl::Time time, absl::Time now, bool terminal);
 // `512 B`, `1.2 KiB`, `34 MiB`.
 std::string BytesText(int64_t bytes);
 
-}  // namespace closewrite
+}  // namespace closewrite::cli
 
 #endif  // SERVICES_CLI_TIME_TEXT_H_

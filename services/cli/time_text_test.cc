@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::cli {
 namespace {
 
 TEST(TimeText, Rfc3339IsUtcWithMilliseconds) {
@@ -42,4 +42,4 @@ TEST(TimeText, BytesInBinaryUnits) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::cli

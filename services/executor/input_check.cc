@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
@@ -23,6 +24,7 @@ constexpr int64_t kSecondNs = 1000000000;
 
 // What one look has found.
 struct Look {
+  bool absent = false;  // the volume is there, the file is not
   bool seen = false;
   int64_t size = 0;
   int64_t mtime_ns = 0;
@@ -74,6 +76,7 @@ Look LookOnce(const AnnouncedInput& input) {
   // Without O_NONBLOCK a pipe of that name would block the open.
   const auto fd = OpenBeneath(root->get(), input.path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!fd.ok()) {
+    look.absent = absl::IsNotFound(fd.status());
     look.problem = std::string(fd.status().message());
     return look;
   }
@@ -150,7 +153,7 @@ InputFinding CheckInput(const AnnouncedInput& input, const InputCheckOptions& op
   absl::Duration pause = kLookPauseMin;
   absl::Duration same_since = start;
   Look before;
-  for (bool first = true;; first = false) {
+  for (;;) {
     Look look = LookOnce(input);
     if (IsAnnounced(input, look)) return Finding(input, InputState::kAnnounced, look);
     const absl::Duration now = options.now();
@@ -168,7 +171,7 @@ InputFinding CheckInput(const AnnouncedInput& input, const InputCheckOptions& op
     before = std::move(look);
     if (!before.seen) ListParent(input);
     const absl::Duration left = start + options.visible_within - options.now();
-    if (!options.pause(std::clamp(pause, absl::ZeroDuration(), std::max(left, absl::ZeroDuration())))) {
+    if (!options.pause(std::min(pause, std::max(left, absl::ZeroDuration())))) {
       return Finding(input, InputState::kInterrupted, before);
     }
     pause = std::min(pause * 2, kLookPauseMax);
@@ -176,11 +179,17 @@ InputFinding CheckInput(const AnnouncedInput& input, const InputCheckOptions& op
 }
 
 InputFinding RecheckInput(const AnnouncedInput& input, const InputCheckOptions& options) {
-  const Look look = LookOnce(input);
-  if (IsAnnounced(input, look)) return Finding(input, InputState::kAnnounced, look);
+  Look look = LookOnce(input);
+  if (look.absent) {
+    ListParent(input);
+    look = LookOnce(input);
+  }
+  if (look.absent || IsAnnounced(input, look)) {
+    return Finding(input, InputState::kAnnounced, look);
+  }
   InputFinding finding = CheckInput(input, options);
-  if (finding.state == InputState::kNotVisible) {
-    finding = Finding(input, finding.seen ? InputState::kChanged : InputState::kAnnounced, look);
+  if (finding.state == InputState::kNotVisible && finding.seen) {
+    finding.state = InputState::kChanged;
   }
   return finding;
 }

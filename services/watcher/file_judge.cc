@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -168,7 +169,10 @@ void FileJudge::Confirmed(const PendingFile& file, absl::Time now) {
   if (!known.has_value() || !OnlyTimesDiffer(known->version, file.version)) return;
   if (ledger_->MayBeInFlight(known->sequence)) {
     // Whether the coordinator has it decides between a correction and the first that it hears.
-    pending_->Defer(file.path, PendingReason::kAttrib, now + kAttribDelay);
+    PendingFile again = file;
+    again.backoff = std::clamp(file.backoff * 2, kAttribDelay, kAttribDelayMax);
+    const absl::Time due = now + again.backoff;
+    pending_->Again(std::move(again), due);
     return;
   }
   FileRecord record = *known;

@@ -18,6 +18,8 @@ namespace closewrite {
 inline constexpr absl::Duration kLinkDelay = absl::Seconds(1);
 // Times that are set after the close are looked at after this long.
 inline constexpr absl::Duration kAttribDelay = absl::Milliseconds(50);
+// While the coordinator has not acknowledged the file, again after up to this long.
+inline constexpr absl::Duration kAttribDelayMax = absl::Seconds(5);
 
 // Events only say where to look. What counts is the file system now, against the ledger: so it does
 // not matter in what order, how often, or by what a path comes up. Results go to the batch; files

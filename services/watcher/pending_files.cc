@@ -56,6 +56,12 @@ bool PendingFiles::Defer(std::string_view path, PendingReason reason, absl::Time
   return Put(std::move(file));
 }
 
+bool PendingFiles::Again(PendingFile file, absl::Time due) {
+  file.due = due;
+  file.barrier = 0;
+  return Put(std::move(file));
+}
+
 bool PendingFiles::Confirm(PendingFile file, const ContentVersion& version, int64_t barrier) {
   file.version = version;
   file.barrier = barrier;

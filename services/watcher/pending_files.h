@@ -30,7 +30,7 @@ struct PendingFile {
   PendingReason reason = PendingReason::kWritten;
   Cause cause = kCausedByClose;
   absl::Time due;
-  absl::Duration backoff;  // kWritten: the pause that led to `due`
+  absl::Duration backoff;  // the pause that led to `due`, for those that are looked at repeatedly
   int64_t order = 0;       // rises with each file that is put in
   // While it is confirmed: everything that the kernel had to say up to a barrier must be heard
   // before this version may be believed.
@@ -48,7 +48,9 @@ class PendingFiles {
   // Looks at it at `due`. An entry of the same reason that waits for its time keeps it. False when
   // it is full.
   bool Defer(std::string_view path, PendingReason reason, absl::Time due);
-  // Holds a file that was taken until `barrier` has been reached.
+  // Puts a file that was taken back in, to be looked at at `due`; it keeps its place.
+  bool Again(PendingFile file, absl::Time due);
+  // Holds a file that was taken until `barrier` has been reached; it keeps its place.
   bool Confirm(PendingFile file, const ContentVersion& version, int64_t barrier);
 
   void Erase(std::string_view path);

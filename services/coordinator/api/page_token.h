@@ -33,6 +33,22 @@ absl::StatusOr<PageRequest> OpenPage(std::string_view scope, int32_t page_size,
                                      std::string_view page_token);
 std::string NextPageToken(std::string_view scope, std::string_view cursor);
 
+// Counts what a page holds so far.
+class PageFill {
+ public:
+  explicit PageFill(const PageRequest& page) : rows_left_(page.rows) {}
+  void Add(const google::protobuf::Message& row) {
+    --rows_left_;
+    bytes_ += row.ByteSizeLong();
+  }
+  // True when what comes next belongs to the next page. Never before the first row.
+  bool full() const { return rows_left_ <= 0 || bytes_ >= kPageBytesMax; }
+
+ private:
+  int64_t rows_left_;
+  size_t bytes_ = 0;
+};
+
 // For lists by descending id: the id that the page before ended with, 0 for the first page.
 absl::StatusOr<int64_t> IdCursor(const PageRequest& page);
 

@@ -5,25 +5,14 @@
 
 namespace closewrite {
 
-void StreamPump::Start() {
-  absl::MutexLock thread_lock(&thread_mutex_);
-  if (thread_.joinable()) return;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = false;
-  }
-  thread_ = std::thread([this] { Run(); });
-}
-
 void StreamPump::Shutdown() {
+  std::thread thread;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    thread.swap(thread_);
   }
-  {
-    absl::MutexLock thread_lock(&thread_mutex_);
-    if (thread_.joinable()) thread_.join();
-  }
+  if (thread.joinable()) thread.join();
   std::vector<std::shared_ptr<PumpedStream>> open;
   {
     absl::MutexLock lock(&mutex_);
@@ -41,6 +30,7 @@ absl::Status StreamPump::Add(const std::shared_ptr<PumpedStream>& stream) {
     return absl::ResourceExhaustedError("too many streams are open: close some, or try later");
   }
   streams_.emplace(stream.get(), Entry{stream});
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
 

@@ -28,14 +28,13 @@ class PumpedStream {
   virtual void End(const absl::Status& status) = 0;
 };
 
-// Thread-safe. Lock order: a stream may call Wake while it holds locks of its own; the pump calls
-// streams without holding any.
+// Thread-safe. The first stream starts the thread. Lock order: a stream may call Wake while it holds
+// locks of its own; the pump calls streams without holding any.
 class StreamPump {
  public:
   StreamPump() = default;
   ~StreamPump() { Shutdown(); }
 
-  void Start();
   // Ends all streams with UNAVAILABLE, and those that are added later at once. May be called any
   // number of times.
   void Shutdown();
@@ -61,8 +60,7 @@ class StreamPump {
   std::map<const PumpedStream*, Entry> streams_ ABSL_GUARDED_BY(mutex_);
   // Each of `streams_` at most once.
   std::deque<const PumpedStream*> queue_ ABSL_GUARDED_BY(mutex_);
-  absl::Mutex thread_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
-  std::thread thread_ ABSL_GUARDED_BY(thread_mutex_);
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace closewrite

@@ -1,0 +1,77 @@
+#include "services/coordinator/api/event_service.h"
+
+#include <memory>
+#include <string>
+
+#include "services/coordinator/api/answer_once.h"
+#include "services/coordinator/api/event_watch.h"
+#include "services/coordinator/api/page_token.h"
+#include "services/coordinator/api/push_stream.h"
+#include "services/coordinator/api/violations.h"
+#include "services/log/str_cat.h"
+#include "services/volume/path.h"
+
+namespace closewrite {
+namespace {
+
+absl::Status CheckFilter(const std::string& volume, const std::string& path) {
+  Violations violations;
+  if (!volume.empty()) violations.AddUnlessOk("volume", CheckName("volume", volume));
+  if (!path.empty()) violations.AddUnlessOk("path", CheckRelativePath(path));
+  if (!path.empty() && volume.empty()) {
+    violations.Add("volume", "is empty; a path needs the volume that it lies in");
+  }
+  return violations.ToStatus();
+}
+
+}  // namespace
+
+EventService::EventService(const ApiOptions& options)
+    : loop_(*options.loop), feed_(*options.feed) {}
+
+grpc::ServerUnaryReactor* EventService::ListEvents(grpc::CallbackServerContext* context,
+                                                   const v1::ListEventsRequest* request,
+                                                   v1::ListEventsResponse* response) {
+  return Answer(context, List(*request, response));
+}
+
+absl::Status EventService::List(const v1::ListEventsRequest& request,
+                                v1::ListEventsResponse* response) {
+  if (absl::Status s = CheckFilter(request.volume(), request.path()); !s.ok()) return s;
+  v1::ListEventsRequest filter;
+  filter.set_volume(request.volume());
+  filter.set_path(request.path());
+  const std::string scope = PageScope("ListEvents", filter);
+  absl::StatusOr<PageRequest> page = OpenPage(scope, request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  absl::StatusOr<int64_t> before = IdCursor(*page);
+  if (!before.ok()) return before.status();
+
+  return loop_.store().Read([&](StoreReader& reader) {
+    PageFill fill(*page);
+    for (const EventRecord& record :
+         reader.ListEvents(request.volume(), request.path(), *before, page->rows + 1)) {
+      if (fill.full()) {
+        response->set_next_page_token(
+            NextPageToken(scope, StrCat(response->events().rbegin()->id())));
+        break;
+      }
+      *response->add_events() = ShowEvent(record, reader);
+      fill.Add(*response->events().rbegin());
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventService::WatchEvents(
+    grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) {
+  if (absl::Status s = CheckFilter(request->volume(), ""); !s.ok()) {
+    return RefusedStream<v1::WatchEventsResponse>::Open(s);
+  }
+  return PushStream<v1::WatchEventsResponse>::Open(
+      {.pump = &pump_,
+       .feed = &feed_,
+       .source = std::make_unique<EventWatch>(&loop_.store(), request->volume())});
+}
+
+}  // namespace closewrite

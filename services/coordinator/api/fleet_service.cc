@@ -1,0 +1,111 @@
+#include "services/coordinator/api/fleet_service.h"
+
+#include <map>
+#include <string>
+
+#include "services/coordinator/api/answer_once.h"
+#include "services/coordinator/api/job_view.h"
+#include "services/coordinator/api/page_token.h"
+#include "services/coordinator/convert.h"
+#include "services/log/str_cat.h"
+#include "services/version/version.h"
+
+namespace closewrite {
+namespace {
+
+v1::ExecutorStatus ShowExecutor(const Session& session) {
+  v1::ExecutorStatus shown;
+  const ExecutorHello& executor = session.executor;
+  shown.set_name(executor.name);
+  shown.set_host(executor.host);
+  shown.set_session_id(session.id);
+  shown.set_connected(session.connected);
+  shown.set_draining(session.draining);
+  shown.set_slots(executor.slots);
+  shown.set_leases(static_cast<int32_t>(session.leases.size()));
+  for (const std::string& label : executor.labels) shown.add_labels(label);
+  for (const auto& [volume, root] : executor.volume_roots) {
+    (*shown.mutable_volume_roots())[volume] = root;
+  }
+  shown.set_version(executor.version);
+  shown.set_address(executor.address);
+  SetTime(session.heartbeat_at, shown.mutable_heartbeat_at());
+  SetTime(session.expires_at, shown.mutable_expires_at());
+  return shown;
+}
+
+v1::WatcherStatus ShowWatcher(const Watcher& watcher) {
+  v1::WatcherStatus shown;
+  shown.set_host(watcher.host);
+  shown.set_connected(watcher.connected);
+  shown.set_version(watcher.version);
+  shown.set_address(watcher.address);
+  SetTime(watcher.heartbeat_at, shown.mutable_heartbeat_at());
+  for (const VolumeReport& report : watcher.volumes) *shown.add_volumes() = ToProto(report);
+  return shown;
+}
+
+// A page of rows that are ordered by key; `add` adds one to the response and returns it.
+template <class Row, class Response, class Add>
+absl::Status ListByKey(std::string_view method, const std::map<std::string, const Row*>& rows,
+                       int32_t page_size, const std::string& page_token, Response* response,
+                       const Add& add) {
+  const std::string scope(method);
+  absl::StatusOr<PageRequest> page = OpenPage(scope, page_size, page_token);
+  if (!page.ok()) return page.status();
+  PageFill fill(*page);
+  std::string last;
+  for (auto it = rows.upper_bound(page->cursor); it != rows.end(); ++it) {
+    if (fill.full()) {
+      response->set_next_page_token(NextPageToken(scope, last));
+      break;
+    }
+    fill.Add(add(*it->second));
+    last = it->first;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContext* context,
+                                                      const v1::ListExecutorsRequest* request,
+                                                      v1::ListExecutorsResponse* response) {
+  const Fleet fleet = CopyFleet(loop_);
+  std::map<std::string, const Session*> rows;
+  for (const auto& [id, session] : fleet.sessions) {
+    // A name can be there twice, while an old session has not yet expired.
+    rows[StrCat(session.executor.name, std::string_view("\0", 1), id)] = &session;
+  }
+  return Answer(context,
+                ListByKey("ListExecutors", rows, request->page_size(), request->page_token(),
+                          response, [&](const Session& session) -> const v1::ExecutorStatus& {
+                            return *response->add_executors() = ShowExecutor(session);
+                          }));
+}
+
+grpc::ServerUnaryReactor* FleetService::ListWatchers(grpc::CallbackServerContext* context,
+                                                     const v1::ListWatchersRequest* request,
+                                                     v1::ListWatchersResponse* response) {
+  const Fleet fleet = CopyFleet(loop_);
+  std::map<std::string, const Watcher*> rows;
+  for (const auto& [host, watcher] : fleet.watchers) rows[host] = &watcher;
+  return Answer(context,
+                ListByKey("ListWatchers", rows, request->page_size(), request->page_token(),
+                          response, [&](const Watcher& watcher) -> const v1::WatcherStatus& {
+                            return *response->add_watchers() = ShowWatcher(watcher);
+                          }));
+}
+
+grpc::ServerUnaryReactor* FleetService::GetVersion(grpc::CallbackServerContext* context,
+                                                   const v1::GetVersionRequest* request,
+                                                   v1::GetVersionResponse* response) {
+  response->set_version(std::string(kVersion));
+  loop_.Inspect([&](const Engine& engine) {
+    SetTime(engine.fleet().started_at, response->mutable_started_at());
+  });
+  response->set_durability(loop_.store().Durability());
+  return Answer(context, absl::OkStatus());
+}
+
+}  // namespace closewrite

@@ -1,0 +1,188 @@
+#include "services/coordinator/api/pipeline_service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/coordinator/api/answer_once.h"
+#include "services/coordinator/api/job_view.h"
+#include "services/coordinator/api/page_token.h"
+#include "services/coordinator/api/pipeline_codec.h"
+#include "services/coordinator/api/violations.h"
+#include "services/coordinator/convert.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+v1::ApplyEffect ToProto(ApplyEffect effect) {
+  switch (effect) {
+    case ApplyEffect::kCreated:
+      return v1::APPLY_EFFECT_CREATED;
+    case ApplyEffect::kChanged:
+      return v1::APPLY_EFFECT_CHANGED;
+    case ApplyEffect::kUnchanged:
+      return v1::APPLY_EFFECT_UNCHANGED;
+  }
+  return v1::APPLY_EFFECT_UNSPECIFIED;
+}
+
+absl::StatusOr<v1::PipelineStatus> ShowPipeline(const StoredPipeline& stored, StoreReader& reader) {
+  absl::StatusOr<v1::Pipeline> definition = ParseDefinition(stored.definition);
+  if (!definition.ok()) return definition.status();
+  v1::PipelineStatus shown;
+  *shown.mutable_pipeline() = *std::move(definition);
+  shown.set_version(stored.version);
+  SetTime(stored.applied_at, shown.mutable_applied_at());
+  shown.set_unfinished_jobs(reader.CountUnfinished(stored.name));
+  return shown;
+}
+
+// A pipeline as it will be kept: what is applied when it did not change, version 0 for one that was
+// only tried.
+StoredPipeline Stored(const Pipeline& asked, const Fleet& fleet) {
+  std::shared_ptr<const Pipeline> kept = fleet.FindPipeline(asked.name);
+  StoredPipeline stored{.name = asked.name, .definition = asked.definition};
+  if (kept != nullptr) {
+    stored.version = kept->version;
+    stored.applied_at = kept->applied_at;
+  }
+  return stored;
+}
+
+using Pipelines = std::vector<std::shared_ptr<const Pipeline>>;
+
+// Those of the request, or else all that are applied.
+absl::StatusOr<Pipelines> PipelinesToTest(const v1::TestPipelinesRequest& request,
+                                          StoreLoop& loop) {
+  Pipelines pipelines;
+  if (request.pipelines().empty()) {
+    const Fleet fleet = CopyFleet(loop);
+    for (const auto& [name, pipeline] : fleet.pipelines) pipelines.push_back(pipeline);
+    return pipelines;
+  }
+  absl::StatusOr<std::vector<Pipeline>> given = DecodePipelines(request.pipelines());
+  if (!given.ok()) return given.status();
+  for (Pipeline& pipeline : *given) {
+    pipelines.push_back(std::make_shared<const Pipeline>(std::move(pipeline)));
+  }
+  return pipelines;
+}
+
+v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& file) {
+  const Verdict verdict = MatchPath(pipeline, file.volume(), file.path());
+  v1::PipelineVerdict shown;
+  *shown.mutable_file() = file;
+  shown.set_pipeline(pipeline.name);
+  shown.set_matches(verdict.matches);
+  const bool rename = verdict.matches && pipeline.when == When::kRename;
+  shown.set_message(
+      StrCat(verdict.message, rename ? "; only if it is renamed into place" : ""));
+  return shown;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* PipelineService::ApplyPipelines(grpc::CallbackServerContext* context,
+                                                          const v1::ApplyPipelinesRequest* request,
+                                                          v1::ApplyPipelinesResponse* response) {
+  absl::StatusOr<std::vector<Pipeline>> pipelines = DecodePipelines(request->pipelines());
+  if (!pipelines.ok()) return Answer(context, pipelines.status());
+  const bool dry_run = request->dry_run();
+  return AnswerOnce<v1::ApplyPipelinesResponse>(
+      loop_, context, dry_run ? "" : "ApplyPipelines", request->request_id(), response,
+      [pipelines = *std::move(pipelines), dry_run](
+          Engine& engine, StoreTransaction& tx, absl::Time now,
+          v1::ApplyPipelinesResponse* answer) {
+        absl::StatusOr<std::vector<ApplyEffect>> effects =
+            engine.desk().ApplyPipelines(tx, pipelines, dry_run, now);
+        if (!effects.ok()) return effects.status();
+        for (size_t i = 0; i < pipelines.size(); ++i) {
+          absl::StatusOr<v1::PipelineStatus> shown =
+              ShowPipeline(Stored(pipelines[i], engine.fleet()), tx);
+          if (!shown.ok()) return shown.status();
+          *answer->add_pipelines() = *std::move(shown);
+          answer->add_effects(ToProto((*effects)[i]));
+        }
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* PipelineService::ListPipelines(grpc::CallbackServerContext* context,
+                                                         const v1::ListPipelinesRequest* request,
+                                                         v1::ListPipelinesResponse* response) {
+  return Answer(context, List(*request, response));
+}
+
+absl::Status PipelineService::List(const v1::ListPipelinesRequest& request,
+                                   v1::ListPipelinesResponse* response) {
+  const std::string scope = "ListPipelines";
+  absl::StatusOr<PageRequest> page = OpenPage(scope, request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  return loop_.store().Read([&](StoreReader& reader) {
+    PageFill fill(*page);
+    for (const StoredPipeline& stored : reader.ListPipelines()) {
+      if (stored.name <= page->cursor) continue;
+      if (fill.full()) {
+        const std::string& last = response->pipelines().rbegin()->pipeline().name();
+        response->set_next_page_token(NextPageToken(scope, last));
+        break;
+      }
+      absl::StatusOr<v1::PipelineStatus> shown = ShowPipeline(stored, reader);
+      if (!shown.ok()) return shown.status();
+      fill.Add(*shown);
+      *response->add_pipelines() = *std::move(shown);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* PipelineService::DeletePipeline(grpc::CallbackServerContext* context,
+                                                          const v1::DeletePipelineRequest* request,
+                                                          v1::DeletePipelineResponse* response) {
+  return AnswerOnce<v1::DeletePipelineResponse>(
+      loop_, context, "DeletePipeline", request->request_id(), response,
+      [name = request->name(), cancel_jobs = request->cancel_jobs()](
+          Engine& engine, StoreTransaction& tx, absl::Time now,
+          v1::DeletePipelineResponse* answer) {
+        if (engine.fleet().FindPipeline(name) == nullptr) {
+          return NoSuchPipeline(name, engine.fleet());
+        }
+        absl::StatusOr<int64_t> cancelled =
+            engine.desk().DeletePipeline(tx, name, cancel_jobs, now);
+        if (cancelled.ok()) answer->set_cancelled_jobs(*cancelled);
+        return cancelled.status();
+      });
+}
+
+grpc::ServerUnaryReactor* PipelineService::TestPipelines(grpc::CallbackServerContext* context,
+                                                         const v1::TestPipelinesRequest* request,
+                                                         v1::TestPipelinesResponse* response) {
+  return Answer(context, Test(*request, response));
+}
+
+absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
+                                   v1::TestPipelinesResponse* response) {
+  if (request.files_size() > kFilesPerTestMax) {
+    return WrongField("files", StrCat("has ", request.files_size(), " files; at most ",
+                                      kFilesPerTestMax));
+  }
+  for (int i = 0; i < request.files_size(); ++i) {
+    absl::Status s = CheckFile(StrCat("files[", i, "]"), request.files(i));
+    if (!s.ok()) return s;
+  }
+  absl::StatusOr<Pipelines> pipelines = PipelinesToTest(request, loop_);
+  if (!pipelines.ok()) return pipelines.status();
+  if (pipelines->size() * request.files_size() > kVerdictsMax) {
+    return WrongField("files", StrCat(request.files_size(), " files and ", pipelines->size(),
+                                      " pipelines are too many at once; at most ", kVerdictsMax,
+                                      " pairs: try fewer files"));
+  }
+  for (const v1::VolumePath& file : request.files()) {
+    for (const auto& pipeline : *pipelines) *response->add_verdicts() = ShowVerdict(*pipeline, file);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace closewrite

@@ -1,0 +1,106 @@
+#include "services/coordinator/store_loop.h"
+
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "gtest/gtest.h"
+#include "services/coordinator/store/fake_store.h"
+
+namespace closewrite {
+namespace {
+
+class StoreLoopTest : public ::testing::Test {
+ protected:
+  StoreLoopTest()
+      : engine_({.random = [] { return 0.0; },
+                 .new_session_id = [] { return "s"; },
+                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
+                   return absl::InternalError("none");
+                 }}),
+        clock_(absl::FromUnixSeconds(1'800'000'000)),
+        loop_(&store_, &engine_, &feed_, &clock_) {}
+
+  absl::Status Call(StoreLoop::Step step) {
+    std::promise<absl::Status> answer;
+    loop_.Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
+    return answer.get_future().get();
+  }
+  static StoreLoop::Step InsertEvent(int64_t sequence) {
+    return [sequence](Engine& engine, StoreTransaction& tx, absl::Time now) {
+      engine.RecordEvents(tx, "h", "ledger", {{.sequence = sequence, .file = {"v", "p"}}}, now);
+      return absl::OkStatus();
+    };
+  }
+  size_t CountEvents() {
+    size_t count = 0;
+    (void)store_.Read([&](StoreReader& reader) {
+      count = reader.ListEvents("", "", 0, 1000).size();
+      return absl::OkStatus();
+    });
+    return count;
+  }
+
+  FakeStore store_;
+  Engine engine_;
+  ChangeFeed feed_;
+  ManualClock clock_;
+  StoreLoop loop_;
+};
+
+TEST_F(StoreLoopTest, AnswersAfterTheCommit) {
+  ASSERT_TRUE(loop_.Start().ok());
+  EXPECT_TRUE(Call(InsertEvent(1)).ok());
+  EXPECT_EQ(CountEvents(), 1u);
+}
+
+TEST_F(StoreLoopTest, CommandsThatWaitTogetherAreCommittedTogetherAndToldInOrder) {
+  std::vector<size_t> told;
+  auto subscription =
+      feed_.Subscribe([&](const Effects& effects) { told.push_back(effects.events.size()); });
+  absl::Notification all;
+  for (int64_t i = 1; i <= 10; ++i) {
+    loop_.Submit(InsertEvent(i), [&, i](const absl::Status& status) {
+      EXPECT_TRUE(status.ok());
+      EXPECT_EQ(CountEvents(), 10u);  // one commit stands behind all answers
+      if (i == 10) all.Notify();
+    });
+  }
+  ASSERT_TRUE(loop_.Start().ok());
+  all.WaitForNotification();
+  loop_.Shutdown();
+  EXPECT_EQ(told, std::vector<size_t>{10});
+}
+
+TEST_F(StoreLoopTest, AnErrorOfOneCommandIsItsOwn) {
+  ASSERT_TRUE(loop_.Start().ok());
+  EXPECT_EQ(Call([](Engine&, StoreTransaction&, absl::Time) {
+              return absl::NotFoundError("no such job");
+            }).code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_TRUE(Call(InsertEvent(1)).ok());
+}
+
+TEST_F(StoreLoopTest, AfterAFailedCommitNothingIsToldAndTheNextOneWorks) {
+  int told = 0;
+  auto subscription = feed_.Subscribe([&](const Effects&) { ++told; });
+  ASSERT_TRUE(loop_.Start().ok());
+  ASSERT_TRUE(Call([](Engine&, StoreTransaction&, absl::Time) { return absl::OkStatus(); }).ok());
+  store_.FailNextCommit(absl::ResourceExhaustedError("disk full"));
+  EXPECT_EQ(Call(InsertEvent(1)).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CountEvents(), 0u);
+  EXPECT_TRUE(Call(InsertEvent(1)).ok());
+  loop_.Shutdown();
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(StoreLoopTest, StopsInAnyOrderAndAnswersWhatIsLeft) {
+  loop_.Shutdown();
+  EXPECT_EQ(Call(InsertEvent(1)).code(), absl::StatusCode::kUnavailable);
+  loop_.Shutdown();
+}
+
+}  // namespace
+}  // namespace closewrite

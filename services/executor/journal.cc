@@ -1,0 +1,168 @@
+#include "services/executor/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "services/clock/clock.h"
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/volume/path.h"
+
+namespace closewrite::executor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kAttempts[] = "attempts";
+constexpr char kLogs[] = "logs";
+constexpr char kScratch[] = "scratch";
+constexpr char kStartSuffix[] = ".start";
+constexpr char kResultSuffix[] = ".result";
+constexpr char kLogSuffix[] = ".log";
+// The lock of a dying executor is waited for by looking; flock(2) has no time limit.
+constexpr int kLockLookMs = 20;
+
+absl::Status WriteWhole(const std::string& file, const std::string& content) {
+  const std::string part = file + ".part";
+  const Fd fd(open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.ok()) return ErrnoStatus(errno, "open", part);
+  for (size_t done = 0; done < content.size();) {
+    const ssize_t count = write(fd.get(), content.data() + done, content.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(errno, "write", part);
+    done += static_cast<size_t>(count);
+  }
+  if (rename(part.c_str(), file.c_str()) != 0) return ErrnoStatus(errno, "rename", part);
+  return absl::OkStatus();
+}
+
+std::string ReadWhole(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
+std::vector<fs::path> Entries(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator next(folder, error), end; !error && next != end;
+       next.increment(error)) {
+    if (entries.size() >= kJournalEntriesMax) break;
+    entries.push_back(next->path());
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+void Remove(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
+}  // namespace
+
+absl::StatusOr<Journal> Journal::Open(std::string directory, absl::Duration lock_within) {
+  for (const char* folder : {kAttempts, kLogs, kScratch}) {
+    std::error_code error;
+    fs::create_directories(fs::path(directory) / folder, error);
+    if (error) return ErrnoStatus(error.value(), "make the state directory", directory);
+  }
+  const std::string file = directory + "/lock";
+  Fd lock(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.ok()) return ErrnoStatus(errno, "open", file);
+  const absl::Duration deadline = SinceBoot() + lock_within;
+  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(errno, "lock", file);
+    if (SinceBoot() >= deadline) {
+      return absl::FailedPreconditionError(
+          StrCat("state: ", Display(directory),
+                 " is in use by another executor; give each executor a state directory of its own"));
+    }
+    poll(nullptr, 0, kLockLookMs);
+  }
+  return Journal(std::move(directory), std::move(lock));
+}
+
+std::string Journal::File(const char* folder, const v1::LeaseRef& lease,
+                          const char* suffix) const {
+  return StrCat(directory_, "/", folder, "/", lease.job_id(), "-", lease.token(), suffix);
+}
+
+std::string Journal::LogFile(const v1::LeaseRef& lease) const {
+  return File(kLogs, lease, kLogSuffix);
+}
+
+absl::StatusOr<std::string> Journal::MakeScratch(const v1::LeaseRef& lease) const {
+  const std::string path = File(kScratch, lease, "");
+  if (mkdir(path.c_str(), 0700) == 0) return path;
+  if (errno == EEXIST) {
+    Remove(path);
+    if (mkdir(path.c_str(), 0700) == 0) return path;
+  }
+  return ErrnoStatus(errno, "make directory", path);
+}
+
+void Journal::RemoveScratch(const v1::LeaseRef& lease) const {
+  const std::string path = File(kScratch, lease, "");
+  if (rmdir(path.c_str()) != 0 && errno != ENOENT) Remove(path);
+}
+
+absl::Status Journal::RecordStart(const v1::Assignment& assignment) const {
+  return WriteWhole(File(kAttempts, assignment.lease(), kStartSuffix),
+                    assignment.SerializeAsString());
+}
+
+absl::Status Journal::RecordResult(const v1::AttemptResult& result) const {
+  return WriteWhole(File(kAttempts, result.lease(), kResultSuffix), result.SerializeAsString());
+}
+
+void Journal::Forget(const v1::LeaseRef& lease) const {
+  // The start goes last, for without it a result would stand for nothing.
+  unlink(File(kAttempts, lease, kResultSuffix).c_str());
+  unlink(File(kAttempts, lease, kStartSuffix).c_str());
+}
+
+std::vector<JournalEntry> Journal::TakeUp() const {
+  std::vector<JournalEntry> taken;
+  std::set<std::string> logs;
+  const fs::path root(directory_);
+  for (const fs::path& file : Entries(root / kAttempts)) {
+    if (file.extension() == kResultSuffix) continue;
+    JournalEntry entry;
+    if (file.extension() != kStartSuffix || !entry.assignment.ParseFromString(ReadWhole(file)) ||
+        !entry.assignment.has_lease()) {
+      Remove(file);
+      continue;
+    }
+    v1::AttemptResult result;
+    const std::string result_file = File(kAttempts, entry.assignment.lease(), kResultSuffix);
+    if (result.ParseFromString(ReadWhole(result_file)) && result.has_lease()) {
+      entry.result = std::move(result);
+    }
+    logs.insert(LogFile(entry.assignment.lease()));
+    taken.push_back(std::move(entry));
+  }
+  for (const fs::path& log : Entries(root / kLogs)) {
+    if (logs.count(log.string()) == 0) Remove(log);
+  }
+  for (const fs::path& scratch : Entries(root / kScratch)) Remove(scratch);
+  return taken;
+}
+
+std::string Journal::Session() const { return ReadWhole(directory_ + "/session"); }
+
+absl::Status Journal::RecordSession(const std::string& session_id) const {
+  return WriteWhole(directory_ + "/session", session_id);
+}
+
+}  // namespace closewrite::executor

@@ -1,0 +1,125 @@
+#include "services/executor/staging.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <set>
+#include <utility>
+
+#include "services/log/str_cat.h"
+#include "services/volume/file_system.h"
+#include "services/volume/path.h"
+
+namespace closewrite::executor {
+namespace {
+
+// A parent that the publisher has just swept away may still be in a network mount's cache, so that
+// making its child fails once.
+constexpr int kMakeTriesMax = 3;
+
+absl::Status Sync(int fd, std::string_view path) {
+  // Some FUSE servers and special mounts can't sync; there the server decides.
+  if (fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+    return absl::OkStatus();
+  }
+  return ErrnoStatus(errno, "sync", path);
+}
+
+absl::Status CheckStagedName(std::string_view path) {
+  const absl::Status status = CheckRelativePath(path);
+  if (!status.ok()) return status;
+  if (IsPrivate(path)) {
+    return absl::InvalidArgumentError(StrCat("the command left `", Display(path),
+                                             "`, but the name .closewrite is reserved; "
+                                             "choose another"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Staging::Staging(std::string root, int64_t job, int64_t token)
+    : root_(std::move(root)), path_(StagingPath(job, token)) {}
+
+std::string Staging::directory() const { return StrCat(root_, "/", path_); }
+
+std::string Staging::Output(std::string_view output_path) const {
+  return StrCat(root_, "/", Join(path_, output_path));
+}
+
+absl::Status Staging::Make(std::string_view output_path) const {
+  absl::Status status = TryMake(output_path);
+  for (int tries = 1; absl::IsNotFound(status) && tries < kMakeTriesMax; ++tries) {
+    status = TryMake(output_path);
+  }
+  return status;
+}
+
+absl::Status Staging::TryMake(std::string_view output_path) const {
+  const auto root = OpenRoot(root_);
+  if (!root.ok()) return root.status();
+  if (OpenBeneath(root->get(), path_, O_PATH | O_NOFOLLOW).ok()) {
+    absl::Status removed = RemoveTree(root->get(), path_);
+    if (!removed.ok()) return removed;
+  }
+  return MakeDirectories(root->get(), Join(path_, DirName(output_path)));
+}
+
+absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {
+  const auto root = OpenRoot(root_);
+  if (!root.ok()) return root.status();
+  const auto staging = OpenBeneath(root->get(), path_, O_RDONLY | O_DIRECTORY);
+  if (!staging.ok()) return staging.status();
+  std::vector<StagedFile> files;
+  std::set<std::string, std::less<>> directories = {""};
+  size_t names_bytes = 0;
+  const auto visit = [&](std::string_view path, const struct stat&) -> absl::Status {
+    absl::Status status = CheckStagedName(path);
+    if (!status.ok()) return status;
+    names_bytes += path.size();
+    if (files.size() >= kStagedFilesMax || names_bytes > kStagedNamesBytesMax) {
+      return absl::InvalidArgumentError(StrCat(
+          "the command left more than ", kStagedFilesMax, " files, or names of more than ",
+          kStagedNamesBytesMax, " bytes in all; put them into an archive"));
+    }
+    files.push_back({.path = std::string(path)});
+    for (std::string_view parent = DirName(path);
+         !parent.empty() && directories.insert(std::string(parent)).second;) {
+      parent = DirName(parent);
+    }
+    return absl::OkStatus();
+  };
+  const auto other = [](std::string_view path) -> absl::Status {
+    return absl::InvalidArgumentError(
+        StrCat("the command left `", Display(path),
+               "`, a symlink or a special file; only regular files can be published"));
+  };
+  absl::Status status = ListFiles(staging->get(), "", 2 * kStagedFilesMax, visit, other);
+  if (!status.ok()) return status;
+  for (StagedFile& file : files) {
+    const auto fd = OpenBeneath(staging->get(), file.path, O_RDONLY | O_NONBLOCK);
+    if (!fd.ok()) return fd.status();
+    status = Sync(fd->get(), file.path);
+    if (!status.ok()) return status;
+    auto digest = DigestFile(fd->get());
+    if (!digest.ok()) return digest.status();
+    file.size = digest->size;
+    file.sha256 = std::move(digest->sha256);
+  }
+  for (const std::string& directory : directories) {
+    const auto fd = OpenBeneath(staging->get(), directory, O_RDONLY | O_DIRECTORY);
+    if (!fd.ok()) return fd.status();
+    status = Sync(fd->get(), directory);
+    if (!status.ok()) return status;
+  }
+  return files;
+}
+
+absl::Status Staging::Remove() const {
+  const auto root = OpenRoot(root_);
+  if (!root.ok()) return root.status();
+  return RemoveTree(root->get(), path_);
+}
+
+}  // namespace closewrite::executor
