@@ -1,10 +1,9 @@
 #include "services/log/log.h"
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 #include "absl/strings/ascii.h"
 #include "services/volume/path.h"
@@ -103,8 +102,9 @@ void Log(spdlog::level::level_enum level, std::string_view message,
     if (line.size() > kLogLineBytesMax) break;
   }
   if (line.size() > kLogLineBytesMax) {
-    line.resize(kLogLineBytesMax);
-    line += "...";
+    size_t end = kLogLineBytesMax;
+    while (end > 0 && (line[end] & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
+    line.replace(end, std::string::npos, "...");
   }
   logger->log(level, spdlog::string_view_t(line.data(), line.size()));
 }

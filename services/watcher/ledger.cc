@@ -448,12 +448,26 @@ absl::StatusOr<bool> Ledger::PublishingBegan(int64_t job, int64_t token) {
   return query->Bind(job).Bind(token).Step();
 }
 
-absl::Status Ledger::EndPublishing(int64_t job, int64_t token) {
+absl::Status Ledger::ForgetPublishingExcept(const std::set<std::pair<int64_t, int64_t>>& orders) {
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("DELETE FROM publishing WHERE job = ? AND token = ?");
-  if (!query.ok()) return query.status();
-  return query->Bind(job).Bind(token).Run();
+  std::vector<std::pair<int64_t, int64_t>> settled;
+  {
+    absl::StatusOr<Query> query = database_->Prepare("SELECT job, token FROM publishing");
+    if (!query.ok()) return query.status();
+    absl::StatusOr<bool> row = query->Step();
+    for (; row.ok() && *row; row = query->Step()) {
+      const std::pair<int64_t, int64_t> order(query->Int(0), query->Int(1));
+      if (!orders.contains(order)) settled.push_back(order);
+    }
+    if (!row.ok()) return row.status();
+  }
+  for (const auto& [job, token] : settled) {
+    absl::StatusOr<Query> query =
+        database_->Prepare("DELETE FROM publishing WHERE job = ? AND token = ?");
+    if (!query.ok()) return query.status();
+    if (absl::Status status = query->Bind(job).Bind(token).Run(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 #undef CLOSEWRITE_RECORD_COLUMNS

@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -96,7 +98,8 @@ class Ledger {
   // renamed by us.
   absl::Status BeginPublishing(int64_t job, int64_t token);
   absl::StatusOr<bool> PublishingBegan(int64_t job, int64_t token);
-  absl::Status EndPublishing(int64_t job, int64_t token);
+  // Forgets those of all other orders: they are settled.
+  absl::Status ForgetPublishingExcept(const std::set<std::pair<int64_t, int64_t>>& orders);
 
  private:
   Ledger() = default;

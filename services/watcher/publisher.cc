@@ -36,23 +36,17 @@ void Publisher::Submit(PublishTask task) {
 }
 
 void Publisher::Settle(const std::set<PublishKey>& ordered) {
-  std::vector<PublishKey> settled;
   {
     absl::MutexLock lock(&mutex_);
-    for (auto outcome = outcomes_.begin(); outcome != outcomes_.end();) {
-      if (ordered.contains(outcome->first)) {
-        ++outcome;
-        continue;
-      }
-      settled.push_back(outcome->first);
-      outcome = outcomes_.erase(outcome);
-    }
-    std::erase_if(waiting_, [&](const auto& entry) { return !ordered.contains(entry.first); });
+    const auto settled = [&](const auto& entry) { return !ordered.contains(entry.first); };
+    std::erase_if(outcomes_, settled);
+    std::erase_if(waiting_, settled);
   }
-  for (const PublishKey& key : settled) {
-    const absl::Status forgotten = options_.ledger->EndPublishing(key.job, key.token);
-    if (!forgotten.ok()) LogWarn("ledger", {{"error", forgotten.message()}});
-  }
+  std::set<std::pair<int64_t, int64_t>> orders;
+  for (const PublishKey& key : ordered) orders.emplace(key.job, key.token);
+  const absl::Status forgotten = options_.ledger->ForgetPublishingExcept(orders);
+  if (!forgotten.ok())
+    LogWarn("settled orders stay in the ledger", {{"error", forgotten.message()}});
 }
 
 std::vector<PublishOutcome> Publisher::Outcomes() const {

@@ -83,9 +83,9 @@ absl::StatusOr<bool> PrepareFile(int root, const StagedFile& file, std::string_v
 
 absl::Status Rename(int root, const std::string& from, const std::string& to) {
   const absl::StatusOr<Fd> from_parent = OpenBeneath(root, DirName(from), O_PATH | O_DIRECTORY);
-  if (!from_parent.ok()) return from_parent.status();
+  if (!from_parent.ok()) return absl::UnavailableError(from_parent.status().message());
   const absl::StatusOr<Fd> to_parent = OpenBeneath(root, DirName(to), O_PATH | O_DIRECTORY);
-  if (!to_parent.ok()) return to_parent.status();
+  if (!to_parent.ok()) return absl::UnavailableError(to_parent.status().message());
   const std::string from_name(BaseName(from));
   const std::string to_name(BaseName(to));
   if (renameat(from_parent->get(), from_name.c_str(), to_parent->get(), to_name.c_str()) == 0) {
@@ -94,6 +94,8 @@ absl::Status Rename(int root, const std::string& from, const std::string& to) {
   if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST || errno == EXDEV) {
     return absl::FailedPreconditionError(ErrnoStatus(errno, "publish", to).message());
   }
+  // A directory that was there a moment ago was removed: the next try makes it again.
+  if (errno == ENOENT) return absl::UnavailableError(ErrnoStatus(errno, "publish", to).message());
   return ErrnoStatus(errno, "publish", to);
 }
 

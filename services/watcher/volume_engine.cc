@@ -125,8 +125,7 @@ void VolumeEngine::Flush(FlushDone done) {
 
 absl::StatusOr<VolumeRoot> VolumeEngine::OpenRoot() const {
   absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path);
-  if (!root.ok()) return root.status();
-  const absl::Status right = root->Check(volume_.marker);
+  const absl::Status right = root.ok() ? root->Check(volume_.marker) : root.status();
   // Whatever lies there now, it may be the volume again later.
   if (!right.ok()) return absl::UnavailableError(right.message());
   return root;

@@ -29,8 +29,10 @@ v1::ExecutorStatus ShowExecutor(const Session& session) {
   }
   shown.set_version(executor.version);
   shown.set_address(executor.address);
-  SetTime(session.heartbeat_at, shown.mutable_heartbeat_at());
-  SetTime(session.expires_at, shown.mutable_expires_at());
+  if (IsKnown(session.heartbeat_at)) {
+    SetTime(session.heartbeat_at, shown.mutable_heartbeat_at());
+  }
+  if (IsKnown(session.expires_at)) SetTime(session.expires_at, shown.mutable_expires_at());
   return shown;
 }
 
@@ -40,7 +42,9 @@ v1::WatcherStatus ShowWatcher(const Watcher& watcher) {
   shown.set_connected(watcher.connected);
   shown.set_version(watcher.version);
   shown.set_address(watcher.address);
-  SetTime(watcher.heartbeat_at, shown.mutable_heartbeat_at());
+  if (IsKnown(watcher.heartbeat_at)) {
+    SetTime(watcher.heartbeat_at, shown.mutable_heartbeat_at());
+  }
   for (const VolumeReport& report : watcher.volumes) *shown.add_volumes() = ToProto(report);
   return shown;
 }

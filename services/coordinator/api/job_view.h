@@ -25,6 +25,11 @@ inline constexpr size_t kAttemptsShownMax = 1000;
 // ever taken inside a read of the store.
 Fleet CopyFleet(StoreLoop& loop);
 
+// False for the infinite times by which the core says that something has not happened.
+inline bool IsKnown(absl::Time time) {
+  return time != absl::InfinitePast() && time != absl::InfiniteFuture();
+}
+
 v1::Job ShowJob(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now);
 // With its attempts.
 v1::GetJobResponse ShowWhole(const Job& job, const Fleet& fleet, StoreReader& reader,

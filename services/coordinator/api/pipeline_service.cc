@@ -34,7 +34,7 @@ absl::StatusOr<v1::PipelineStatus> ShowPipeline(const StoredPipeline& stored, St
   v1::PipelineStatus shown;
   *shown.mutable_pipeline() = *std::move(definition);
   shown.set_version(stored.version);
-  SetTime(stored.applied_at, shown.mutable_applied_at());
+  if (IsKnown(stored.applied_at)) SetTime(stored.applied_at, shown.mutable_applied_at());
   shown.set_unfinished_jobs(reader.CountUnfinished(stored.name));
   return shown;
 }
@@ -179,8 +179,16 @@ absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
                                       " pipelines are too many at once; at most ", kVerdictsMax,
                                       " pairs: try fewer files"));
   }
+  size_t bytes = 0;
   for (const v1::VolumePath& file : request.files()) {
-    for (const auto& pipeline : *pipelines) *response->add_verdicts() = ShowVerdict(*pipeline, file);
+    for (const auto& pipeline : *pipelines) {
+      v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file);
+      bytes += verdict.ByteSizeLong();
+      if (bytes > kPageBytesMax) {
+        return WrongField("files", "make too long an answer; try fewer files");
+      }
+      *response->add_verdicts() = std::move(verdict);
+    }
   }
   return absl::OkStatus();
 }

@@ -27,6 +27,9 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   tx.UpdateJob(change->job);
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   Remember(job, change->job);
+  // Every other way out of RUNNING is one that the executor knows of, or that ends its session.
+  const bool revoked = job.state == JobState::kRunning && std::holds_alternative<Cancel>(command);
+  if (revoked) effects_.revoked.insert(job.session);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) {
     for (const Job& follower : tx.Followers(job.id)) {
       (void)Change(tx, follower, Unblock{}, now).status();
@@ -83,7 +86,6 @@ void JobBook::LetGo(const Job& job) {
   if (session != fleet_.sessions.end()) {
     session->second.leases.erase(job.id);
     session->second.progress.erase(job.id);
-    effects_.revoked.insert(job.session);
   }
   // By holder, not by the pipeline's definition, which may have changed since.
   std::erase_if(fleet_.locks, [&](const auto& entry) { return entry.second.job == job.id; });

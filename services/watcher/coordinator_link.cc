@@ -1,0 +1,246 @@
+#include "services/watcher/coordinator_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/log/log.h"
+#include "services/watcher/observe_messages.h"
+
+namespace closewrite {
+namespace {
+
+constexpr absl::Duration kHeartbeatMin = absl::Milliseconds(10);
+constexpr absl::Duration kHeartbeatMax = absl::Minutes(5);
+
+absl::Duration FromDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+}  // namespace
+
+CoordinatorLink::CoordinatorLink(Options options)
+    : options_(std::move(options)), stub_(v1::ObserveService::NewStub(options_.channel)) {}
+
+CoordinatorLink::~CoordinatorLink() { Shutdown(); }
+
+void CoordinatorLink::Start() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+}
+
+void CoordinatorLink::Shutdown() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    woken_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CoordinatorLink::Wake() {
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
+}
+
+void CoordinatorLink::HeartbeatSoon() {
+  absl::MutexLock lock(&mutex_);
+  heartbeat_soon_ = true;
+  woken_ = true;
+}
+
+bool CoordinatorLink::connected() const {
+  absl::MutexLock lock(&mutex_);
+  return answered_ && !ended_;
+}
+
+void CoordinatorLink::Run() {
+  absl::Duration backoff;
+  while (true) {
+    const absl::Status ended = RunSession();
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    if (answered_) backoff = absl::ZeroDuration();
+    if (answered_ || last_error_ != ToStd(ended.message())) {
+      LogWarn("no stream to the coordinator; events wait in the ledger, it is tried again",
+              {{"error", ended.message()}});
+      last_error_ = std::string(ended.message());
+    }
+    backoff = std::clamp(backoff * 2, options_.backoff_min, options_.backoff_max);
+    // Jitter, so that a fleet does not come back in one instant.
+    const absl::Duration pause = backoff * absl::Uniform(random_, 0.5, 1.0);
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause);
+    if (stopping_) return;
+  }
+}
+
+absl::Status CoordinatorLink::RunSession() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return absl::CancelledError("stopping");
+    ended_ = false;
+    answered_ = false;
+    heard_ = Heard();
+  }
+  Session session;
+  session.sent = options_.ledger->acknowledged();
+  session.stream =
+      Stream::Start([this](grpc::ClientContext* context,
+                           auto* reactor) { stub_->async()->Observe(context, reactor); },
+                    {[this](v1::ObserveResponse response) { OnMessage(std::move(response)); },
+                     [this](const absl::Status& status) { OnEnd(status); }});
+  SendHello(&session);
+  while (true) {
+    bool heartbeat = false;
+    Heard heard = WaitForNews(session.next_heartbeat, &heartbeat);
+    bool stopping = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (ended_) return end_status_;
+      stopping = stopping_;
+    }
+    if (stopping) break;
+    Act(std::move(heard), &session);
+    if (heartbeat || options_.clock->Now() >= session.next_heartbeat) SendHeartbeat(&session);
+    v1::ObserveRequest outcomes;
+    SendOutcomes(&session, &outcomes);
+    if (outcomes.published_size() > 0) session.stream->Send(std::move(outcomes));
+    SendStaging(&session);
+    SendEvents(&session);
+  }
+  session.stream->Cancel();
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&ended_));
+  return end_status_;
+}
+
+void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
+  absl::MutexLock lock(&mutex_);
+  if (!answered_) LogInfo("stream to the coordinator is up");
+  answered_ = true;
+  woken_ = true;
+  heard_.acknowledged = std::max(heard_.acknowledged, response.acked_sequence());
+  if (response.has_heartbeat_interval()) {
+    heard_.heartbeat_interval = FromDuration(response.heartbeat_interval());
+  }
+  if (response.complete()) {
+    // It stands for all that was said before.
+    heard_.complete = true;
+    heard_.orders.clear();
+  }
+  for (v1::PublishOrder& order : *response.mutable_orders()) {
+    if (heard_.orders.size() < kHeardOrdersMax) heard_.orders.push_back(std::move(order));
+  }
+  for (v1::StagingDirectory& directory : *response.mutable_sweep()) {
+    if (heard_.sweep.size() < kHeardOrdersMax) heard_.sweep.push_back(std::move(directory));
+  }
+}
+
+void CoordinatorLink::OnEnd(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  ended_ = true;
+  end_status_ = status.ok() ? absl::UnavailableError("the coordinator ended the stream") : status;
+  woken_ = true;
+}
+
+CoordinatorLink::Heard CoordinatorLink::WaitForNews(absl::Time until, bool* heartbeat_soon) {
+  const absl::Duration pause = until - options_.clock->Now();
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&woken_), std::max(pause, absl::ZeroDuration()));
+  woken_ = false;
+  *heartbeat_soon = std::exchange(heartbeat_soon_, false);
+  return std::exchange(heard_, Heard());
+}
+
+void CoordinatorLink::Act(Heard heard, Session* session) {
+  if (heard.heartbeat_interval > absl::ZeroDuration()) {
+    session->interval = std::clamp(heard.heartbeat_interval, kHeartbeatMin, kHeartbeatMax);
+    session->next_heartbeat =
+        std::min(session->next_heartbeat, options_.clock->Now() + session->interval);
+  }
+  // More than was sent on this stream can't have been committed from it.
+  const int64_t acknowledged = std::min(heard.acknowledged, session->sent);
+  if (acknowledged > 0) {
+    const absl::Status status = options_.ledger->Acknowledge(acknowledged);
+    // It is then sent again after the next reconnect.
+    if (!status.ok()) LogError("acknowledgement not recorded", {{"error", status.message()}});
+    while (!session->in_flight.empty() &&
+           session->in_flight.front().last_sequence <= acknowledged) {
+      session->events_in_flight -= session->in_flight.front().events;
+      session->in_flight.pop_front();
+    }
+  }
+  std::set<PublishKey> ordered;
+  for (const v1::PublishOrder& order : heard.orders) {
+    ordered.insert(FromProto(order.lease()));
+    options_.publisher->Submit(FromProto(order));
+  }
+  if (heard.complete) options_.publisher->Settle(ordered);
+  for (const v1::StagingDirectory& directory : heard.sweep) {
+    options_.publisher->Sweep(FromProto(directory));
+  }
+}
+
+void CoordinatorLink::SendHello(Session* session) {
+  v1::ObserveRequest hello;
+  hello.set_host(options_.host);
+  hello.set_ledger_id(options_.ledger->id());
+  hello.set_version(options_.version);
+  hello.set_address(options_.address);
+  hello.set_heartbeat(true);
+  for (const VolumeReport& report : options_.report()) *hello.add_volumes() = ToProto(report);
+  SendOutcomes(session, &hello);
+  session->stream->Send(std::move(hello));
+  session->next_heartbeat = options_.clock->Now() + session->interval;
+}
+
+void CoordinatorLink::SendHeartbeat(Session* session) {
+  v1::ObserveRequest heartbeat;
+  heartbeat.set_heartbeat(true);
+  for (const VolumeReport& report : options_.report()) *heartbeat.add_volumes() = ToProto(report);
+  // Whatever was lost on the way is said again.
+  session->published.clear();
+  SendOutcomes(session, &heartbeat);
+  session->stream->Send(std::move(heartbeat));
+  session->next_heartbeat = options_.clock->Now() + session->interval;
+}
+
+void CoordinatorLink::SendOutcomes(Session* session, v1::ObserveRequest* request) {
+  for (const PublishOutcome& outcome : options_.publisher->Outcomes()) {
+    if (!session->published.insert(outcome.key).second) continue;
+    *request->add_published() = ToProto(outcome);
+  }
+}
+
+void CoordinatorLink::SendStaging(Session* session) {
+  v1::ObserveRequest request;
+  for (const StagingEntry& entry : options_.publisher->TakeStaging()) {
+    *request.add_staging() = ToProto(entry);
+    if (request.staging_size() < kStagingPerMessageMax) continue;
+    session->stream->Send(std::exchange(request, v1::ObserveRequest()));
+  }
+  if (request.staging_size() > 0) session->stream->Send(std::move(request));
+}
+
+void CoordinatorLink::SendEvents(Session* session) {
+  while (session->events_in_flight < kUnacknowledgedEventsMax &&
+         session->in_flight.size() < kUnacknowledgedMessagesMax) {
+    const int rows_max = static_cast<int>(std::min<int64_t>(
+        kEventsPerMessageMax, kUnacknowledgedEventsMax - session->events_in_flight));
+    const absl::StatusOr<std::vector<PendingChange>> changes =
+        options_.ledger->Pending(session->sent, rows_max);
+    if (!changes.ok()) {
+      LogError("the ledger can't be read", {{"error", changes.status().message()}});
+      return;
+    }
+    if (changes->empty()) return;
+    v1::ObserveRequest request;
+    for (const PendingChange& change : *changes) *request.add_events() = ToProto(change);
+    session->sent = changes->back().record.sequence;
+    options_.ledger->NoteSent(session->sent);
+    const int64_t count = static_cast<int64_t>(changes->size());
+    session->in_flight.push_back({session->sent, count});
+    session->events_in_flight += count;
+    if (!session->stream->Send(std::move(request))) return;
+  }
+}
+
+}  // namespace closewrite

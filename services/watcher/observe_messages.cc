@@ -1,0 +1,98 @@
+#include "services/watcher/observe_messages.h"
+
+namespace closewrite {
+namespace {
+
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
+static_assert(static_cast<int>(ChangeKind::kCloseWrite) == v1::EVENT_KIND_CLOSE_WRITE);
+static_assert(static_cast<int>(ChangeKind::kMovedTo) == v1::EVENT_KIND_MOVED_TO);
+static_assert(static_cast<int>(ChangeKind::kCreate) == v1::EVENT_KIND_CREATE);
+static_assert(static_cast<int>(ChangeKind::kDelete) == v1::EVENT_KIND_DELETE);
+static_assert(static_cast<int>(ChangeKind::kMovedFrom) == v1::EVENT_KIND_MOVED_FROM);
+static_assert(static_cast<int>(ChangeKind::kAttrib) == v1::EVENT_KIND_ATTRIB);
+static_assert(static_cast<int>(ChangeEvidence::kNone) == v1::EVIDENCE_UNSPECIFIED);
+static_assert(static_cast<int>(ChangeEvidence::kClosed) == v1::EVIDENCE_CLOSED);
+static_assert(static_cast<int>(ChangeEvidence::kMovedIn) == v1::EVIDENCE_MOVED_IN);
+static_assert(static_cast<int>(ChangeEvidence::kLinked) == v1::EVIDENCE_LINKED);
+static_assert(static_cast<int>(ChangeEvidence::kFound) == v1::EVIDENCE_FOUND);
+static_assert(static_cast<int>(ChangeEvidence::kQuiet) == v1::EVIDENCE_QUIET);
+static_assert(static_cast<int>(ChangeEvidence::kUnchecked) == v1::EVIDENCE_UNCHECKED);
+static_assert(static_cast<int>(ChangeSource::kInotify) == v1::EVENT_SOURCE_INOTIFY);
+static_assert(static_cast<int>(ChangeSource::kRescan) == v1::EVENT_SOURCE_RESCAN);
+static_assert(static_cast<int>(EngineState::kLive) == v1::VOLUME_STATE_LIVE);
+static_assert(static_cast<int>(EngineState::kScanning) == v1::VOLUME_STATE_SCANNING);
+static_assert(static_cast<int>(EngineState::kDegraded) == v1::VOLUME_STATE_DEGRADED);
+static_assert(static_cast<int>(EngineState::kLost) == v1::VOLUME_STATE_LOST);
+
+void SetLease(const PublishKey& key, v1::LeaseRef* lease) {
+  lease->set_job_id(key.job);
+  lease->set_token(key.token);
+}
+
+}  // namespace
+
+v1::FileEvent ToProto(const PendingChange& change) {
+  const FileRecord& record = change.record;
+  v1::FileEvent event;
+  event.set_sequence(record.sequence);
+  event.set_kind(static_cast<v1::EventKind>(record.kind));
+  event.set_evidence(static_cast<v1::Evidence>(record.evidence));
+  event.set_source(static_cast<v1::EventSource>(record.source));
+  v1::FileVersion* const file = event.mutable_file();
+  file->set_volume(change.volume);
+  file->set_path(record.path);
+  file->set_inode(record.version.inode);
+  file->set_size(record.version.size);
+  file->set_mtime_ns(record.version.mtime_ns);
+  event.mutable_observed_at()->set_seconds(record.observed_unix_ns / kNanosPerSecond);
+  event.mutable_observed_at()->set_nanos(
+      static_cast<int32_t>(record.observed_unix_ns % kNanosPerSecond));
+  return event;
+}
+
+v1::VolumeStatus ToProto(const VolumeReport& report) {
+  v1::VolumeStatus status;
+  status.set_volume(report.name);
+  status.set_root(report.root);
+  status.set_volume_id(report.marker);
+  status.set_state(static_cast<v1::VolumeState>(report.state));
+  status.set_message(report.message);
+  status.set_read_only(report.read_only);
+  status.set_watched_directories(report.watched_directories);
+  status.set_overflows(report.overflows);
+  status.set_unacknowledged_events(report.unacknowledged);
+  return status;
+}
+
+v1::PublishResult ToProto(const PublishOutcome& outcome) {
+  v1::PublishResult result;
+  SetLease(outcome.key, result.mutable_lease());
+  result.set_error(outcome.error);
+  return result;
+}
+
+v1::StagingDirectory ToProto(const StagingEntry& entry) {
+  v1::StagingDirectory directory;
+  directory.set_volume(entry.volume);
+  SetLease(entry.key, directory.mutable_lease());
+  return directory;
+}
+
+PublishKey FromProto(const v1::LeaseRef& lease) { return {lease.job_id(), lease.token()}; }
+
+PublishTask FromProto(const v1::PublishOrder& order) {
+  PublishTask task;
+  task.volume = order.volume();
+  task.key = FromProto(order.lease());
+  for (const v1::OutputFile& file : order.files()) {
+    task.files.push_back({file.path(), file.size(), file.sha256()});
+  }
+  return task;
+}
+
+StagingEntry FromProto(const v1::StagingDirectory& directory) {
+  return {directory.volume(), FromProto(directory.lease())};
+}
+
+}  // namespace closewrite
