@@ -48,6 +48,22 @@ std::vector<Command> AllCommands() {
   return all;
 }
 
+std::string UsageText(const Command& command) {
+  return StrCat("closewrite ", command.name, command.arguments.empty() ? "" : " ",
+                command.arguments);
+}
+
+class UsageFormatter : public CLI::Formatter {
+ public:
+  explicit UsageFormatter(std::string usage) : usage_(std::move(usage)) {}
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+    return StrCat("Usage: ", usage_, "\n");
+  }
+
+ private:
+  const std::string usage_;
+};
+
 void DeclareGlobals(CLI::App& app, GlobalOptions* globals) {
   app.add_option("--coordinator", globals->coordinator, "host:port, or CLOSEWRITE_COORDINATOR")
       ->group("Options of every command");
@@ -111,6 +127,7 @@ class Run {
     const absl::Status status = Parse(app, arguments_);
     if (!status.ok()) return status;
     arguments_ = app.remaining();
+    for (std::string& argument : arguments_) Unprotect(argument);
     if (arguments_.empty()) return "";
     std::string verb = arguments_.front();
     if (absl::StartsWith(verb, "-")) return UsageError(StrCat("unknown option ", verb));
@@ -151,7 +168,7 @@ class Run {
 
   absl::StatusOr<int> RunCommand(const Command& command) {
     CLI::App app(command.summary, "closewrite " + command.name);
-    app.usage(StrCat("closewrite ", command.name, " ", command.arguments));
+    app.formatter(std::make_shared<UsageFormatter>(UsageText(command)));
     if (!command.examples.empty()) app.footer(StrCat("Examples:\n", Indent(command.examples)));
     app.set_help_flag();
     app.add_flag("-h,--help", help_, "Print this help");
@@ -167,8 +184,7 @@ class Run {
     }
     const absl::Status status = Parse(app, arguments_);
     if (!status.ok()) {
-      return UsageError(StrCat(command.name, ": ", status.message(), "; usage: closewrite ",
-                               command.name, " ", command.arguments));
+      return UsageError(StrCat(command.name, ": ", status.message(), "; usage: ", UsageText(command)));
     }
     if (globals_.connect_timeout.empty()) globals_.connect_timeout = command.connect_timeout;
     const auto invocation = Invocation::Make(&console_, globals_);

@@ -23,6 +23,7 @@ class Interrupts {
     Scope& operator=(const Scope&) = delete;
 
    private:
+    friend class Interrupts;
     Interrupts* const interrupts_;
     const std::function<void()> hook_;
   };

@@ -1,6 +1,7 @@
 #include "services/log/log.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <regex>
 #include <string>
@@ -37,8 +38,16 @@ class LogTest : public testing::Test {
   }
 };
 
-TEST_F(LogTest, LinesBeforeInitLackTheService) {
-  EXPECT_EQ(Logged([] { LogInfo("early"); }), "info  early\n");
+// In a process of its own, where no other test has called InitLog yet.
+TEST(LogDeathTest, LinesBeforeInitLackTheService) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  unsetenv("CLOSEWRITE_LOG");
+  EXPECT_EXIT(
+      {
+        LogInfo("early");
+        _exit(0);
+      },
+      testing::ExitedWithCode(0), "Z info  early\n");
 }
 
 TEST_F(LogTest, LevelMessageFields) {

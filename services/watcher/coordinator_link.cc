@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/config/config.h"
 #include "services/log/log.h"
 #include "services/watcher/observe_messages.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr absl::Duration kHeartbeatMin = absl::Milliseconds(10);
 constexpr absl::Duration kHeartbeatMax = absl::Minutes(5);
-
-absl::Duration FromDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 }  // namespace
 
@@ -119,7 +116,7 @@ void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
   woken_ = true;
   heard_.acknowledged = std::max(heard_.acknowledged, response.acked_sequence());
   if (response.has_heartbeat_interval()) {
-    heard_.heartbeat_interval = FromDuration(response.heartbeat_interval());
+    heard_.heartbeat_interval = closewrite::FromProto(response.heartbeat_interval());
   }
   if (response.complete()) {
     // It stands for all that was said before.
@@ -243,4 +240,4 @@ void CoordinatorLink::SendEvents(Session* session) {
   }
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -24,7 +24,7 @@
 #include "services/watcher/publisher.h"
 #include "services/watcher/volume_engine.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Stated in closewrite/v1/observe.proto.
 inline constexpr int kEventsPerMessageMax = 512;
@@ -125,6 +125,6 @@ class CoordinatorLink {
   Heard heard_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_COORDINATOR_LINK_H_

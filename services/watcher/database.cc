@@ -2,7 +2,7 @@
 
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 absl::Status SqliteStatus(int code, sqlite3* database) {
@@ -108,4 +108,4 @@ absl::StatusOr<Query> Database::Prepare(const char* sql) {
   return Query(database_, statement);
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

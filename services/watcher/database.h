@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 class Database;
 
@@ -67,6 +67,6 @@ class Database {
   absl::flat_hash_map<const char*, sqlite3_stmt*> statements_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_DATABASE_H_

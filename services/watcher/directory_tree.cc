@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 void DirectoryTree::Reset(Id root) {
   nodes_.clear();
@@ -105,4 +105,4 @@ std::optional<std::string> DirectoryTree::Path(Id id) const {
   return path;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -9,7 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Events name a watch, and a watch follows its inode wherever it is renamed to; so paths are never
 // stored, they are put together from parents and names when they are asked for. Not thread-safe.
@@ -62,6 +62,6 @@ class DirectoryTree {
   absl::flat_hash_map<Id, Node> nodes_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_DIRECTORY_TREE_H_

@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 using ::testing::ElementsAre;
@@ -78,4 +78,4 @@ TEST_F(DirectoryTreeTest, NamesAreBytes) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::watcher

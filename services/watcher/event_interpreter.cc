@@ -7,7 +7,7 @@
 
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 EventInterpreter::Outcome EventInterpreter::Interpret(const std::vector<RawEvent>& events,
                                                       absl::Time now) {
@@ -161,4 +161,4 @@ void EventInterpreter::Clear() {
   renames_.clear();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -18,7 +18,7 @@
 #include "services/watcher/scanner.h"
 #include "services/watcher/watched_tree.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // The two halves of a rename come together; after this long the directory has left the volume.
 inline constexpr absl::Duration kRenamePairing = absl::Milliseconds(50);
@@ -78,6 +78,6 @@ class EventInterpreter {
   std::map<uint32_t, HalfRename> renames_;  // by cookie
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_EVENT_INTERPRETER_H_

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 void EventQueue::Push(std::vector<RawEvent> events) {
   absl::MutexLock lock(&mutex_);
@@ -55,4 +55,4 @@ void EventQueue::Clear() {
   failed_ = false;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -11,7 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 inline constexpr size_t kQueuedEventsMax = 1 << 20;
 
@@ -58,6 +58,6 @@ class EventQueue {
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_EVENT_QUEUE_H_

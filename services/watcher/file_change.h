@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 enum class ChangeKind : int {
   kCloseWrite = 1,
@@ -82,6 +82,6 @@ struct FileRecord {
   bool gone() const { return kind == ChangeKind::kDelete || kind == ChangeKind::kMovedFrom; }
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_FILE_CHANGE_H_

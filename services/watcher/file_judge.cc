@@ -11,7 +11,7 @@
 #include "services/log/log.h"
 #include "services/watcher/writer_check.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 // errno, or 0. A symlink in the path could lead out of the volume, which is harmless for a stat:
@@ -183,4 +183,4 @@ void FileJudge::Confirmed(const PendingFile& file, absl::Time now) {
   batch_->Put(std::move(record));
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -12,7 +12,7 @@
 #include "services/watcher/ledger_batch.h"
 #include "services/watcher/pending_files.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // A name without a close counts as a hard link after this long.
 inline constexpr absl::Duration kLinkDelay = absl::Seconds(1);
@@ -70,6 +70,6 @@ class FileJudge {
   absl::Status failure_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_FILE_JUDGE_H_

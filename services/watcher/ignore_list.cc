@@ -3,7 +3,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 bool AnyMatches(const std::vector<Glob>& globs, std::string_view path) {
@@ -66,4 +66,4 @@ bool IgnoreList::IgnoresDirectory(std::string_view path) const {
   return IgnoresFile(path) || AnyMatches(directories_, path);
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "services/volume/glob.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Temporary names of editors, browsers, rsync and network file systems.
 std::vector<std::string> DefaultIgnoreGlobs();
@@ -33,6 +33,6 @@ class IgnoreList {
 
 inline constexpr size_t kIgnoreGlobsMax = 256;
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_IGNORE_LIST_H_

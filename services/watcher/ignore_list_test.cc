@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 TEST(IgnoreListTest, DefaultsCoverTemporaryNames) {
@@ -37,4 +37,4 @@ TEST(IgnoreListTest, AMalformedGlobIsRefused) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -19,7 +19,7 @@
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr size_t kReadBytes = 256 << 10;
@@ -174,4 +174,4 @@ void InotifyReader::ServeBarriers() {
   queue_->Push(std::move(marks));
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

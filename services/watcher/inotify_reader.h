@@ -14,7 +14,7 @@
 #include "services/volume/file_system.h"
 #include "services/watcher/event_queue.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // The kernel drops events once its own queue is full (fs.inotify.max_queued_events), so the thread
 // does nothing but read and hand on, at a higher priority than the writers where that is permitted.
@@ -62,6 +62,6 @@ class InotifyReader {
   std::vector<int64_t> barriers_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_INOTIFY_READER_H_

@@ -15,7 +15,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr int64_t kSchemaVersion = 1;
@@ -472,4 +472,4 @@ absl::Status Ledger::ForgetPublishingExcept(const std::set<std::pair<int64_t, in
 
 #undef CLOSEWRITE_RECORD_COLUMNS
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -21,7 +21,7 @@
 #include "services/watcher/database.h"
 #include "services/watcher/file_change.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // A volume in the ledger.
 struct LedgerVolume {
@@ -128,6 +128,6 @@ class Ledger {
   int64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_LEDGER_H_

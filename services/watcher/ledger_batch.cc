@@ -4,7 +4,7 @@
 
 #include "services/log/str_cat.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 absl::StatusOr<std::optional<FileRecord>> LedgerBatch::Find(std::string_view path) const {
   if (const FileRecord* record = FindUncommitted(path); record != nullptr) {
@@ -45,4 +45,4 @@ absl::Status LedgerBatch::Commit() {
   return status;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

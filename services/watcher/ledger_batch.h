@@ -14,7 +14,7 @@
 #include "services/watcher/file_change.h"
 #include "services/watcher/ledger.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Lies over the ledger: what was put in is found before it is committed. Not thread-safe.
 class LedgerBatch {
@@ -42,6 +42,6 @@ class LedgerBatch {
   absl::flat_hash_map<std::string, size_t> by_path_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_LEDGER_BATCH_H_

@@ -1,6 +1,6 @@
 #include "services/watcher/observe_messages.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
@@ -95,4 +95,4 @@ StagingEntry FromProto(const v1::StagingDirectory& directory) {
   return {directory.volume(), FromProto(directory.lease())};
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

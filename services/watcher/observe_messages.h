@@ -8,7 +8,7 @@
 #include "services/watcher/publisher.h"
 #include "services/watcher/volume_engine.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 v1::FileEvent ToProto(const PendingChange& change);
 v1::VolumeStatus ToProto(const VolumeReport& report);
@@ -19,6 +19,6 @@ PublishKey FromProto(const v1::LeaseRef& lease);
 PublishTask FromProto(const v1::PublishOrder& order);
 StagingEntry FromProto(const v1::StagingDirectory& directory);
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_OBSERVE_MESSAGES_H_

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 bool PendingFiles::Put(PendingFile file) {
   Erase(file.path);
@@ -110,4 +110,4 @@ bool PendingFiles::AnyBefore(int64_t order) const {
   return !short_orders_.empty() && *short_orders_.begin() < order;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

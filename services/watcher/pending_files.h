@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "services/watcher/file_change.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 inline constexpr size_t kPendingFilesMax = 200'000;
 inline constexpr absl::Duration kWrittenRetryMin = absl::Seconds(1);
@@ -80,6 +80,6 @@ class PendingFiles {
   int64_t next_order_ = 1;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_PENDING_FILES_H_

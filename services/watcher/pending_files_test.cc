@@ -2,7 +2,7 @@
 
 #include "gtest/gtest.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr size_t kAll = 1000;
@@ -84,4 +84,4 @@ TEST(PendingFilesTest, Bounded) {
 }
 
 }  // namespace
-}  // namespace closewrite
+}  // namespace closewrite::watcher

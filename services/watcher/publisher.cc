@@ -5,7 +5,7 @@
 
 #include "services/log/log.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 Publisher::~Publisher() { Shutdown(); }
 
@@ -196,4 +196,4 @@ void Publisher::ListAll(absl::Time now) {
   options_.on_news();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

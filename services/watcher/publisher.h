@@ -22,7 +22,7 @@
 #include "services/watcher/publishing.h"
 #include "services/watcher/volume_root.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Past these more orders and sweeps are dropped; the coordinator says them again.
 inline constexpr size_t kPublishTasksMax = 4096;
@@ -104,6 +104,6 @@ class Publisher {
   absl::Time next_listing_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_PUBLISHER_H_

@@ -17,7 +17,7 @@
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr char kStagingRoot[] = ".closewrite/staging";
@@ -202,4 +202,4 @@ absl::Status RemoveStaging(int root, const PublishKey& key) {
   return absl::OkStatus();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

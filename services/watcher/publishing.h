@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // A lease: whose results.
 struct PublishKey {
@@ -60,6 +60,6 @@ absl::StatusOr<std::vector<PublishKey>> ListStaging(int root, absl::Time before,
 // Removes one. OK when it is not there.
 absl::Status RemoveStaging(int root, const PublishKey& key);
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_PUBLISHING_H_

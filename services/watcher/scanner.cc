@@ -11,7 +11,7 @@
 
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 bool WholeVolume(const ScanRequest& request) {
@@ -200,4 +200,4 @@ absl::StatusOr<bool> Scanner::SweepNext(absl::Time now) {
   return true;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -18,7 +18,7 @@
 #include "services/watcher/pending_files.h"
 #include "services/watcher/watched_tree.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Past this many requests they become one for the whole volume.
 inline constexpr size_t kScanRequestsMax = 10'000;
@@ -96,6 +96,6 @@ class Scanner {
   int64_t finished_ = 0;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_SCANNER_H_

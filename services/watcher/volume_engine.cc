@@ -8,7 +8,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr absl::Duration kAttachInterval = absl::Seconds(5);
@@ -389,4 +389,4 @@ void VolumeEngine::UpdateReport() {
   if (options_.on_state) options_.on_state();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -28,7 +28,7 @@
 #include "services/watcher/volume_root.h"
 #include "services/watcher/watched_tree.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 // Raw events that are interpreted between two commits.
 inline constexpr size_t kEventsPerCommitMax = 4096;
@@ -145,6 +145,6 @@ class VolumeEngine {
   std::vector<FlushDone> flushes_ ABSL_GUARDED_BY(mutex_);  // on their way to the thread
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_VOLUME_ENGINE_H_

@@ -14,7 +14,7 @@
 #include "services/volume/mount.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 namespace {
 
 constexpr size_t kMarkerFileBytes = 2 * kMarkerBytes + 1;  // hexadecimal, and a newline
@@ -120,4 +120,4 @@ absl::Status VolumeRoot::Check(std::string_view id) const {
   return absl::OkStatus();
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

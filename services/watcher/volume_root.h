@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "services/volume/file_system.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 inline constexpr std::string_view kMarkerPath = ".closewrite/volume";
 inline constexpr size_t kMarkerBytes = 16;
@@ -53,6 +53,6 @@ class VolumeRoot {
   MountIdentity identity_;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_VOLUME_ROOT_H_

@@ -7,7 +7,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 absl::Status WatchedTree::Attach(const VolumeRoot* root, InotifyReader* reader) {
   Detach();
@@ -109,4 +109,4 @@ std::vector<std::string> WatchedTree::TakeUncovered() {
   return paths;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

@@ -14,7 +14,7 @@
 #include "services/watcher/inotify_reader.h"
 #include "services/watcher/volume_root.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 inline constexpr size_t kUncoveredMax = 1000;
 
@@ -63,6 +63,6 @@ class WatchedTree {
   int64_t uncovered_more_ = 0;
 };
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_WATCHED_TREE_H_

@@ -8,7 +8,7 @@
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path) {
   CheckedFile checked;
@@ -43,4 +43,4 @@ absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path) {
   return checked;
 }
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher

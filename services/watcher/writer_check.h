@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "services/watcher/file_change.h"
 
-namespace closewrite {
+namespace closewrite::watcher {
 
 enum class WriterState {
   kFree,       // a read lease was granted: nobody has it open for writing, nor mapped writable
@@ -30,6 +30,6 @@ struct CheckedFile {
 // Thread-safe.
 absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path);
 
-}  // namespace closewrite
+}  // namespace closewrite::watcher
 
 #endif  // SERVICES_WATCHER_WRITER_CHECK_H_

@@ -82,8 +82,15 @@ void Story::TellFile(const std::string& volume, const std::string& path) {
   };
   cut(events, kStoryEventsMax, "events");
   cut(jobs, kStoryJobsMax, "jobs");
-  for (const EventRecord& record : events) TellSeen(record);
-  if (!events.empty()) TellVerdicts(events.back(), jobs);
+  // The verdicts stand below the newest event that could make a job, if there is one.
+  const auto judged = std::find_if(events.rbegin(), events.rend(),
+                                   [](const EventRecord& r) { return IsFinished(r.event); });
+  for (const EventRecord& record : events) {
+    TellSeen(record);
+    if (&record == (judged == events.rend() ? &events.back() : &*judged)) {
+      TellVerdicts(record, jobs);
+    }
+  }
   for (const Job& job : jobs) TellOneJob(job);
   if (events.empty()) TellNeverSeen(volume, path);
   TellWatcher(volume, !events.empty());

@@ -251,6 +251,22 @@ TEST_F(EngineTest, ANewerVersionWaitsForAJobThatRuns) {
   EXPECT_EQ(Get(second).state, JobState::kRunning);
 }
 
+// A follower that was cancelled meanwhile kept `after`, and waited for ever once it was retried.
+TEST_F(EngineTest, ACancelledFollowerCanBeRetriedWhenTheEarlierVersionHasEnded) {
+  ApplyPipeline(Enrich());
+  const SessionId session = Attend("e1", 2);
+  const Job first = Observe({Close("a.csv", 1)}).grants.at(0).job;
+  const JobId second = Observe({Close("a.csv", 2)}).jobs.begin()->first;
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {second}, "", now_).ok());
+  });
+  Finish(session, first, Outcome::kInputChanged);
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
+  });
+  EXPECT_EQ(Get(second).state, JobState::kRunning);
+}
+
 TEST_F(EngineTest, SupersedeKillsAndIgnoreIgnores) {
   Pipeline pipeline = Enrich();
   pipeline.on_new_version = OnNewVersion::kSupersede;

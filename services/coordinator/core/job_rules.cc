@@ -35,7 +35,7 @@ class Rules {
   }
 
   absl::Status operator()(const Unblock&) {
-    if (job_.after.value == 0 || !IsWaiting(job_.state)) return WrongState(job_, "unblocked");
+    if (job_.after.value == 0) return WrongState(job_, "unblocked");
     job_.after = JobId{};
     return absl::OkStatus();
   }

@@ -46,10 +46,10 @@ class SqliteConnection {
   // The steps of EXPLAIN QUERY PLAN (https://www.sqlite.org/eqp.html).
   absl::StatusOr<std::vector<std::string>> QueryPlan(const std::string& sql);
 
-  // Ends the transaction that is open, if one is; SQLite ends it by itself after some errors.
-  // Durable when it returns OK.
   absl::Status Begin();
+  // Durable when it returns OK; otherwise Rollback() must follow.
   absl::Status Commit();
+  // Ends the transaction that is open, if one is: SQLite ends it by itself after some errors.
   void Rollback();
 
   // Rows that the last INSERT, UPDATE or DELETE touched, and the rowid of the last INSERT.

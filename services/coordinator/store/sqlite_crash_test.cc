@@ -11,6 +11,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/sqlite_store.h"
@@ -47,39 +48,50 @@ absl::Status Commit(Store* store, int64_t n) {
   });
 }
 
-// Commits from `first` on and reports each number after its commit, until it is killed.
-[[noreturn]] void CommitForEver(const std::string& path, int64_t first, int report) {
+// Lets the kernel kill this process with SIGKILL in `delay_us`, wherever it is then.
+bool KillMeIn(int delay_us) {
+  sigevent event = {};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGKILL;
+  timer_t timer;
+  itimerspec when = {};
+  when.it_value.tv_nsec = delay_us * 1000L;
+  return timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+         timer_settime(timer, 0, &when, nullptr) == 0;
+}
+
+// Commits from `first` on and reports each number after its commit, until it is killed some time
+// after the first one.
+[[noreturn]] void CommitUntilKilled(const std::string& path, int64_t first, int delay_us,
+                                    int report) {
   absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path);
   if (!store.ok()) _exit(3);
   for (int64_t n = first; n < first + kCommitsMax; ++n) {
     if (!Commit(store->get(), n).ok()) _exit(4);
     if (write(report, &n, sizeof(n)) != sizeof(n)) _exit(5);
+    if (n == first && !KillMeIn(delay_us)) _exit(6);
   }
-  _exit(6);
+  _exit(7);
 }
 
-// Kills a child at a random moment after its first commit; the last commit that it reported.
+// Runs the above in a child; the last commit that it reported.
 int64_t CommitAndKill(const std::string& path, int64_t first, int delay_us) {
   int ends[2];
   if (pipe(ends) != 0) return -1;
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
-    CommitForEver(path, first, ends[1]);
+    CommitUntilKilled(path, first, delay_us, ends[1]);
   }
   close(ends[1]);
   int64_t reported = -1;
-  EXPECT_EQ(read(ends[0], &reported, sizeof(reported)), static_cast<ssize_t>(sizeof(reported)));
-  // The moment of the kill, not a wait for something.
-  const timespec delay{0, delay_us * 1000L};
-  nanosleep(&delay, nullptr);
-  kill(child, SIGKILL);
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << status;
   int64_t number = 0;
   while (read(ends[0], &number, sizeof(number)) == sizeof(number)) reported = number;
   close(ends[0]);
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+      << "the child ended by itself: " << status;
   return reported;
 }
 
@@ -115,7 +127,7 @@ TEST(SqliteCrashTest, KilledInMidCommitLeavesWholeTransactions) {
   RecordProperty("seed", static_cast<int>(seed));
   SCOPED_TRACE(absl::StrCat("seed ", seed));
   std::mt19937 random(seed);
-  std::uniform_int_distribution<int> delay_us(0, kDelayMicrosecondsMax);
+  std::uniform_int_distribution<int> delay_us(1, kDelayMicrosecondsMax);
   int64_t last = 0;
   for (int run = 0; run < kRuns && !testing::Test::HasFailure(); ++run) {
     const int64_t reported = CommitAndKill(path, last + 1, delay_us(random));

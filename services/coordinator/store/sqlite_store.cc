@@ -102,6 +102,17 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenReader(const std::string& 
   return reader;
 }
 
+// Makes a new file that only its owner can read: definitions of pipelines may hold secrets. SQLite
+// gives the files beside it the same mode. A file that is there keeps its own.
+absl::Status CreatePrivate(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) close(fd);
+  if (fd >= 0 || errno == EEXIST) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot create the store ", path, ": ",
+                                             strerror(errno),
+                                             "; its folder must be writable for the coordinator"));
+}
+
 // SQLite syncs the files; a new file's name in its folder needs a sync too.
 absl::Status SyncFolder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -126,6 +137,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   absl::StatusOr<std::unique_ptr<FileLock>> lock =
       FileLock::Acquire(absl::StrCat(*canonical, ".lock"));
   if (!lock.ok()) return lock.status();
+  if (absl::Status status = CreatePrivate(*canonical); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = OpenWriter(*canonical, options);
   if (!writer.ok()) return WithPath(*canonical, writer.status());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical);

@@ -9,13 +9,13 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_rows.h"
-#include "services/coordinator/store/sqlite_schema.h"
 #include "services/coordinator/store/store_contract.h"
 
 namespace closewrite {
@@ -218,6 +218,17 @@ TEST(SqliteStoreTest, ReadKeepsItsStateWhileOthersCommit) {
   });
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(CountJobs(store.get()), 1);
+}
+
+TEST(SqliteStoreTest, NewFilesArePrivate) {
+  const Folder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  ASSERT_TRUE(InsertJob(store.get(), SmallJob("x")).ok());
+  for (const char* suffix : {"", "-wal", ".lock"}) {
+    struct stat st = {};
+    ASSERT_EQ(stat(absl::StrCat(folder.file(), suffix).c_str(), &st), 0) << suffix;
+    EXPECT_EQ(st.st_mode & 0777, 0600u) << suffix;
+  }
 }
 
 TEST(SqliteStoreTest, DurabilityIsWhatItSays) {

@@ -1,7 +1,7 @@
 // The part of the contract about jobs.
 #include <algorithm>
+#include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"

@@ -1,5 +1,4 @@
 // The part of the contract about attempts, logs, events, pipelines and requests.
-#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>

@@ -1,0 +1,71 @@
+// A coordinator that keeps what tests put into it, in memory, behind real gRPC.
+#ifndef SERVICES_CLI_FAKE_COORDINATOR_H_
+#define SERVICES_CLI_FAKE_COORDINATOR_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "closewrite/v1/event.grpc.pb.h"
+#include "closewrite/v1/fleet.grpc.pb.h"
+#include "closewrite/v1/job.grpc.pb.h"
+#include "closewrite/v1/pipeline.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+
+namespace closewrite::cli {
+
+// Thread-safe. What was put in outlives Stop and Start, as in a store.
+class FakeCoordinator {
+ public:
+  FakeCoordinator() = default;
+  ~FakeCoordinator() { Stop(); }
+
+  // On a free port of the loopback; after a Stop on the same one again.
+  void Start();
+  // Ends all calls, as a coordinator that is killed.
+  void Stop();
+  std::string address() const;
+
+  void PutJob(const v1::Job& job);
+  void PutAttempt(int64_t job_id, const v1::Attempt& attempt);
+  void AppendLog(int64_t job_id, int64_t token, const std::string& data);
+  void PutEvent(const v1::EventRecord& event);
+  // Kept, but told to none of the streams that stand now: as if they had begun too late.
+  void PutEventQuietly(const v1::EventRecord& event);
+  void PutExecutor(const v1::ExecutorStatus& executor);
+  void PutWatcher(const v1::WatcherStatus& watcher);
+  void PutPipeline(const v1::PipelineStatus& pipeline);
+  void SetVerdicts(const v1::TestPipelinesResponse& verdicts);
+  void SetStory(const v1::ExplainResponse& story);
+  // The next `times` unary calls fail with it.
+  void FailCalls(int times, const absl::Status& status);
+
+  v1::Job job(int64_t id) const;
+  // Of all mutating calls in order, those too that failed.
+  std::vector<std::string> request_ids() const;
+  // Of all calls in order, such as `pipelines { ... }`, as short text.
+  std::vector<std::string> requests() const;
+  // Returns when so many streams of any kind have begun since the first Start.
+  void AwaitStreams(int count) const;
+
+ private:
+  class Jobs;
+  class Pipelines;
+  class Events;
+  class Fleet;
+  struct State;
+
+  std::shared_ptr<State> state_ = MakeState();
+  static std::shared_ptr<State> MakeState();
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace closewrite::cli
+
+#endif  // SERVICES_CLI_FAKE_COORDINATOR_H_

@@ -1,0 +1,347 @@
+#include "services/executor/attempt.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include <utility>
+
+#include "services/clock/clock.h"
+#include "services/config/config.h"
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/volume/path.h"
+
+namespace closewrite::executor {
+namespace {
+
+constexpr char kLeaseGone[] = "the lease could not be renewed in time";
+
+std::string DescribeStartError(const std::string& program, int error) {
+  const std::string shown = Display(program);
+  if (error == ENOENT) {
+    return StrCat("program `", shown,
+                  "` was not found on this host; install it, or give its full path in run.command");
+  }
+  if (error == EACCES) {
+    return StrCat("program `", shown, "` may not be run by the executor's user; chmod +x it?");
+  }
+  return StrCat("program `", shown, "` could not be started: ", strerror(error));
+}
+
+}  // namespace
+
+Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
+                 absl::Duration lease_deadline)
+    : context_(context),
+      assignment_(std::move(assignment)),
+      log_(std::make_shared<AttemptLog>(
+          AttemptLog::Options{.file = context->journal->LogFile(assignment_.lease())})),
+      lease_deadline_(lease_deadline) {}
+
+Attempt::~Attempt() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Attempt::Start() { thread_ = std::thread(&Attempt::Run, this); }
+
+void Attempt::Run() {
+  v1::AttemptResult result = Execute();
+  *result.mutable_lease() = assignment_.lease();
+  const bool succeeded = result.outcome() == v1::ATTEMPT_OUTCOME_SUCCEEDED;
+  context_->journal->RemoveScratch(assignment_.lease());
+  if (staging_.has_value() && !succeeded) {
+    const absl::Status removed = staging_->Remove();
+    if (!removed.ok()) {
+      LogWarn("staged files could not be removed; the publisher will sweep them",
+              {{"directory", staging_->directory()}, {"error", removed.message()}});
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  if (pid_ != 0) {
+    const absl::Status recorded = context_->journal->RecordResult(result);
+    if (!recorded.ok()) LogWarn("a result could not be recorded", {{"error", recorded.message()}});
+  }
+  result_ = std::move(result);
+  ended_ = true;
+  context_->on_change();
+}
+
+v1::AttemptResult Attempt::Execute() {
+  const absl::Status located = Locate();
+  if (!located.ok()) return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(located.message()));
+  if (auto refused = CheckItsInput(); refused.has_value()) return *std::move(refused);
+  const auto options = Prepare();
+  if (!options.ok()) {
+    return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
+  }
+  v1::AttemptResult result = RunCommand(*options);
+  if (result.outcome() == v1::ATTEMPT_OUTCOME_SUCCEEDED) Conclude(&result);
+  return result;
+}
+
+// Turns volumes and relative paths into this host's.
+absl::Status Attempt::Locate() {
+  const auto root_of = [this](const std::string& volume) -> const LocalVolume* {
+    const auto found = context_->volumes.find(volume);
+    return found == context_->volumes.end() ? nullptr : &found->second;
+  };
+  facts_.job = assignment_.lease().job_id();
+  facts_.token = assignment_.lease().token();
+  facts_.attempt = assignment_.attempt();
+  if (assignment_.has_input()) {
+    const v1::FileVersion& file = assignment_.input();
+    const LocalVolume* volume = root_of(file.volume());
+    if (volume == nullptr) {
+      return absl::FailedPreconditionError(
+          StrCat("volume ", file.volume(), " is not mounted here; add it to the executor's volumes"));
+    }
+    absl::Status good = CheckRelativePath(file.path());
+    if (!good.ok()) return good;
+    input_ = AnnouncedInput{.root = volume->root,
+                            .path = file.path(),
+                            .size = file.size(),
+                            .mtime_ns = file.mtime_ns()};
+    facts_.volume = file.volume();
+    facts_.path = file.path();
+    facts_.input = StrCat(volume->root, "/", file.path());
+  }
+  if (!assignment_.output_volume().empty()) {
+    const LocalVolume* volume = root_of(assignment_.output_volume());
+    if (volume == nullptr || volume->read_only) {
+      return absl::FailedPreconditionError(
+          StrCat("volume ", assignment_.output_volume(),
+                 volume == nullptr ? " is not mounted here; add it to the executor's volumes"
+                                   : " is read-only here; nothing can be published into it"));
+    }
+    staging_.emplace(volume->root, facts_.job, facts_.token);
+    facts_.output_dir = staging_->directory();
+    facts_.output = staging_->Output(facts_.path);
+  }
+  return absl::OkStatus();
+}
+
+InputCheckOptions Attempt::CheckOptions(absl::Duration visible_within) {
+  InputCheckOptions options;
+  options.visible_within = visible_within;
+  options.now = SinceBoot;
+  options.pause = [this](absl::Duration pause) {
+    if (!StopReason().has_value()) bell_.Wait(pause);
+    return !StopReason().has_value();
+  };
+  return options;
+}
+
+std::optional<v1::AttemptResult> Attempt::CheckItsInput() {
+  if (!input_.has_value()) return std::nullopt;
+  const InputFinding finding =
+      CheckInput(*input_, CheckOptions(FromProto(assignment_.visible_within())));
+  switch (finding.state) {
+    case InputState::kAnnounced:
+      return std::nullopt;
+    case InputState::kInterrupted:
+      return Ended(v1::ATTEMPT_OUTCOME_HANDED_BACK, StopReason().value_or(finding.message));
+    case InputState::kNotVisible:
+      return Ended(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
+    case InputState::kChanged:
+      break;
+  }
+  v1::AttemptResult changed = Ended(v1::ATTEMPT_OUTCOME_INPUT_CHANGED, finding.message);
+  changed.mutable_observed_input()->set_size(finding.size);
+  changed.mutable_observed_input()->set_mtime_ns(finding.mtime_ns);
+  return changed;
+}
+
+absl::StatusOr<CommandOptions> Attempt::Prepare() {
+  CommandOptions options;
+  auto arguments =
+      ExpandCommand({assignment_.command().begin(), assignment_.command().end()}, facts_);
+  if (!arguments.ok()) return arguments.status();
+  options.arguments = *std::move(arguments);
+  auto environment = BuildEnvironment(
+      {.inherited = context_->inherited_environment,
+       .added = {assignment_.env().begin(), assignment_.env().end()},
+       .coordinator = context_->coordinator},
+      facts_);
+  if (!environment.ok()) return environment.status();
+  options.environment = *std::move(environment);
+  if (staging_.has_value()) {
+    absl::Status made = staging_->Make(facts_.path);
+    if (!made.ok()) return made;
+  }
+  auto scratch = context_->journal->MakeScratch(assignment_.lease());
+  if (!scratch.ok()) return scratch.status();
+  options.directory = *std::move(scratch);
+  absl::Status recorded = context_->journal->RecordStart(assignment_);
+  if (!recorded.ok()) return recorded;
+  options.supervisor_image = context_->supervisor_image;
+  options.lock = context_->journal->lock();
+  options.timeout = FromProto(assignment_.timeout());
+  options.kill_after = FromProto(assignment_.kill_after());
+  return options;
+}
+
+v1::AttemptResult Attempt::RunCommand(const CommandOptions& prepared) {
+  Command* command = nullptr;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stop_ != Stop::kNo) return Ended(v1::ATTEMPT_OUTCOME_HANDED_BACK, stop_reason_);
+    CommandOptions options = prepared;
+    options.lease_deadline = lease_deadline_;
+    auto started = Command::Start(options);
+    if (!started.ok()) {
+      return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(started.status().message()));
+    }
+    command_ = *std::move(started);
+    command = command_.get();
+    started_ = true;
+  }
+  const CommandEnd end = command->Wait({
+      .on_start =
+          [this](pid_t pid) {
+            {
+              absl::MutexLock lock(&mutex_);
+              pid_ = pid;
+            }
+            context_->on_change();
+          },
+      .on_output = [this](std::string_view bytes) { TakeOutput(bytes); },
+  });
+  v1::AttemptResult result;
+  if (!end.started && !end.lost && end.cause != SupervisorReport::kLease) {
+    result = Ended(v1::ATTEMPT_OUTCOME_FAILED,
+                   DescribeStartError(prepared.arguments.front(), end.error));
+  } else {
+    result = Interpret(end);
+  }
+  absl::MutexLock lock(&mutex_);
+  command_.reset();
+  return result;
+}
+
+void Attempt::TakeOutput(std::string_view bytes) {
+  log_->Append(bytes);
+  if (auto progress = progress_reader_.Feed(bytes); progress.has_value()) {
+    absl::MutexLock lock(&mutex_);
+    progress_.set_done(progress->done);
+    progress_.set_total(progress->total);
+    progress_.set_unit(progress->unit);
+  }
+  context_->on_output();
+}
+
+v1::AttemptResult Attempt::Interpret(const CommandEnd& end) const {
+  v1::AttemptResult result;
+  const int status = end.wait_status;
+  if (end.lost) {
+    result = Ended(v1::ATTEMPT_OUTCOME_FAILED, "its supervisor was killed, and so was the command");
+  } else if (end.cause == SupervisorReport::kLease) {
+    result = Ended(
+        end.started ? v1::ATTEMPT_OUTCOME_KILLED : v1::ATTEMPT_OUTCOME_HANDED_BACK, kLeaseGone);
+  } else if (end.cause == SupervisorReport::kTold) {
+    result = Ended(v1::ATTEMPT_OUTCOME_KILLED, StopReason().value_or("the executor is gone"));
+  } else if (end.cause == SupervisorReport::kTimeout) {
+    result = Ended(v1::ATTEMPT_OUTCOME_TIMED_OUT,
+                   StrCat("ran longer than its timeout of ",
+                          absl::FormatDuration(FromProto(assignment_.timeout()))));
+  } else if (status == 0) {
+    result = Ended(v1::ATTEMPT_OUTCOME_SUCCEEDED, "");
+  } else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL) {
+    result = Ended(v1::ATTEMPT_OUTCOME_TEMPORARY_FAILURE, "exit code 75: try again later");
+  } else {
+    result = Ended(v1::ATTEMPT_OUTCOME_FAILED, DescribeWaitStatus(status));
+  }
+  if (WIFEXITED(status)) result.set_exit_code(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) result.set_signal(WTERMSIG(status));
+  *result.mutable_cpu() = ToProto(end.cpu);
+  result.set_max_rss_bytes(end.max_rss_bytes);
+  return result;
+}
+
+// The command has succeeded. Was what it read the announced version, and is what it left fit to be
+// published?
+void Attempt::Conclude(v1::AttemptResult* result) {
+  const auto refuse = [result](v1::AttemptOutcome outcome, std::string_view message) {
+    result->set_outcome(outcome);
+    result->set_message(std::string(message));
+    result->clear_files();
+  };
+  if (input_.has_value()) {
+    const InputFinding finding = RecheckInput(*input_, CheckOptions(kRecheckMax));
+    if (finding.state == InputState::kChanged) {
+      refuse(v1::ATTEMPT_OUTCOME_INPUT_CHANGED, finding.message);
+      result->mutable_observed_input()->set_size(finding.size);
+      result->mutable_observed_input()->set_mtime_ns(finding.mtime_ns);
+      return;
+    }
+    if (finding.state == InputState::kNotVisible) {
+      return refuse(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
+    }
+  }
+  if (staging_.has_value()) {
+    const auto files = staging_->Collect();
+    if (!files.ok()) {
+      return refuse(v1::ATTEMPT_OUTCOME_FAILED, ToStd(files.status().message()));
+    }
+    for (const StagedFile& file : *files) {
+      v1::OutputFile* output = result->add_files();
+      output->set_path(file.path);
+      output->set_size(file.size);
+      output->set_sha256(file.sha256);
+    }
+  }
+  if (const auto reason = StopReason(); reason.has_value()) {
+    refuse(v1::ATTEMPT_OUTCOME_KILLED, *reason);
+  }
+}
+
+std::optional<std::string> Attempt::StopReason() const {
+  absl::MutexLock lock(&mutex_);
+  if (stop_ != Stop::kNo) return stop_reason_;
+  if (SinceBoot() >= lease_deadline_) return kLeaseGone;
+  return std::nullopt;
+}
+
+v1::AttemptResult Attempt::Ended(v1::AttemptOutcome outcome, std::string_view message) {
+  v1::AttemptResult result;
+  result.set_outcome(outcome);
+  result.set_message(std::string(message));
+  return result;
+}
+
+void Attempt::Renew(absl::Duration lease_deadline) {
+  absl::MutexLock lock(&mutex_);
+  if (lease_deadline <= lease_deadline_) return;
+  lease_deadline_ = lease_deadline;
+  if (command_ != nullptr) command_->Renew(lease_deadline);
+}
+
+void Attempt::StopWith(Stop stop, std::string_view why) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_) return;
+  // Once started, it is not handed back; and only a harder order replaces one.
+  if (stop == Stop::kHandBack && started_) return;
+  if (stop <= stop_) return;
+  stop_ = stop;
+  if (stop_reason_.empty()) stop_reason_ = std::string(why);
+  if (command_ != nullptr && stop == Stop::kTerminate) command_->Terminate();
+  if (command_ != nullptr && stop == Stop::kKill) command_->Kill();
+  bell_.Ring();
+}
+
+void Attempt::HandBack() { StopWith(Stop::kHandBack, "the executor is stopping"); }
+void Attempt::Terminate(std::string_view why) { StopWith(Stop::kTerminate, why); }
+void Attempt::Kill(std::string_view why) { StopWith(Stop::kKill, why); }
+
+Attempt::View Attempt::view() const {
+  absl::MutexLock lock(&mutex_);
+  return {.ended = ended_, .pid = pid_, .progress = progress_};
+}
+
+v1::AttemptResult Attempt::result() const {
+  absl::MutexLock lock(&mutex_);
+  return result_;
+}
+
+}  // namespace closewrite::executor

@@ -1,0 +1,128 @@
+// One attempt of a job on this host, from its assignment to its result.
+#ifndef SERVICES_EXECUTOR_ATTEMPT_H_
+#define SERVICES_EXECUTOR_ATTEMPT_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "closewrite/v1/attend.pb.h"
+#include "services/executor/attempt_log.h"
+#include "services/executor/bell.h"
+#include "services/executor/command.h"
+#include "services/executor/input_check.h"
+#include "services/executor/journal.h"
+#include "services/executor/local_volumes.h"
+#include "services/executor/placeholders.h"
+#include "services/executor/progress.h"
+#include "services/executor/staging.h"
+
+namespace closewrite::executor {
+
+// How long the input is looked at again after the command has ended.
+inline constexpr absl::Duration kRecheckMax = absl::Seconds(2);
+
+// What all attempts of an executor share. Outlives them.
+struct AttemptContext {
+  LocalVolumes volumes;
+  const Journal* journal = nullptr;
+  int supervisor_image = -1;
+  std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
+  std::vector<std::string> inherited_environment;  // `NAME=value`
+  // Called from the attempts' threads; must not block, nor call the attempt.
+  std::function<void()> on_change;  // a command was started, or an attempt has ended
+  std::function<void()> on_output;  // the log or the progress has grown
+};
+
+// Checks the input, runs the command, checks the input again, and syncs and hashes what was staged,
+// in a thread of its own:
+//
+//     checking -> running -> ended          the result is final once it has ended
+//         \__________________/
+//
+// An attempt that loses its lease or is told to end is killed and ends as HANDED_BACK when its
+// command was not started, else as KILLED; never as SUCCEEDED, however far it had come. Staged files
+// are removed unless it has succeeded. Thread-safe.
+class Attempt {
+ public:
+  Attempt(const AttemptContext* context, v1::Assignment assignment, absl::Duration lease_deadline);
+  // Waits for its thread.
+  ~Attempt();
+
+  void Start();
+
+  // The lease is good until then, on the clock of SinceBoot().
+  void Renew(absl::Duration lease_deadline);
+  // Ends it when its command was not started yet.
+  void HandBack();
+  // SIGTERM, SIGKILL after the assignment's kill_after. `why` is for people.
+  void Terminate(std::string_view why);
+  // SIGKILL.
+  void Kill(std::string_view why);
+
+  struct View {
+    bool ended = false;
+    int32_t pid = 0;
+    v1::Progress progress;
+  };
+  View view() const;
+
+  // Once it has ended.
+  v1::AttemptResult result() const;
+
+  const v1::Assignment& assignment() const { return assignment_; }
+  const std::shared_ptr<AttemptLog>& log() const { return log_; }
+
+ private:
+  enum class Stop { kNo, kHandBack, kTerminate, kKill };
+
+  void Run();
+  v1::AttemptResult Execute();
+  absl::Status Locate();
+  std::optional<v1::AttemptResult> CheckItsInput();
+  absl::StatusOr<CommandOptions> Prepare();
+  v1::AttemptResult RunCommand(const CommandOptions& options);
+  v1::AttemptResult Interpret(const CommandEnd& end) const;
+  void Conclude(v1::AttemptResult* result);
+  void StopWith(Stop stop, std::string_view why);
+  void TakeOutput(std::string_view bytes);
+  // Set when the attempt must not go on.
+  std::optional<std::string> StopReason() const;
+  InputCheckOptions CheckOptions(absl::Duration visible_within);
+  static v1::AttemptResult Ended(v1::AttemptOutcome outcome, std::string_view message);
+
+  const AttemptContext* const context_;
+  const v1::Assignment assignment_;
+  const std::shared_ptr<AttemptLog> log_;
+
+  // Of its thread alone.
+  AttemptFacts facts_;
+  std::optional<AnnouncedInput> input_;
+  std::optional<Staging> staging_;
+  ProgressReader progress_reader_;
+
+  Bell bell_;  // rung to end a pause
+  mutable absl::Mutex mutex_;
+  absl::Duration lease_deadline_ ABSL_GUARDED_BY(mutex_);
+  Stop stop_ ABSL_GUARDED_BY(mutex_) = Stop::kNo;
+  std::string stop_reason_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Command> command_ ABSL_GUARDED_BY(mutex_);  // set while it runs
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  int32_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
+  v1::Progress progress_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  v1::AttemptResult result_ ABSL_GUARDED_BY(mutex_);
+
+  std::thread thread_;
+};
+
+}  // namespace closewrite::executor
+
+#endif  // SERVICES_EXECUTOR_ATTEMPT_H_

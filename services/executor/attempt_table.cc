@@ -1,0 +1,356 @@
+#include "services/executor/attempt_table.h"
+
+#include <algorithm>
+
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite::executor {
+namespace {
+
+v1::LeaseRef LeaseOf(const std::pair<int64_t, int64_t>& key) {
+  v1::LeaseRef lease;
+  lease.set_job_id(key.first);
+  lease.set_token(key.second);
+  return lease;
+}
+
+void RemoveStaging(const AttemptContext& context, const v1::Assignment& assignment) {
+  const auto volume = context.volumes.find(assignment.output_volume());
+  if (volume == context.volumes.end() || volume->second.read_only) return;
+  const v1::LeaseRef& lease = assignment.lease();
+  const absl::Status removed =
+      Staging(volume->second.root, lease.job_id(), lease.token()).Remove();
+  if (!removed.ok()) {
+    LogWarn("staged files of an earlier run could not be removed; the publisher will sweep them",
+            {{"job", lease.job_id()}, {"error", removed.message()}});
+  }
+}
+
+}  // namespace
+
+// One message that is being put together.
+struct AttemptTable::Filling {
+  bool heartbeat;
+  v1::AttendRequest* request;
+  int64_t window_left;
+  size_t log_bytes_left = kMessageLogBytesMax;
+  size_t result_bytes_left = kMessageResultBytesMax;
+  bool more = false;
+};
+
+AttemptTable::AttemptTable(Options options)
+    : options_(std::move(options)), context_(options_.context) {
+  context_.on_change = [this] { NoteChange(); };
+  context_.on_output = [this] {
+    if (!grown_.exchange(true)) options_.wake();
+  };
+}
+
+AttemptTable::~AttemptTable() {
+  KillAll("the executor is ending");
+  Entries entries;
+  {
+    absl::MutexLock lock(&mutex_);
+    entries.swap(entries_);
+  }
+}
+
+void AttemptTable::NoteChange() {
+  changed_ = true;
+  options_.wake();
+}
+
+bool AttemptTable::Ended(const Entry& entry) {
+  return entry.attempt == nullptr || entry.attempt->view().ended;
+}
+
+void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
+  absl::MutexLock lock(&mutex_);
+  for (JournalEntry& old : left) {
+    const v1::LeaseRef& lease = old.assignment.lease();
+    Entry entry;
+    entry.pipeline = old.assignment.pipeline();
+    entry.log = std::make_shared<AttemptLog>(
+        AttemptLog::Options{.file = context_.journal->LogFile(lease)});
+    if (old.result.has_value()) {
+      entry.result = *std::move(old.result);
+    } else {
+      *entry.result.mutable_lease() = lease;
+      entry.result.set_outcome(v1::ATTEMPT_OUTCOME_KILLED);
+      entry.result.set_message("the executor was restarted while the command ran");
+      RemoveStaging(context_, old.assignment);
+    }
+    LogInfo("took up an attempt of an earlier run",
+            {{"job", lease.job_id()}, {"token", lease.token()}});
+    entries_.emplace(KeyOf(lease), std::move(entry));
+  }
+}
+
+void AttemptTable::Accept(const v1::Assignment& assignment, absl::Duration lease_deadline,
+                          absl::Duration now) {
+  const Key key = KeyOf(assignment.lease());
+  absl::MutexLock lock(&mutex_);
+  if (entries_.count(key) != 0 || settled_.count(key) != 0) return;
+  if (now >= lease_deadline) {
+    LogWarn("an assignment came after its lease", {{"job", key.first}, {"token", key.second}});
+    return;
+  }
+  if (draining_ || RunningLocked() >= options_.slots) return AddHandedBack(assignment);
+  Entry entry;
+  entry.pipeline = assignment.pipeline();
+  entry.attempt = std::make_unique<Attempt>(&context_, assignment, lease_deadline);
+  entry.log = entry.attempt->log();
+  LogInfo("attempt", {{"job", key.first},
+                      {"token", key.second},
+                      {"pipeline", assignment.pipeline()},
+                      {"input", assignment.input().path()}});
+  entries_.emplace(key, std::move(entry)).first->second.attempt->Start();
+}
+
+void AttemptTable::AddHandedBack(const v1::Assignment& assignment) {
+  Entry entry;
+  entry.pipeline = assignment.pipeline();
+  *entry.result.mutable_lease() = assignment.lease();
+  entry.result.set_outcome(v1::ATTEMPT_OUTCOME_HANDED_BACK);
+  entry.result.set_message(draining_ ? "the executor is stopping" : "all its slots are taken");
+  entries_.emplace(KeyOf(assignment.lease()), std::move(entry));
+  NoteChange();
+}
+
+void AttemptTable::Renew(absl::Duration lease_deadline) {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.attempt != nullptr && !entry.forgotten) entry.attempt->Renew(lease_deadline);
+  }
+}
+
+void AttemptTable::KeepOnly(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& held) {
+  std::set<Key> keys;
+  for (const v1::LeaseRef& lease : held) keys.insert(KeyOf(lease));
+  absl::MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.forgotten || entry.unheld || keys.count(key) != 0) continue;
+    entry.unheld = true;
+    if (Ended(entry)) {
+      NoteChange();
+    } else {
+      LogInfo("lease withdrawn", {{"job", key.first}, {"token", key.second}});
+      entry.attempt->Kill("its lease was withdrawn: cancelled, or given to another executor");
+    }
+  }
+}
+
+AttemptTable::Entries::node_type AttemptTable::Extract(Entries::iterator entry) {
+  const v1::LeaseRef lease = LeaseOf(entry->first);
+  context_.journal->Forget(lease);
+  if (entry->second.log != nullptr) entry->second.log->Remove();
+  return entries_.extract(entry);
+}
+
+void AttemptTable::Settle(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases) {
+  std::vector<Entries::node_type> gone;
+  absl::MutexLock lock(&mutex_);
+  for (const v1::LeaseRef& lease : leases) {
+    const Key key = KeyOf(lease);
+    if (settled_.insert(key).second) settled_order_.push_back(key);
+    if (settled_order_.size() > kSettledLeasesMax) {
+      settled_.erase(settled_order_.front());
+      settled_order_.pop_front();
+    }
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) continue;
+    if (Ended(found->second)) {
+      gone.push_back(Extract(found));
+    } else {
+      found->second.forgotten = true;
+      found->second.attempt->Kill("its lease was settled without it");
+    }
+  }
+  if (!gone.empty()) options_.wake();
+}
+
+void AttemptTable::AcknowledgeLogs(const google::protobuf::RepeatedPtrField<v1::LogAck>& acks) {
+  absl::MutexLock lock(&mutex_);
+  for (const v1::LogAck& ack : acks) {
+    const auto found = entries_.find(KeyOf(ack.lease()));
+    if (found == entries_.end() || found->second.log == nullptr) continue;
+    Entry& entry = found->second;
+    const int64_t size = entry.log->size();
+    entry.log_acknowledged = std::clamp(ack.length(), entry.log_acknowledged, size);
+    entry.log_sent = std::max(entry.log_sent, entry.log_acknowledged);
+    if (entry.log_sent < size && Ended(entry)) NoteChange();
+    if (entry.log_sent < size && !grown_.exchange(true)) options_.wake();
+  }
+}
+
+void AttemptTable::ForgetAll() {
+  std::vector<Entries::node_type> gone;
+  absl::MutexLock lock(&mutex_);
+  for (auto next = entries_.begin(); next != entries_.end();) {
+    const auto entry = next++;
+    if (Ended(entry->second)) {
+      gone.push_back(Extract(entry));
+    } else {
+      entry->second.forgotten = true;
+      entry->second.attempt->Kill("the session is gone");
+    }
+  }
+  settled_.clear();
+  settled_order_.clear();
+}
+
+void AttemptTable::KillAll(std::string_view why) {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.attempt != nullptr) entry.attempt->Kill(why);
+  }
+}
+
+void AttemptTable::TerminateAll(std::string_view why) {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    if (entry.attempt != nullptr) entry.attempt->Terminate(why);
+  }
+}
+
+void AttemptTable::Drain() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  for (auto& [key, entry] : entries_) {
+    if (entry.attempt != nullptr) entry.attempt->HandBack();
+  }
+  NoteChange();
+}
+
+void AttemptTable::StartStream() {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [key, entry] : entries_) {
+    entry.log_sent = entry.log_acknowledged;
+    entry.start_sent = entry.result_sent = entry.unheld = false;
+    entry.progress_sent = 0;
+  }
+}
+
+bool AttemptTable::Fill(bool heartbeat, v1::AttendRequest* request) {
+  absl::MutexLock lock(&mutex_);
+  Filling filling{.heartbeat = heartbeat, .request = request, .window_left = kWindowBytes};
+  for (const auto& [key, entry] : entries_) {
+    filling.window_left -= entry.log_sent - entry.log_acknowledged;
+  }
+  for (auto& [key, entry] : entries_) {
+    if (!entry.forgotten) FillEntry(key, &entry, &filling);
+  }
+  return filling.more;
+}
+
+void AttemptTable::FillEntry(const Key& key, Entry* entry, Filling* filling) {
+  // In this order: a log is complete once its attempt has ended.
+  const Attempt::View view =
+      entry->attempt == nullptr ? Attempt::View{.ended = true} : entry->attempt->view();
+  if (entry->log != nullptr) FillLog(key, entry, filling);
+  const bool log_done =
+      entry->log == nullptr || entry->unheld || entry->log_sent >= entry->log->size();
+  if (view.ended && log_done) {
+    if (!filling->heartbeat && entry->result_sent) return;
+    v1::AttemptResult result =
+        entry->attempt == nullptr ? entry->result : entry->attempt->result();
+    const size_t bytes = result.ByteSizeLong();
+    if (bytes <= filling->result_bytes_left) {
+      filling->result_bytes_left -= bytes;
+      *filling->request->add_results() = std::move(result);
+      entry->result_sent = true;
+      return;
+    }
+    filling->more = true;  // until it fits it counts as running, so that it is not sent again to us
+  }
+  const bool started = view.pid != 0 && !entry->start_sent;
+  const bool moved = view.progress.done() != entry->progress_sent;
+  if (!filling->heartbeat && (view.ended || (!started && !moved))) return;
+  v1::RunningAttempt* running = filling->request->add_running();
+  *running->mutable_lease() = LeaseOf(key);
+  running->set_pid(view.pid);
+  *running->mutable_progress() = view.progress;
+  entry->start_sent = entry->start_sent || started;
+  entry->progress_sent = view.progress.done();
+}
+
+void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
+  const int64_t size = entry->log->size();
+  while (entry->log_sent < size) {
+    const int64_t window = std::min(
+        filling->window_left, kAttemptWindowBytes - (entry->log_sent - entry->log_acknowledged));
+    if (window <= 0) return;  // an acknowledgement opens it
+    if (filling->log_bytes_left == 0) {
+      filling->more = true;
+      return;
+    }
+    const size_t bytes_max = std::min<size_t>(
+        {static_cast<size_t>(window), kChunkBytesMax, filling->log_bytes_left});
+    auto bytes = entry->log->Read(entry->log_sent, bytes_max);
+    if (!bytes.ok() || bytes->empty()) {
+      LogError("a log can't be read; the rest of it is lost",
+               {{"job", key.first}, {"error", bytes.status().message()}});
+      entry->log_sent = size;
+      return;
+    }
+    v1::LogChunk* chunk = filling->request->add_logs();
+    *chunk->mutable_lease() = LeaseOf(key);
+    chunk->set_offset(entry->log_sent);
+    entry->log_sent += static_cast<int64_t>(bytes->size());
+    filling->window_left -= static_cast<int64_t>(bytes->size());
+    filling->log_bytes_left -= bytes->size();
+    chunk->set_data(*std::move(bytes));
+  }
+}
+
+int AttemptTable::RunningLocked() const {
+  return static_cast<int>(std::count_if(entries_.begin(), entries_.end(),
+                                        [](const auto& item) { return !Ended(item.second); }));
+}
+
+int AttemptTable::running() const {
+  absl::MutexLock lock(&mutex_);
+  return RunningLocked();
+}
+
+int AttemptTable::unsettled() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(
+      std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
+        return Ended(item.second) && !item.second.forgotten;
+      }));
+}
+
+bool AttemptTable::Reap() {
+  std::vector<Entries::node_type> gone;
+  absl::MutexLock lock(&mutex_);
+  bool none = true;
+  for (auto next = entries_.begin(); next != entries_.end();) {
+    const auto entry = next++;
+    if (!entry->second.forgotten) continue;
+    if (Ended(entry->second)) {
+      gone.push_back(Extract(entry));
+    } else {
+      none = false;
+    }
+  }
+  return none;
+}
+
+std::vector<v1::LocalAttempt> AttemptTable::Describe() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<v1::LocalAttempt> attempts;
+  for (const auto& [key, entry] : entries_) {
+    if (Ended(entry)) continue;
+    v1::LocalAttempt attempt;
+    *attempt.mutable_lease() = LeaseOf(key);
+    attempt.set_pipeline(entry.pipeline);
+    attempt.set_pid(entry.attempt->view().pid);
+    attempt.set_log_bytes(entry.log->size());
+    attempts.push_back(std::move(attempt));
+  }
+  return attempts;
+}
+
+}  // namespace closewrite::executor

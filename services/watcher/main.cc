@@ -1,0 +1,31 @@
+// closewrite-watcher: finished files -> ledger -> coordinator, and results -> their final names.
+#include <optional>
+#include <string>
+
+#include "closewrite/v1/config.pb.h"
+#include "services/clock/clock.h"
+#include "services/config/command_line.h"
+#include "services/log/log.h"
+#include "services/transport/server.h"
+#include "services/watcher/watcher.h"
+
+int main(int argc, char** argv) {
+  using namespace closewrite;  // NOLINT: a main of one page
+  BlockStopSignals();
+  v1::WatcherConfig config;
+  if (const std::optional<int> exit_code =
+          ReadCommandLine(argc, argv, "closewrite-watcher", &config)) {
+    return *exit_code;
+  }
+  InitLog("watcher");
+  SteadyClock clock;
+  watcher::Watcher watcher(&clock);
+  if (const absl::Status started = watcher.Start(config); !started.ok()) {
+    return RefuseConfiguration("closewrite-watcher", std::string(started.message()));
+  }
+  const int signal = WaitForStopSignal();
+  LogInfo("stopping", {{"signal", signal}});
+  watcher.Shutdown();
+  LogInfo("stopped");
+  return kExitOk;
+}

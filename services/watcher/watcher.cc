@@ -1,0 +1,153 @@
+#include "services/watcher/watcher.h"
+
+#include <utility>
+
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/version/version.h"
+#include "services/watcher/ignore_list.h"
+#include "services/watcher/watcher_config.h"
+
+namespace closewrite::watcher {
+namespace {
+
+constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
+
+// Where others find what is served on `listen`: an address that means all interfaces is of no use
+// to them.
+std::string PublicAddress(const std::string& listen, const std::string& host, int port) {
+  std::string address = listen.substr(0, listen.rfind(':'));
+  const bool any = address.empty() || address == "0.0.0.0" || address == "[::]" || address == "*";
+  return StrCat(any ? host : address, ":", port);
+}
+
+}  // namespace
+
+Watcher::~Watcher() { Shutdown(); }
+
+absl::Status Watcher::Start(v1::WatcherConfig config) {
+  config_ = std::move(config);
+  SetDefaults(&config_);
+  if (absl::Status valid = CheckConfig(config_); !valid.ok()) return valid;
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open(config_.state());
+  if (!ledger.ok()) return ledger.status();
+  ledger_ = *std::move(ledger);
+  if (absl::Status made = MakeEngines(); !made.ok()) return made;
+  MakePublisher();
+  if (absl::Status served = Serve(); !served.ok()) return served;
+  MakeLink();
+  for (const auto& [name, engine] : engines_) {
+    absl::Status prepared = engine->Prepare();
+    if (prepared.ok()) continue;
+    server_->Shutdown(absl::ZeroDuration());
+    return prepared;
+  }
+  ledger_->SetListener([this] {
+    link_->Wake();
+    service_->Wake();
+  });
+  for (const auto& [name, engine] : engines_) engine->Start();
+  publisher_->Start();
+  link_->Start();
+  service_->Open();
+  LogInfo("watching", {{"host", config_.host()},
+                       {"volumes", engines_.size()},
+                       {"port", server_->port()},
+                       {"unacknowledged_after", ledger_->acknowledged()},
+                       {"newest", ledger_->sequence()}});
+  return absl::OkStatus();
+}
+
+absl::Status Watcher::MakeEngines() {
+  std::vector<std::string> names;
+  for (const auto& [name, volume] : config_.volumes()) {
+    names.push_back(name);
+    absl::StatusOr<IgnoreList> ignore =
+        IgnoreList::Parse({volume.ignore().begin(), volume.ignore().end()});
+    if (!ignore.ok()) return ignore.status();
+    VolumeEngine::Options options;
+    options.name = name;
+    options.path = volume.path();
+    options.read_only = volume.read_only();
+    options.ignore = *std::move(ignore);
+    options.ledger = ledger_.get();
+    options.clock = clock_;
+    options.on_state = [this] { link_->HeartbeatSoon(); };
+    engines_[name] = std::make_unique<VolumeEngine>(std::move(options));
+  }
+  return ledger_->ForgetPendingExcept(names);
+}
+
+void Watcher::MakePublisher() {
+  Publisher::Options options;
+  options.ledger = ledger_.get();
+  options.clock = clock_;
+  for (const auto& [name, volume] : config_.volumes()) {
+    if (!volume.read_only()) options.volumes.push_back(name);
+  }
+  options.open_root = [this](const std::string& volume) { return OpenTarget(volume); };
+  options.on_news = [this] { link_->Wake(); };
+  publisher_ = std::make_unique<Publisher>(std::move(options));
+}
+
+absl::Status Watcher::Serve() {
+  WatchService::Options options;
+  options.host = config_.host();
+  for (const auto& [name, engine] : engines_) options.engines.push_back(engine.get());
+  options.ledger = ledger_.get();
+  options.clock = clock_;
+  options.connected = [this] { return link_->connected(); };
+  service_ = std::make_unique<WatchService>(std::move(options));
+  Server::Options serving;
+  serving.listen = config_.listen();
+  serving.reflection = !config_.has_reflection() || config_.reflection();
+  serving.services = {service_.get()};
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(serving));
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void Watcher::MakeLink() {
+  CoordinatorLink::Options options;
+  options.host = config_.host();
+  options.version = std::string(kVersion);
+  options.address = PublicAddress(config_.listen(), config_.host(), server_->port());
+  options.channel = Connect(config_.coordinator());
+  options.ledger = ledger_.get();
+  options.publisher = publisher_.get();
+  options.clock = clock_;
+  options.report = [this] { return Reports(); };
+  link_ = std::make_unique<CoordinatorLink>(std::move(options));
+}
+
+absl::StatusOr<VolumeRoot> Watcher::OpenTarget(const std::string& volume) const {
+  const auto engine = engines_.find(volume);
+  if (engine == engines_.end()) {
+    return absl::FailedPreconditionError(
+        StrCat("host ", config_.host(), " is not the home of volume ", volume));
+  }
+  if (config_.volumes().at(volume).read_only()) {
+    return absl::FailedPreconditionError(
+        StrCat("volume ", volume, " is read_only on its home ", config_.host()));
+  }
+  return engine->second->OpenRoot();
+}
+
+std::vector<VolumeReport> Watcher::Reports() const {
+  std::vector<VolumeReport> reports;
+  for (const auto& [name, engine] : engines_) reports.push_back(engine->Report());
+  return reports;
+}
+
+void Watcher::Shutdown() {
+  if (server_ == nullptr) return;
+  server_->Drain();
+  service_->Shutdown();
+  for (const auto& [name, engine] : engines_) engine->Shutdown();
+  publisher_->Shutdown();
+  if (link_ != nullptr) link_->Shutdown();
+  server_->Shutdown(kShutdownGrace);
+}
+
+}  // namespace closewrite::watcher
