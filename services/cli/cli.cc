@@ -25,8 +25,8 @@
 namespace closewrite::cli {
 namespace {
 
-// CLI11 splits an argument like `[a,b]` into two, but it may be the name of a file. So such arguments carry
-// this mark through it, which no argument can begin with otherwise: see Protect.
+// CLI11 splits an argument like `[a,b]` into two, but it may be the name of a file. So such
+// arguments carry this mark through it, which no argument can begin with otherwise: see Protect.
 constexpr char kMark = '\x01';
 
 std::string Protect(const std::string& argument) {
@@ -116,7 +116,8 @@ class Run {
     return RunCommand(**command);
   }
 
-  // Takes the options before the command; returns the first word of the command and leaves the rest.
+  // Takes the options before the command; returns the first word of the command and leaves the
+  // rest.
   absl::StatusOr<std::string> TakeGlobals() {
     CLI::App app;
     app.set_help_flag();
@@ -153,9 +154,9 @@ class Run {
   absl::Status Unknown(const std::string& verb, const std::vector<std::string>& names) const {
     if (std::find(names.begin(), names.end(), verb) == names.end()) {
       const std::string nearest = Nearest(verb, names);
-      return UsageError(StrCat("unknown command ", verb, ": ",
-                               nearest.empty() ? "`closewrite help` lists all"
-                                               : StrCat("did you mean ", nearest, "?")));
+      return UsageError(StrCat(
+          "unknown command ", verb, ": ",
+          nearest.empty() ? "`closewrite help` lists all" : StrCat("did you mean ", nearest, "?")));
     }
     std::vector<std::string> seconds;
     for (const Command& command : commands_) {
@@ -184,7 +185,8 @@ class Run {
     }
     const absl::Status status = Parse(app, arguments_);
     if (!status.ok()) {
-      return UsageError(StrCat(command.name, ": ", status.message(), "; usage: ", UsageText(command)));
+      return UsageError(
+          StrCat(command.name, ": ", status.message(), "; usage: ", UsageText(command)));
     }
     if (globals_.connect_timeout.empty()) globals_.connect_timeout = command.connect_timeout;
     const auto invocation = Invocation::Make(&console_, globals_);

@@ -6,7 +6,8 @@
 
 namespace closewrite::cli {
 
-// Runs one command line and returns its exit code. Everything that it reads and writes goes through `console`.
+// Runs one command line and returns its exit code. Everything that it reads and writes goes through
+// `console`.
 int RunCli(int argc, const char* const* argv, Console& console);
 
 }  // namespace closewrite::cli

@@ -6,9 +6,9 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/ascii.h"
-#include "services/log/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "services/log/str_cat.h"
 #include "services/transport/server.h"
 
 namespace closewrite::cli {
@@ -33,7 +33,7 @@ std::string NewRequestId() {
   absl::BitGen random;
   uint64_t high = absl::Uniform<uint64_t>(random);
   uint64_t low = absl::Uniform<uint64_t>(random);
-  high = (high & ~0xF000ull) | 0x4000ull;        // version 4
+  high = (high & ~0xF000ull) | 0x4000ull;      // version 4
   low = (low & ~(3ull << 62)) | (2ull << 62);  // variant
   return absl::StrFormat("%08x-%04x-%04x-%04x-%012x", high >> 32, high >> 16 & 0xFFFF,
                          high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFFull);
@@ -60,14 +60,13 @@ Client::Client(Options options)
 
 absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {
   const Limits limits = {absl::InfiniteFuture(), options_.call_timeout, options_.connect_timeout};
-  const absl::Status status =
-      Repeat(limits, [&](grpc::ClientContext* context, bool* /*heard*/) {
-        return FromGrpc(call(context));
-      });
+  const absl::Status status = Repeat(limits, [&](grpc::ClientContext* context, bool* /*heard*/) {
+    return FromGrpc(call(context));
+  });
   if (!absl::IsDeadlineExceeded(status)) return status;
   return absl::DeadlineExceededError(
       StrCat("coordinator ", options_.coordinator, " did not answer within ",
-                   absl::FormatDuration(options_.call_timeout), "; --timeout gives it longer"));
+             absl::FormatDuration(options_.call_timeout), "; --timeout gives it longer"));
 }
 
 absl::Status Client::Repeat(const Limits& limits, Try try_once) {
@@ -81,8 +80,7 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
         WaitForChannel(std::min(limits.deadline, begun + options_.connect_timeout));
     if (status.ok()) {
       grpc::ClientContext context;
-      const absl::Time deadline =
-          std::min(limits.deadline, options_.clock->Now() + limits.one_try);
+      const absl::Time deadline = std::min(limits.deadline, options_.clock->Now() + limits.one_try);
       if (deadline != absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(deadline));
       Interrupts::Scope scope(options_.interrupts, [&] { context.TryCancel(); });
       status = try_once(&context, &heard);
@@ -110,8 +108,8 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
   }
 }
 
-// A call on a channel that is still connecting would hang on a host that swallows packets, without telling
-// that from a slow answer.
+// A call on a channel that is still connecting would hang on a host that swallows packets, without
+// telling that from a slow answer.
 absl::Status Client::WaitForChannel(absl::Time until) {
   for (;;) {
     const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
@@ -127,15 +125,14 @@ absl::Status Client::WaitForChannel(absl::Time until) {
 }
 
 absl::Status Client::Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const {
-  std::string text =
-      StrCat("coordinator ", options_.coordinator, " can't be reached since ",
-                   absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (",
-                   ConnectionProblem(ToStd(status.message())), "): ");
+  std::string text = StrCat("coordinator ", options_.coordinator, " can't be reached since ",
+                            absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (",
+                            ConnectionProblem(ToStd(status.message())), "): ");
   if (goes_on) {
     StrAppend(&text, "still trying, for ", absl::FormatDuration(kReconnectMax), " at most");
   } else {
     StrAppend(&text, "is closewrite-coordinator running there? Set --coordinator or ",
-                    "CLOSEWRITE_COORDINATOR.");
+              "CLOSEWRITE_COORDINATOR.");
   }
   return absl::UnavailableError(text);
 }

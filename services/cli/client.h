@@ -24,8 +24,8 @@ namespace closewrite::cli {
 // How long a wait or a follow that has had an answer before goes on looking for a lost coordinator.
 inline constexpr absl::Duration kReconnectMax = absl::Minutes(10);
 
-// A fresh UUID, version 4 (RFC 9562). The same one goes with every repetition of one request, which makes
-// repetitions safe.
+// A fresh UUID, version 4 (RFC 9562). The same one goes with every repetition of one request, which
+// makes repetitions safe.
 std::string NewRequestId();
 
 // The last and most telling part of a gRPC connection error, such as `connection refused`.
@@ -39,11 +39,11 @@ std::string ConnectionProblem(std::string_view message);
 class Client {
  public:
   struct Options {
-    std::string coordinator;                                // host:port, several with commas
-    absl::Duration call_timeout = absl::Seconds(30);        // for one answer
-    absl::Duration connect_timeout = absl::Seconds(10);     // for one that can't be reached
-    const Clock* clock = nullptr;                           // not owned
-    Interrupts* interrupts = nullptr;                       // not owned
+    std::string coordinator;                                 // host:port, several with commas
+    absl::Duration call_timeout = absl::Seconds(30);         // for one answer
+    absl::Duration connect_timeout = absl::Seconds(10);      // for one that can't be reached
+    const Clock* clock = nullptr;                            // not owned
+    Interrupts* interrupts = nullptr;                        // not owned
     std::function<void(const std::string& text)> on_notice;  // something that the user should know
   };
 
@@ -54,17 +54,18 @@ class Client {
   v1::EventService::Stub& events() { return *events_; }
   v1::FleetService::Stub& fleet() { return *fleet_; }
 
-  // Makes one unary call, again with jittered backoff while the coordinator can't be reached. `call` must send
-  // the same request each time.
+  // Makes one unary call, again with jittered backoff while the coordinator can't be reached.
+  // `call` must send the same request each time.
   absl::Status Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call);
 
-  // Reads a stream until `on_message` returns false (OK), the stream ends by itself (OK), `deadline`, or an
-  // error that does not pass. A broken stream is opened again: `open` then asks for what is missing, and
-  // `on_message` must bear to hear things twice.
+  // Reads a stream until `on_message` returns false (OK), the stream ends by itself (OK),
+  // `deadline`, or an error that does not pass. A broken stream is opened again: `open` then asks
+  // for what is missing, and `on_message` must bear to hear things twice.
   template <class Response>
   absl::Status Follow(
       absl::Time deadline,
-      const std::function<std::unique_ptr<grpc::ClientReader<Response>>(grpc::ClientContext*)>& open,
+      const std::function<std::unique_ptr<grpc::ClientReader<Response>>(grpc::ClientContext*)>&
+          open,
       const std::function<bool(const Response&)>& on_message);
 
  private:
@@ -106,7 +107,8 @@ absl::Status Client::Follow(
       return absl::OkStatus();
     }
     absl::Status status = FromGrpc(reader->Finish());
-    // A coordinator that is stopped cancels its streams, and one that is too slow to hear us drops us.
+    // A coordinator that is stopped cancels its streams, and one that is too slow to hear us drops
+    // us.
     const bool passes = absl::IsCancelled(status) || absl::IsResourceExhausted(status);
     return passes ? absl::UnavailableError(status.message()) : status;
   });

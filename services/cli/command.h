@@ -21,7 +21,8 @@ struct Command {
   std::string summary;    // one sentence
   std::string examples;   // lines; may be empty
   bool names = false;     // takes `-o name`
-  // How long it looks for a coordinator that can't be reached, where that is not the general default.
+  // How long it looks for a coordinator that can't be reached, where that is not the general
+  // default.
   std::string connect_timeout;
   // Declares options and arguments; what it returns is run once they are parsed.
   std::function<Action(CLI::App&)> declare;

@@ -50,11 +50,10 @@ std::string ErrorText(const absl::Status& status) {
     if (absl::EndsWith(type, "google.rpc.BadRequest")) AddFieldHints(payload, &hints);
     if (absl::EndsWith(type, "google.rpc.ErrorInfo")) AddNearestHint(payload, &hints);
   });
-  std::string text = StrCat(
-      "closewrite: ",
-      status.message().empty() ? absl::StatusCodeToString(status.code())
-                               : Printable(ToStd(status.message())),
-      "\n");
+  std::string text = StrCat("closewrite: ",
+                            status.message().empty() ? absl::StatusCodeToString(status.code())
+                                                     : Printable(ToStd(status.message())),
+                            "\n");
   size_t shown = 0;
   for (const std::string& hint : hints) {
     if (Told(status.message(), hint) || ++shown > kHintsMax) continue;

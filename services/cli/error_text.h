@@ -8,8 +8,9 @@
 
 namespace closewrite::cli {
 
-// `closewrite: MESSAGE`, and a line for each hint in the status's details that the message does not give itself:
-// wrong fields, the nearest name. Ends with a newline; "" for an interrupt, which needs no words.
+// `closewrite: MESSAGE`, and a line for each hint in the status's details that the message does not
+// give itself: wrong fields, the nearest name. Ends with a newline; "" for an interrupt, which
+// needs no words.
 std::string ErrorText(const absl::Status& status);
 
 }  // namespace closewrite::cli

@@ -80,7 +80,8 @@ class EventReader {
   }
 
  private:
-  // Prints what has come since the last event that was printed: at most `limit` (0: all), oldest first.
+  // Prints what has come since the last event that was printed: at most `limit` (0: all), oldest
+  // first.
   absl::Status CatchUp(int64_t limit) {
     v1::ListEventsRequest request;
     request.set_volume(options_.volume);
@@ -103,7 +104,8 @@ class EventReader {
         });
     if (!status.ok()) return status;
     if (pages.more && !reached && last_id_.has_value()) {
-      invocation_.Note(StrCat("more than ", limit, " events came meanwhile; older ones are left out"));
+      invocation_.Note(
+          StrCat("more than ", limit, " events came meanwhile; older ones are left out"));
     }
     for (auto record = news.rbegin(); record != news.rend(); ++record) printer_.Add(*record);
     if (!news.empty()) last_id_ = news.front().id();
@@ -112,8 +114,9 @@ class EventReader {
     return absl::OkStatus();
   }
 
-  // The stream begins at some moment after it was asked for. So the reader fetches what it may have missed
-  // before it opens the stream again, and once more when the first message tells that the stream stands.
+  // The stream begins at some moment after it was asked for. So the reader fetches what it may have
+  // missed before it opens the stream again, and once more when the first message tells that the
+  // stream stands.
   absl::Status Follow() {
     v1::WatchEventsRequest request;
     request.set_volume(options_.volume);

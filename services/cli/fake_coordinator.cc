@@ -11,8 +11,8 @@
 namespace closewrite::cli {
 namespace {
 
-// How often a stream that has nothing to say looks whether its caller is gone: gRPC's synchronous API tells by
-// no signal.
+// How often a stream that has nothing to say looks whether its caller is gone: gRPC's synchronous
+// API tells by no signal.
 constexpr absl::Duration kCancelPoll = absl::Milliseconds(20);
 constexpr size_t kLogPieceBytes = 7;
 constexpr absl::Duration kAwaitMax = absl::Seconds(30);
@@ -104,10 +104,9 @@ class FakeCoordinator::Jobs : public v1::JobService::Service {
     grpc::Status status = state_->Enter(*request);
     if (!status.ok()) return status;
     for (const v1::VolumePath& file : request->files()) {
-      const auto existing =
-          std::find_if(state_->jobs.begin(), state_->jobs.end(), [&](const auto& entry) {
-            return entry.second.input().path() == file.path();
-          });
+      const auto existing = std::find_if(
+          state_->jobs.begin(), state_->jobs.end(),
+          [&](const auto& entry) { return entry.second.input().path() == file.path(); });
       if (existing != state_->jobs.end()) {
         *response->add_jobs() = existing->second;
         response->add_existing_job_ids(existing->first);

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "services/log/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite::cli {
@@ -104,7 +104,7 @@ absl::StatusOr<v1::VolumePath> ToVolumePath(const Match& match) {
   if (!status.ok()) return UsageError(ToStd(status.message()));
   if (IsPrivate(match.path)) {
     return UsageError(StrCat(VolumePathText(match.volume, match.path),
-                                   " lies in Closewrite's own folder, which makes no jobs"));
+                             " lies in Closewrite's own folder, which makes no jobs"));
   }
   v1::VolumePath file;
   file.set_volume(match.volume);
@@ -142,12 +142,12 @@ absl::StatusOr<v1::VolumePath> FindVolume(const std::vector<std::string>& spelli
   const std::string name = Display(spellings.front());
   if (matches.empty()) {
     return UsageError(StrCat(name, " lies in no volume (this host is ", host, "; ",
-                                   ListRoots(roots), "); name it as volume:relative/path"));
+                             ListRoots(roots), "); name it as volume:relative/path"));
   }
   std::vector<std::string> names;
   for (const Match& match : matches) names.push_back(VolumePathText(match.volume, match.path));
   return UsageError(StrCat(name, " may be ", absl::StrJoin(names, " or "),
-                                 "; name it so, or say with --host which host this is"));
+                           "; name it so, or say with --host which host this is"));
 }
 
 absl::StatusOr<v1::VolumePath> FileArguments::Map(const std::string& argument) {

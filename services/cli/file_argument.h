@@ -20,13 +20,14 @@ struct VolumeRoot {
   std::string root;  // absolute
 };
 
-// `volume:relative/path`. What begins with `/`, `./` or `../`, and what has no volume's name before its first
-// colon, is a local path: nothing then. INVALID_ARGUMENT (usage) for a malformed relative path.
+// `volume:relative/path`. What begins with `/`, `./` or `../`, and what has no volume's name before
+// its first colon, is a local path: nothing then. INVALID_ARGUMENT (usage) for a malformed relative
+// path.
 absl::StatusOr<std::optional<v1::VolumePath>> ParseVolumeArgument(std::string_view argument);
 
-// Finds the volume of a local path: by the deepest root of `host` that it lies below, else by those of all
-// hosts if they agree. `spellings` are absolute names of the file: as given, and without symbolic links.
-// INVALID_ARGUMENT (usage) when no root fits, which lists them, or when several do.
+// Finds the volume of a local path: by the deepest root of `host` that it lies below, else by those
+// of all hosts if they agree. `spellings` are absolute names of the file: as given, and without
+// symbolic links. INVALID_ARGUMENT (usage) when no root fits, which lists them, or when several do.
 absl::StatusOr<v1::VolumePath> FindVolume(const std::vector<std::string>& spellings,
                                           const std::vector<VolumeRoot>& roots,
                                           std::string_view host);

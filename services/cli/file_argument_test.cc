@@ -11,10 +11,8 @@ namespace {
 
 const std::vector<VolumeRoot>& Roots() {
   static const auto* const kRoots = new std::vector<VolumeRoot>{
-      {"vm-b", "unenriched", "/srv/unenriched"},
-      {"vm-b", "enriched", "/mnt/enriched/"},
-      {"vm-c", "unenriched", "/mnt/unenriched"},
-      {"vm-b", "inner", "/srv/unenriched/inner"},
+      {"vm-b", "unenriched", "/srv/unenriched"}, {"vm-b", "enriched", "/mnt/enriched/"},
+      {"vm-c", "unenriched", "/mnt/unenriched"}, {"vm-b", "inner", "/srv/unenriched/inner"},
       {"vm-d", "other", "/mnt/unenriched"},
   };
   return *kRoots;

@@ -14,7 +14,8 @@
 namespace closewrite::cli {
 namespace {
 
-// `version` is asked when something is wrong; it does not make one wait for a coordinator that is away.
+// `version` is asked when something is wrong; it does not make one wait for a coordinator that is
+// away.
 constexpr std::string_view kVersionConnectTimeout = "1s";
 
 // `in=/srv/in out=/srv/out`, sorted.
@@ -30,7 +31,7 @@ Cell PresenceCell(bool connected, bool draining) {
 }
 
 Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus>& executors) {
-  std::vector<Column> columns = {{"NAME"},   {"HOST"}, {"STATE"},     {"BUSY"},
+  std::vector<Column> columns = {{"NAME"},   {"HOST"}, {"STATE"},  {"BUSY"},
                                  {"LABELS"}, {"SEEN"}, {"VOLUMES"}};
   if (invocation.wide()) {
     for (const char* heading : {"VERSION", "ADDRESS", "SESSION", "EXPIRES"}) {
@@ -39,13 +40,14 @@ Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus
   }
   Table table(std::move(columns));
   for (const v1::ExecutorStatus& executor : executors) {
-    std::vector<Cell> cells = {{executor.name()},
-                               {executor.host()},
-                               PresenceCell(executor.connected(), executor.draining()),
-                               {StrCat(executor.leases(), "/", executor.slots())},
-                               {absl::StrJoin(executor.labels(), ",")},
-                               {invocation.When(executor.has_heartbeat_at(), executor.heartbeat_at())},
-                               {RootsText(executor.volume_roots())}};
+    std::vector<Cell> cells = {
+        {executor.name()},
+        {executor.host()},
+        PresenceCell(executor.connected(), executor.draining()),
+        {StrCat(executor.leases(), "/", executor.slots())},
+        {absl::StrJoin(executor.labels(), ",")},
+        {invocation.When(executor.has_heartbeat_at(), executor.heartbeat_at())},
+        {RootsText(executor.volume_roots())}};
     if (invocation.wide()) {
       cells.emplace_back(executor.version());
       cells.emplace_back(executor.address());
@@ -88,8 +90,9 @@ Cell VolumeStateCell(v1::VolumeState state) {
 
 // A row a volume; a watcher without any has one of its own.
 Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>& watchers) {
-  std::vector<Column> columns = {{"HOST"},       {"STATE"},        {"VOLUME"}, {"IS"},  {"DIRS", true},
-                                 {"WAITING", true}, {"OVERFLOWS", true}, {"SEEN"},   {"ROOT"}};
+  std::vector<Column> columns = {{"HOST"},       {"STATE"},         {"VOLUME"},          {"IS"},
+                                 {"DIRS", true}, {"WAITING", true}, {"OVERFLOWS", true}, {"SEEN"},
+                                 {"ROOT"}};
   if (invocation.wide()) {
     columns.push_back({"VERSION"});
     columns.push_back({"ADDRESS"});
@@ -102,15 +105,16 @@ Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>&
     for (int i = 0; i < rows; ++i) {
       const bool some = i < watcher.volumes_size();
       const v1::VolumeStatus& volume = some ? watcher.volumes(i) : none;
-      std::vector<Cell> cells = {{watcher.host()},
-                                 PresenceCell(watcher.connected(), false),
-                                 {volume.volume()},
-                                 VolumeStateCell(volume.state()),
-                                 {some ? StrCat(volume.watched_directories()) : ""},
-                                 {some ? StrCat(volume.unacknowledged_events()) : ""},
-                                 {some ? StrCat(volume.overflows()) : ""},
-                                 {invocation.When(watcher.has_heartbeat_at(), watcher.heartbeat_at())},
-                                 {StrCat(volume.root(), volume.read_only() ? " (read-only)" : "")}};
+      std::vector<Cell> cells = {
+          {watcher.host()},
+          PresenceCell(watcher.connected(), false),
+          {volume.volume()},
+          VolumeStateCell(volume.state()),
+          {some ? StrCat(volume.watched_directories()) : ""},
+          {some ? StrCat(volume.unacknowledged_events()) : ""},
+          {some ? StrCat(volume.overflows()) : ""},
+          {invocation.When(watcher.has_heartbeat_at(), watcher.heartbeat_at())},
+          {StrCat(volume.root(), volume.read_only() ? " (read-only)" : "")}};
       if (invocation.wide()) {
         cells.emplace_back(watcher.version());
         cells.emplace_back(watcher.address());
@@ -178,7 +182,8 @@ std::vector<Command> FleetCommands() {
   executors.declare = [](CLI::App&) -> Action { return Executors; };
   Command watchers{"watchers", "", "List watchers and the volumes that they guard."};
   watchers.declare = [](CLI::App&) -> Action { return Watchers; };
-  Command version{"version", "[--client]", "Print the versions of this program and the coordinator."};
+  Command version{"version", "[--client]",
+                  "Print the versions of this program and the coordinator."};
   version.connect_timeout = kVersionConnectTimeout;
   version.declare = [](CLI::App& app) -> Action {
     auto client_only = std::make_shared<bool>(false);

@@ -32,7 +32,8 @@ constexpr std::string_view kEnvironment = R"(Environment of closewrite (options 
   TERM                     `dumb`: no colours
 )";
 
-constexpr std::string_view kJson = R"(JSON of closewrite (-o json): one object a line, with raw values.
+constexpr std::string_view kJson =
+    R"(JSON of closewrite (-o json): one object a line, with raw values.
 
   Keys are the fields of the API's messages (proto/closewrite/v1), all of them, in their order.
   times           RFC 3339, UTC, milliseconds

@@ -36,8 +36,9 @@ void Interrupts::Acknowledge() {
 
 bool Interrupts::Wait(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(
-      absl::Condition(+[](int* pending) { return *pending > 0; }, &pending_), timeout);
+  return mutex_.AwaitWithTimeout(absl::Condition(
+                                     +[](int* pending) { return *pending > 0; }, &pending_),
+                                 timeout);
 }
 
 }  // namespace closewrite::cli

@@ -13,8 +13,8 @@ namespace closewrite::cli {
 // Interrupts that the user gave and the program has not acted upon yet. Thread-safe.
 class Interrupts {
  public:
-  // While it lives, an interrupt calls `hook`, at once if one is pending already. After its destructor
-  // returns, `hook` runs no more. Scopes may be nested; `hook` must not block.
+  // While it lives, an interrupt calls `hook`, at once if one is pending already. After its
+  // destructor returns, `hook` runs no more. Scopes may be nested; `hook` must not block.
   class Scope {
    public:
     Scope(Interrupts* interrupts, std::function<void()> hook);

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "services/log/str_cat.h"
 #include "services/cli/time_text.h"
 #include "services/config/config.h"
+#include "services/log/str_cat.h"
 #include "services/transport/errors.h"
 
 namespace closewrite::cli {
@@ -84,8 +84,9 @@ absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
   const auto color = ColorOption(options.color, *console);
   if (!color.ok()) return color.status();
   invocation->color_ = *color;
-  const auto connect = DurationOption("--connect-timeout", options.connect_timeout.empty() ? kConnectTimeoutDefault
-                                                                     : options.connect_timeout);
+  const auto connect = DurationOption("--connect-timeout", options.connect_timeout.empty()
+                                                               ? kConnectTimeoutDefault
+                                                               : options.connect_timeout);
   if (!connect.ok()) return connect.status();
   invocation->connect_timeout_ = *connect;
   if (!options.timeout.empty()) {

@@ -94,8 +94,9 @@ class Invocation {
   std::unique_ptr<Client> client_;
 };
 
-// Sends one kind of List call until all pages are read or `limit` elements (0: no limit) are there. `page`
-// makes one call for at most `size` elements and returns how many came; `more` says that some were left.
+// Sends one kind of List call until all pages are read or `limit` elements (0: no limit) are there.
+// `page` makes one call for at most `size` elements and returns how many came; `more` says that
+// some were left.
 struct PageLoop {
   static constexpr int kPageMax = 1000;
   int64_t limit = 0;

@@ -18,8 +18,7 @@ std::string InputText(const v1::Job& job) {
 std::string CreatedText(Invocation& invocation, const v1::Job& job) {
   if (!job.has_created_at()) return "";
   const absl::Time created = ToTime(job.created_at());
-  return invocation.console().out_terminal ? AgeText(invocation.now() - created)
-                                           : Rfc3339(created);
+  return invocation.console().out_terminal ? AgeText(invocation.now() - created) : Rfc3339(created);
 }
 
 std::string AttemptsText(const v1::Job& job) {
@@ -47,9 +46,9 @@ std::vector<Column> JobColumns(Invocation& invocation) {
 }
 
 std::vector<Cell> JobCells(Invocation& invocation, const v1::Job& job) {
-  std::vector<Cell> cells = {{StrCat(job.id())}, {job.pipeline()},   StateCell(job.state()),
-                             {InputText(job)},   {AttemptsText(job)}, {job.host()},
-                             {CreatedText(invocation, job)}};
+  std::vector<Cell> cells = {
+      {StrCat(job.id())},  {job.pipeline()}, StateCell(job.state()),        {InputText(job)},
+      {AttemptsText(job)}, {job.host()},     {CreatedText(invocation, job)}};
   if (invocation.wide()) {
     cells.emplace_back(job.has_input() ? StrCat(job.input().size()) : "");
     cells.emplace_back(job.executor());
@@ -87,16 +86,16 @@ void PrintFacts(Invocation& invocation, const v1::Job& job) {
   }
   for (const v1::OutputFile& file : job.outputs()) {
     PrintFact(invocation, job.state() == v1::JOB_STATE_SUCCEEDED ? "published" : "output",
-              StrCat(VolumePathText(job.output_volume(), file.path()), "  ",
-                     BytesText(file.size()), "  sha256 ", absl::BytesToHexString(file.sha256())));
+              StrCat(VolumePathText(job.output_volume(), file.path()), "  ", BytesText(file.size()),
+                     "  sha256 ", absl::BytesToHexString(file.sha256())));
   }
   std::string attempts = StrCat(job.attempts(), " of ", job.attempts_max());
   if (job.crashes() > 0) StrAppend(&attempts, ", and ", job.crashes(), " lost with their executor");
   PrintFact(invocation, "attempts", attempts);
   if (job.progress().total() > 0) {
-    PrintFact(invocation, "progress",
-              StrCat(job.progress().done(), "/", job.progress().total(), " ",
-                     job.progress().unit()));
+    PrintFact(
+        invocation, "progress",
+        StrCat(job.progress().done(), "/", job.progress().total(), " ", job.progress().unit()));
   }
   PrintFact(invocation, "created", invocation.When(job.has_created_at(), job.created_at()));
   if (!IsFinal(job)) {
@@ -173,9 +172,7 @@ std::string WhyText(const v1::Job& job) {
   return job.message();
 }
 
-std::string JobIdsText(const std::vector<int64_t>& job_ids) {
-  return absl::StrJoin(job_ids, " ");
-}
+std::string JobIdsText(const std::vector<int64_t>& job_ids) { return absl::StrJoin(job_ids, " "); }
 
 void PrintJobs(Invocation& invocation, const std::vector<v1::Job>& jobs, Format fallback) {
   const Format format = invocation.format(fallback);

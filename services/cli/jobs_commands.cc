@@ -76,8 +76,8 @@ absl::StatusOr<int> ShowJob(Invocation& invocation, int64_t job_id) {
   return kExitOk;
 }
 
-// Calls `change` with at most kJobsPerCallMax jobs at a time and prints what became of them. `change` sets
-// the other fields of the request and makes the call.
+// Calls `change` with at most kJobsPerCallMax jobs at a time and prints what became of them.
+// `change` sets the other fields of the request and makes the call.
 template <class Request, class Response, class Change>
 absl::StatusOr<int> ChangeJobs(Invocation& invocation, const std::vector<int64_t>& job_ids,
                                Change change) {
@@ -112,7 +112,8 @@ Command JobsCommand() {
         ->take_all();
     app.add_option("-p,--pipeline", options->pipeline, "Only of this pipeline");
     app.add_option("--volume", options->volume, "Only with inputs in this volume");
-    app.add_option("-n,--limit", options->limit, "At most this many; 0: all")->capture_default_str();
+    app.add_option("-n,--limit", options->limit, "At most this many; 0: all")
+        ->capture_default_str();
     return [options](Invocation& invocation) { return ListJobs(invocation, *options); };
   };
   return command;
@@ -130,9 +131,10 @@ Command JobCommand() {
 }
 
 Command RetryCommand(bool redrive) {
-  Command command{redrive ? "redrive" : "retry", "JOB...",
-                  redrive ? "Make failed jobs available again, with all their attempts."
-                          : "Make failed, cancelled or retrying jobs available now, for one more attempt."};
+  Command command{
+      redrive ? "redrive" : "retry", "JOB...",
+      redrive ? "Make failed jobs available again, with all their attempts."
+              : "Make failed, cancelled or retrying jobs available now, for one more attempt."};
   command.names = true;
   command.declare = [redrive](CLI::App& app) -> Action {
     auto ids = std::make_shared<std::vector<int64_t>>();

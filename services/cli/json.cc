@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
-#include "services/log/str_cat.h"
 #include "services/cli/time_text.h"
 #include "services/config/enum_name.h"
+#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite::cli {

@@ -9,8 +9,8 @@ namespace {
 // What `--tail` holds in memory; longer tails lose their beginning.
 constexpr size_t kTailBytesMax = 16 << 20;
 
-// Where a reader of a log stands. The API has no offsets, so a reader that comes again gets the attempt from
-// its start and drops what it has had.
+// Where a reader of a log stands. The API has no offsets, so a reader that comes again gets the
+// attempt from its start and drops what it has had.
 class LogCursor {
  public:
   explicit LogCursor(int64_t token) : token_(token) {}
@@ -71,8 +71,8 @@ std::string_view Tail(std::string_view text, int64_t lines) {
   return text.substr(start + 1);
 }
 
-// A tail that is followed is cut here and not by the coordinator: only who has read from the start knows
-// where to go on after a restart.
+// A tail that is followed is cut here and not by the coordinator: only who has read from the start
+// knows where to go on after a restart.
 absl::Status CopyTail(Invocation& invocation, LogOptions options, LogCursor& cursor,
                       std::ostream& to) {
   const int64_t lines = options.tail_lines;

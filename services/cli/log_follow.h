@@ -17,8 +17,8 @@ struct LogOptions {
   bool follow = false;     // until the job is finished, later attempts included
 };
 
-// Copies the bytes of a log to `to`, each once and in order, though the coordinator may restart meanwhile.
-// OK at the end of the log, or when `to` takes no more. Otherwise as Client::Follow.
+// Copies the bytes of a log to `to`, each once and in order, though the coordinator may restart
+// meanwhile. OK at the end of the log, or when `to` takes no more. Otherwise as Client::Follow.
 absl::Status CopyLog(Invocation& invocation, const LogOptions& options, std::ostream& to);
 
 }  // namespace closewrite::cli

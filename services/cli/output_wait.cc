@@ -55,8 +55,8 @@ class OutputWait {
   void See(const v1::Job& job) {
     if (job.state() == v1::JOB_STATE_FAILED && failed_.insert(job.id()).second) {
       bar_.Clear();
-      invocation_.Note(StrCat("job ", job.id(), " failed: ", WhyText(job), "; see `closewrite logs ",
-                              job.id(), "`"));
+      invocation_.Note(StrCat("job ", job.id(), " failed: ", WhyText(job),
+                              "; see `closewrite logs ", job.id(), "`"));
     }
     if (job.state() == v1::JOB_STATE_SUCCEEDED) {
       for (const v1::OutputFile& file : job.outputs()) SeeFile(job, file);

@@ -16,8 +16,9 @@ struct OutputWaitOptions {
   int64_t count = 1;  // different paths
 };
 
-// Waits until `count` different files that match have been published by jobs, now or earlier, --timeout, or
-// Ctrl-C; prints each (an object a line with -o json). Returns the exit code: 0, 124 or 130.
+// Waits until `count` different files that match have been published by jobs, now or earlier,
+// --timeout, or Ctrl-C; prints each (an object a line with -o json). Returns the exit code: 0, 124
+// or 130.
 absl::StatusOr<int> WaitForOutputs(Invocation& invocation, const OutputWaitOptions& options);
 
 }  // namespace closewrite::cli

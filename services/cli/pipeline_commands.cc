@@ -64,9 +64,8 @@ absl::StatusOr<int> Apply(Invocation& invocation, const ApplyOptions& options) {
     const std::string effect = EnumName(*v1::ApplyEffect_descriptor(), response.effects(i));
     const v1::PipelineStatus& pipeline = response.pipelines(i);
     if (invocation.json()) {
-      invocation.PrintJson({{"effect", effect},
-                            {"dry_run", options.dry_run},
-                            {"pipeline", ToJson(pipeline)}});
+      invocation.PrintJson(
+          {{"effect", effect}, {"dry_run", options.dry_run}, {"pipeline", ToJson(pipeline)}});
     } else {
       invocation.out() << pipeline.pipeline().name() << " " << effect
                        << (options.dry_run ? " (dry run)" : "") << "\n";
@@ -221,7 +220,8 @@ Command TestCommand() {
   command.examples = "closewrite pipeline test -f pipelines.yaml unenriched:2026/a.csv\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<TestOptions>();
-    app.add_option("PATH", options->paths, "volume:relative/path, or a path on this host")->required();
+    app.add_option("PATH", options->paths, "volume:relative/path, or a path on this host")
+        ->required();
     app.add_option("-f,--file", options->file,
                    "YAML file to try in place of what is applied; - is stdin");
     return [options](Invocation& invocation) { return Test(invocation, *options); };

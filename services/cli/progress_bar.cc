@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "services/log/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "services/cli/table.h"
 #include "services/cli/time_text.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite::cli {
 namespace {
@@ -25,8 +25,9 @@ std::string RenderProgress(const ProgressFigures& figures, int width) {
   }
   const int bar = std::min(kBarWidthMax, width - TextWidth(text) - 3);
   if (bar < kBarWidthMin) return Shorten(text, width);
-  const double part =
-      figures.total <= 0 ? 0 : static_cast<double>(figures.done) / static_cast<double>(figures.total);
+  const double part = figures.total <= 0
+                          ? 0
+                          : static_cast<double>(figures.done) / static_cast<double>(figures.total);
   const int filled = static_cast<int>(std::clamp(part, 0.0, 1.0) * bar);
   return StrCat("[", std::string(filled, '#'), std::string(bar - filled, '.'), "] ", text);
 }

@@ -10,13 +10,11 @@ namespace {
 const absl::Time kStart = absl::FromUnixSeconds(1795345200);
 
 TEST(RenderProgress, ShowsRateAndTimeLeft) {
-  EXPECT_EQ(RenderProgress({.done = 40,
-                            .total = 100,
-                            .unit = "jobs",
-                            .rate = 12.34,
-                            .remaining = absl::Seconds(7)},
-                           46),
-            "[#####........] 40/100 jobs  12.3/s  7.0s left");
+  EXPECT_EQ(
+      RenderProgress(
+          {.done = 40, .total = 100, .unit = "jobs", .rate = 12.34, .remaining = absl::Seconds(7)},
+          46),
+      "[#####........] 40/100 jobs  12.3/s  7.0s left");
 }
 
 TEST(RenderProgress, FitsIntoNarrowTerminals) {

@@ -23,7 +23,8 @@ struct ProgressOptions {
 
 // The executor reads this line from the output of the command that it runs.
 absl::StatusOr<int> Progress(Invocation& invocation, const ProgressOptions& options) {
-  const std::pair<std::string, std::string> parts = absl::StrSplit(options.amount, absl::MaxSplits('/', 1));
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(options.amount, absl::MaxSplits('/', 1));
   int64_t done = 0;
   int64_t total = 0;
   const bool has_total = options.amount.find('/') != std::string::npos;
@@ -43,12 +44,14 @@ absl::StatusOr<int> Progress(Invocation& invocation, const ProgressOptions& opti
 }  // namespace
 
 std::vector<Command> ProgressCommands() {
-  Command command{"progress", "DONE/TOTAL [UNIT]",
-                  "Inside a command: report how far it is (prints a line that the executor reads)."};
+  Command command{
+      "progress", "DONE/TOTAL [UNIT]",
+      "Inside a command: report how far it is (prints a line that the executor reads)."};
   command.examples = "closewrite progress 40/100 rows\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<ProgressOptions>();
-    app.add_option("DONE/TOTAL", options->amount, "Such as 40/100; 40 alone when the total is unknown")
+    app.add_option("DONE/TOTAL", options->amount,
+                   "Such as 40/100; 40 alone when the total is unknown")
         ->required();
     app.add_option("UNIT", options->unit, "What is counted, such as rows");
     return [options](Invocation& invocation) { return Progress(invocation, *options); };

@@ -23,7 +23,8 @@ struct LogsOptions {
   bool follow = false;
 };
 
-// The token of an attempt that the user has named by its number, or by its token where it has no number.
+// The token of an attempt that the user has named by its number, or by its token where it has no
+// number.
 absl::StatusOr<int64_t> FindToken(Invocation& invocation, int64_t job_id, int64_t attempt) {
   v1::GetJobRequest request;
   request.set_job_id(job_id);
@@ -118,7 +119,8 @@ Command ExplainCommand() {
       "closewrite explain ./41        # a file whose name is a number\n";
   command.declare = [](CLI::App& app) -> Action {
     auto what = std::make_shared<std::string>();
-    app.add_option("WHAT", *what, "Number of a job, volume:path, or a path on this host")->required();
+    app.add_option("WHAT", *what, "Number of a job, volume:path, or a path on this host")
+        ->required();
     return [what](Invocation& invocation) { return Explain(invocation, *what); };
   };
   return command;

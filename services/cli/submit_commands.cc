@@ -44,9 +44,8 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitSome(Invocation& invocation,
   for (const v1::Job& job : response.jobs()) {
     const auto& existing = response.existing_job_ids();
     if (std::find(existing.begin(), existing.end(), job.id()) == existing.end()) continue;
-    invocation.Note(StrCat("job ", job.id(), " existed already (",
-                           StateCell(job.state()).text, "): ",
-                           VolumePathText(job.input().volume(), job.input().path())));
+    invocation.Note(StrCat("job ", job.id(), " existed already (", StateCell(job.state()).text,
+                           "): ", VolumePathText(job.input().volume(), job.input().path())));
   }
   return response;
 }
@@ -109,12 +108,14 @@ absl::StatusOr<int> Wait(Invocation& invocation, const WaitOptions& options) {
 Command SubmitCommand(const std::string& name) {
   Command command{name, "[--wait [--log]] [--pipeline P] FILE...",
                   name == "run" ? "The same as submit." : "Make jobs of finished files."};
-  command.examples = StrCat("closewrite ", name, " --pipeline enrich unenriched:2026/a.csv\n",
-                            "closewrite ", name, " --wait --log --timeout 10m /srv/unenriched/a.csv\n");
+  command.examples =
+      StrCat("closewrite ", name, " --pipeline enrich unenriched:2026/a.csv\n", "closewrite ", name,
+             " --wait --log --timeout 10m /srv/unenriched/a.csv\n");
   command.names = true;
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<SubmitOptions>();
-    app.add_option("FILE", options->files, "volume:relative/path, or a path on this host")->required();
+    app.add_option("FILE", options->files, "volume:relative/path, or a path on this host")
+        ->required();
     app.add_option("-p,--pipeline", options->pipeline,
                    "Which pipeline; by default the one whose rule takes the file");
     app.add_flag("--wait", options->wait, "Wait for the results; exit with the command's own code");

@@ -18,11 +18,12 @@ std::string Paint(std::string_view text, Color color);
 // combining marks, 1 for all else (an approximation of wcwidth(3) that depends on no locale).
 int TextWidth(std::string_view text);
 
-// The longest prefix of `text` that fits into `width` columns, ending in an ellipsis when it was cut.
+// The longest prefix of `text` that fits into `width` columns, ending in an ellipsis when it was
+// cut.
 std::string Shorten(std::string_view text, int width);
 
-// `text` without what could command a terminal: control characters (C0, DEL, C1) and bytes that are not
-// UTF-8 become `\xNN`. For text of other machines, which may quote the name of a file.
+// `text` without what could command a terminal: control characters (C0, DEL, C1) and bytes that are
+// not UTF-8 become `\xNN`. For text of other machines, which may quote the name of a file.
 std::string Printable(std::string_view text);
 
 struct Column {
@@ -53,7 +54,8 @@ class Table {
   // `cells` may be shorter than the columns.
   void Add(std::vector<Cell> cells);
 
-  // Prints what was added since the last call, and the headings before the first. Columns only grow.
+  // Prints what was added since the last call, and the headings before the first. Columns only
+  // grow.
   void Print(std::ostream& out, const Style& style);
 
  private:

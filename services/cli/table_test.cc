@@ -11,9 +11,9 @@ TEST(TextWidth, CountsColumnsAndNotBytes) {
   EXPECT_EQ(TextWidth("abc"), 3);
   EXPECT_EQ(TextWidth("Übergröße"), 9);
   EXPECT_EQ(TextWidth("日本"), 4);
-  EXPECT_EQ(TextWidth("e\xcc\x81"), 1);      // e and a combining acute accent
-  EXPECT_EQ(TextWidth("\xff\xfe"), 2);       // not UTF-8
-  EXPECT_EQ(TextWidth("\xe6\x97"), 2);       // cut off
+  EXPECT_EQ(TextWidth("e\xcc\x81"), 1);  // e and a combining acute accent
+  EXPECT_EQ(TextWidth("\xff\xfe"), 2);   // not UTF-8
+  EXPECT_EQ(TextWidth("\xe6\x97"), 2);   // cut off
   EXPECT_EQ(TextWidth("\xf0\x9f\x98\x80"), 2);
 }
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <string_view>
 
-#include "services/log/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite::cli {
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -25,6 +26,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
+#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace closewrite {
@@ -37,7 +39,7 @@ using nlohmann::json;
 
 constexpr int kYamlDepthMax = 32;
 // Aliases can make a small file large: each visit of a node counts.
-constexpr int64_t kYamlNodesMax = 1'000'000;
+constexpr int64_t kYamlNodesMax = 250'000;
 // Of what a message quotes from a file.
 constexpr size_t kQuoteBytesMax = 80;
 // google.protobuf.Duration ends at about 10,000 years.
@@ -311,13 +313,41 @@ absl::Status JsonToMessage(std::string_view origin, const json& value,
       Display(origin), ": ", Display(parsed.message().ToString()), "; correct that value"));
 }
 
-// One document, or null for a file of comments.
-absl::StatusOr<YAML::Node> LoadDocument(const Walker& walker, std::string_view text) {
+// Notes where a document starts, and nothing else.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+  const YAML::Mark& mark() const { return mark_; }
+
+ private:
+  YAML::Mark mark_;
+};
+
+// One document, or null for a file of comments. Not by YAML::LoadAll: given a ',' outside of all
+// brackets, yaml-cpp 0.7 makes empty documents of it until the memory is used up.
+absl::StatusOr<YAML::Node> LoadDocument(const Walker& walker, const std::string& text) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() <= 1) return documents.empty() ? YAML::Node() : documents[0];
-    return walker.Error(documents[1].Mark(),
-                        "a second document starts here; keep one document (`---`) a file");
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStart document;
+    if (!parser.HandleNextDocument(document)) return YAML::Node();
+    if (parser.HandleNextDocument(document)) {
+      return walker.Error(document.mark(),
+                          "here starts a second document, or something that belongs to nothing; "
+                          "keep one document a file, and look for a stray ',' or '---'");
+    }
+    return YAML::Load(text);
   } catch (const YAML::Exception& e) {
     return walker.Error(e.mark, StrCat("cannot be read as YAML: ", Display(e.msg),
                                        "; check indentation and quotes here and just above"));
@@ -386,7 +416,7 @@ absl::Status ParseYaml(std::string_view file, std::string_view text,
     mark.line = LineThatIsNotUtf8(text);
     return walker.Error(mark, "is not UTF-8; save the file as UTF-8");
   }
-  const auto document = LoadDocument(walker, text);
+  const auto document = LoadDocument(walker, std::string(text));
   if (!document.ok()) return document.status();
   json value = json::object();
   if (!document->IsNull()) {

@@ -1,6 +1,7 @@
 #include "services/config/config.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "closewrite/v1/config.pb.h"
 #include "closewrite/v1/file.pb.h"
 #include "closewrite/v1/pipeline.pb.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
+#include "services/config/enum_name.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
@@ -23,6 +26,17 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 using std::string_literals::operator""s;
+
+// More memory than a test needs, and less than a machine has: a parser that runs wild fails its test
+// and leaves its neighbours alone. (Sanitizers reserve far more than they use.)
+constexpr rlim_t kAddressSpaceBytesMax = rlim_t{4} << 30;
+
+void LimitMemory() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  const rlimit limit = {kAddressSpaceBytesMax, kAddressSpaceBytesMax};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+#endif
+}
 
 std::string Error(const absl::Status& status) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
@@ -194,8 +208,11 @@ TEST(ParseYamlTest, WrongWatchers) {
       {"just text", "f.yaml:1: expected keys and values, not \"just text\"; known are host, listen, "
                     "coordinator, state, volumes, reflection"},
       {"? [a]\n: b", "f.yaml:1: expected a key, not a list; write `name: value`"},
-      {"host: a\n---\nhost: b", "f.yaml:3: a second document starts here; keep one document (`---`) "
-                                "a file"},
+      {"host: a\n---\nhost: b", "f.yaml:2: here starts a second document, or something that belongs "
+                                "to nothing; keep one document a file, and look for a stray ',' or "
+                                "'---'"},
+      {", a", "f.yaml:1: here starts a second document, or something that belongs to nothing; keep "
+              "one document a file, and look for a stray ',' or '---'"},
       {"host: a\nlisten: \xff", "f.yaml:2: is not UTF-8; save the file as UTF-8"},
       {"a\nb\tc: \xff", "f.yaml:2: is not UTF-8; save the file as UTF-8"},
       {"host: 'a\n'b", ""},
@@ -223,6 +240,7 @@ TEST(ParseYamlTest, WrongPipelines) {
   const auto on = [](const std::string& text) {
     return StrCat("pipelines:\n  - name: x\n    on:\n      volume: v\n      ", text, "\n");
   };
+  const std::string whens = absl::StrJoin(ShortNames(*v1::When_descriptor()), ", ");
   const struct {
     std::string text, error;
   } kCases[] = {
@@ -251,12 +269,10 @@ TEST(ParseYamlTest, WrongPipelines) {
                              "you mean \"close_write\"? (the kernel's name is IN_MODIFY)"},
       {on("when: IN_MOVED_TO"), "f.yaml:5: pipelines[0].on.when: \"IN_MOVED_TO\" is not possible "
                                 "here; did you mean \"rename\"? (the kernel's name is IN_MOVED_TO)"},
-      {on("when: IN_DELETED"), "f.yaml:5: pipelines[0].on.when: \"IN_DELETED\" is not possible here; "
-                               "did you mean \"delete\"? (the kernel's name is IN_DELETE)"},
-      {on("when: unspecified"), "f.yaml:5: pipelines[0].on.when: \"unspecified\" is not possible "
-                                "here; known are close_write, rename, delete"},
-      {on("when: 0"), "f.yaml:5: pipelines[0].on.when: \"0\" is not possible here; known are "
-                      "close_write, rename, delete"},
+      {on("when: unspecified"), StrCat("f.yaml:5: pipelines[0].on.when: \"unspecified\" is not "
+                                       "possible here; known are ", whens)},
+      {on("when: 0"), StrCat("f.yaml:5: pipelines[0].on.when: \"0\" is not possible here; known are ",
+                             whens)},
       {on("when: [close_write]"), "f.yaml:5: pipelines[0].on.when: expected a single value, not a "
                                   "list; quote it if it is meant as text"},
       {on("match: '*.csv'"), "f.yaml:5: pipelines[0].on.match: expected a list, not \"*.csv\"; write "
@@ -305,6 +321,7 @@ TEST(ParseYamlTest, MessagesShowBytesEscapedAndCut) {
 }
 
 TEST(ParseYamlTest, BombsAreRefusedInLittleTime) {
+  LimitMemory();
   // Nine levels of nine aliases each would be 387 million values.
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
   std::string list;
@@ -318,7 +335,7 @@ TEST(ParseYamlTest, BombsAreRefusedInLittleTime) {
   for (int i = 0; i < 2000; ++i) volumes += "x,";
   volumes += "]}\n";
   for (int i = 1; i < 1000; ++i) StrAppend(&volumes, "  v", i, ": *v0\n");
-  EXPECT_NE(ParseError<v1::WatcherConfig>(volumes).find("more than 1000000 values"),
+  EXPECT_NE(ParseError<v1::WatcherConfig>(volumes).find("more than 250000 values"),
             std::string::npos);
   EXPECT_NE(ParseError<v1::PipelineFile>("pipelines: &p\n  - *p").find("f.yaml:"),
             std::string::npos);
@@ -330,6 +347,7 @@ TEST(ParseYamlTest, BombsAreRefusedInLittleTime) {
 }
 
 TEST(ParseYamlTest, RandomTextNeverCrashes) {
+  LimitMemory();
   const std::vector<std::string> kPieces = {
       "host",   ": ",  ":",    "\n",  "\n  ", "\n    ", "- ",  "[",   "]",  "{",   "}",    ", ",
       "volumes", "a",  "path", "&a ", "*a",   "'",      "\"",  "\\",  "|",  ">",   "|\n",  "# ",
@@ -358,6 +376,7 @@ TEST(ParseYamlTest, RandomTextNeverCrashes) {
 }
 
 TEST(ParseYamlTest, DamagedFilesNeverCrash) {
+  LimitMemory();
   const std::string good = R"(pipelines:
   - name: enrich
     on: {volume: unenriched, match: ["**/*.csv"], when: close_write, settle: 2s}
@@ -373,7 +392,7 @@ TEST(ParseYamlTest, DamagedFilesNeverCrash) {
   for (int i = 0; i < 20'000; ++i) {
     std::string text = good;
     const int changes = 1 + static_cast<int>(random() % 4);
-    for (int j = 0; j < changes; ++j) {
+    for (int j = 0; j < changes && !text.empty(); ++j) {
       const size_t at = random() % text.size();
       switch (random() % 4) {
         case 0:

@@ -58,6 +58,10 @@ void Attempt::Run() {
               {{"directory", staging_->directory()}, {"error", removed.message()}});
     }
   }
+  LogInfo("attempt ended", {{"job", facts_.job},
+                            {"token", facts_.token},
+                            {"outcome", v1::AttemptOutcome_Name(result.outcome())},
+                            {"message", result.message()}});
   absl::MutexLock lock(&mutex_);
   if (pid_ != 0) {
     const absl::Status recorded = context_->journal->RecordResult(result);

@@ -260,7 +260,10 @@ TEST_F(EngineTest, ACancelledFollowerCanBeRetriedWhenTheEarlierVersionHasEnded) 
   Do([&](StoreTransaction& tx) {
     EXPECT_TRUE(engine_->desk().CancelJobs(tx, {second}, "", now_).ok());
   });
-  Finish(session, first, Outcome::kInputChanged);
+  Finish(session, first, Outcome::kSucceeded);
+  Do([&](StoreTransaction& tx) {
+    engine_->RecordPublished(tx, Lease{first.id, first.token}, "", now_);
+  });
   Do([&](StoreTransaction& tx) {
     EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
   });

@@ -1,0 +1,202 @@
+#include "services/coordinator/api/pipeline_codec.h"
+
+#include <functional>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/config/config.h"
+
+namespace closewrite {
+namespace {
+
+v1::Pipeline Smallest() {
+  v1::Pipeline pipeline;
+  pipeline.set_name("enrich");
+  pipeline.mutable_on()->set_volume("unenriched");
+  pipeline.mutable_on()->add_match("**/*.csv");
+  pipeline.mutable_run()->add_command("true");
+  return pipeline;
+}
+
+TEST(PipelineCodecTest, FillsInDefaults) {
+  absl::StatusOr<Pipeline> pipeline = DecodePipeline(Smallest());
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->name, "enrich");
+  EXPECT_EQ(pipeline->volume, "unenriched");
+  EXPECT_EQ(pipeline->match.at(0).pattern(), "**/*.csv");
+  EXPECT_EQ(pipeline->when, When::kCloseWrite);
+  EXPECT_EQ(pipeline->settle, absl::ZeroDuration());
+  EXPECT_EQ(pipeline->evidence, Evidence::kUnchecked);
+  EXPECT_EQ(pipeline->on_new_version, OnNewVersion::kQueue);
+  EXPECT_EQ(pipeline->timeout, absl::InfiniteDuration());
+  EXPECT_EQ(pipeline->visible_within, absl::Seconds(30));
+  EXPECT_EQ(pipeline->kill_after, absl::Seconds(5));
+  EXPECT_EQ(pipeline->output_volume, "");
+  EXPECT_EQ(pipeline->retry.attempts, 5);
+  EXPECT_EQ(pipeline->retry.backoff, absl::Seconds(1));
+  EXPECT_EQ(pipeline->retry.backoff_max, absl::Minutes(5));
+  EXPECT_EQ(pipeline->retry.on_lost, OnLost::kRetry);
+  EXPECT_EQ(pipeline->retry.crash_attempts, 3);
+  EXPECT_EQ(pipeline->priority, 0);
+}
+
+TEST(PipelineCodecTest, TakesEverythingThatCanBeSaid) {
+  v1::Pipeline message = Smallest();
+  ASSERT_TRUE(ParseYaml("p.yaml", R"(
+name: enrich
+on: {volume: in, match: ["*.csv"], ignore: ["x*"], when: rename, settle: 2s, evidence: linked,
+     on_new_version: supersede}
+run: {command: [Rscript, "{input}"], labels: [net, internet, net], timeout: 1h, env: {A: b},
+      visible_within: 5s, kill_after: 1s}
+publish: {volume: out}
+retry: {attempts: 2, backoff: 10m, on_lost: fail, crash_attempts: 1}
+locks: [b, a]
+priority: -3
+)",
+                        &message)
+                  .ok());
+  absl::StatusOr<Pipeline> pipeline = DecodePipeline(message);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->when, When::kRename);
+  EXPECT_EQ(pipeline->settle, absl::Seconds(2));
+  EXPECT_EQ(pipeline->evidence, Evidence::kLinked);
+  EXPECT_EQ(pipeline->on_new_version, OnNewVersion::kSupersede);
+  EXPECT_EQ(pipeline->labels, (std::vector<std::string>{"internet", "net"}));
+  EXPECT_EQ(pipeline->locks, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(pipeline->timeout, absl::Hours(1));
+  EXPECT_EQ(pipeline->env.at("A"), "b");
+  EXPECT_EQ(pipeline->output_volume, "out");
+  EXPECT_EQ(pipeline->retry.backoff_max, absl::Minutes(10));  // never shorter than the first pause
+  EXPECT_EQ(pipeline->retry.on_lost, OnLost::kFail);
+  EXPECT_EQ(pipeline->priority, -3);
+}
+
+TEST(PipelineCodecTest, TheDefinitionIsTheSameBytesForTheSameMeaning) {
+  v1::Pipeline implicit = Smallest();
+  for (int i = 0; i < 20; ++i) {
+    (*implicit.mutable_run()->mutable_env())["V" + std::to_string(i)] = "x";
+  }
+  implicit.add_locks("b");
+  implicit.add_locks("a");
+  const std::string definition = DecodePipeline(implicit)->definition;
+
+  v1::Pipeline explicit_one = implicit;
+  explicit_one.mutable_run()->clear_env();
+  for (int i = 19; i >= 0; --i) {
+    (*explicit_one.mutable_run()->mutable_env())["V" + std::to_string(i)] = "x";
+  }
+  explicit_one.mutable_on()->set_when(v1::WHEN_CLOSE_WRITE);
+  explicit_one.mutable_retry()->set_attempts(5);
+  explicit_one.clear_locks();
+  explicit_one.add_locks("a");
+  explicit_one.add_locks("b");
+  explicit_one.add_locks("a");
+  EXPECT_EQ(DecodePipeline(explicit_one)->definition, definition);
+
+  EXPECT_EQ(DecodeStoredPipeline(definition)->definition, definition);
+  EXPECT_EQ(ParseDefinition(definition)->retry().attempts(), 5);
+}
+
+TEST(PipelineCodecTest, ADamagedDefinitionIsAnInternalError) {
+  EXPECT_EQ(DecodeStoredPipeline("\xff\xff\xff").status().code(), absl::StatusCode::kInternal);
+}
+
+TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
+  struct Case {
+    std::string field;
+    std::function<void(v1::Pipeline&)> spoil;
+  };
+  const auto set = [](google::protobuf::Duration* field, absl::Duration value) {
+    *field = ToProto(value);
+  };
+  const Case kCases[] = {
+      {"name", [](auto& p) { p.clear_name(); }},
+      {"name", [](auto& p) { p.set_name("with blank"); }},
+      {"on.volume", [](auto& p) { p.mutable_on()->clear_volume(); }},
+      {"on.match", [](auto& p) { p.mutable_on()->clear_match(); }},
+      {"on.match[1]", [](auto& p) { p.mutable_on()->add_match("[a"); }},
+      {"on.match",
+       [](auto& p) {
+         for (int i = 0; i < 64; ++i) p.mutable_on()->add_match("*");
+       }},
+      {"on.ignore[0]", [](auto& p) { p.mutable_on()->add_ignore("{a"); }},
+      {"on.when", [](auto& p) { p.mutable_on()->set_when(static_cast<v1::When>(99)); }},
+      {"on.settle",
+       [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Seconds(-1)); }},
+      {"on.settle", [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Hours(25)); }},
+      {"on.evidence", [](auto& p) { p.mutable_on()->set_evidence(static_cast<v1::Evidence>(99)); }},
+      {"on.on_new_version",
+       [](auto& p) { p.mutable_on()->set_on_new_version(static_cast<v1::OnNewVersion>(99)); }},
+      {"run.command", [](auto& p) { p.mutable_run()->clear_command(); }},
+      {"run.command[1]", [](auto& p) { p.mutable_run()->add_command(""); }},
+      {"run.command[1]", [](auto& p) { p.mutable_run()->add_command(std::string("a\0b", 3)); }},
+      {"run.command",
+       [](auto& p) {
+         for (int i = 0; i < 1024; ++i) p.mutable_run()->add_command("x");
+       }},
+      {"run.command", [](auto& p) { p.mutable_run()->add_command(std::string(300 << 10, 'x')); }},
+      {"run.labels[0]", [](auto& p) { p.mutable_run()->add_labels("no/slash"); }},
+      {"run.timeout",
+       [&](auto& p) { set(p.mutable_run()->mutable_timeout(), absl::ZeroDuration()); }},
+      {"run.env[A=B]", [](auto& p) { (*p.mutable_run()->mutable_env())["A=B"] = ""; }},
+      {"run.env[A]",
+       [](auto& p) { (*p.mutable_run()->mutable_env())["A"] = std::string(1, '\0'); }},
+      {"run.env[CLOSEWRITE_JOB]",
+       [](auto& p) { (*p.mutable_run()->mutable_env())["CLOSEWRITE_JOB"] = "1"; }},
+      {"run.visible_within",
+       [&](auto& p) { set(p.mutable_run()->mutable_visible_within(), absl::Hours(2)); }},
+      {"run.kill_after",
+       [&](auto& p) { set(p.mutable_run()->mutable_kill_after(), absl::Seconds(-1)); }},
+      {"publish.volume", [](auto& p) { p.mutable_publish(); }},
+      {"publish.volume", [](auto& p) { p.mutable_publish()->set_volume("unenriched"); }},
+      {"retry.attempts", [](auto& p) { p.mutable_retry()->set_attempts(-1); }},
+      {"retry.attempts", [](auto& p) { p.mutable_retry()->set_attempts(1001); }},
+      {"retry.crash_attempts", [](auto& p) { p.mutable_retry()->set_crash_attempts(1001); }},
+      {"retry.backoff",
+       [&](auto& p) { set(p.mutable_retry()->mutable_backoff(), absl::ZeroDuration()); }},
+      {"retry.backoff_max",
+       [&](auto& p) { set(p.mutable_retry()->mutable_backoff_max(), absl::Milliseconds(500)); }},
+      {"retry.on_lost", [](auto& p) { p.mutable_retry()->set_on_lost(static_cast<v1::OnLost>(9)); }},
+      {"locks[0]", [](auto& p) { p.add_locks(""); }},
+      {"locks",
+       [](auto& p) {
+         for (int i = 0; i < 17; ++i) p.add_locks("lock-" + std::to_string(i));
+       }},
+      {"priority", [](auto& p) { p.set_priority(1001); }},
+  };
+  for (const Case& c : kCases) {
+    v1::Pipeline message = Smallest();
+    c.spoil(message);
+    const absl::Status status = DecodePipeline(message).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.field;
+    EXPECT_EQ(std::string(status.message()).rfind(c.field + ": ", 0), 0u)
+        << c.field << " / " << status.message();
+  }
+}
+
+TEST(PipelineCodecTest, AllMistakesOfAFileAreNamedTogether) {
+  google::protobuf::RepeatedPtrField<v1::Pipeline> file;
+  *file.Add() = Smallest();
+  *file.Add() = Smallest();
+  file[1].mutable_run()->clear_command();
+  const absl::Status status = DecodePipelines(file).status();
+  EXPECT_NE(status.message().find("pipelines[1].run.command: is empty"), absl::string_view::npos);
+  EXPECT_NE(status.message().find("pipelines[1].name: \"enrich\" is there twice"),
+            absl::string_view::npos);
+  EXPECT_EQ(status.message().find("pipelines[0]"), absl::string_view::npos);
+}
+
+TEST(PipelineCodecTest, AFileHasOneToAThousandPipelines) {
+  google::protobuf::RepeatedPtrField<v1::Pipeline> file;
+  EXPECT_EQ(DecodePipelines(file).status().code(), absl::StatusCode::kInvalidArgument);
+  for (int i = 0; i < 1000; ++i) {
+    *file.Add() = Smallest();
+    file[i].set_name("p" + std::to_string(i));
+  }
+  EXPECT_EQ(DecodePipelines(file)->size(), 1000u);
+  *file.Add() = Smallest();
+  EXPECT_EQ(DecodePipelines(file).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace closewrite

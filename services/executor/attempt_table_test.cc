@@ -1,0 +1,239 @@
+#include "services/executor/attempt_table.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "gtest/gtest.h"
+#include "services/clock/clock.h"
+#include "services/config/config.h"
+#include "services/executor/supervisor_image.h"
+
+namespace closewrite::executor {
+namespace {
+
+class AttemptTableTest : public testing::Test {
+ protected:
+  AttemptTableTest() : image_(*OpenSupervisorImage()) {
+    std::string name = testing::TempDir() + "/table.XXXXXX";
+    root_ = mkdtemp(name.data());
+    journal_ = std::make_unique<Journal>(*Journal::Open(root_ + "/state", absl::ZeroDuration()));
+    lease_ = SinceBoot() + absl::Minutes(10);
+    Make(2);
+  }
+
+  void Make(int slots) {
+    AttemptTable::Options options;
+    options.slots = slots;
+    options.context.journal = journal_.get();
+    options.context.supervisor_image = image_.get();
+    options.context.inherited_environment = {"PATH=/usr/bin:/bin"};
+    options.wake = [this] { bell_.Ring(); };
+    table_ = std::make_unique<AttemptTable>(std::move(options));
+  }
+
+  static v1::LeaseRef Lease(int64_t job, int64_t token = 1) {
+    v1::LeaseRef lease;
+    lease.set_job_id(job);
+    lease.set_token(token);
+    return lease;
+  }
+
+  static v1::Assignment Job(int64_t job, const std::string& script) {
+    v1::Assignment assignment;
+    *assignment.mutable_lease() = Lease(job);
+    for (const char* part : {"sh", "-c"}) assignment.add_command(part);
+    assignment.add_command(script);
+    *assignment.mutable_kill_after() = ToProto(absl::Seconds(20));
+    return assignment;
+  }
+
+  void Accept(const v1::Assignment& job) { table_->Accept(job, lease_, SinceBoot()); }
+
+  void WaitForEnds(int unsettled) {
+    while (table_->unsettled() < unsettled) bell_.Wait(absl::Minutes(1));
+  }
+
+  v1::AttendRequest Fill(bool heartbeat) {
+    v1::AttendRequest request;
+    more_ = table_->Fill(heartbeat, &request);
+    return request;
+  }
+
+  static google::protobuf::RepeatedPtrField<v1::LeaseRef> List(
+      const std::vector<v1::LeaseRef>& leases) {
+    return {leases.begin(), leases.end()};
+  }
+
+  void Acknowledge(int64_t job, int64_t length) {
+    google::protobuf::RepeatedPtrField<v1::LogAck> acks;
+    *acks.Add()->mutable_lease() = Lease(job);
+    acks.Mutable(0)->set_length(length);
+    table_->AcknowledgeLogs(acks);
+  }
+
+  Fd image_;
+  Bell bell_;
+  std::string root_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<AttemptTable> table_;
+  absl::Duration lease_;
+  bool more_ = false;
+};
+
+TEST_F(AttemptTableTest, AResultIsSentOnceAndWithEachHeartbeatUntilItIsSettled) {
+  Accept(Job(1, "echo hi; exit 3"));
+  WaitForEnds(1);
+  v1::AttendRequest request = Fill(false);
+  ASSERT_EQ(request.logs_size(), 1);
+  EXPECT_EQ(request.logs(0).data(), "hi\n");
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).exit_code(), 3);
+  EXPECT_EQ(Fill(false).results_size(), 0);
+  request = Fill(true);
+  EXPECT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.logs_size(), 0);
+  table_->Settle(List({Lease(1)}));
+  EXPECT_EQ(Fill(true).results_size(), 0);
+  EXPECT_EQ(table_->unsettled(), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/attempts"));
+  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/logs"));
+}
+
+TEST_F(AttemptTableTest, ANewStreamHearsAllThatIsNotAcknowledged) {
+  Accept(Job(1, "echo hello"));
+  WaitForEnds(1);
+  Fill(false);
+  Acknowledge(1, 2);
+  table_->StartStream();
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.logs_size(), 1);
+  EXPECT_EQ(request.logs(0).offset(), 2);
+  EXPECT_EQ(request.logs(0).data(), "llo\n");
+  EXPECT_EQ(request.results_size(), 1);
+}
+
+TEST_F(AttemptTableTest, AHeartbeatCarriesAllThatRuns) {
+  Accept(Job(1, "sleep 1000"));
+  Accept(Job(2, "sleep 1000"));
+  EXPECT_EQ(Fill(true).running_size(), 2);
+  EXPECT_EQ(Fill(true).running_size(), 2);
+  EXPECT_EQ(table_->Describe().size(), 2);
+}
+
+TEST_F(AttemptTableTest, RepeatedAssignmentsAreNotRunAgain) {
+  Accept(Job(1, "exit 0"));
+  Accept(Job(1, "exit 0"));
+  WaitForEnds(1);
+  Accept(Job(1, "exit 0"));
+  table_->Settle(List({Lease(1)}));
+  Accept(Job(1, "exit 0"));
+  EXPECT_EQ(Fill(true).running_size(), 0);
+  EXPECT_EQ(Fill(true).results_size(), 0);
+}
+
+TEST_F(AttemptTableTest, WhatIsBeyondTheSlotsIsHandedBack) {
+  for (int64_t job = 1; job <= 3; ++job) Accept(Job(job, "sleep 1000"));
+  const v1::AttendRequest request = Fill(true);
+  EXPECT_EQ(request.running_size(), 2);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).lease().job_id(), 3);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+}
+
+TEST_F(AttemptTableTest, AnAssignmentAfterItsLeaseIsNotRun) {
+  table_->Accept(Job(1, "exit 0"), lease_, lease_);
+  EXPECT_EQ(table_->running() + table_->unsettled(), 0);
+}
+
+TEST_F(AttemptTableTest, WhatIsNotHeldIsKilledAndReported) {
+  Accept(Job(1, "sleep 1000"));
+  Accept(Job(2, "sleep 1000"));
+  table_->KeepOnly(List({Lease(2)}));
+  WaitForEnds(1);
+  const v1::AttendRequest request = Fill(true);
+  EXPECT_EQ(request.running_size(), 1);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).lease().job_id(), 1);
+}
+
+TEST_F(AttemptTableTest, AnotherTokenIsAnotherLease) {
+  Accept(Job(1, "sleep 1000"));
+  table_->KeepOnly(List({Lease(1, 2)}));
+  WaitForEnds(1);
+  v1::Assignment again = Job(1, "exit 0");
+  again.mutable_lease()->set_token(2);
+  Accept(again);
+  WaitForEnds(2);
+  EXPECT_EQ(Fill(true).results_size(), 2);
+}
+
+TEST_F(AttemptTableTest, AForgottenSessionIsNotReported) {
+  Accept(Job(1, "sleep 1000"));
+  Accept(Job(2, "exit 0"));
+  WaitForEnds(1);
+  table_->ForgetAll();
+  const v1::AttendRequest request = Fill(true);
+  EXPECT_EQ(request.running_size() + request.results_size(), 0);
+  while (!table_->Reap()) bell_.Wait(absl::Minutes(1));
+  EXPECT_EQ(table_->running(), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/attempts"));
+}
+
+TEST_F(AttemptTableTest, ALongLogGoesInPiecesWithinItsWindowAndBeforeTheResult) {
+  constexpr int64_t kBytes = 9 << 20;
+  Accept(Job(1, "head -c 9437184 /dev/zero"));
+  WaitForEnds(1);
+  int64_t sent = 0;
+  int64_t acknowledged = 0;
+  bool result = false;
+  for (int messages = 0; messages < 100 && !result; ++messages) {
+    const v1::AttendRequest request = Fill(messages % 2 == 0);
+    for (const v1::LogChunk& chunk : request.logs()) {
+      EXPECT_EQ(chunk.offset(), sent);
+      EXPECT_LE(chunk.data().size(), kChunkBytesMax);
+      sent += static_cast<int64_t>(chunk.data().size());
+    }
+    EXPECT_LE(sent - acknowledged, kAttemptWindowBytes);
+    result = request.results_size() > 0;
+    EXPECT_EQ(result, sent == kBytes);
+    EXPECT_LT(request.ByteSizeLong(), 8 << 20);
+    if (!more_) Acknowledge(1, acknowledged = sent);
+  }
+  EXPECT_TRUE(result);
+}
+
+TEST_F(AttemptTableTest, ADrainHandsBackWhatComes) {
+  Accept(Job(1, "sleep 1000"));
+  while (Fill(false).running_size() == 0) bell_.Wait(absl::Minutes(1));
+  table_->Drain();
+  Accept(Job(2, "sleep 1000"));
+  EXPECT_EQ(table_->running(), 1);
+  const v1::AttendRequest request = Fill(false);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).lease().job_id(), 2);
+}
+
+TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
+  v1::Assignment started = Job(1, "x");
+  ASSERT_TRUE(journal_->RecordStart(started).ok());
+  std::ofstream(journal_->LogFile(started.lease())) << "half a li";
+  v1::Assignment done = Job(2, "x");
+  ASSERT_TRUE(journal_->RecordStart(done).ok());
+  v1::AttemptResult result;
+  *result.mutable_lease() = done.lease();
+  result.set_outcome(v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  ASSERT_TRUE(journal_->RecordResult(result).ok());
+  table_->TakeUp(journal_->TakeUp());
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.results_size(), 2);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  ASSERT_EQ(request.logs_size(), 1);
+  EXPECT_EQ(request.logs(0).data(), "half a li");
+}
+
+}  // namespace
+}  // namespace closewrite::executor

@@ -1,0 +1,294 @@
+#include "services/executor/attempt.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "gtest/gtest.h"
+#include "services/clock/clock.h"
+#include "services/config/config.h"
+#include "services/executor/supervisor_image.h"
+
+namespace closewrite::executor {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ReadFile(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
+class AttemptTest : public testing::Test {
+ protected:
+  AttemptTest() : image_(*OpenSupervisorImage()) {
+    std::string name = testing::TempDir() + "/attempt.XXXXXX";
+    root_ = mkdtemp(name.data());
+    for (const char* folder : {"in", "out", "archive"}) fs::create_directory(root_ + "/" + folder);
+    journal_ = std::make_unique<Journal>(*Journal::Open(root_ + "/state", absl::ZeroDuration()));
+    context_.volumes = {{"in", {.root = root_ + "/in"}},
+                        {"out", {.root = root_ + "/out"}},
+                        {"archive", {.root = root_ + "/archive", .read_only = true}}};
+    context_.journal = journal_.get();
+    context_.supervisor_image = image_.get();
+    context_.coordinator = "vm-a:7400";
+    context_.inherited_environment = {"PATH=/usr/bin:/bin"};
+    context_.on_change = [this] { changed_.Ring(); };
+    context_.on_output = [this] { output_.Ring(); };
+  }
+
+  // A job that reads `path` with this content and publishes into "out".
+  v1::Assignment Job(const std::string& path, const std::string& content,
+                     std::vector<std::string> command) {
+    const std::string file = root_ + "/in/" + path;
+    fs::create_directories(fs::path(file).parent_path());
+    std::ofstream(file, std::ios::binary) << content;
+    struct stat st;
+    EXPECT_EQ(stat(file.c_str(), &st), 0);
+    v1::Assignment job;
+    job.mutable_lease()->set_job_id(7);
+    job.mutable_lease()->set_token(2);
+    job.set_attempt(1);
+    for (std::string& part : command) job.add_command(std::move(part));
+    job.mutable_input()->set_volume("in");
+    job.mutable_input()->set_path(path);
+    job.mutable_input()->set_size(st.st_size);
+    job.mutable_input()->set_mtime_ns(MtimeNs(st));
+    job.set_output_volume("out");
+    *job.mutable_visible_within() = ToProto(absl::Milliseconds(200));
+    *job.mutable_kill_after() = ToProto(absl::Seconds(20));
+    return job;
+  }
+
+  v1::Assignment Script(const std::string& script) {
+    return Job("f.csv", "abc", {"sh", "-c", script, "sh", "{input}", "{output}"});
+  }
+
+  std::unique_ptr<Attempt> Begin(const v1::Assignment& job,
+                                 absl::Duration lease = absl::Minutes(10)) {
+    auto attempt = std::make_unique<Attempt>(&context_, job, SinceBoot() + lease);
+    attempt->Start();
+    return attempt;
+  }
+
+  v1::AttemptResult WaitFor(const Attempt& attempt) {
+    while (!attempt.view().ended) changed_.Wait(absl::Minutes(1));
+    return attempt.result();
+  }
+
+  v1::AttemptResult RunJob(const v1::Assignment& job) { return WaitFor(*Begin(job)); }
+
+  // Waits for the first output of a command.
+  void WaitForOutput() { ASSERT_TRUE(output_.Wait(absl::Minutes(1))); }
+
+  std::string Staged(const std::string& path) const {
+    return root_ + "/out/.closewrite/staging/7/2/" + path;
+  }
+  bool StagingIsGone() const { return !fs::exists(root_ + "/out/.closewrite/staging/7/2"); }
+
+  Fd image_;
+  std::string root_;
+  std::unique_ptr<Journal> journal_;
+  AttemptContext context_;
+  Bell changed_;
+  Bell output_;
+};
+
+TEST_F(AttemptTest, CopiesAFile) {
+  const v1::AttemptResult result =
+      RunJob(Job("a/b/f.csv", "abc", {"/bin/cp", "--", "{input}", "{output}"}));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED) << result.message();
+  EXPECT_EQ(result.lease().job_id(), 7);
+  EXPECT_EQ(result.lease().token(), 2);
+  ASSERT_EQ(result.files_size(), 1);
+  EXPECT_EQ(result.files(0).path(), "a/b/f.csv");
+  EXPECT_EQ(result.files(0).size(), 3);
+  EXPECT_EQ(result.files(0).sha256().size(), 32);
+  EXPECT_EQ(ReadFile(Staged("a/b/f.csv")), "abc");
+  EXPECT_TRUE(fs::is_empty(root_ + "/state/scratch"));
+}
+
+TEST_F(AttemptTest, NamesAreBytes) {
+  const std::string long_name(255, 'n');
+  for (const std::string& name :
+       {std::string("a b.csv"), std::string("a\nb"), std::string("'\"`"), std::string("$(touch x)"),
+        std::string("-rf"), std::string("\xff\xfe\x80"), long_name, std::string("{job};*?[]\\"),
+        "-d ir/" + long_name}) {
+    const v1::AttemptResult result =
+        RunJob(Job(name, name, {"cp", "{input}", "{output}"}));
+    ASSERT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED) << name << result.message();
+    ASSERT_EQ(result.files_size(), 1);
+    EXPECT_EQ(result.files(0).path(), name);
+    EXPECT_EQ(ReadFile(Staged(name)), name);
+    EXPECT_TRUE(v1::AttemptResult().ParseFromString(result.SerializeAsString()));
+  }
+}
+
+TEST_F(AttemptTest, TellsTheCommandWhatItIsAbout) {
+  v1::Assignment job = Script(
+      "printf '%s|' \"$CLOSEWRITE_JOB\" \"$CLOSEWRITE_TOKEN\" \"$CLOSEWRITE_PATH\" "
+      "\"$CLOSEWRITE_COORDINATOR\" \"$REGION\"; test \"$PWD\" = \"$(pwd -P)\" && ls -A");
+  (*job.mutable_env())["REGION"] = "eu";
+  auto attempt = Begin(job);
+  EXPECT_EQ(WaitFor(*attempt).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(*attempt->log()->Read(0, 1000), "7|2|f.csv|vm-a:7400|eu|");
+}
+
+TEST_F(AttemptTest, ReportsExitCodesAndSignals) {
+  v1::AttemptResult result = RunJob(Script("exit 3"));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_EQ(result.exit_code(), 3);
+  EXPECT_EQ(result.message(), "exit code 3");
+  EXPECT_TRUE(StagingIsGone());
+  result = RunJob(Script("exit 75"));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_TEMPORARY_FAILURE);
+  EXPECT_EQ(result.exit_code(), 75);
+  result = RunJob(Script("kill -SEGV $$"));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_EQ(result.signal(), 11);
+}
+
+TEST_F(AttemptTest, NamesAProgramThatIsNotThere) {
+  const v1::AttemptResult result = RunJob(Job("f", "", {"no-such-program"}));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_NE(result.message().find("`no-such-program` was not found"), std::string::npos)
+      << result.message();
+}
+
+TEST_F(AttemptTest, TimesOut) {
+  v1::Assignment job = Script("sleep 1000");
+  *job.mutable_timeout() = ToProto(absl::Milliseconds(100));
+  const v1::AttemptResult result = RunJob(job);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_TIMED_OUT);
+  EXPECT_EQ(result.message(), "ran longer than its timeout of 100ms");
+  EXPECT_TRUE(StagingIsGone());
+}
+
+TEST_F(AttemptTest, AnInputThatDoesNotShowStartsNothing) {
+  v1::Assignment job = Script("touch \"$2\"");
+  fs::remove(root_ + "/in/f.csv");
+  const v1::AttemptResult result = RunJob(job);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE);
+  EXPECT_FALSE(fs::exists(root_ + "/out/.closewrite"));
+  EXPECT_TRUE(fs::is_empty(root_ + "/state/attempts"));
+}
+
+TEST_F(AttemptTest, AnotherVersionStartsNothing) {
+  v1::Assignment job = Script("touch \"$2\"");
+  std::ofstream(root_ + "/in/f.csv") << "longer";
+  const v1::AttemptResult result = RunJob(job);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_INPUT_CHANGED);
+  EXPECT_EQ(result.observed_input().size(), 6);
+}
+
+TEST_F(AttemptTest, AnInputThatChangesMeanwhileIsNotPublished) {
+  const v1::AttemptResult result = RunJob(Script("cp \"$1\" \"$2\"; echo more >> \"$1\""));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_INPUT_CHANGED);
+  EXPECT_EQ(result.observed_input().size(), 8);
+  EXPECT_EQ(result.files_size(), 0);
+  EXPECT_TRUE(StagingIsGone());
+}
+
+TEST_F(AttemptTest, ACommandMayRemoveItsInput) {
+  EXPECT_EQ(RunJob(Script("mv \"$1\" \"$2\"")).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+}
+
+TEST_F(AttemptTest, LinksInTheStagingDirectoryAreAFailure) {
+  const v1::AttemptResult result = RunJob(Script("ln -s /etc/passwd \"$2\""));
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_NE(result.message().find("symlink"), std::string::npos);
+  EXPECT_TRUE(StagingIsGone());
+}
+
+TEST_F(AttemptTest, NothingToPublishIsFine) {
+  v1::Assignment job = Script("test -z \"$CLOSEWRITE_OUTPUT_DIR\"");
+  job.clear_output_volume();
+  EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  job = Script("exit 0");
+  job.clear_input();
+  const v1::AttemptResult result = RunJob(job);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(result.files_size(), 0);
+}
+
+TEST_F(AttemptTest, VolumesThatAreNotHereAreNamed) {
+  v1::Assignment job = Script("exit 0");
+  job.set_output_volume("archive");
+  EXPECT_NE(RunJob(job).message().find("read-only"), std::string::npos);
+  job.set_output_volume("elsewhere");
+  EXPECT_NE(RunJob(job).message().find("elsewhere is not mounted here"), std::string::npos);
+}
+
+TEST_F(AttemptTest, ReportsProgress) {
+  auto attempt = Begin(Script("echo '::closewrite progress 40 100 rows'; sleep 1000"));
+  WaitForOutput();
+  EXPECT_EQ(attempt->view().progress.done(), 40);
+  EXPECT_EQ(attempt->view().progress.unit(), "rows");
+  attempt->Kill("enough");
+}
+
+TEST_F(AttemptTest, KilledMeansKilled) {
+  auto attempt = Begin(Script("touch \"$2\"; echo ready; sleep 1000"));
+  WaitForOutput();
+  EXPECT_GT(attempt->view().pid, 0);
+  attempt->HandBack();  // too late for that
+  attempt->Kill("cancelled");
+  const v1::AttemptResult result = WaitFor(*attempt);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(result.message(), "cancelled");
+  EXPECT_EQ(result.signal(), SIGKILL);
+  EXPECT_TRUE(StagingIsGone());
+}
+
+TEST_F(AttemptTest, TerminatedMayCleanUpButDoesNotSucceed) {
+  auto attempt = Begin(Script("trap 'exit 0' TERM; echo ready; sleep 1000 & wait"));
+  WaitForOutput();
+  attempt->Terminate("stopping");
+  const v1::AttemptResult result = WaitFor(*attempt);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(result.exit_code(), 0);
+}
+
+TEST_F(AttemptTest, HandedBackWhileItsInputIsAwaited) {
+  v1::Assignment job = Script("exit 0");
+  fs::remove(root_ + "/in/f.csv");
+  *job.mutable_visible_within() = ToProto(absl::Minutes(10));
+  auto attempt = Begin(job);
+  attempt->HandBack();
+  EXPECT_EQ(WaitFor(*attempt).outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+}
+
+TEST_F(AttemptTest, TheLeasesEndIsItsEnd) {
+  v1::Assignment job = Script("echo ready; sleep 1000");
+  auto attempt = Begin(job, absl::Milliseconds(300));
+  WaitForOutput();
+  const absl::Duration renewed = SinceBoot() + absl::Milliseconds(500);
+  attempt->Renew(renewed);
+  const v1::AttemptResult result = WaitFor(*attempt);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_GE(SinceBoot(), renewed);
+}
+
+TEST_F(AttemptTest, WhatEndsAfterTheLeaseHasNotSucceeded) {
+  // The lease is over before the command is started.
+  auto attempt = Begin(Script("cp \"$1\" \"$2\""), -absl::Milliseconds(1));
+  const v1::AttemptResult result = WaitFor(*attempt);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+  EXPECT_TRUE(StagingIsGone());
+}
+
+TEST_F(AttemptTest, TheJournalKnowsResults) {
+  RunJob(Script("exit 3"));
+  const auto entries = journal_->TakeUp();
+  ASSERT_EQ(entries.size(), 1);
+  ASSERT_TRUE(entries[0].result.has_value());
+  EXPECT_EQ(entries[0].result->exit_code(), 3);
+}
+
+}  // namespace
+}  // namespace closewrite::executor

@@ -1,0 +1,118 @@
+// The executor's side of the stream to the coordinator.
+#ifndef SERVICES_EXECUTOR_COORDINATOR_LINK_H_
+#define SERVICES_EXECUTOR_COORDINATOR_LINK_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/random/random.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "closewrite/v1/attend.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+#include "services/executor/attempt_table.h"
+#include "services/executor/bell.h"
+#include "services/executor/journal.h"
+#include "services/executor/lease_clock.h"
+#include "services/transport/stream.h"
+
+namespace closewrite::executor {
+
+// Heartbeats in a session's time to live. One more often than due, so that an outage of nearly half
+// that time goes unnoticed by running commands.
+inline constexpr int kHeartbeatsPerTtl = 5;
+// Output is collected for so long before it is sent.
+inline constexpr absl::Duration kOutputCoalescing = absl::Milliseconds(100);
+// Pauses between two streams; jittered. The shorter limit holds while commands run, whose leases
+// would run out.
+inline constexpr absl::Duration kReconnectMin = absl::Milliseconds(100);
+inline constexpr absl::Duration kReconnectMax = absl::Seconds(5);
+inline constexpr absl::Duration kReconnectRunningMax = absl::Milliseconds(500);
+// A stream whose first message is not answered within this is given up.
+inline constexpr absl::Duration kFirstAnswerMax = absl::Seconds(10);
+// A new session waits so long for the commands of the old one to be dead.
+inline constexpr absl::Duration kReapMax = absl::Seconds(5);
+// Messages that one turn sends before it looks at the time again.
+inline constexpr int kMessagesPerTurnMax = 16;
+
+// Keeps a session with the coordinator: hello, heartbeats, logs and results up; assignments, answers
+// and withdrawals down. When the session's leases run out, because nothing was answered, all
+// commands are killed (their supervisors have done so already) before anything else; when the
+// coordinator no longer knows the session, all is forgotten and a new one begins. Thread-safe.
+class CoordinatorLink {
+ public:
+  struct Options {
+    std::shared_ptr<grpc::Channel> channel;
+    v1::ExecutorHello hello;           // without session_id
+    const Journal* journal = nullptr;  // remembers the session; not owned
+    AttemptTable* table = nullptr;     // not owned
+    Bell* bell = nullptr;              // rung by the table, too; not owned
+  };
+
+  explicit CoordinatorLink(Options options);
+  ~CoordinatorLink();
+
+  void Start();
+  // Breaks the stream off. May be called any number of times.
+  void Shutdown();
+  // Tells the coordinator to lease nothing more to this executor.
+  void Drain();
+
+  // "" before the first.
+  std::string session_id() const;
+  bool connected() const;
+  bool draining() const;
+
+ private:
+  using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
+
+  void Run();
+  // Does all that is due at `now`; returns when it is next needed.
+  absl::Duration Tick(absl::Duration now);
+  void WatchLeases(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration TickStream(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Connect(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Send(bool heartbeat) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SendOne(bool heartbeat, v1::AttendRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnMessage(int64_t stream_number, v1::AttendResponse response);
+  void TakeHello(const v1::AttendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnEnd(int64_t stream_number, const absl::Status& status);
+  void ForgetSession() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration NextPause() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration HeartbeatEvery() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return session_ttl_ / kHeartbeatsPerTtl;
+  }
+
+  const Options options_;
+  const std::unique_ptr<v1::AttendService::Stub> stub_;
+  std::thread thread_;
+
+  mutable absl::Mutex mutex_;
+  absl::BitGen random_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string session_id_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration session_ttl_ ABSL_GUARDED_BY(mutex_);
+  LeaseClock leases_ ABSL_GUARDED_BY(mutex_);
+  bool leases_lost_ ABSL_GUARDED_BY(mutex_) = false;  // and all killed
+
+  // The stream of number `stream_number_`; what older ones say does not count.
+  std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
+  int64_t stream_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  int streams_open_ ABSL_GUARDED_BY(mutex_) = 0;  // their OnEnd is still to come
+  bool greeted_ ABSL_GUARDED_BY(mutex_) = false;  // the first answer has come
+  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Duration started_at_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration heartbeat_at_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration output_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
+  absl::Duration connect_at_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration pause_ ABSL_GUARDED_BY(mutex_) = kReconnectMin;
+  absl::Duration reap_until_ ABSL_GUARDED_BY(mutex_);
+  absl::StatusCode last_failure_ ABSL_GUARDED_BY(mutex_) = absl::StatusCode::kOk;
+};
+
+}  // namespace closewrite::executor
+
+#endif  // SERVICES_EXECUTOR_COORDINATOR_LINK_H_

@@ -1,0 +1,223 @@
+#include "services/executor/executor.h"
+
+#include <unistd.h>
+
+#include <set>
+#include <utility>
+
+#include "services/clock/clock.h"
+#include "services/config/config.h"
+#include "services/executor/local_volumes.h"
+#include "services/executor/supervisor_image.h"
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/version/version.h"
+#include "services/volume/path.h"
+
+namespace closewrite::executor {
+namespace {
+
+constexpr absl::Duration kCallGrace = absl::Seconds(1);
+
+absl::Status Missing(std::string_view field, std::string_view example) {
+  return absl::InvalidArgumentError(
+      StrCat(field, ": is missing; write for example `", field, ": ", example, "`"));
+}
+
+absl::Status CheckLabels(const v1::ExecutorConfig& config) {
+  if (config.labels_size() > kLabelsMax) {
+    return absl::InvalidArgumentError(
+        StrCat("labels: there are ", config.labels_size(), "; at most ", kLabelsMax, " are allowed"));
+  }
+  std::set<std::string> seen;
+  for (const std::string& label : config.labels()) {
+    absl::Status good = CheckName("label", label);
+    if (!good.ok()) return good;
+    if (!seen.insert(label).second) {
+      return absl::InvalidArgumentError(StrCat("labels: ", label, " is there twice; remove one"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckVolumeEntries(const v1::ExecutorConfig& config) {
+  if (config.volumes_size() > kVolumesMax) {
+    return absl::InvalidArgumentError(StrCat("volumes: more than ", kVolumesMax));
+  }
+  for (const auto& [name, mount] : config.volumes()) {
+    absl::Status good = CheckName("volume", name);
+    if (!good.ok()) return good;
+    if (mount.path().empty() || mount.path().front() != '/') {
+      return absl::InvalidArgumentError(
+          StrCat("volumes: ", name, ": path must be absolute, such as `{path: /mnt/", name, "}`"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> Environment() {
+  std::vector<std::string> entries;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    entries.emplace_back(*entry);
+  }
+  return entries;
+}
+
+}  // namespace
+
+absl::Status CompleteConfig(v1::ExecutorConfig* config) {
+  if (config->host().empty()) return Missing("host", "vm-c");
+  if (config->name().empty()) config->set_name(config->host());
+  if (config->listen().empty()) return Missing("listen", "0.0.0.0:7402");
+  if (config->coordinator().empty()) return Missing("coordinator", "vm-a:7400");
+  if (config->state().empty()) return Missing("state", "/var/lib/closewrite/executor");
+  if (config->state().front() != '/') {
+    return absl::InvalidArgumentError(
+        StrCat("state: ", Display(config->state()), " is not an absolute path; start it with '/'"));
+  }
+  if (config->slots() == 0) config->set_slots(1);
+  if (config->slots() < 1 || config->slots() > kSlotsMax) {
+    return absl::InvalidArgumentError(StrCat("slots: ", config->slots(),
+                                             " is out of range; write a number from 1 to ",
+                                             kSlotsMax));
+  }
+  if (!config->has_drain_timeout()) {
+    *config->mutable_drain_timeout() = ToProto(kDrainTimeoutDefault);
+  }
+  for (const auto& [what, name] : {std::pair{"host", config->host()}, {"name", config->name()}}) {
+    absl::Status good = CheckName(what, name);
+    if (!good.ok()) return good;
+  }
+  absl::Status good = CheckLabels(*config);
+  if (good.ok()) good = CheckVolumeEntries(*config);
+  return good;
+}
+
+absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig config) {
+  absl::Status status = CompleteConfig(&config);
+  if (!status.ok()) return status;
+  auto executor = std::unique_ptr<Executor>(new Executor(std::move(config)));
+  status = executor->Open();
+  if (!status.ok()) return status;
+  executor->link_->Start();
+  return executor;
+}
+
+absl::Status Executor::Open() {
+  const LocalVolumes volumes = VolumesOf(config_);
+  absl::Status status = CheckStateOutside(config_.state(), volumes);
+  if (status.ok()) status = CheckVolumes(volumes);
+  if (!status.ok()) return status;
+  auto journal = Journal::Open(config_.state(), kLockMax);
+  if (!journal.ok()) return journal.status();
+  journal_ = std::make_unique<Journal>(*std::move(journal));
+  auto image = OpenSupervisorImage();
+  if (!image.ok()) return image.status();
+  supervisor_image_ = *std::move(image);
+
+  service_ = std::make_unique<ExecuteService>([this] { return Describe(); });
+  AttemptTable::Options options;
+  options.slots = config_.slots();
+  options.context.volumes = volumes;
+  options.context.journal = journal_.get();
+  options.context.supervisor_image = supervisor_image_.get();
+  options.context.coordinator = config_.coordinator();
+  options.context.inherited_environment = Environment();
+  options.wake = [this] {
+    link_bell_.Ring();
+    drain_bell_.Ring();
+  };
+  table_ = std::make_unique<AttemptTable>(std::move(options));
+  // The hello wants the port, and the service describes the link: so the link is made in between,
+  // and started last of all.
+  link_ = std::make_unique<CoordinatorLink>(
+      CoordinatorLink::Options{.channel = Connect(config_.coordinator()),
+                               .hello = Hello(),
+                               .journal = journal_.get(),
+                               .table = table_.get(),
+                               .bell = &link_bell_});
+  auto server =
+      Server::Start({.listen = config_.listen(),
+                     .reflection = !config_.has_reflection() || config_.reflection(),
+                     .services = {service_.get()}});
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+  table_->TakeUp(journal_->TakeUp());
+  LogInfo("executor", {{"name", config_.name()},
+                       {"port", server_->port()},
+                       {"slots", config_.slots()},
+                       {"coordinator", config_.coordinator()}});
+  return absl::OkStatus();
+}
+
+Executor::~Executor() {
+  if (link_ != nullptr) link_->Shutdown();
+  if (server_ != nullptr) server_->Shutdown(kCallGrace);
+}
+
+v1::ExecutorHello Executor::Hello() const {
+  v1::ExecutorHello hello;
+  hello.set_name(config_.name());
+  hello.set_host(config_.host());
+  *hello.mutable_labels() = config_.labels();
+  hello.set_slots(config_.slots());
+  for (const auto& [name, mount] : config_.volumes()) {
+    (*hello.mutable_volume_roots())[name] = Display(mount.path());
+    if (mount.read_only()) hello.add_read_only_volumes(name);
+  }
+  hello.set_version(std::string(kVersion));
+  hello.set_address(config_.listen());
+  return hello;
+}
+
+v1::DescribeExecutorResponse Executor::Describe() const {
+  v1::DescribeExecutorResponse response;
+  response.set_name(config_.name());
+  response.set_host(config_.host());
+  response.set_session_id(link_->session_id());
+  response.set_connected(link_->connected());
+  response.set_draining(link_->draining());
+  response.set_slots(config_.slots());
+  for (v1::LocalAttempt& attempt : table_->Describe()) {
+    *response.add_attempts() = std::move(attempt);
+  }
+  return response;
+}
+
+bool Executor::WaitForCommands(absl::Duration within) {
+  const absl::Duration deadline = SinceBoot() + within;
+  while (table_->running() > 0) {
+    const absl::Duration now = SinceBoot();
+    if (now >= deadline) return false;
+    drain_bell_.Wait(deadline - now);
+  }
+  return true;
+}
+
+void Executor::Drain() {
+  server_->Drain();
+  link_->Drain();
+  table_->Drain();
+  LogInfo("draining", {{"running", table_->running()}});
+  if (!WaitForCommands(FromProto(config_.drain_timeout()))) {
+    LogWarn("commands still run at the end of drain_timeout; they are told to end",
+            {{"running", table_->running()}});
+    table_->TerminateAll("the executor was stopped before the command ended");
+    if (!WaitForCommands(kTerminateMax)) KillAll();
+    WaitForCommands(kTerminateMax);
+  }
+  const absl::Duration deadline = SinceBoot() + kSettleMax;
+  while (table_->unsettled() > 0 && SinceBoot() < deadline) {
+    drain_bell_.Wait(deadline - SinceBoot());
+  }
+  if (table_->unsettled() > 0) {
+    LogWarn("results are not recorded yet; they are reported at the next start",
+            {{"results", table_->unsettled()}});
+  }
+  link_->Shutdown();
+  server_->Shutdown(kCallGrace);
+}
+
+void Executor::KillAll() { table_->KillAll("the executor was told to stop at once"); }
+
+}  // namespace closewrite::executor

@@ -1,0 +1,72 @@
+// The executor: wires its parts, starts and drains them.
+#ifndef SERVICES_EXECUTOR_EXECUTOR_H_
+#define SERVICES_EXECUTOR_EXECUTOR_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "closewrite/v1/config.pb.h"
+#include "services/executor/attempt_table.h"
+#include "services/executor/bell.h"
+#include "services/executor/coordinator_link.h"
+#include "services/executor/execute_service.h"
+#include "services/executor/journal.h"
+#include "services/transport/server.h"
+
+namespace closewrite::executor {
+
+inline constexpr int kSlotsMax = 10000;
+inline constexpr int kLabelsMax = 64;
+inline constexpr int kVolumesMax = 1000;
+inline constexpr absl::Duration kDrainTimeoutDefault = absl::Seconds(30);
+// How long a stopping executor waits for its last results to be recorded. What is not is reported
+// at its next start.
+inline constexpr absl::Duration kSettleMax = absl::Seconds(5);
+// How long commands may take to die after they were told to, before they are killed.
+inline constexpr absl::Duration kTerminateMax = absl::Minutes(1);
+// How long a start waits for the commands of a killed predecessor to be dead.
+inline constexpr absl::Duration kLockMax = absl::Seconds(5);
+
+// Fills in defaults. INVALID_ARGUMENT, one line for people, for the first value that is wrong.
+absl::Status CompleteConfig(v1::ExecutorConfig* config);
+
+// Thread-safe.
+class Executor {
+ public:
+  // Checks everything before it starts anything; a failure is one line for people.
+  static absl::StatusOr<std::unique_ptr<Executor>> Start(v1::ExecutorConfig config);
+  // Kills what runs.
+  ~Executor();
+
+  int port() const { return server_->port(); }
+  v1::DescribeExecutorResponse Describe() const;
+
+  // Takes no new leases, hands back what has not started, waits for what runs (at most
+  // drain_timeout, then it is told to end), and for its results to be recorded. Then it is shut down.
+  void Drain();
+  // Kills what runs; makes a drain that goes on short. Callable from another thread.
+  void KillAll();
+
+ private:
+  explicit Executor(v1::ExecutorConfig config) : config_(std::move(config)) {}
+  absl::Status Open();
+  v1::ExecutorHello Hello() const;
+  // False when `within` is over and attempts still run.
+  bool WaitForCommands(absl::Duration within);
+
+  const v1::ExecutorConfig config_;
+  Fd supervisor_image_;
+  Bell link_bell_;
+  Bell drain_bell_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<AttemptTable> table_;
+  std::unique_ptr<CoordinatorLink> link_;
+  std::unique_ptr<ExecuteService> service_;
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace closewrite::executor
+
+#endif  // SERVICES_EXECUTOR_EXECUTOR_H_

@@ -1,0 +1,31 @@
+// closewrite-executor: takes leases, runs commands, stages their results.
+#include <thread>
+
+#include "services/config/command_line.h"
+#include "services/executor/executor.h"
+#include "services/log/log.h"
+#include "services/transport/server.h"
+
+int main(int argc, char** argv) {
+  using namespace closewrite;  // NOLINT: a main of one page
+  BlockStopSignals();
+  v1::ExecutorConfig config;
+  if (std::optional<int> exit_code = ReadCommandLine(argc, argv, "closewrite-executor", &config)) {
+    return *exit_code;
+  }
+  InitLog("executor");
+  auto started = executor::Executor::Start(std::move(config));
+  if (!started.ok()) {
+    return RefuseConfiguration("closewrite-executor", std::string(started.status().message()));
+  }
+  // Shared with the thread that waits for a second signal, which may never come.
+  const std::shared_ptr<executor::Executor> executor = *std::move(started);
+  LogInfo("stopping; a second signal kills what runs", {{"signal", WaitForStopSignal()}});
+  std::thread([executor] {
+    WaitForStopSignal();
+    executor->KillAll();
+  }).detach();
+  executor->Drain();
+  LogInfo("stopped");
+  return kExitOk;
+}
