@@ -3,18 +3,14 @@
 #define SERVICES_CLI_FAKE_COORDINATOR_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "closewrite/v1/event.grpc.pb.h"
-#include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
-#include "closewrite/v1/pipeline.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "services/cli/fake_coordinator_state.h"
 
 namespace closewrite::cli {
 
@@ -53,14 +49,11 @@ class FakeCoordinator {
   void AwaitStreams(int count) const;
 
  private:
-  class Jobs;
   class Pipelines;
   class Events;
   class Fleet;
-  struct State;
 
-  std::shared_ptr<State> state_ = MakeState();
-  static std::shared_ptr<State> MakeState();
+  std::shared_ptr<FakeState> state_ = std::make_shared<FakeState>();
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;

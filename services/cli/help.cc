@@ -9,15 +9,15 @@ constexpr std::string_view kExitCodes = R"(Exit codes of closewrite:
 
     0   ok
     1   the coordinator refused the request: no such job, wrong state, wrong definition ...
-        With --wait, and for `wait`: a job was cancelled, or failed without an exit code.
+        With --wait, and for `wait`: a job was cancelled, or failed without an exit code
     2   usage: a wrong option, a file that lies in no volume, a pipeline file that can't be read
   124   the time of --timeout is up; ids of unfinished jobs are on stdout
   125   ours failed: the coordinator can't be reached, did not answer, or has a defect
   130   interrupted by Ctrl-C
 
-With --wait, and for `wait JOB...`, any other code is the command's own: that of the first job, in the
-order asked for, that failed (128 + N when signal N ended it). A command that itself exits with 124 or 125
-passes that through as well; `closewrite job JOB` tells them apart.
+With --wait, and for `wait JOB...`, any other code is the command's own: that of the first job, in
+the order asked for, that failed (128 + N when signal N ended it). A command that itself exits with
+124 or 125 passes that through as well; `closewrite job JOB` tells them apart.
 
 Ctrl-C while waiting leaves the jobs alone and prints how to attach again. With `submit --wait` and
 `run --wait` a second Ctrl-C within 2 s cancels them.
@@ -25,10 +25,12 @@ Ctrl-C while waiting leaves the jobs alone and prints how to attach again. With 
 
 constexpr std::string_view kEnvironment = R"(Environment of closewrite (options override it):
 
-  CLOSEWRITE_COORDINATOR   host:port of the coordinator, several with commas; 127.0.0.1:7400 by default
+  CLOSEWRITE_COORDINATOR   host:port of the coordinator, several with commas;
+                           127.0.0.1:7400 by default
   CLOSEWRITE_HOST          what the fleet calls this host, to find the volume of a local path;
                            the system's host name by default
-  NO_COLOR                 no colours when not empty (https://no-color.org); --color=always overrides it
+  NO_COLOR                 no colours when not empty (https://no-color.org);
+                           --color=always overrides it
   TERM                     `dumb`: no colours
 )";
 
@@ -39,7 +41,8 @@ constexpr std::string_view kJson =
   times           RFC 3339, UTC, milliseconds
   durations       seconds as a number
   enums           short names in lower case: "running", "close_write"
-  path            as people read it; where that differs from the file's name, path_base64 has its bytes
+  path            as people read it; where that differs from the file's name, path_base64 has the
+                  bytes
   other bytes     hexadecimal (sha256)
   inode, mtime_ns decimal text, since most readers would lose digits of such numbers
   what is absent  null
@@ -52,7 +55,7 @@ Options of every command:
   -o, --output FORMAT       table, wide or json; name for ids of jobs
   --color WHEN              auto, always or never
 
-`closewrite COMMAND --help` tells more; so do `closewrite help exit-codes`, `help environment`, `help json`.
+`closewrite COMMAND --help` tells more; so do `closewrite help exit-codes|environment|json`.
 Data goes to stdout, everything else to stderr.
 )";
 

@@ -27,11 +27,11 @@ TEST_F(JobsCommandsTest, ListsATable) {
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(result.out,
-            "ID  PIPELINE  STATE      INPUT                      ATTEMPTS  HOST  CREATED"
-            "                   WHY\n"
-            "12  enrich    failed     unenriched:b.csv           5/5       vm-c  "
+            "ID  PIPELINE  STATE      INPUT                    ATTEMPTS  HOST  "
+            "CREATED                   WHY\n"
+            "12  enrich    failed     unenriched:b.csv         5/5       vm-c  "
             "2026-11-22T11:00:00.000Z  exit 3\n"
-            " 3  enrich    available  unenriched:sub/Ü \\n.csv    0/5             "
+            " 3  enrich    available  unenriched:sub/Ü \\n.csv  0/5             "
             "2026-11-22T11:00:00.000Z  no executor with label internet\n");
 }
 

@@ -16,14 +16,14 @@ class StoryCommandsTest : public CliFixture {
       coordinator_.PutAttempt(41, attempt);
     }
     coordinator_.AppendLog(41, 3, "first\n");
-    coordinator_.AppendLog(41, 8, std::string("one\ntwo \xff\0three\nfour\n", 22));
+    coordinator_.AppendLog(41, 8, std::string("one\ntwo \xff\0three\nfour\n", 21));
   }
 };
 
 TEST_F(StoryCommandsTest, PrintsTheBytesOfTheNewestLog) {
   const CliResult result = Run({"logs", "41"});
   EXPECT_EQ(result.code, 0);
-  EXPECT_EQ(result.out, std::string("one\ntwo \xff\0three\nfour\n", 22));
+  EXPECT_EQ(result.out, std::string("one\ntwo \xff\0three\nfour\n", 21));
 }
 
 TEST_F(StoryCommandsTest, FindsAttemptsByNumberOrToken) {
@@ -37,8 +37,8 @@ TEST_F(StoryCommandsTest, FindsAttemptsByNumberOrToken) {
 TEST_F(StoryCommandsTest, FollowsATail) {
   EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "1"}).out, "four\n");
   EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "2"}).out,
-            std::string("two \xff\0three\nfour\n", 18));
-  EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "99"}).out.size(), 22u);
+            std::string("two \xff\0three\nfour\n", 17));
+  EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "99"}).out.size(), 21u);
 }
 
 TEST_F(StoryCommandsTest, FollowsUntilTheJobIsFinished) {

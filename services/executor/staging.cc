@@ -45,7 +45,7 @@ Staging::Staging(std::string root, int64_t job, int64_t token)
 std::string Staging::directory() const { return StrCat(root_, "/", path_); }
 
 std::string Staging::Output(std::string_view output_path) const {
-  return StrCat(root_, "/", Join(path_, output_path));
+  return output_path.empty() ? directory() : StrCat(directory(), "/", output_path);
 }
 
 absl::Status Staging::Make(std::string_view output_path) const {
@@ -63,7 +63,8 @@ absl::Status Staging::TryMake(std::string_view output_path) const {
     absl::Status removed = RemoveTree(root->get(), path_);
     if (!removed.ok()) return removed;
   }
-  return MakeDirectories(root->get(), Join(path_, DirName(output_path)));
+  const std::string_view parent = DirName(output_path);
+  return MakeDirectories(root->get(), parent.empty() ? path_ : StrCat(path_, "/", parent));
 }
 
 absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {

@@ -12,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "grpcpp/grpcpp.h"
+#include "grpcpp/support/client_callback.h"
+#include "grpcpp/support/server_callback.h"
 #include "services/transport/errors.h"
 
 namespace closewrite {

@@ -150,6 +150,7 @@ std::string_view DirName(std::string_view path) {
 
 std::string Join(std::string_view dir, std::string_view name) {
   if (dir.empty()) return std::string(name);
+  if (name.empty()) return std::string(dir);
   return StrCat(dir, "/", name);
 }
 

@@ -106,6 +106,8 @@ TEST(PartsTest, BaseAndDir) {
   EXPECT_EQ(DirName("c"), "");
   EXPECT_EQ(Join("", "c"), "c");
   EXPECT_EQ(Join("a/b", "c"), "a/b/c");
+  // The directory of a file at the root is "": joined, it left a '/' at the end that no call takes.
+  EXPECT_EQ(Join("a/b", DirName("c")), "a/b");
 }
 
 TEST(PrivateTest, Table) {

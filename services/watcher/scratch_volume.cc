@@ -40,7 +40,9 @@ ScratchVolume::~ScratchVolume() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-std::string ScratchVolume::Absolute(std::string_view path) const { return StrCat(path_, "/", path); }
+std::string ScratchVolume::Absolute(std::string_view path) const {
+  return StrCat(path_, "/", path);
+}
 
 void ScratchVolume::Write(std::string_view path, std::string_view content) const {
   const Fd fd(open(Absolute(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

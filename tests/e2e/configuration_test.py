@@ -104,9 +104,10 @@ class ConfigurationTest(_ConfigurationCase):
                               capture_output=True, timeout=_REFUSED_S_MAX)
 
     def test_refused(self):
-        for service, change, words in _BAD:
+        for number, (service, change, words) in enumerate(_BAD):
             with self.subTest(service=service, change=change):
-                volume = self.run_folder.make("volume")
+                volume = self.run_folder.make(f"volume-{number}")
+                self.state = os.path.join(self.folder, f"state-{number}")
                 self.check_refused(self._run(service, self._write(service, change, volume)), words)
                 self.assertEqual(os.listdir(volume), [])
 
@@ -135,9 +136,12 @@ class ConfigurationTest(_ConfigurationCase):
                     env={**os.environ, "CLOSEWRITE_REFLECTION": "false"})
                 self.assertEqual(done.returncode, 0, done.stderr)
                 lines = done.stdout.decode().splitlines()
-                for key, origin in (("listen", "flag"), ("reflection", "env")):
-                    line = next((line for line in lines if line.startswith(key)), "")
-                    self.assertIn(origin, line.lower(), lines)
+                for key, origin in (("listen", "--listen"), ("state", path), ("store", path),
+                                    ("reflection", "CLOSEWRITE_REFLECTION")):
+                    for line in lines:
+                        if line.startswith(key + ":"):
+                            self.assertIn(f"# from {origin}", line)
+                self.assertTrue(any("default" in line for line in lines) or service == "watcher")
                 self.assertFalse(os.path.exists(self.state))
 
 
