@@ -240,7 +240,7 @@ def run(keep):
         say("Coordinator on cw-a, a watcher on each host, two executors on cw-b")
         services = fleet.Fleet(hosts)
         for number in (1, 2):
-            services.add_executor(hosts.b, f"cw-b-{number}", slots=1, labels=["demo"])
+            services.add_executor(hosts.b, f"cw-b-{number}", slots=2, labels=["demo"])
         services.start()
         services.apply(_PIPELINES.format(script=os.path.join(_HERE, "enrich.py")))
         say(f"Writing {len(files)} files on cw-a into its mount of `unenriched`: cp, mv into "

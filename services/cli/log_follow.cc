@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "services/log/str_cat.h"
+
 namespace closewrite::cli {
 namespace {
 
@@ -54,6 +56,10 @@ absl::Status Copy(Invocation& invocation, const LogOptions& options, LogCursor& 
         return client.jobs().ReadLog(context, request);
       },
       [&](const v1::ReadLogResponse& piece) {
+        if (cursor.token() != 0 && piece.token() != cursor.token()) {
+          invocation.Note(StrCat("here begins the next attempt of job ", options.job_id, " (token ",
+                                 piece.token(), ")"));
+        }
         const std::string_view data = cursor.Advance(piece);
         return data.empty() || sink(data);
       });

@@ -88,7 +88,9 @@ absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
   // A story is read by comparing times, so they stay exact on a terminal too.
   const size_t time_width = Rfc3339(absl::UnixEpoch()).size();
   for (const v1::StoryLine& line : response.lines()) {
-    const std::string time = line.has_at() ? Rfc3339(ToTime(line.at())) : "now";
+    // What a command said has no times of its own; it stands below its attempt.
+    const std::string no_time = line.topic() == "LOG" ? "" : "now";
+    const std::string time = line.has_at() ? Rfc3339(ToTime(line.at())) : no_time;
     invocation.out() << time << std::string(time_width - std::min(time_width, time.size()) + 2, ' ')
                      << Printable(line.text()) << "\n";
   }

@@ -53,6 +53,7 @@ TEST_F(StoryCommandsTest, FollowsUntilTheJobIsFinished) {
   coordinator_.PutJob(MakeJob(42, v1::JOB_STATE_SUCCEEDED, "b.csv"));
   EXPECT_EQ(run->Finish(), 0);
   EXPECT_EQ(run->out().text(), "begin\nend\nagain\n");
+  EXPECT_EQ(run->err().text(), "closewrite: here begins the next attempt of job 42 (token 2)\n");
 }
 
 TEST_F(StoryCommandsTest, FollowingTimesOutWith124) {
@@ -68,15 +69,19 @@ TEST_F(StoryCommandsTest, ExplainsJobsAndFiles) {
   seen->mutable_at()->set_seconds(1795345200);
   seen->set_topic("SEEN");
   seen->set_text("vm-b saw close_write of 1234 bytes");
+  v1::StoryLine* log = story.add_lines();
+  log->set_topic("LOG");
+  log->set_text("oops");
   story.add_lines()->set_text("waits: no executor with label internet");
   coordinator_.SetStory(story);
   EXPECT_EQ(Run({"explain", "41"}).out,
             "2026-11-22T11:00:00.000Z  vm-b saw close_write of 1234 bytes\n"
+            "                          oops\n"
             "now                       waits: no executor with label internet\n");
   EXPECT_TRUE(absl::StrContains(coordinator_.requests().back(), "job_id: 41"));
   const auto json = nlohmann::json::parse(Run({"explain", "unenriched:a.csv", "-o", "json"}).out);
   EXPECT_EQ(json["lines"][0]["topic"], "SEEN");
-  EXPECT_TRUE(json["lines"][1]["at"].is_null());
+  EXPECT_TRUE(json["lines"][2]["at"].is_null());
   EXPECT_TRUE(absl::StrContains(coordinator_.requests().back(), "path: \"a.csv\""));
 }
 

@@ -40,7 +40,8 @@ class LedgerTest : public ::testing::Test {
   }
   std::vector<std::string> Pending(int64_t after = 0) {
     std::vector<std::string> paths;
-    for (const PendingChange& change : *ledger_->Pending(after, 1000)) {
+    const std::vector<PendingChange> changes = *ledger_->Pending(after, 1000);
+    for (const PendingChange& change : changes) {
       paths.push_back(change.record.path);
     }
     return paths;
@@ -121,7 +122,8 @@ TEST_F(LedgerTest, NextDirectoryStaysBelow) {
 TEST_F(LedgerTest, ListIsOneDirectoryInByteOrder) {
   Record({Row("d/b", 1), Row("d/a", 1), Row("d/e/f", 1), Row("c", 1)});
   std::vector<std::string> paths;
-  for (const FileRecord& row : *ledger_->List(volume_.key, "d")) paths.push_back(row.path);
+  const std::vector<FileRecord> rows = *ledger_->List(volume_.key, "d");
+  for (const FileRecord& row : rows) paths.push_back(row.path);
   EXPECT_THAT(paths, ElementsAre("d/a", "d/b"));
 }
 

@@ -33,6 +33,12 @@ void Scanner::Enqueue(ScanRequest request) {
   requests_.push_back(std::move(request));
 }
 
+void Scanner::EnqueueAll() {
+  const int active = active_.has_value() && WholeVolume(active_->request) ? 1 : 0;
+  if (scanning_all_ == active) return Enqueue(ScanRequest());
+  // One is queued. Those behind it are served sooner by it than in their turn, so it may stay.
+}
+
 void Scanner::Clear() {
   finished_ = requested_;
   requests_.clear();

@@ -53,6 +53,8 @@ class Scanner {
 
   void SetRoot(int root) { root_ = root; }
   void Enqueue(ScanRequest request);
+  // Asks for the whole volume, once behind everything that is under way.
+  void EnqueueAll();
   // One directory. Errors: of check_volume, or of the ledger; the scan in progress has ended.
   absl::Status Step(absl::Time now);
   void Clear();
@@ -91,7 +93,7 @@ class Scanner {
   int root_ = -1;
   std::deque<ScanRequest> requests_;
   std::optional<Scan> active_;
-  int scanning_all_ = 0;
+  int scanning_all_ = 0;      // requests for the whole volume, the active one too
   int64_t requested_ = 0;
   int64_t finished_ = 0;
 };

@@ -226,13 +226,16 @@ void VolumeEngine::OnOverflow(absl::Time now) {
     absl::MutexLock lock(&mutex_);
     overflows = ++report_.overflows;
   }
-  LogWarn("events were lost because they came faster than they were read; the volume is rescanned",
-          {{"volume", options_.name}, {"overflows", overflows}});
-  if (now - last_overflow_ < kOverflowsWithin) overflowing_until_ = now + kOverflowsWithin;
+  if (now - last_overflow_ < kOverflowsWithin) {
+    overflowing_until_ = now + kOverflowsWithin;  // said by the volume's state, not by a line each
+  } else {
+    LogWarn("events came faster than they were read and were lost; the volume is rescanned",
+            {{"volume", options_.name}, {"overflows", overflows}});
+  }
   last_overflow_ = now;
   // A close may be among the lost ones, so nothing that waits for none may be believed.
   pending_.Clear();
-  scanner_->Enqueue(ScanRequest());
+  scanner_->EnqueueAll();
 }
 
 void VolumeEngine::LookAgain(absl::Time now) {
@@ -276,7 +279,7 @@ void VolumeEngine::RetryUncovered(absl::Time now) {
   }
   if (now >= next_rescan_) {
     next_rescan_ = absl::InfiniteFuture();
-    scanner_->Enqueue(ScanRequest());
+    scanner_->EnqueueAll();
   }
   if (now < next_retry_) return;
   next_retry_ = now + kUncoveredInterval;

@@ -38,7 +38,12 @@ class VolumeEngineTest : public ::testing::Test {
  protected:
   ~VolumeEngineTest() override { Stop(); }
 
+  // Starts, and waits until what was there before is known.
   void Start() {
+    StartOnly();
+    ASSERT_TRUE(Flush().ok());
+  }
+  void StartOnly() {
     absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open(state_.path());
     ASSERT_TRUE(ledger.ok()) << ledger.status();
     ledger_ = *std::move(ledger);
@@ -73,7 +78,8 @@ class VolumeEngineTest : public ::testing::Test {
     const absl::Status flushed = Flush();
     EXPECT_TRUE(flushed.ok()) << flushed;
     Said said;
-    for (const PendingChange& change : *ledger_->Pending(0, 1'000'000)) {
+    const std::vector<PendingChange> changes = *ledger_->Pending(0, 1'000'000);
+    for (const PendingChange& change : changes) {
       said[change.record.path] = Describe(change.record);
     }
     EXPECT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
@@ -337,7 +343,10 @@ TEST_F(VolumeEngineTest, AFullQueueCostsNothing) {
     volume_.Write(StrCat("d", i / 100, "/", i), "1");
   }
   volume_.Remove("d3");
-  EXPECT_EQ(News().size(), 1900u);
+  const Said said = News();
+  int there = 0;
+  for (const auto& [path, how] : said) there += how == "DELETE " || how == "DELETE  rescan" ? 0 : 1;
+  EXPECT_EQ(there, 1900);
   EXPECT_GT(engine_->Report().overflows, 0);
   volume_.Write("d7/later", "1");
   EXPECT_THAT(News(), ElementsAre(Pair("d7/later", "CLOSE_WRITE CLOSED")));
@@ -350,7 +359,7 @@ TEST_F(VolumeEngineTest, AMissingMarkerMeansLostNotEmpty) {
   Stop();
   volume_.Remove(".closewrite");
   volume_.Remove("a");
-  Start();
+  StartOnly();
   EXPECT_EQ(Flush().code(), absl::StatusCode::kFailedPrecondition);
   const VolumeReport report = engine_->Report();
   EXPECT_EQ(report.state, EngineState::kLost);

@@ -5,6 +5,7 @@ import os
 import time
 
 from e2e import case
+from hosts import fleet
 
 _PIPELINES = """
 pipelines:
@@ -93,7 +94,8 @@ class CommandLineTest(case.FleetCase):
                 self.assertTrue(done.stderr)
 
     def test_no_coordinator_is_125(self):
-        done = self.fleet.cli("--coordinator", "127.0.0.1:1", "--connect-timeout", "1s", "jobs")
+        done = self.hosts.a.run([fleet.program("cli"), "--coordinator", "127.0.0.1:1",
+                                 "--connect-timeout", "1s", "jobs"])
         self.assertEqual(done.returncode, 125, done.stderr)
         self.assertIn(b"127.0.0.1:1", done.stderr)
 

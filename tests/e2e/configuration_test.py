@@ -84,14 +84,16 @@ class _ConfigurationCase(case.HostsCase):
         return path
 
     def check_refused(self, done, words):
-        """What `done`, a CompletedProcess, has said and left behind."""
+        """What `done`, a CompletedProcess, has said; that it has ended is clear."""
         said = done.stderr.decode(errors="replace")
         self.assertEqual(done.returncode, 2, said)
         self.assertEqual(done.stdout, b"")
         self.assertEqual(said.count("\n"), 1, said)
         for word in words:
             self.assertIn(word, said)
-        self.assertFalse(os.path.exists(self.state), f"half-started: {self.state} was made")
+        with socket.socket() as client:
+            host, port = self.listen.split(":")
+            self.assertNotEqual(client.connect_ex((host, int(port))), 0, "somebody listens")
 
 
 class ConfigurationTest(_ConfigurationCase):
@@ -101,15 +103,21 @@ class ConfigurationTest(_ConfigurationCase):
 
     def _run(self, service, path, *args):
         return subprocess.run([fleet.program(service), "--config", path, *args], check=False,
-                              capture_output=True, timeout=_REFUSED_S_MAX)
+                              capture_output=True, timeout=_REFUSED_S_MAX, cwd=self.folder)
 
     def test_refused(self):
         for number, (service, change, words) in enumerate(_BAD):
             with self.subTest(service=service, change=change):
                 volume = self.run_folder.make(f"volume-{number}")
                 self.state = os.path.join(self.folder, f"state-{number}")
+                if service == "coordinator":
+                    os.mkdir(self.state)
                 self.check_refused(self._run(service, self._write(service, change, volume)), words)
-                self.assertEqual(os.listdir(volume), [])
+                self.assertEqual(case.tree(volume), [])
+                if change.get("listen") != "{busy}":
+                    # The port is taken last; what comes before it may be prepared by then.
+                    left = os.listdir(self.state) if os.path.exists(self.state) else []
+                    self.assertEqual(left, [], "half-started")
 
     def test_file_is_missing_or_no_yaml(self):
         broken = os.path.join(self.folder, "broken.yaml")

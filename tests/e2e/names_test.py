@@ -9,7 +9,7 @@ _NAMES = (
     b"two words", b" leading blank", b"trailing blank ", b"new\nline",
     b"tab\there", b"quote'and\"both",
     b"$(touch pwned)", b"`touch pwned`", b";touch pwned;", b"&& touch pwned", b"-rf", b"--help",
-    b"{input}{output}{job}", b"%s%n%d", b"back\\slash", b"*", b"[a-z]?", b"#hash", b"~", b"=",
+    b"{input}{output}{job}", b"%s%n%d", b"back\\slash", b"*", b"[a-z]?", b"#hash", b"~x", b"=",
     b"\xff\xfe not UTF-8 \x80", b"\x01\x02\x1b[31m", "Größe 数据 🙂".encode(), b"...",
     b"a:b", b"|",
 )

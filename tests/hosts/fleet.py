@@ -20,7 +20,13 @@ _REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..
 
 
 def program(service):
-    """Path of a built program: `watcher`, `coordinator`, `executor` or `cli`."""
+    """Path of a program: `watcher`, `coordinator`, `executor` or `cli`.
+
+    CLOSEWRITE_TEST_PROGRAMS names a folder with programs of these names, of another build.
+    """
+    other = os.environ.get("CLOSEWRITE_TEST_PROGRAMS")
+    if other:
+        return os.path.join(other, service)
     name = "closewrite" if service == "cli" else f"closewrite-{service}"
     # Bazel's convenience link leads out of the repository; hosts see the real path as well.
     return os.path.realpath(os.path.join(_REPOSITORY, "bazel-bin", "services", service, name))

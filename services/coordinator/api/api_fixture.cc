@@ -57,6 +57,14 @@ ApiFixture::~ApiFixture() {
 
 absl::Status ApiFixture::Run(
     const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step) {
+  const absl::Status status = RunOnce(step);
+  // The next commit begins when listeners have heard of this one.
+  (void)RunOnce([](Engine&, StoreTransaction&, absl::Time) {});
+  return status;
+}
+
+absl::Status ApiFixture::RunOnce(
+    const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step) {
   std::promise<absl::Status> answer;
   loop_.Submit(
       [&](Engine& engine, StoreTransaction& tx, absl::Time now) {

@@ -1,9 +1,11 @@
 // A coordinator in this process for tests of the API: all services on a real port, a store in
-// memory, a clock that the test moves. Watchers and executors are played by steps in the store loop.
+// memory, a clock that the test moves. Watchers and executors are played by steps in the store
+// loop.
 #ifndef SERVICES_COORDINATOR_API_API_FIXTURE_H_
 #define SERVICES_COORDINATOR_API_API_FIXTURE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,7 +38,7 @@ class ApiFixture : public ::testing::Test {
   ApiFixture();
   ~ApiFixture() override;
 
-  // Runs one step in the loop and waits for its commit.
+  // Runs one step in the loop and waits until it is committed and told.
   absl::Status Run(const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step);
 
   void Apply(const v1::Pipeline& pipeline);
@@ -83,6 +85,7 @@ class ApiFixture : public ::testing::Test {
   std::unique_ptr<v1::FleetService::Stub> fleet_;
 
  private:
+  absl::Status RunOnce(const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step);
   void Record(const FileEvent& event);
   int64_t last_sequence_ = 0;
 };

@@ -21,6 +21,7 @@ inline constexpr size_t kEventBatchRows = 256;
 // An event with the jobs that it made.
 v1::EventRecord ShowEvent(const EventRecord& record, StoreReader& reader);
 
+// An event that was committed just before the call may come too: answers precede the feed.
 class EventWatch : public StreamSource<v1::WatchEventsResponse> {
  public:
   // `store` is not owned. Of one volume, or "" for all.

@@ -22,8 +22,8 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 
 absl::StatusOr<Files> DecodeFiles(const v1::SubmitJobsRequest& request) {
   if (request.files().empty() || request.files_size() > kFilesPerSubmitMax) {
-    return WrongField("files", StrCat("has ", request.files_size(), " files; give 1 to ",
-                                      kFilesPerSubmitMax));
+    return WrongField(
+        "files", StrCat("has ", request.files_size(), " files; give 1 to ", kFilesPerSubmitMax));
   }
   Files files;
   for (int i = 0; i < request.files_size(); ++i) {
@@ -36,8 +36,8 @@ absl::StatusOr<Files> DecodeFiles(const v1::SubmitJobsRequest& request) {
 
 absl::Status CheckReason(const std::string& reason) {
   if (reason.size() <= kCancelReasonBytesMax) return absl::OkStatus();
-  return WrongField("reason", StrCat("has ", reason.size(), " bytes; at most ",
-                                     kCancelReasonBytesMax));
+  return WrongField("reason",
+                    StrCat("has ", reason.size(), " bytes; at most ", kCancelReasonBytesMax));
 }
 
 absl::Status CheckLogRequest(const v1::ReadLogRequest& request) {
@@ -129,7 +129,8 @@ absl::Status JobService::List(const v1::ListJobsRequest& request, v1::ListJobsRe
     // One more than the page tells whether there is a next one.
     for (const Job& job : reader.ListJobs(*filter, JobId{*before}, page->rows + 1)) {
       if (fill.full()) {
-        response->set_next_page_token(NextPageToken(scope, StrCat(response->jobs().rbegin()->id())));
+        response->set_next_page_token(
+            NextPageToken(scope, StrCat(response->jobs().rbegin()->id())));
         break;
       }
       *response->add_jobs() = ShowJob(job, fleet, reader, now);
@@ -157,9 +158,8 @@ grpc::ServerUnaryReactor* JobService::CancelJobs(grpc::CallbackServerContext* co
   if (absl::Status s = CheckReason(request->reason()); !s.ok()) return Answer(context, s);
   return AnswerOnce<v1::CancelJobsResponse>(
       loop_, context, "CancelJobs", request->request_id(), response,
-      [ids = *std::move(ids), reason = request->reason()](Engine& engine, StoreTransaction& tx,
-                                                          absl::Time now,
-                                                          v1::CancelJobsResponse* answer) {
+      [ids = *std::move(ids), reason = request->reason()](
+          Engine& engine, StoreTransaction& tx, absl::Time now, v1::CancelJobsResponse* answer) {
         if (absl::Status s = CheckJobsExist(ids, tx); !s.ok()) return s;
         absl::StatusOr<std::vector<Job>> jobs = engine.desk().CancelJobs(tx, ids, reason, now);
         if (jobs.ok()) AddJobs(*jobs, engine, tx, now, answer);
@@ -174,9 +174,8 @@ grpc::ServerUnaryReactor* JobService::RetryJobs(grpc::CallbackServerContext* con
   if (!ids.ok()) return Answer(context, ids.status());
   return AnswerOnce<v1::RetryJobsResponse>(
       loop_, context, "RetryJobs", request->request_id(), response,
-      [ids = *std::move(ids), redrive = request->redrive()](Engine& engine, StoreTransaction& tx,
-                                                            absl::Time now,
-                                                            v1::RetryJobsResponse* answer) {
+      [ids = *std::move(ids), redrive = request->redrive()](
+          Engine& engine, StoreTransaction& tx, absl::Time now, v1::RetryJobsResponse* answer) {
         if (absl::Status s = CheckJobsExist(ids, tx); !s.ok()) return s;
         absl::StatusOr<std::vector<Job>> jobs = engine.desk().RetryJobs(tx, ids, redrive, now);
         if (jobs.ok()) AddJobs(*jobs, engine, tx, now, answer);

@@ -38,8 +38,8 @@ class JobService : public v1::JobService::CallbackService {
   grpc::ServerUnaryReactor* RetryJobs(grpc::CallbackServerContext* context,
                                       const v1::RetryJobsRequest* request,
                                       v1::RetryJobsResponse* response) override;
-  grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(grpc::CallbackServerContext* context,
-                                                         const v1::ReadLogRequest* request) override;
+  grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(
+      grpc::CallbackServerContext* context, const v1::ReadLogRequest* request) override;
   grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context,
                                     const v1::ExplainRequest* request,
                                     v1::ExplainResponse* response) override;

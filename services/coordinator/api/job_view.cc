@@ -29,8 +29,8 @@ Fleet CopyFleet(StoreLoop& loop) {
 }
 
 v1::Job ShowJob(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
-  return ToProto(job, fleet.FindPipeline(job.pipeline).get(),
-                 WhyWaiting(job, fleet, reader, now), FindProgress(job, fleet));
+  return ToProto(job, fleet.FindPipeline(job.pipeline).get(), WhyWaiting(job, fleet, reader, now),
+                 FindProgress(job, fleet));
 }
 
 v1::GetJobResponse ShowWhole(const Job& job, const Fleet& fleet, StoreReader& reader,
@@ -52,10 +52,9 @@ absl::Status NoSuchJob(JobId id) {
 absl::Status NoSuchPipeline(const std::string& name, const Fleet& fleet) {
   std::vector<std::string> names;
   for (const auto& [known, pipeline] : fleet.pipelines) names.push_back(known);
-  return WithReason(
-      absl::NotFoundError(
-          StrCat("there is no pipeline \"", Display(name), "\": ", SuggestNearest(name, names))),
-      "PIPELINE_NOT_FOUND", {{"pipeline", name}, {"nearest", Nearest(name, names)}});
+  return WithReason(absl::NotFoundError(StrCat("there is no pipeline \"", Display(name),
+                                               "\": ", SuggestNearest(name, names))),
+                    "PIPELINE_NOT_FOUND", {{"pipeline", name}, {"nearest", Nearest(name, names)}});
 }
 
 absl::StatusOr<JobFilter> DecodeJobFilter(const v1::JobFilter& filter) {

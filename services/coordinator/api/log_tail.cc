@@ -11,9 +11,7 @@ LogTail::LogTail(int64_t lines, int64_t length, int64_t piece_bytes_max)
       unread_(length),
       done_(length == 0) {}
 
-int64_t LogTail::piece_offset() const {
-  return std::max<int64_t>(0, unread_ - piece_bytes_max_);
-}
+int64_t LogTail::piece_offset() const { return std::max<int64_t>(0, unread_ - piece_bytes_max_); }
 
 void LogTail::Feed(std::string_view piece) {
   const int64_t offset = unread_ - static_cast<int64_t>(piece.size());

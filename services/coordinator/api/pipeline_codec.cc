@@ -32,8 +32,7 @@ class Decoder {
     if (definition_.has_publish()) DecodePublish(definition_.publish());
     DecodeRetry(definition_.mutable_retry());
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
-    pipeline_.priority =
-        Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
+    pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.definition = Serialize();
     return std::move(pipeline_);
   }
@@ -153,8 +152,8 @@ void Decoder::DecodeRun(v1::Run* run) {
   if (!run->has_visible_within()) {
     *run->mutable_visible_within() = ToProto(pipeline_.visible_within);
   }
-  pipeline_.visible_within = Range("run.visible_within", run->visible_within(),
-                                   absl::ZeroDuration(), kVisibleWithinMax);
+  pipeline_.visible_within =
+      Range("run.visible_within", run->visible_within(), absl::ZeroDuration(), kVisibleWithinMax);
   if (!run->has_kill_after()) *run->mutable_kill_after() = ToProto(pipeline_.kill_after);
   pipeline_.kill_after =
       Range("run.kill_after", run->kill_after(), absl::ZeroDuration(), kKillAfterMax);
@@ -165,8 +164,8 @@ void Decoder::DecodeCommand(const v1::Run& run) {
     Wrong("run.command", "is empty; give the program and its arguments as a list");
   }
   if (run.command_size() > kCommandArgumentsMax) {
-    Wrong("run.command", StrCat("has ", run.command_size(), " arguments; at most ",
-                                kCommandArgumentsMax));
+    Wrong("run.command",
+          StrCat("has ", run.command_size(), " arguments; at most ", kCommandArgumentsMax));
     return;
   }
   size_t bytes = 0;
@@ -220,8 +219,7 @@ void Decoder::DecodePublish(const v1::Publish& publish) {
 
 void Decoder::DecodeRetry(v1::Retry* retry) {
   RetryPolicy& policy = pipeline_.retry;
-  policy.attempts =
-      Number("retry.attempts", retry->attempts(), policy.attempts, 1, kAttemptsMax);
+  policy.attempts = Number("retry.attempts", retry->attempts(), policy.attempts, 1, kAttemptsMax);
   policy.crash_attempts = Number("retry.crash_attempts", retry->crash_attempts(),
                                  policy.crash_attempts, 1, kAttemptsMax);
   retry->set_attempts(policy.attempts);

@@ -1,5 +1,5 @@
-// Pipelines: v1::Pipeline <-> the core's Pipeline. Everything that can be wrong with a definition is
-// found here, before anything is kept.
+// Pipelines: v1::Pipeline <-> the core's Pipeline. Everything that can be wrong with a definition
+// is found here, before anything is kept.
 #ifndef SERVICES_COORDINATOR_API_PIPELINE_CODEC_H_
 #define SERVICES_COORDINATOR_API_PIPELINE_CODEC_H_
 

@@ -77,8 +77,7 @@ v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& 
   shown.set_pipeline(pipeline.name);
   shown.set_matches(verdict.matches);
   const bool rename = verdict.matches && pipeline.when == When::kRename;
-  shown.set_message(
-      StrCat(verdict.message, rename ? "; only if it is renamed into place" : ""));
+  shown.set_message(StrCat(verdict.message, rename ? "; only if it is renamed into place" : ""));
   return shown;
 }
 
@@ -92,9 +91,9 @@ grpc::ServerUnaryReactor* PipelineService::ApplyPipelines(grpc::CallbackServerCo
   const bool dry_run = request->dry_run();
   return AnswerOnce<v1::ApplyPipelinesResponse>(
       loop_, context, dry_run ? "" : "ApplyPipelines", request->request_id(), response,
-      [pipelines = *std::move(pipelines), dry_run](
-          Engine& engine, StoreTransaction& tx, absl::Time now,
-          v1::ApplyPipelinesResponse* answer) {
+      [pipelines = *std::move(pipelines), dry_run](Engine& engine, StoreTransaction& tx,
+                                                   absl::Time now,
+                                                   v1::ApplyPipelinesResponse* answer) {
         absl::StatusOr<std::vector<ApplyEffect>> effects =
             engine.desk().ApplyPipelines(tx, pipelines, dry_run, now);
         if (!effects.ok()) return effects.status();
@@ -165,8 +164,8 @@ grpc::ServerUnaryReactor* PipelineService::TestPipelines(grpc::CallbackServerCon
 absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
                                    v1::TestPipelinesResponse* response) {
   if (request.files_size() > kFilesPerTestMax) {
-    return WrongField("files", StrCat("has ", request.files_size(), " files; at most ",
-                                      kFilesPerTestMax));
+    return WrongField("files",
+                      StrCat("has ", request.files_size(), " files; at most ", kFilesPerTestMax));
   }
   for (int i = 0; i < request.files_size(); ++i) {
     absl::Status s = CheckFile(StrCat("files[", i, "]"), request.files(i));

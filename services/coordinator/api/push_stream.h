@@ -59,8 +59,8 @@ class PushStream : public grpc::ServerWriteReactor<Response>, public PumpedStrea
       stream->End(s);
       return stream.get();
     }
-    stream->subscription_ = stream->feed_.Subscribe(
-        [weak = std::weak_ptr<PushStream>(stream)](const Effects& effects) {
+    stream->subscription_ =
+        stream->feed_.Subscribe([weak = std::weak_ptr<PushStream>(stream)](const Effects& effects) {
           std::shared_ptr<PushStream> live = weak.lock();
           if (live != nullptr && live->source_->OnChange(effects)) live->pump_.Wake(live.get());
         });

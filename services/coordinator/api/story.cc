@@ -69,14 +69,14 @@ void Story::SayNow(const char* topic, std::string text) {
 
 void Story::TellFile(const std::string& volume, const std::string& path) {
   std::vector<EventRecord> events = reader_.ListEvents(volume, path, 0, kStoryEventsMax + 1);
-  std::vector<Job> jobs = reader_.ListJobs(
-      JobFilter{.input_volume = volume, .input_path = path}, JobId{}, kStoryJobsMax + 1);
+  std::vector<Job> jobs = reader_.ListJobs(JobFilter{.input_volume = volume, .input_path = path},
+                                           JobId{}, kStoryJobsMax + 1);
   const auto cut = [&](auto& list, int64_t max, const char* what) {
     if (static_cast<int64_t>(list.size()) > max) {
       list.resize(max);
-      first_lines_.push_back(Line(absl::InfinitePast(), "LEFT_OUT",
-                                  StrCat("older ", what, " than the newest ", max,
-                                         " are left out")));
+      first_lines_.push_back(
+          Line(absl::InfinitePast(), "LEFT_OUT",
+               StrCat("older ", what, " than the newest ", max, " are left out")));
     }
     std::reverse(list.begin(), list.end());
   };
@@ -270,11 +270,12 @@ void Story::TellNeverSeen(const std::string& volume, const std::string& path) {
            StrCat("pipeline ", name, ": ", verdict.message));
   }
   const Watcher* watcher = WatcherOf(fleet_, volume);
-  SayNow("NOT_SEEN",
-         StrCat("nothing was seen of ", FileWords(volume, path),
-                "; a file is announced once it is closed after writing or renamed into place below ",
-                watcher == nullptr ? "the root of its volume"
-                                   : Display(ReportOf(*watcher, volume).root)));
+  SayNow(
+      "NOT_SEEN",
+      StrCat("nothing was seen of ", FileWords(volume, path),
+             "; a file is announced once it is closed after writing or renamed into place below ",
+             watcher == nullptr ? "the root of its volume"
+                                : Display(ReportOf(*watcher, volume).root)));
 }
 
 }  // namespace closewrite

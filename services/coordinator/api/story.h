@@ -25,9 +25,9 @@ inline constexpr int kStoryOutputsMax = 20;
 inline constexpr size_t kStoryLogLines = 5;
 inline constexpr int64_t kStoryLogBytesMax = 4 << 10;
 
-// Topics: SEEN, MATCHED, NOT_MATCHED, JOB, ATTEMPT, LOG, OUTPUT, in the order of what happened; then
-// what is true now: WAITING, RUNNING, WATCHER, NOT_SEEN; LEFT_OUT where a limit cut something off.
-// Used once, by one thread.
+// Topics: SEEN, MATCHED, NOT_MATCHED, JOB, ATTEMPT, LOG, OUTPUT, in the order of what happened;
+// then what is true now: WAITING, RUNNING, WATCHER, NOT_SEEN; LEFT_OUT where a limit cut something
+// off. Used once, by one thread.
 class Story {
  public:
   // Neither is owned.

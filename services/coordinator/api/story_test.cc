@@ -12,13 +12,23 @@ namespace {
 
 class StoryTest : public ApiFixture {
  protected:
+  // At most 96 columns, broken at blanks.
+  static std::string Folded(std::string line) {
+    std::string folded;
+    while (line.size() > 96) {
+      const size_t blank = line.rfind(' ', 96);
+      StrAppend(&folded, line.substr(0, blank), "\n");
+      line = StrCat("    ", line.substr(blank + 1));
+    }
+    return StrCat(folded, line, "\n");
+  }
   // One line each: seconds since the start of the test (or `now`), topic, text.
   static std::string Text(const v1::ExplainResponse& story) {
     std::string text = "\n";
     for (const v1::StoryLine& line : story.lines()) {
-      StrAppend(&text,
-                line.has_at() ? StrCat("+", line.at().seconds() - kTestStartSeconds) : "now", " ",
-                line.topic(), " ", line.text(), "\n");
+      const std::string when =
+          line.has_at() ? StrCat("+", line.at().seconds() - kTestStartSeconds) : "now";
+      text += Folded(StrCat(when, " ", line.topic(), " ", line.text()));
     }
     return text;
   }
@@ -66,12 +76,14 @@ TEST_F(StoryTest, TellsAFileFromItsEventToItsResult) {
   ReportEnd(session, second, Outcome::kSucceeded, 0, {{"in/a b.csv", 12, std::string(32, '\x5a')}});
   Publish(second);
   const std::string kStory = R"(
-+1 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime 2026-11-22T10:55:01.000000000Z
++1 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime
+    2026-11-22T10:55:01.000000000Z
 +1 MATCHED pipeline enrich: **/*.csv matches
 +1 NOT_MATCHED pipeline other: it ignores in/*
 +1 NOT_MATCHED 1 pipeline watches other volumes
 +1 JOB job 1 of pipeline enrich was made for unenriched:in/a b.csv
-+1 ATTEMPT attempt 1 of job 1 (token 1) on executor e1 at vm-c, pid 4711: exit 3 after 1.5s: exit 3
++1 ATTEMPT attempt 1 of job 1 (token 1) on executor e1 at vm-c, pid 4711: exit 3 after 1.5s:
+    exit 3
 now LOG 2
 now LOG 3
 now LOG 4
@@ -79,7 +91,8 @@ now LOG 5
 now LOG no such\tregion
 +5 ATTEMPT attempt 2 of job 1 (token 2) on executor e1 at vm-c, pid 4712: exit 0 after 2s
 +7 JOB job 1 is SUCCEEDED, 6s after it was made
-+7 OUTPUT enriched:in/a b.csv, 12 bytes, sha256 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
++7 OUTPUT enriched:in/a b.csv, 12 bytes, sha256
+    5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
 )";
   EXPECT_EQ(ExplainFile("unenriched", "in/a b.csv"), kStory);
   ASSERT_EQ(story_.jobs_size(), 1);
@@ -91,7 +104,8 @@ TEST_F(StoryTest, TellsWhyAJobWaits) {
   Apply(TestPipeline("enrich"));
   Announce("a.csv");
   EXPECT_EQ(ExplainJob(1), R"(
-+0 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime 2026-11-22T10:55:00.000000000Z
++0 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime
+    2026-11-22T10:55:00.000000000Z
 +0 MATCHED pipeline enrich: **/*.csv matches
 +0 JOB job 1 of pipeline enrich was made for unenriched:a.csv
 now WAITING job 1 is AVAILABLE: no executor is connected
@@ -101,10 +115,9 @@ now WAITING job 1 is AVAILABLE: no executor is connected
   ASSERT_TRUE(Run([](Engine& engine, StoreTransaction&, absl::Time) {
                 engine.DisconnectWatcher("vm-b");
               }).ok());
-  Report({.session = session,
-          .running = {{.lease = {JobId{1}, FencingToken{1}},
-                       .pid = 9,
-                       .progress = {3, 9, "rows"}}}});
+  Report(
+      {.session = session,
+       .running = {{.lease = {JobId{1}, FencingToken{1}}, .pid = 9, .progress = {3, 9, "rows"}}}});
   clock_.Advance(absl::Seconds(2));
   const std::string text = ExplainJob(1);
   EXPECT_NE(text.find("now RUNNING job 1 is RUNNING on executor e1 at vm-c, 3 of 9 rows\n"),
@@ -120,15 +133,19 @@ now WAITING job 1 is AVAILABLE: no executor is connected
 
 TEST_F(StoryTest, TellsWhoWouldSeeAFileThatWasNeverSeen) {
   EXPECT_EQ(ExplainFile("unenriched", "a.csv"), R"(
-now NOT_SEEN nothing was seen of unenriched:a.csv; a file is announced once it is closed after writing or renamed into place below the root of its volume
-now WATCHER no watcher has called itself the home of volume unenriched since the coordinator started; none is known
+now NOT_SEEN nothing was seen of unenriched:a.csv; a file is announced once it is closed after
+    writing or renamed into place below the root of its volume
+now WATCHER no watcher has called itself the home of volume unenriched since the coordinator
+    started; none is known
 )");
   ConnectWatcher();
   Apply(TestPipeline("enrich"));
   EXPECT_EQ(ExplainFile("unenriched", "a.txt"), R"(
 now NOT_MATCHED pipeline enrich: the name matches none of: **/*.csv
-now NOT_SEEN nothing was seen of unenriched:a.txt; a file is announced once it is closed after writing or renamed into place below /srv/unenriched
-now WATCHER volume unenriched has its home on vm-b, below /srv/unenriched, and is LIVE; its watcher is connected
+now NOT_SEEN nothing was seen of unenriched:a.txt; a file is announced once it is closed after
+    writing or renamed into place below /srv/unenriched
+now WATCHER volume unenriched has its home on vm-b, below /srv/unenriched, and is LIVE; its
+    watcher is connected
 )");
   EXPECT_NE(ExplainFile("unenrichd", "a.csv").find("did you mean \"unenriched\"?"),
             std::string::npos);
@@ -141,10 +158,11 @@ TEST_F(StoryTest, TellsWhyAMatchingFileHasNoJob) {
             std::string::npos);
   clock_.Advance(absl::Seconds(1));
   Apply(TestPipeline("enrich"));
-  EXPECT_NE(ExplainFile("unenriched", "a.csv")
-                .find("MATCHED pipeline enrich: **/*.csv matches, but it was applied at "
-                      "2026-11-22T10:55:01.000Z, after that: `closewrite submit` makes a job of it"),
-            std::string::npos);
+  EXPECT_NE(
+      ExplainFile("unenriched", "a.csv")
+          .find("MATCHED pipeline enrich: **/*.csv matches, but it was applied at "
+                "2026-11-22T10:55:01.000Z, after that: `closewrite submit` makes a job of it"),
+      std::string::npos);
 }
 
 TEST_F(StoryTest, TellsThatAFileWasRemovedBelowTheVerdictsOfItsVersion) {
@@ -154,7 +172,8 @@ TEST_F(StoryTest, TellsThatAFileWasRemovedBelowTheVerdictsOfItsVersion) {
   clock_.Advance(absl::Seconds(1));
   Remove("a.csv");
   EXPECT_EQ(ExplainFile("unenriched", "a.csv"), R"(
-+0 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime 2026-11-22T10:55:00.000000000Z
++0 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime
+    2026-11-22T10:55:00.000000000Z
 +0 MATCHED pipeline enrich: **/*.csv matches
 +0 JOB job 1 of pipeline enrich was made for unenriched:a.csv
 +1 SEEN DELETE on vm-b by a rescan: 100 bytes, inode 7, mtime 1970-01-01T00:00:00.000000000Z

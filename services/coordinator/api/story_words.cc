@@ -27,7 +27,8 @@ std::string LowerWords(std::string_view word) {
 
 std::string SignalWords(int signal) {
   const char* name = sigabbrev_np(signal);
-  return name == nullptr ? StrCat("signal ", signal) : StrCat("signal ", signal, " (SIG", name, ")");
+  return name == nullptr ? StrCat("signal ", signal)
+                         : StrCat("signal ", signal, " (SIG", name, ")");
 }
 
 std::string OutcomeWords(const Attempt& attempt) {
@@ -40,9 +41,9 @@ std::string OutcomeWords(const Attempt& attempt) {
       return attempt.pid == 0 && attempt.exit_code == 0 ? "failed"
                                                         : StrCat("exit ", attempt.exit_code);
     default:
-      return LowerWords(Word(
-          v1::AttemptOutcome_Name(static_cast<v1::AttemptOutcome>(attempt.outcome)),
-          "ATTEMPT_OUTCOME_"));
+      return LowerWords(
+          Word(v1::AttemptOutcome_Name(static_cast<v1::AttemptOutcome>(attempt.outcome)),
+               "ATTEMPT_OUTCOME_"));
   }
 }
 
@@ -67,8 +68,8 @@ std::string EventWords(const EventRecord& record) {
       record.host, event.source == EventSource::kRescan ? " by a rescan" : " by inotify");
   if (event.evidence != Evidence::kNone) {
     StrAppend(&words, ", ",
-              LowerWords(Word(v1::Evidence_Name(static_cast<v1::Evidence>(event.evidence)),
-                              "EVIDENCE_")));
+              LowerWords(
+                  Word(v1::Evidence_Name(static_cast<v1::Evidence>(event.evidence)), "EVIDENCE_")));
   }
   const absl::Time mtime = absl::FromUnixNanos(event.file.mtime_ns);
   StrAppend(&words, ": ", event.file.size, " bytes, inode ", event.file.inode, ", mtime ",
@@ -81,9 +82,8 @@ std::string EventWords(const EventRecord& record) {
 }
 
 std::string AttemptWords(const Attempt& attempt, absl::Time now) {
-  std::string words =
-      attempt.number > 0 ? StrCat("attempt ", attempt.number)
-                         : std::string("an attempt that does not count");
+  std::string words = attempt.number > 0 ? StrCat("attempt ", attempt.number)
+                                         : std::string("an attempt that does not count");
   StrAppend(&words, " of job ", attempt.job.value, " (token ", attempt.token.value,
             ") on executor ", attempt.executor, " at ", attempt.host);
   if (attempt.pid != 0) StrAppend(&words, ", pid ", attempt.pid);

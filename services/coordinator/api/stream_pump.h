@@ -1,5 +1,5 @@
-// One thread that fills the open streams of a service, so that the store loop, which notices changes,
-// never has to read or to write for a reader.
+// One thread that fills the open streams of a service, so that the store loop, which notices
+// changes, never has to read or to write for a reader.
 #ifndef SERVICES_COORDINATOR_API_STREAM_PUMP_H_
 #define SERVICES_COORDINATOR_API_STREAM_PUMP_H_
 
@@ -28,8 +28,8 @@ class PumpedStream {
   virtual void End(const absl::Status& status) = 0;
 };
 
-// Thread-safe. The first stream starts the thread. Lock order: a stream may call Wake while it holds
-// locks of its own; the pump calls streams without holding any.
+// Thread-safe. The first stream starts the thread. Lock order: a stream may call Wake while it
+// holds locks of its own; the pump calls streams without holding any.
 class StreamPump {
  public:
   StreamPump() = default;
