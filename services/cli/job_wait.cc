@@ -58,6 +58,8 @@ class JobWait {
         [&](grpc::ClientContext* context) { return client.jobs().WatchJobs(context, request); },
         [&](const v1::WatchJobsResponse& response) {
           if (response.has_job() && See(response.job())) --left;
+          live_ = live_ || response.snapshot_complete();
+          if (live_) Draw();
           return left > 0;
         });
   }
@@ -67,13 +69,18 @@ class JobWait {
     latest_[job.id()] = job;
     const bool finished = IsFinal(job) && finished_.emplace(job.id(), job).second;
     if (finished) PrintFinished(job);
+    return finished;
+  }
+
+  // Many jobs: how many are finished. One job: what its command says about itself.
+  void Draw() {
     if (job_ids_.size() > 1) {
       bar_.Update(static_cast<int64_t>(finished_.size()), static_cast<int64_t>(job_ids_.size()),
                   invocation_.now());
-    } else if (job.progress().total() > 0 && !finished) {
-      bar_.Update(job.progress().done(), job.progress().total(), invocation_.now());
+      return;
     }
-    return finished;
+    const v1::Progress& progress = latest_[job_ids_.front()].progress();
+    if (progress.total() > 0) bar_.Update(progress.done(), progress.total(), invocation_.now());
   }
 
   void PrintFinished(const v1::Job& job) {
@@ -195,6 +202,7 @@ class JobWait {
   Invocation& invocation_;
   const JobWaitOptions options_;
   const std::vector<int64_t> job_ids_;
+  bool live_ = false;  // jobs that were finished before the wait say nothing about its speed
   std::map<int64_t, v1::Job> latest_;
   std::map<int64_t, v1::Job> finished_;  // as they were when they became final
   ProgressBar bar_;

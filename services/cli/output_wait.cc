@@ -32,6 +32,8 @@ class OutputWait {
         [&](grpc::ClientContext* context) { return client.jobs().WatchJobs(context, request); },
         [&](const v1::WatchJobsResponse& response) {
           if (response.has_job()) See(response.job());
+          live_ = live_ || response.snapshot_complete();
+          if (live_) bar_.Update(Count(), options_.count, invocation_.now());
           return Count() < options_.count;
         });
     bar_.Clear();
@@ -61,7 +63,6 @@ class OutputWait {
     if (job.state() == v1::JOB_STATE_SUCCEEDED) {
       for (const v1::OutputFile& file : job.outputs()) SeeFile(job, file);
     }
-    bar_.Update(Count(), options_.count, invocation_.now());
   }
 
   void SeeFile(const v1::Job& job, const v1::OutputFile& file) {
@@ -80,6 +81,7 @@ class OutputWait {
   Invocation& invocation_;
   const OutputWaitOptions options_;
   const Glob glob_;
+  bool live_ = false;  // what was there before the wait says nothing about its speed
   std::set<std::string> seen_;
   std::set<int64_t> failed_;
   ProgressBar bar_;

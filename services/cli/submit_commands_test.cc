@@ -183,10 +183,29 @@ TEST_F(SubmitCommandsTest, WaitForFilesTimesOut) {
 
 TEST_F(SubmitCommandsTest, WaitDrawsABarOnATerminalOnly) {
   coordinator_.PutJob(Succeeded(1, "a.csv"));
-  coordinator_.PutJob(Succeeded(2, "b.csv"));
+  for (const bool terminal : {true, false}) {
+    coordinator_.PutJob(MakeJob(2, v1::JOB_STATE_RUNNING, "b.csv"));
+    surroundings_.terminal = terminal;
+    const auto run = Begin({"wait", "1", "2"});
+    coordinator_.AwaitStreams(terminal ? 1 : 2);
+    if (terminal) run->err().Await("1/2 jobs");
+    coordinator_.PutJob(Succeeded(2, "b.csv"));
+    EXPECT_EQ(run->Finish(), 0);
+    EXPECT_EQ(absl::StrContains(run->err().text(), "2/2 jobs"), terminal);
+  }
+}
+
+TEST_F(SubmitCommandsTest, WaitForOneJobDrawsItsOwnProgress) {
+  v1::Job job = MakeJob(1, v1::JOB_STATE_RUNNING, "a.csv");
+  job.mutable_progress()->set_done(40);
+  job.mutable_progress()->set_total(100);
+  coordinator_.PutJob(job);
   surroundings_.terminal = true;
-  EXPECT_TRUE(absl::StrContains(Run({"wait", "1", "2"}).err, "2/2 jobs"));
-  EXPECT_FALSE(absl::StrContains(Run({"wait", "1"}).err, "1/1"));
+  const auto run = Begin({"wait", "1"});
+  run->err().Await("40/100");
+  coordinator_.PutJob(Succeeded(1, "a.csv"));
+  EXPECT_EQ(run->Finish(), 0);
+  EXPECT_TRUE(absl::StrContains(run->err().text(), "40/100"));
 }
 
 TEST_F(SubmitCommandsTest, WaitRefusesUnclearQuestions) {

@@ -9,7 +9,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -21,6 +20,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
+#include "services/config/duration.h"
 #include "services/config/enum_name.h"
 #include "services/config/nearest.h"
 #include "services/log/str_cat.h"
@@ -42,9 +42,6 @@ constexpr int kYamlDepthMax = 32;
 constexpr int64_t kYamlNodesMax = 250'000;
 // Of what a message quotes from a file.
 constexpr size_t kQuoteBytesMax = 80;
-// google.protobuf.Duration ends at about 10,000 years.
-constexpr int64_t kDurationSecondsMax = 315'576'000'000;
-constexpr std::string_view kDurationRule = "write a number and a unit, such as 100ms, 2s, 5m, 1h, 2d";
 
 std::string Quote(std::string_view text) {
   const bool cut = text.size() > kQuoteBytesMax;
@@ -195,8 +192,8 @@ absl::Status Walker::Count(const YAML::Node& node, int depth) {
 absl::StatusOr<std::string> Walker::Key(const YAML::Node& key, const std::string& path,
                                         std::map<std::string, int>* lines_seen) const {
   if (!key.IsScalar()) {
-    return Error(key.Mark(), StrCat("expected a key", In(path), ", not ", Kind(key),
-                                    "; write `name: value`"));
+    return Error(key.Mark(),
+                 StrCat("expected a key", In(path), ", not ", Kind(key), "; write `name: value`"));
   }
   const std::string& name = key.Scalar();
   const auto [seen, is_new] = lines_seen->emplace(name, key.Mark().line + 1);
@@ -210,8 +207,9 @@ absl::StatusOr<json> Walker::Message(const Descriptor& type, const YAML::Node& n
   const absl::Status counted = Count(node, depth);
   if (!counted.ok()) return counted;
   if (!node.IsMap()) {
-    return Error(node.Mark(), StrCat(path, path.empty() ? "" : ": ", "expected keys and values, not ",
-                                     Kind(node), "; known are ", absl::StrJoin(FieldNames(type), ", ")));
+    return Error(node.Mark(),
+                 StrCat(path, path.empty() ? "" : ": ", "expected keys and values, not ",
+                        Kind(node), "; known are ", absl::StrJoin(FieldNames(type), ", ")));
   }
   json out = json::object();
   std::map<std::string, int> lines_seen;
@@ -226,7 +224,8 @@ absl::StatusOr<json> Walker::Message(const Descriptor& type, const YAML::Node& n
     const std::string below = Below(path, *name);
     if (entry.second.IsNull() && (field->is_repeated() || !IsScalarInYaml(*field))) continue;
     if (entry.second.IsNull()) {
-      return Error(entry.first.Mark(), StrCat(below, " has no value; give it one, or remove the line"));
+      return Error(entry.first.Mark(),
+                   StrCat(below, " has no value; give it one, or remove the line"));
     }
     auto value = Field(*field, entry.second, below, depth + 1);
     if (!value.ok()) return value;
@@ -247,9 +246,9 @@ absl::StatusOr<json> Walker::List(const FieldDescriptor& field, const YAML::Node
   const absl::Status counted = Count(node, depth);
   if (!counted.ok()) return counted;
   if (node.IsScalar()) {
-    return Error(node.Mark(), StrCat(path, ": expected a list, not ", Kind(node), "; write ",
-                                     path.substr(path.rfind('.') + 1), ": [",
-                                     Quote(node.Scalar()), "]"));
+    return Error(node.Mark(),
+                 StrCat(path, ": expected a list, not ", Kind(node), "; write ",
+                        path.substr(path.rfind('.') + 1), ": [", Quote(node.Scalar()), "]"));
   }
   if (!node.IsSequence()) {
     return Error(node.Mark(), StrCat(path, ": expected a list, not ", Kind(node),
@@ -309,8 +308,8 @@ absl::Status JsonToMessage(std::string_view origin, const json& value,
                            google::protobuf::Message* message) {
   const auto parsed = google::protobuf::util::JsonStringToMessage(value.dump(), message);
   if (parsed.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat(
-      Display(origin), ": ", Display(parsed.message().ToString()), "; correct that value"));
+  return absl::InvalidArgumentError(
+      StrCat(Display(origin), ": ", Display(parsed.message().ToString()), "; correct that value"));
 }
 
 // Notes where a document starts, and nothing else.
@@ -362,34 +361,6 @@ int LineThatIsNotUtf8(std::string_view text) {
     ++line;
   }
   return line;
-}
-
-// Digits with at most one point, as a multiple of `unit`. Digits past the ninth after the point are
-// below a nanosecond for all units up to a second, and are dropped.
-std::optional<absl::Duration> Multiple(std::string_view digits, absl::Duration unit) {
-  const size_t point = std::min(digits.find('.'), digits.size());
-  const std::string_view whole = digits.substr(0, point);
-  std::string_view fraction = point < digits.size() ? digits.substr(point + 1) : "";
-  if (digits.empty() || digits == "." || fraction.find('.') != std::string_view::npos) return {};
-  fraction = fraction.substr(0, 9);
-  int64_t count = 0;
-  int64_t part = 0;
-  if (!whole.empty() && !absl::SimpleAtoi(ToAbsl(whole), &count)) return {};
-  if (!fraction.empty() && !absl::SimpleAtoi(ToAbsl(fraction), &part)) return {};
-  int64_t scale = 1;
-  for (size_t i = 0; i < fraction.size(); ++i) scale *= 10;
-  return count * unit + part * unit / scale;
-}
-
-std::optional<absl::Duration> Unit(std::string_view name) {
-  if (name == "ns") return absl::Nanoseconds(1);
-  if (name == "us") return absl::Microseconds(1);
-  if (name == "ms") return absl::Milliseconds(1);
-  if (name == "s") return absl::Seconds(1);
-  if (name == "m" || name == "min") return absl::Minutes(1);
-  if (name == "h") return absl::Hours(1);
-  if (name == "d") return absl::Hours(24);
-  return {};
 }
 
 absl::StatusOr<json> TextToJson(const FieldDescriptor& field, std::string_view text) {
@@ -450,45 +421,6 @@ absl::Status LoadYaml(const std::string& file, google::protobuf::Message* messag
   return ParseYaml(file, text, message);
 }
 
-absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
-  const auto refuse = [&](std::string_view why) {
-    return absl::InvalidArgumentError(
-        StrCat(Quote(text), " is not a duration", why, "; ", kDurationRule));
-  };
-  if (text == "0") return absl::ZeroDuration();
-  if (!text.empty() && text[0] == '-') return refuse(" that can be waited for: it is negative");
-  absl::Duration sum;
-  std::string_view rest = text;
-  if (rest.empty()) return refuse("");
-  while (!rest.empty()) {
-    const size_t digits = std::min(rest.find_first_not_of("0123456789."), rest.size());
-    const size_t end = std::min(rest.find_first_of("0123456789.", digits), rest.size());
-    if (digits == rest.size()) return refuse(": it has no unit");
-    const auto unit = Unit(rest.substr(digits, end - digits));
-    if (!unit) return refuse(StrCat(": unit ", Quote(rest.substr(digits, end - digits))));
-    const auto part = Multiple(rest.substr(0, digits), *unit);
-    if (!part) return refuse("");
-    sum += *part;
-    rest.remove_prefix(end);
-  }
-  if (sum > absl::Seconds(kDurationSecondsMax)) return refuse(": it is over 10,000 years");
-  return sum;
-}
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  const absl::Duration max = absl::Seconds(kDurationSecondsMax);
-  duration = std::clamp(duration, -max, max);
-  google::protobuf::Duration proto;
-  absl::Duration rest;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-  return proto;
-}
-
 absl::Status SetField(std::string_view origin, std::string_view name, std::string_view value,
                       google::protobuf::Message* message) {
   const auto refuse = [&](std::string_view why) {
@@ -497,8 +429,8 @@ absl::Status SetField(std::string_view origin, std::string_view name, std::strin
   const Descriptor& type = *message->GetDescriptor();
   const FieldDescriptor* field = type.FindFieldByName(std::string(name));
   if (field == nullptr) {
-    return refuse(StrCat("unknown field ", Quote(name), "; ",
-                         SuggestNearest(name, FieldNames(type))));
+    return refuse(
+        StrCat("unknown field ", Quote(name), "; ", SuggestNearest(name, FieldNames(type))));
   }
   if (!IsScalarInYaml(*field)) {
     return refuse(StrCat(Quote(name), " is not a single value; set it in the configuration file"));

@@ -6,10 +6,8 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/message.h"
+#include "services/config/duration.h"
 #include "services/config/nearest.h"
 
 namespace closewrite {
@@ -30,13 +28,6 @@ absl::Status ParseYaml(std::string_view file, std::string_view text,
 
 // Reads a file and parses it. NOT_FOUND and PERMISSION_DENIED name the file.
 absl::Status LoadYaml(const std::string& file, google::protobuf::Message* message);
-
-// `100ms`, `2s`, `1.5h`; not negative. INVALID_ARGUMENT says what is accepted.
-absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
-
-// Field <-> value.
-absl::Duration FromProto(const google::protobuf::Duration& duration);
-google::protobuf::Duration ToProto(absl::Duration duration);
 
 // Overrides a scalar top-level field by name with text as YAML would have it (flags and environment
 // use this).

@@ -13,12 +13,18 @@ TEST(NearestTest, Table) {
   const struct {
     std::string word, nearest;
   } kCases[] = {
-      {"setle", "settle"},     {"settel", "settle"},
-      {"SETTLE", "settle"},    {"listne", "listen"},
-      {"hots", "host"},        {"onNewVersion", "on_new_version"},
-      {"no", "on"},            {"completely_different", ""},
-      {"x", ""},               {"", ""},
-      {"hst", "host"},         {std::string(1000, 'x'), ""},
+      {"setle", "settle"},
+      {"settel", "settle"},
+      {"SETTLE", "settle"},
+      {"listne", "listen"},
+      {"hots", "host"},
+      {"onNewVersion", "on_new_version"},
+      {"no", "on"},
+      {"completely_different", ""},
+      {"x", ""},
+      {"", ""},
+      {"hst", "host"},
+      {std::string(1000, 'x'), ""},
   };
   for (const auto& c : kCases) EXPECT_EQ(Nearest(c.word, kKnown), c.nearest) << c.word;
   EXPECT_EQ(Nearest("a", {}), "");

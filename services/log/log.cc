@@ -4,8 +4,11 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/synchronization/mutex.h"
 #include "services/volume/path.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -47,7 +50,7 @@ spdlog::level::level_enum LevelFromEnvironment(bool* known) {
   return spdlog::level::info;
 }
 
-std::shared_ptr<spdlog::logger> MakeLogger(std::string_view service) {
+std::unique_ptr<spdlog::logger> MakeLogger(std::string_view service) {
   auto formatter =
       std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc, "\n");
   formatter->add_flag<PaddedLevel>('*');
@@ -56,8 +59,8 @@ std::shared_ptr<spdlog::logger> MakeLogger(std::string_view service) {
   for (const char c : service) name += c == '%' ? "%%" : std::string(1, c);
   formatter->set_pattern(
       StrCat("%Y-%m-%dT%H:%M:%S.%fZ %* ", name, service.empty() ? "" : ": ", "%v"));
-  auto logger = std::make_shared<spdlog::logger>(
-      std::string(service), std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_unique<spdlog::logger>(std::string(service),
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(std::move(formatter));
   bool known = false;
   logger->set_level(LevelFromEnvironment(&known));
@@ -67,9 +70,16 @@ std::shared_ptr<spdlog::logger> MakeLogger(std::string_view service) {
 
 // Loggers are never destroyed: threads may log until the process has ended, and one that was taken
 // just before InitLog replaced it stays good.
+spdlog::logger* Keep(std::unique_ptr<spdlog::logger> logger) {
+  static auto* const mutex = new absl::Mutex;
+  static auto* const kept = new std::vector<std::unique_ptr<spdlog::logger>>;
+  absl::MutexLock lock(mutex);
+  kept->push_back(std::move(logger));
+  return kept->back().get();
+}
+
 std::atomic<spdlog::logger*>& CurrentLogger() {
-  static std::atomic<spdlog::logger*> current(
-      (new std::shared_ptr<spdlog::logger>(MakeLogger("")))->get());
+  static std::atomic<spdlog::logger*> current(Keep(MakeLogger("")));
   return current;
 }
 
@@ -112,8 +122,7 @@ void Log(spdlog::level::level_enum level, std::string_view message,
 }  // namespace
 
 void InitLog(std::string_view service) {
-  auto* logger = new std::shared_ptr<spdlog::logger>(MakeLogger(service));
-  CurrentLogger().store(logger->get(), std::memory_order_release);
+  CurrentLogger().store(Keep(MakeLogger(service)), std::memory_order_release);
   bool known = false;
   LevelFromEnvironment(&known);
   if (!known) {

@@ -16,7 +16,7 @@ namespace closewrite {
 class LogValue {
  public:
   template <class T>
-  LogValue(const T& value) : text_(StrCat(value)) {}   // NOLINT: meant to be implicit
+  LogValue(const T& value) : text_(StrCat(value)) {}         // NOLINT: meant to be implicit
   LogValue(bool value) : text_(value ? "true" : "false") {}  // NOLINT
   const std::string& text() const { return text_; }
 

@@ -52,9 +52,13 @@ TEST(LogDeathTest, LinesBeforeInitLackTheService) {
 
 TEST_F(LogTest, LevelMessageFields) {
   InitLog("coordinator");
-  EXPECT_EQ(Logged([] { LogInfo("listening", {{"address", "0.0.0.0:7400"}, {"port", 7400}}); }),
+  EXPECT_EQ(Logged([] {
+              LogInfo("listening", {{"address", "0.0.0.0:7400"}, {"port", 7400}});
+            }),
             "info  coordinator: listening address=0.0.0.0:7400 port=7400\n");
-  EXPECT_EQ(Logged([] { LogWarn("x", {{"on", true}, {"off", false}, {"part", 0.5}}); }),
+  EXPECT_EQ(Logged([] {
+              LogWarn("x", {{"on", true}, {"off", false}, {"part", 0.5}});
+            }),
             "warn  coordinator: x on=true off=false part=0.5\n");
   EXPECT_EQ(Logged([] { LogError("x"); }), "error coordinator: x\n");
   EXPECT_EQ(Logged([] { LogDebug("x"); }), "");
@@ -64,17 +68,22 @@ TEST_F(LogTest, ValuesOfAllKindsOfText) {
   InitLog("w");
   const std::string text = "string";
   const std::string_view view = "view";
-  EXPECT_EQ(Logged([&] { LogInfo("x", {{"a", text}, {"b", view}, {"c", absl::string_view("d")}}); }),
+  EXPECT_EQ(Logged([&] {
+              LogInfo("x", {{"a", text}, {"b", view}, {"c", absl::string_view("d")}});
+            }),
             "info  w: x a=string b=view c=d\n");
 }
 
 TEST_F(LogTest, BytesCanNotForgeLines) {
   InitLog("watcher");
+  EXPECT_EQ(
+      Logged([] {
+        LogInfo("saw", {{"path", "a b\n2026 error forged\xff"}, {"e", ""}, {"q", "say \"x\""}});
+      }),
+      "info  watcher: saw path=\"a b\\n2026 error forged\\xff\" e=\"\" q=\"say \\\"x\\\"\"\n");
   EXPECT_EQ(Logged([] {
-              LogInfo("saw", {{"path", "a b\n2026 error forged\xff"}, {"e", ""}, {"q", "say \"x\""}});
+              LogInfo("{} %v %n\n", {{"k", "{}=%"}});
             }),
-            "info  watcher: saw path=\"a b\\n2026 error forged\\xff\" e=\"\" q=\"say \\\"x\\\"\"\n");
-  EXPECT_EQ(Logged([] { LogInfo("{} %v %n\n", {{"k", "{}=%"}}); }),
             "info  watcher: {} %v %n\\n k=\"{}=%\"\n");
 }
 

@@ -87,8 +87,7 @@ absl::Status WithReason(absl::Status status, std::string_view reason,
 }
 
 absl::Status WithField(absl::Status status, std::string_view field, std::string_view description) {
-  auto bad_request =
-      GetDetail<google::rpc::BadRequest>(status).value_or(google::rpc::BadRequest());
+  auto bad_request = GetDetail<google::rpc::BadRequest>(status).value_or(google::rpc::BadRequest());
   auto* violation = bad_request.add_field_violations();
   violation->set_field(Text(field));
   violation->set_description(Text(description));

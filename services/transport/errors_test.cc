@@ -67,7 +67,8 @@ TEST(ErrorsTest, OkTakesNoDetails) {
 }
 
 TEST(ErrorsTest, BytesThatAreNotUtf8LoseNothingElse) {
-  absl::Status status = WithReason(absl::NotFoundError("no file \xff"), "NO_FILE", {{"path", "\xfe"}});
+  absl::Status status =
+      WithReason(absl::NotFoundError("no file \xff"), "NO_FILE", {{"path", "\xfe"}});
   status = WithField(status, "path", "\xff is wrong");
   const absl::Status back = FromGrpc(ToGrpc(status));
   EXPECT_EQ(std::string(back.message()), "no file \\xff");
@@ -89,12 +90,13 @@ TEST(ErrorsTest, StatusesStaySmall) {
   EXPECT_EQ(Reason(back), "MANY");
   EXPECT_GT(Fields(back).field_violations_size(), 10);
   EXPECT_EQ(Fields(back).field_violations(0).field(), "pipelines[0].name");
-  const std::string umlauts = ToGrpc(absl::InternalError(
-                                         StrCat("x", std::string(500, 'y'), [] {
-                                           std::string text;
-                                           for (int i = 0; i < 600; ++i) text += "\xc3\xa4";
-                                           return text;
-                                         }())))
+  const std::string umlauts = ToGrpc(absl::InternalError(StrCat("x", std::string(500, 'y'),
+                                                                [] {
+                                                                  std::string text;
+                                                                  for (int i = 0; i < 600; ++i)
+                                                                    text += "\xc3\xa4";
+                                                                  return text;
+                                                                }())))
                                   .error_message();
   EXPECT_LE(umlauts.size(), 1024u);
   EXPECT_TRUE(IsUtf8(umlauts));

@@ -146,8 +146,8 @@ std::string ErrnoText(int error) {
   return error == EADDRINUSE ? "address already in use" : strerror(error);
 }
 
-// gRPC tells neither whether an address was busy nor why it could not be bound, so this tries it the
-// way gRPC does. Empty: it can be bound.
+// gRPC tells neither whether an address was busy nor why it could not be bound, so this tries it
+// the way gRPC does. Empty: it can be bound.
 std::string WhyNotBindable(const HostPort& at) {
   std::string error;
   const AddressList addresses = Resolve(at, AI_PASSIVE, &error);
@@ -223,8 +223,7 @@ std::string TargetOfList(const std::vector<std::string>& addresses) {
   for (const std::string& address : addresses) {
     const auto parts = ParseHostPort("coordinator", address);
     std::string error = parts.ok() ? "" : std::string(parts.status().message());
-    AddressList list =
-        parts.ok() ? Resolve(*parts, 0, &error) : AddressList(nullptr, freeaddrinfo);
+    AddressList list = parts.ok() ? Resolve(*parts, 0, &error) : AddressList(nullptr, freeaddrinfo);
     if (list == nullptr) {
       LogWarn("address left out", {{"address", address}, {"error", error}});
       continue;
@@ -290,8 +289,8 @@ void Server::Shutdown(absl::Duration grace) {
   if (server_ == nullptr) return;
   Drain();
   const int64_t grace_ms = std::max<int64_t>(0, absl::ToInt64Milliseconds(grace));
-  server_->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                 gpr_time_from_millis(grace_ms, GPR_TIMESPAN)));
+  server_->Shutdown(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(grace_ms, GPR_TIMESPAN)));
 }
 
 void BlockStopSignals() {

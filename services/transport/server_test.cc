@@ -58,8 +58,8 @@ class Watch : public v1::WatchService::CallbackService {
 
 std::unique_ptr<Server> MustStart(std::vector<grpc::Service*> services, bool reflection = true,
                                   const std::string& listen = "127.0.0.1:0") {
-  auto server = Server::Start(
-      {.listen = listen, .reflection = reflection, .services = std::move(services)});
+  auto server =
+      Server::Start({.listen = listen, .reflection = reflection, .services = std::move(services)});
   EXPECT_TRUE(server.ok()) << server.status();
   return *std::move(server);
 }
@@ -182,14 +182,15 @@ TEST(ServerTest, ReflectionCanBeSwitchedOff) {
 TEST(ServerTest, ABusyPortIsAnErrorThatSaysSo) {
   Watch watch, other;
   const auto server = MustStart({&watch});
-  for (const std::string& host : {"127.0.0.1", "0.0.0.0", "localhost"}) {
+  for (const char* host : {"127.0.0.1", "0.0.0.0", "localhost"}) {
     const std::string listen = StrCat(host, ":", server->port());
     const auto second = Server::Start({.listen = listen, .services = {&other}});
     ASSERT_FALSE(second.ok()) << listen;
     EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-    EXPECT_EQ(std::string(second.status().message()).rfind(
-                  StrCat("listen: cannot serve on ", listen, ": address already in use; "), 0),
-              0u)
+    EXPECT_EQ(
+        std::string(second.status().message())
+            .rfind(StrCat("listen: cannot serve on ", listen, ": address already in use; "), 0),
+        0u)
         << second.status();
   }
   const auto any = MustStart({&other}, true, "0.0.0.0:0");
@@ -198,7 +199,8 @@ TEST(ServerTest, ABusyPortIsAnErrorThatSaysSo) {
 }
 
 TEST(ServerTest, AddressesThatCannotBe) {
-  for (const char* listen : {"", "7400", "host", ":7400", "a:b", "a:70000", "a:", "::1:7400", "[::1]"}) {
+  for (const char* listen :
+       {"", "7400", "host", ":7400", "a:b", "a:70000", "a:", "::1:7400", "[::1]"}) {
     const auto server = Server::Start({.listen = listen});
     EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << listen;
     EXPECT_NE(std::string(server.status().message()).find("is not host:port; write for example"),
@@ -245,8 +247,8 @@ TEST(ServerTest, ConnectSpreadsOverSeveralAddresses) {
   for (const std::string& list :
        {StrCat("127.0.0.1:", server_a->port(), ", 127.0.0.1:", server_b->port()),
         StrCat("localhost:", server_a->port(), ",127.0.0.1:", server_b->port()),
-        StrCat("no-such-host.invalid:1,127.0.0.1:", server_a->port(), ",127.0.0.1:",
-               server_b->port())}) {
+        StrCat("no-such-host.invalid:1,127.0.0.1:", server_a->port(),
+               ",127.0.0.1:", server_b->port())}) {
     const auto channel = Connect(list);
     std::set<std::string> hosts;
     // Until both connections stand, calls go to the first one that does.
@@ -261,8 +263,7 @@ TEST(ServerTest, ConnectMixesIpv6AndIpv4) {
   auto six = Server::Start({.listen = "[::1]:0", .services = {&a}});
   if (!six.ok()) GTEST_SKIP() << "no IPv6 here";
   const auto four = MustStart({&b});
-  const auto channel =
-      Connect(StrCat("[::1]:", (*six)->port(), ",127.0.0.1:", four->port()));
+  const auto channel = Connect(StrCat("[::1]:", (*six)->port(), ",127.0.0.1:", four->port()));
   std::set<std::string> hosts;
   const absl::Time deadline = absl::Now() + kTimeout;
   while (hosts.size() < 2 && absl::Now() < deadline) hosts.insert(HostOf(channel).value());
@@ -286,9 +287,8 @@ TEST(ServerTest, ConnectToNonsenseFailsItsCalls) {
     grpc::ClientContext context;
     SetDeadline(&context);
     v1::DescribeVolumesResponse response;
-    EXPECT_FALSE(v1::WatchService::NewStub(Connect(address))
-                     ->DescribeVolumes(&context, {}, &response)
-                     .ok())
+    EXPECT_FALSE(
+        v1::WatchService::NewStub(Connect(address))->DescribeVolumes(&context, {}, &response).ok())
         << address;
   }
 }

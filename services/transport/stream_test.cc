@@ -117,13 +117,12 @@ TEST(StreamTest, MessagesArriveInOrderBothWays) {
   });
   int responses = 0;
   absl::Notification all;
-  const auto stream = connection.Start(
-      {.on_message =
-           [&](const v1::ObserveResponse& response) {
-             EXPECT_EQ(response.acked_sequence(), responses);
-             if (++responses == kMessages) all.Notify();
-           },
-       .on_end = client_end.Client()});
+  const auto stream = connection.Start({.on_message =
+                                            [&](const v1::ObserveResponse& response) {
+                                              EXPECT_EQ(response.acked_sequence(), responses);
+                                              if (++responses == kMessages) all.Notify();
+                                            },
+                                        .on_end = client_end.Client()});
   for (int i = 0; i < kMessages; ++i) ASSERT_TRUE(stream->Send(Request(StrCat(i))));
   all.WaitForNotification();
   stream->Cancel();
@@ -148,8 +147,9 @@ TEST(StreamTest, TheServersStatusComesAfterWhatWasQueued) {
                    .on_end = server_end.Server()});
   });
   int responses = 0;
-  const auto stream = connection.Start(
-      {.on_message = [&](const v1::ObserveResponse&) { ++responses; }, .on_end = client_end.Client()});
+  const auto stream =
+      connection.Start({.on_message = [&](const v1::ObserveResponse&) { ++responses; },
+                        .on_end = client_end.Client()});
   stream->Send(Request("hello"));
   const absl::Status status = client_end.Wait();
   EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
@@ -187,7 +187,8 @@ TEST(StreamTest, AfterEndNothingIsDelivered) {
                        },
                    .on_end = server_end.Server()});
   });
-  const auto stream = connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
+  const auto stream =
+      connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
   for (int i = 0; i < 500; ++i) stream->Send(Request("x"));
   EXPECT_EQ(client_end.Wait().code(), absl::StatusCode::kInvalidArgument);
   server_end.Wait();
@@ -197,9 +198,10 @@ TEST(StreamTest, AfterEndNothingIsDelivered) {
 TEST(StreamTest, NobodyThereIsUnavailable) {
   End end;
   const auto stub = v1::ObserveService::NewStub(Connect("127.0.0.1:1"));
-  const auto stream = UpStream::Start(
-      [&](grpc::ClientContext* context, auto* reactor) { stub->async()->Observe(context, reactor); },
-      {.on_message = kIgnoreResponse, .on_end = end.Client()});
+  const auto stream =
+      UpStream::Start([&](grpc::ClientContext* context,
+                          auto* reactor) { stub->async()->Observe(context, reactor); },
+                      {.on_message = kIgnoreResponse, .on_end = end.Client()});
   stream->Send(Request("x"));
   EXPECT_EQ(end.Wait().code(), absl::StatusCode::kUnavailable);
 }
@@ -211,7 +213,8 @@ TEST(StreamTest, ShutdownOfTheServerEndsStreams) {
     stream->Begin({.on_message = [&](const v1::ObserveRequest&) { begun.Notify(); },
                    .on_end = server_end.Server()});
   });
-  const auto stream = connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
+  const auto stream =
+      connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
   stream->Send(Request("x"));
   begun.WaitForNotification();
   connection.server()->Shutdown(absl::ZeroDuration());
@@ -254,11 +257,11 @@ TEST(StreamTest, ASlowServerIsLeft) {
   End server_end, client_end;
   absl::Notification go_on;
   Connection connection([&](const std::shared_ptr<DownStream>& stream) {
-    stream->Begin(
-        {.on_message = [&](const v1::ObserveRequest&) { go_on.WaitForNotification(); },
-         .on_end = server_end.Server()});
+    stream->Begin({.on_message = [&](const v1::ObserveRequest&) { go_on.WaitForNotification(); },
+                   .on_end = server_end.Server()});
   });
-  const auto stream = connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
+  const auto stream =
+      connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()});
   int sent = 0;
   while (stream->Send(Request("x", 8 << 10)) && sent < 1'000'000) ++sent;
   EXPECT_GE(sent, static_cast<int>(kQueuedMessagesMax));
@@ -271,8 +274,9 @@ TEST(StreamTest, ASlowServerIsLeft) {
 TEST(StreamTest, NobodyNeedsToKeepAStream) {
   End server_end, client_end;
   Connection connection([&](const std::shared_ptr<DownStream>& stream) {
-    stream->Begin({.on_message = [stream](const v1::ObserveRequest&) { stream->End(absl::OkStatus()); },
-                   .on_end = server_end.Server()});
+    stream->Begin(
+        {.on_message = [stream](const v1::ObserveRequest&) { stream->End(absl::OkStatus()); },
+         .on_end = server_end.Server()});
   });
   connection.Start({.on_message = kIgnoreResponse, .on_end = client_end.Client()})
       ->Send(Request("x"));
@@ -299,13 +303,12 @@ TEST(StreamTest, StartStopStress) {
   const auto run = [&](unsigned seed) {
     std::mt19937 random(seed);
     for (int i = 0; i < kStreamsEach; ++i) {
-      const auto stream = connection.Start({.on_message = kIgnoreResponse,
-                                            .on_end =
-                                                [&](const absl::Status& status) {
-                                                  EXPECT_FALSE(status.ok());
-                                                  ++client_ends;
-                                                  all_ended.DecrementCount();
-                                                }});
+      const auto stream = connection.Start(
+          {.on_message = kIgnoreResponse, .on_end = [&](const absl::Status& status) {
+             EXPECT_FALSE(status.ok());
+             ++client_ends;
+             all_ended.DecrementCount();
+           }});
       const int messages = static_cast<int>(random() % 20);
       for (int j = 0; j < messages; ++j) stream->Send(Request("x"));
       if (random() % 2 == 0) stream->Send(Request("end"));

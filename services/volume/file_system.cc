@@ -105,9 +105,7 @@ absl::Status TooDeep(std::string_view path) {
 }
 
 // A second descriptor of the same directory, with a position of its own.
-Fd Reopen(int directory) {
-  return Fd(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
+Fd Reopen(int directory) { return Fd(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
 
 // Opens a directory that is to be removed, and makes it writable for that if need be (some tools
 // write-protect what they make). Not ok() with errno set.
@@ -238,9 +236,9 @@ absl::StatusOr<Fd> OpenBeneath(int root, std::string_view path, int flags, mode_
   Fd fd(OpenAt2(root, path.empty() ? "." : std::string(path), flags, mode));
   if (fd.ok()) return fd;
   if (errno == ELOOP || errno == EXDEV) {
-    return absl::FailedPreconditionError(
-        StrCat("cannot open \"", Display(path),
-               "\": it leads over a symbolic link or out of the volume; put the file itself there"));
+    return absl::FailedPreconditionError(StrCat(
+        "cannot open \"", Display(path),
+        "\": it leads over a symbolic link or out of the volume; put the file itself there"));
   }
   return ErrnoStatus(errno, "open", path);
 }

@@ -77,7 +77,8 @@ absl::Status CheckBalance(std::string_view pattern) {
       case '\0':
         return RefuseAt(pattern, i, "a NUL byte is in no path; remove it");
       case '\\':
-        if (i + 1 == pattern.size()) return RefuseAt(pattern, i, "'\\' escapes nothing; write \\\\");
+        if (i + 1 == pattern.size())
+          return RefuseAt(pattern, i, "'\\' escapes nothing; write \\\\");
         break;
       case '[': {
         const size_t end = PastClass(pattern, i);
@@ -90,7 +91,8 @@ absl::Status CheckBalance(std::string_view pattern) {
         continue;
       }
       case '{':
-        if (brace) return RefuseAt(pattern, i, "braces in braces; write the choices out side by side");
+        if (brace)
+          return RefuseAt(pattern, i, "braces in braces; write the choices out side by side");
         brace = i;
         break;
       case '}':
@@ -257,9 +259,10 @@ bool Glob::Accepts(const Token& token, uint8_t byte) const {
   }
 }
 
-// Walks tokens and path side by side. On a mismatch only the last `*` of the part, and then the last
-// `**/`, take more: what an earlier one could change, the later one can reach as well. So each token
-// meets each byte a bounded number of times.
+// Walks tokens and path side by side. On a mismatch only the last `*` of the part, and then the
+// last
+// `**/`, take more: what an earlier one could change, the later one can reach as well. So each
+// token meets each byte a bounded number of times.
 bool Glob::MatchesOne(const Alternative& tokens, std::string_view path) const {
   constexpr size_t kNone = std::string_view::npos;
   size_t token = 0, at = 0;

@@ -19,17 +19,17 @@ inline constexpr size_t kGlobAlternativesMax = 64;
 inline constexpr size_t kGlobExpandedBytesMax = 16 << 10;
 
 // A compiled pattern. `*` and `?` do not match '/'; `**/` matches any number of directories, none
-// too, and a trailing `**` everything below, as does a trailing '/'; any other `**` is a `*`. `[a-z]`
-// and `[!a-z]` (or `[^a-z]`) are classes of bytes, which never match '/'; `{a,b}` are choices (not
-// nested); `\` takes the next byte as it is. A pattern without '/' is matched against the whole path,
-// so "*.csv" matches files of the root alone, "**/*.csv" those of all directories. Copyable;
-// thread-safe after construction. Matching takes time in O(pattern x path), with the choices written
-// out: no pattern can be made to explode.
+// too, and a trailing `**` everything below, as does a trailing '/'; any other `**` is a `*`.
+// `[a-z]` and `[!a-z]` (or `[^a-z]`) are classes of bytes, which never match '/'; `{a,b}` are
+// choices (not nested); `\` takes the next byte as it is. A pattern without '/' is matched against
+// the whole path, so "*.csv" matches files of the root alone, "**/*.csv" those of all directories.
+// Copyable; thread-safe after construction. Matching takes time in O(pattern x path), with the
+// choices written out: no pattern can be made to explode.
 class Glob {
  public:
-  // INVALID_ARGUMENT for an empty pattern, one over a limit above, unbalanced brackets or braces, and
-  // for what can match no path (a leading '/', a part that is empty, "." or ".."); the message shows
-  // the position.
+  // INVALID_ARGUMENT for an empty pattern, one over a limit above, unbalanced brackets or braces,
+  // and for what can match no path (a leading '/', a part that is empty, "." or ".."); the message
+  // shows the position.
   static absl::StatusOr<Glob> Parse(std::string_view pattern);
 
   bool Matches(std::string_view path) const;
@@ -46,7 +46,7 @@ class Glob {
   };
   struct Token {
     Kind kind;
-    uint8_t byte = 0;         // of kByte
+    uint8_t byte = 0;          // of kByte
     uint16_t class_index = 0;  // of kClass
   };
   using Alternative = std::vector<Token>;

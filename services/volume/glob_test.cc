@@ -212,7 +212,8 @@ std::string RandomPath(std::mt19937* random) {
 }
 
 TEST(GlobTest, AgreesWithANaiveMatcher) {
-  const std::vector<std::string> kPieces = {"a", "b", "/", "*", "?", "**/", "/**", "**", "[a]", "[!a]"};
+  const std::vector<std::string> kPieces = {"a",   "b",   "/",  "*",   "?",
+                                            "**/", "/**", "**", "[a]", "[!a]"};
   std::mt19937 random(20261122);
   int tried = 0, matched = 0;
   for (int i = 0; i < 60'000; ++i) {

@@ -33,24 +33,23 @@ struct KnownKind {
   std::string_view name;
 };
 
-// On one host only, with one kernel that sees all writes. overlay: the merged directory sees what is
-// written through it (as containers do), not what is written straight to an upper directory.
+// On one host only, with one kernel that sees all writes. overlay: the merged directory sees what
+// is written through it (as containers do), not what is written straight to an upper directory.
 constexpr KnownKind kLocal[] = {
-    {0xEF53, "ext4"},         {0x58465342, "xfs"},   {0x9123683E, "btrfs"},
-    {0x01021994, "tmpfs"},    {0x858458F6, "ramfs"}, {0x2FC12FC1, "zfs"},
-    {0xF2F52010, "f2fs"},     {0xCA451A4E, "bcachefs"}, {0x794C7630, "overlay"},
-    {0x3153464A, "jfs"},      {0x4D44, "vfat"},      {0x2011BAB0, "exfat"},
+    {0xEF53, "ext4"},        {0x58465342, "xfs"}, {0x9123683E, "btrfs"}, {0x01021994, "tmpfs"},
+    {0x858458F6, "ramfs"},   {0x2FC12FC1, "zfs"}, {0xF2F52010, "f2fs"},  {0xCA451A4E, "bcachefs"},
+    {0x794C7630, "overlay"}, {0x3153464A, "jfs"}, {0x4D44, "vfat"},      {0x2011BAB0, "exfat"},
     {0x7366746E, "ntfs3"},
 };
 
 // Shared between hosts.
 constexpr KnownKind kShared[] = {
-    {0x6969, "nfs"},           {0xFF534D42, "cifs"},      {0xFE534D42, "smb2"},
-    {0x517B, "smb"},           {0x01021997, "9p"},        {0x00C36400, "ceph"},
-    {0x5346414F, "afs"},       {0x6B414653, "afs"},       {0x0BD00BD0, "lustre"},
-    {0x47504653, "gpfs"},      {0x7461636F, "ocfs2"},     {0x01161970, "gfs2"},
-    {0x19830326, "beegfs"},    {0x20030528, "orangefs"},  {0x786F4256, "vboxsf"},
-    {0xBACBACBC, "vmhgfs"},    {0x73757245, "coda"},      {kFuse, "fuse"},
+    {0x6969, "nfs"},        {0xFF534D42, "cifs"},     {0xFE534D42, "smb2"},
+    {0x517B, "smb"},        {0x01021997, "9p"},       {0x00C36400, "ceph"},
+    {0x5346414F, "afs"},    {0x6B414653, "afs"},      {0x0BD00BD0, "lustre"},
+    {0x47504653, "gpfs"},   {0x7461636F, "ocfs2"},    {0x01161970, "gfs2"},
+    {0x19830326, "beegfs"}, {0x20030528, "orangefs"}, {0x786F4256, "vboxsf"},
+    {0xBACBACBC, "vmhgfs"}, {0x73757245, "coda"},     {kFuse, "fuse"},
 };
 
 const KnownKind* Find(const KnownKind* begin, const KnownKind* end, int64_t magic) {
@@ -66,7 +65,8 @@ std::string Unescape(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
         is_octal(text[i + 3])) {
-      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + text[i + 3] - '0');
+      out +=
+          static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + text[i + 3] - '0');
       i += 3;
     } else {
       out += text[i];
@@ -75,7 +75,8 @@ std::string Unescape(std::string_view text) {
   return out;
 }
 
-// `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw` (proc(5)). False for another id.
+// `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw` (proc(5)). False for another
+// id.
 bool ParseLine(const std::string& line, uint64_t id, Mount* mount) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
   uint64_t line_id = 0;
@@ -155,9 +156,9 @@ absl::Status CheckLocal(const Mount& mount, const std::string& absolute_path) {
         StrCat(what, ": inotify here does not see what other hosts write; run the watcher on the ",
                "host that holds the files"));
   }
-  return absl::FailedPreconditionError(
-      StrCat(what, " (f_type 0x", absl::Hex(mount.magic), "): whether inotify here sees every write ",
-             "is not known; use a folder on ext4, xfs, btrfs, zfs, f2fs or tmpfs"));
+  return absl::FailedPreconditionError(StrCat(
+      what, " (f_type 0x", absl::Hex(mount.magic), "): whether inotify here sees every write ",
+      "is not known; use a folder on ext4, xfs, btrfs, zfs, f2fs or tmpfs"));
 }
 
 }  // namespace closewrite

@@ -77,8 +77,8 @@ absl::Status CheckRelativePath(std::string_view path) {
       return Refuse(path, StrCat("has a part \"", part, "\"; write it out without"));
     }
     if (part.size() > kNameBytesMax) {
-      return Refuse(path, StrCat("has a part of ", part.size(), " bytes; at most ",
-                                       kNameBytesMax, " are possible"));
+      return Refuse(path, StrCat("has a part of ", part.size(), " bytes; at most ", kNameBytesMax,
+                                 " are possible"));
     }
     start = end + 1;
   }
@@ -94,8 +94,8 @@ absl::Status CheckName(std::string_view what, std::string_view name) {
     good = good && (absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-');
   }
   if (good) return absl::OkStatus();
-  return absl::InvalidArgumentError(StrCat(what, " name \"", Display(name.substr(0, 100)),
-                                                 "\" is not allowed; ", kRule));
+  return absl::InvalidArgumentError(
+      StrCat(what, " name \"", Display(name.substr(0, 100)), "\" is not allowed; ", kRule));
 }
 
 bool IsUtf8(std::string_view bytes) {

@@ -69,12 +69,12 @@ TEST(DisplayTest, Table) {
       {"M\xfcnchen", "M\\xfcnchen"},
       {"\xe2\x82\xac \xf0\x9f\x98\x80", "\xe2\x82\xac \xf0\x9f\x98\x80"},
       {"\xe2\x82", "\\xe2\\x82"},
-      {"\xc0\xaf", "\\xc0\\xaf"},                  // overlong '/'
-      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},         // a surrogate
+      {"\xc0\xaf", "\\xc0\\xaf"},                    // overlong '/'
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},           // a surrogate
       {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},  // past U+10FFFF
-      {"\xc2\x85", "\\xc2\\x85"},                  // U+0085, next line
-      {"\xe2\x80\xae", "\\xe2\\x80\\xae"},         // right-to-left override
-      {"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},         // line separator
+      {"\xc2\x85", "\\xc2\\x85"},                    // U+0085, next line
+      {"\xe2\x80\xae", "\\xe2\\x80\\xae"},           // right-to-left override
+      {"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},           // line separator
   };
   for (const auto& c : kCases) EXPECT_EQ(Display(c.bytes), c.shown);
 }
@@ -94,7 +94,8 @@ TEST(IsUtf8Test, Table) {
   EXPECT_TRUE(IsUtf8(""));
   EXPECT_TRUE(IsUtf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"));
   EXPECT_TRUE(IsUtf8("\xf4\x8f\xbf\xbf"));
-  for (const char* bad : {"\x80", "\xc3", "\xc3(", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf5\x80\x80\x80"}) {
+  for (const char* bad :
+       {"\x80", "\xc3", "\xc3(", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf5\x80\x80\x80"}) {
     EXPECT_FALSE(IsUtf8(bad)) << Display(bad);
   }
 }

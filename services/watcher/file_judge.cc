@@ -93,7 +93,6 @@ void FileJudge::Created(std::string_view path, absl::Time now) {
 }
 
 void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
-  LogError("DBG attrib", {{"w", pending_->Waits(path, PendingReason::kWritten)},{"l",pending_->Waits(path, PendingReason::kLink)}});
   // Whoever looks at it later sees the newest attributes.
   if (pending_->Waits(path, PendingReason::kWritten) ||
       pending_->Waits(path, PendingReason::kLink)) {
@@ -145,7 +144,6 @@ bool FileJudge::DueLink(const PendingFile& file, absl::Time now, ContentVersion*
 }
 
 bool FileJudge::DueAttrib(const PendingFile& file, absl::Time now, ContentVersion* version) {
-  LogError("DBG due attrib");
   const std::optional<FileRecord> known = Known(file.path);
   if (!known.has_value()) return false;
   const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, file.path);
@@ -163,7 +161,6 @@ bool FileJudge::DueAttrib(const PendingFile& file, absl::Time now, ContentVersio
 }
 
 void FileJudge::Confirmed(const PendingFile& file, absl::Time now) {
-  LogError("DBG confirmed");
   const std::optional<FileRecord> known = Known(file.path);
   if (file.reason == PendingReason::kLink) {
     if (known.has_value() && known->version == file.version) return;

@@ -93,7 +93,7 @@ class Scanner {
   int root_ = -1;
   std::deque<ScanRequest> requests_;
   std::optional<Scan> active_;
-  int scanning_all_ = 0;      // requests for the whole volume, the active one too
+  int scanning_all_ = 0;  // requests for the whole volume, the active one too
   int64_t requested_ = 0;
   int64_t finished_ = 0;
 };

@@ -80,7 +80,9 @@ void ScratchVolume::Remove(std::string_view path) const {
 }
 
 void ScratchVolume::SetMtime(std::string_view path, int64_t seconds) const {
-  timespec times[2] = {{0, UTIME_OMIT}, {seconds, 0}};
+  // Both times, as most tools do. With the access time left out the kernel says IN_MODIFY instead
+  // of IN_ATTRIB (include/linux/fsnotify.h, fsnotify_dentry).
+  timespec times[2] = {{seconds, 0}, {seconds, 0}};
   Demand(utimensat(AT_FDCWD, Absolute(path).c_str(), times, 0) == 0, "utimensat");
 }
 

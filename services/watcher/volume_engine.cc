@@ -216,8 +216,8 @@ void VolumeEngine::Turn(absl::Time before) {
   if (!Commit()) return;
   StepScans(now);
   if (!root_.has_value() || !Commit()) return;
+  UpdateReport();  // first, so that who has flushed sees what came of it
   ServeFlushes(outcome.barrier, now);
-  UpdateReport();
 }
 
 void VolumeEngine::OnOverflow(absl::Time now) {

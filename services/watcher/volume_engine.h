@@ -140,7 +140,6 @@ class VolumeEngine {
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   VolumeReport report_ ABSL_GUARDED_BY(mutex_);
   std::vector<FlushDone> flushes_ ABSL_GUARDED_BY(mutex_);  // on their way to the thread
 };

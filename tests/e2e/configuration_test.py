@@ -114,7 +114,7 @@ class ConfigurationTest(_ConfigurationCase):
                     os.mkdir(self.state)
                 self.check_refused(self._run(service, self._write(service, change, volume)), words)
                 self.assertEqual(case.tree(volume), [])
-                if change.get("listen") != "{busy}":
+                if change.get("listen") not in ("{busy}", "nowhere"):
                     # The port is taken last; what comes before it may be prepared by then.
                     left = os.listdir(self.state) if os.path.exists(self.state) else []
                     self.assertEqual(left, [], "half-started")

@@ -29,12 +29,12 @@ class Monitor(threading.Thread):
         super().__init__(daemon=True)
         self._root = os.fsencode(root)
         self._expected = expected
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.seen = {}  # path: (inode, mtime)
         self.problems = []
 
     def run(self):
-        while not self._stop.wait(0.02):
+        while not self._ended.wait(0.02):
             self.look()
 
     def look(self):
@@ -53,7 +53,7 @@ class Monitor(threading.Thread):
 
     def finish(self):
         """Ends the thread and looks once more."""
-        self._stop.set()
+        self._ended.set()
         self.join()
         self.look()
 

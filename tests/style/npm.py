@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 
 from style import source
 
@@ -25,9 +24,13 @@ def modules():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(done):
             shutil.copy(os.path.join(_FOLDER, "package.json"), folder)
-            subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
-                            "--loglevel=error"], cwd=folder, check=True, timeout=_INSTALL_S_MAX,
-                           stdin=subprocess.DEVNULL, stdout=sys.stderr)
+            installed = subprocess.run(
+                ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
+                 "--loglevel=error"], cwd=folder, check=False, timeout=_INSTALL_S_MAX,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if installed.returncode != 0:
+                raise RuntimeError("npm install of tests/package.json failed: "
+                                   + installed.stdout.decode(errors="replace"))
             with open(done, "w", encoding="ascii"):
                 pass
     return os.path.join(folder, "node_modules")

@@ -101,15 +101,26 @@ TEST(PipelineCodecTest, ADamagedDefinitionIsAnInternalError) {
   EXPECT_EQ(DecodeStoredPipeline("\xff\xff\xff").status().code(), absl::StatusCode::kInternal);
 }
 
+// A way to spoil the smallest pipeline, and the field that is to be named.
+struct Mistake {
+  std::string field;
+  std::function<void(v1::Pipeline&)> spoil;
+};
+
+void ExpectNamed(const Mistake& mistake) {
+  v1::Pipeline message = Smallest();
+  mistake.spoil(message);
+  const absl::Status status = DecodePipeline(message).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << mistake.field;
+  EXPECT_EQ(std::string(status.message()).rfind(mistake.field + ": ", 0), 0u)
+      << mistake.field << " / " << status.message();
+}
+
 TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
-  struct Case {
-    std::string field;
-    std::function<void(v1::Pipeline&)> spoil;
-  };
   const auto set = [](google::protobuf::Duration* field, absl::Duration value) {
     *field = ToProto(value);
   };
-  const Case kCases[] = {
+  const Mistake kMistakes[] = {
       {"name", [](auto& p) { p.clear_name(); }},
       {"name", [](auto& p) { p.set_name("with blank"); }},
       {"on.volume", [](auto& p) { p.mutable_on()->clear_volume(); }},
@@ -164,14 +175,7 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
        }},
       {"priority", [](auto& p) { p.set_priority(1001); }},
   };
-  for (const Case& c : kCases) {
-    v1::Pipeline message = Smallest();
-    c.spoil(message);
-    const absl::Status status = DecodePipeline(message).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.field;
-    EXPECT_EQ(std::string(status.message()).rfind(c.field + ": ", 0), 0u)
-        << c.field << " / " << status.message();
-  }
+  for (const Mistake& mistake : kMistakes) ExpectNamed(mistake);
 }
 
 TEST(PipelineCodecTest, AllMistakesOfAFileAreNamedTogether) {

@@ -2,9 +2,9 @@
 
 #include <string>
 
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 #include "services/coordinator/api/api_fixture.h"
-#include "services/coordinator/api/job_view.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {
@@ -21,6 +21,9 @@ class StoryTest : public ApiFixture {
       line = StrCat("    ", line.substr(blank + 1));
     }
     return StrCat(folded, line, "\n");
+  }
+  static std::string Unfolded(const std::string& text) {
+    return absl::StrReplaceAll(text, {{"\n    ", " "}});
   }
   // One line each: seconds since the start of the test (or `now`), topic, text.
   static std::string Text(const v1::ExplainResponse& story) {
@@ -119,7 +122,7 @@ now WAITING job 1 is AVAILABLE: no executor is connected
       {.session = session,
        .running = {{.lease = {JobId{1}, FencingToken{1}}, .pid = 9, .progress = {3, 9, "rows"}}}});
   clock_.Advance(absl::Seconds(2));
-  const std::string text = ExplainJob(1);
+  const std::string text = Unfolded(ExplainJob(1));
   EXPECT_NE(text.find("now RUNNING job 1 is RUNNING on executor e1 at vm-c, 3 of 9 rows\n"),
             std::string::npos)
       << text;
@@ -147,19 +150,19 @@ now NOT_SEEN nothing was seen of unenriched:a.txt; a file is announced once it i
 now WATCHER volume unenriched has its home on vm-b, below /srv/unenriched, and is LIVE; its
     watcher is connected
 )");
-  EXPECT_NE(ExplainFile("unenrichd", "a.csv").find("did you mean \"unenriched\"?"),
+  EXPECT_NE(Unfolded(ExplainFile("unenrichd", "a.csv")).find("did you mean \"unenriched\"?"),
             std::string::npos);
 }
 
 TEST_F(StoryTest, TellsWhyAMatchingFileHasNoJob) {
   ConnectWatcher();
   Announce("a.csv");
-  EXPECT_NE(ExplainFile("unenriched", "a.csv").find("NOT_MATCHED there is no pipeline"),
+  EXPECT_NE(Unfolded(ExplainFile("unenriched", "a.csv")).find("NOT_MATCHED there is no pipeline"),
             std::string::npos);
   clock_.Advance(absl::Seconds(1));
   Apply(TestPipeline("enrich"));
   EXPECT_NE(
-      ExplainFile("unenriched", "a.csv")
+      Unfolded(ExplainFile("unenriched", "a.csv"))
           .find("MATCHED pipeline enrich: **/*.csv matches, but it was applied at "
                 "2026-11-22T10:55:01.000Z, after that: `closewrite submit` makes a job of it"),
       std::string::npos);
