@@ -102,7 +102,13 @@ def _debian_packages_impl(ctx):
     build.append(_TARGET % (
         "grpc++_reflection",
         [],
-        ["-Wl,--no-as-needed", "-lgrpc++_reflection", "-Wl,--as-needed", "-lgrpc++", "-lprotobuf"],
+        [
+            "-Wl,--push-state,--no-as-needed",
+            "-lgrpc++_reflection",
+            "-Wl,--pop-state",
+            "-lgrpc++",
+            "-lprotobuf",
+        ],
     ))
     build.append('exports_files(["health.proto"])')
     ctx.file("BUILD", "\n".join(build), executable = False)

@@ -98,8 +98,8 @@ absl::Status Attempt::Locate() {
     const v1::FileVersion& file = assignment_.input();
     const LocalVolume* volume = root_of(file.volume());
     if (volume == nullptr) {
-      return absl::FailedPreconditionError(
-          StrCat("volume ", file.volume(), " is not mounted here; add it to the executor's volumes"));
+      return absl::FailedPreconditionError(StrCat(
+          "volume ", file.volume(), " is not mounted here; add it to the executor's volumes"));
     }
     absl::Status good = CheckRelativePath(file.path());
     if (!good.ok()) return good;
@@ -163,11 +163,11 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
       ExpandCommand({assignment_.command().begin(), assignment_.command().end()}, facts_);
   if (!arguments.ok()) return arguments.status();
   options.arguments = *std::move(arguments);
-  auto environment = BuildEnvironment(
-      {.inherited = context_->inherited_environment,
-       .added = {assignment_.env().begin(), assignment_.env().end()},
-       .coordinator = context_->coordinator},
-      facts_);
+  auto environment =
+      BuildEnvironment({.inherited = context_->inherited_environment,
+                        .added = {assignment_.env().begin(), assignment_.env().end()},
+                        .coordinator = context_->coordinator},
+                       facts_);
   if (!environment.ok()) return environment.status();
   options.environment = *std::move(environment);
   if (staging_.has_value()) {
@@ -241,8 +241,8 @@ v1::AttemptResult Attempt::Interpret(const CommandEnd& end) const {
   if (end.lost) {
     result = Ended(v1::ATTEMPT_OUTCOME_FAILED, "its supervisor was killed, and so was the command");
   } else if (end.cause == SupervisorReport::kLease) {
-    result = Ended(
-        end.started ? v1::ATTEMPT_OUTCOME_KILLED : v1::ATTEMPT_OUTCOME_HANDED_BACK, kLeaseGone);
+    result = Ended(end.started ? v1::ATTEMPT_OUTCOME_KILLED : v1::ATTEMPT_OUTCOME_HANDED_BACK,
+                   kLeaseGone);
   } else if (end.cause == SupervisorReport::kTold) {
     result = Ended(v1::ATTEMPT_OUTCOME_KILLED, StopReason().value_or("the executor is gone"));
   } else if (end.cause == SupervisorReport::kTimeout) {

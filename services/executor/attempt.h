@@ -48,8 +48,8 @@ struct AttemptContext {
 //         \__________________/
 //
 // An attempt that loses its lease or is told to end is killed and ends as HANDED_BACK when its
-// command was not started, else as KILLED; never as SUCCEEDED, however far it had come. Staged files
-// are removed unless it has succeeded. Thread-safe.
+// command was not started, else as KILLED; never as SUCCEEDED, however far it had come. Staged
+// files are removed unless it has succeeded. Thread-safe.
 class Attempt {
  public:
   Attempt(const AttemptContext* context, v1::Assignment assignment, absl::Duration lease_deadline);

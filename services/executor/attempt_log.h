@@ -33,7 +33,8 @@ class AttemptLog {
 
   int64_t size() const;
 
-  // At most `bytes_max` bytes from `offset`; "" at the end. UNAVAILABLE when the file can't be read.
+  // At most `bytes_max` bytes from `offset`; "" at the end. UNAVAILABLE when the file can't be
+  // read.
   absl::StatusOr<std::string> Read(int64_t offset, size_t bytes_max) const;
 
   // Removes the file; the log is then empty and takes no more.

@@ -19,8 +19,7 @@ void RemoveStaging(const AttemptContext& context, const v1::Assignment& assignme
   const auto volume = context.volumes.find(assignment.output_volume());
   if (volume == context.volumes.end() || volume->second.read_only) return;
   const v1::LeaseRef& lease = assignment.lease();
-  const absl::Status removed =
-      Staging(volume->second.root, lease.job_id(), lease.token()).Remove();
+  const absl::Status removed = Staging(volume->second.root, lease.job_id(), lease.token()).Remove();
   if (!removed.ok()) {
     LogWarn("staged files of an earlier run could not be removed; the publisher will sweep them",
             {{"job", lease.job_id()}, {"error", removed.message()}});
@@ -71,8 +70,8 @@ void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
     const v1::LeaseRef& lease = old.assignment.lease();
     Entry entry;
     entry.pipeline = old.assignment.pipeline();
-    entry.log = std::make_shared<AttemptLog>(
-        AttemptLog::Options{.file = context_.journal->LogFile(lease)});
+    entry.log =
+        std::make_shared<AttemptLog>(AttemptLog::Options{.file = context_.journal->LogFile(lease)});
     if (old.result.has_value()) {
       entry.result = *std::move(old.result);
     } else {
@@ -253,8 +252,7 @@ void AttemptTable::FillEntry(const Key& key, Entry* entry, Filling* filling) {
       entry->log == nullptr || entry->unheld || entry->log_sent >= entry->log->size();
   if (view.ended && log_done) {
     if (!filling->heartbeat && entry->result_sent) return;
-    v1::AttemptResult result =
-        entry->attempt == nullptr ? entry->result : entry->attempt->result();
+    v1::AttemptResult result = entry->attempt == nullptr ? entry->result : entry->attempt->result();
     const size_t bytes = result.ByteSizeLong();
     if (bytes <= filling->result_bytes_left) {
       filling->result_bytes_left -= bytes;
@@ -285,8 +283,8 @@ void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
       filling->more = true;
       return;
     }
-    const size_t bytes_max = std::min<size_t>(
-        {static_cast<size_t>(window), kChunkBytesMax, filling->log_bytes_left});
+    const size_t bytes_max =
+        std::min<size_t>({static_cast<size_t>(window), kChunkBytesMax, filling->log_bytes_left});
     auto bytes = entry->log->Read(entry->log_sent, bytes_max);
     if (!bytes.ok() || bytes->empty()) {
       LogError("a log can't be read; the rest of it is lost",
@@ -316,10 +314,9 @@ int AttemptTable::running() const {
 
 int AttemptTable::unsettled() const {
   absl::MutexLock lock(&mutex_);
-  return static_cast<int>(
-      std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
-        return Ended(item.second) && !item.second.forgotten;
-      }));
+  return static_cast<int>(std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
+    return Ended(item.second) && !item.second.forgotten;
+  }));
 }
 
 bool AttemptTable::Reap() {

@@ -41,8 +41,8 @@ class AttemptTable {
  public:
   struct Options {
     int slots = 1;
-    AttemptContext context;        // on_change and on_output are set by the table
-    std::function<void()> wake;    // there is something to be sent; must not block
+    AttemptContext context;      // on_change and on_output are set by the table
+    std::function<void()> wake;  // there is something to be sent; must not block
   };
 
   explicit AttemptTable(Options options);
@@ -73,7 +73,8 @@ class AttemptTable {
   // Nothing has been sent yet on the stream that follows.
   void StartStream();
   // Adds to `request` what has changed since the last call; with `heartbeat` all that runs and all
-  // unsettled results. The bytes of a log come before its result. True when there is more than fits.
+  // unsettled results. The bytes of a log come before its result. True when there is more than
+  // fits.
   bool Fill(bool heartbeat, v1::AttendRequest* request);
 
   // Takes the note that something was started or has ended, or that a log has grown.

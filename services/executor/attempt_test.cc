@@ -119,8 +119,7 @@ TEST_F(AttemptTest, NamesAreBytes) {
        {std::string("a b.csv"), std::string("a\nb"), std::string("'\"`"), std::string("$(touch x)"),
         std::string("-rf"), std::string("\xff\xfe\x80"), long_name, std::string("{job};*?[]\\"),
         "-d ir/" + long_name}) {
-    const v1::AttemptResult result =
-        RunJob(Job(name, name, {"cp", "{input}", "{output}"}));
+    const v1::AttemptResult result = RunJob(Job(name, name, {"cp", "{input}", "{output}"}));
     ASSERT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED) << name << result.message();
     ASSERT_EQ(result.files_size(), 1);
     EXPECT_EQ(result.files(0).path(), name);

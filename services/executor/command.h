@@ -32,9 +32,9 @@ struct CommandOptions {
 // What became of a command.
 struct CommandEnd {
   bool started = false;
-  int error = 0;         // errno when it was not started
-  bool lost = false;     // its supervisor was killed; all else is unknown
-  int wait_status = 0;   // as wait(2) has it
+  int error = 0;        // errno when it was not started
+  bool lost = false;    // its supervisor was killed; all else is unknown
+  int wait_status = 0;  // as wait(2) has it
   SupervisorReport::Cause cause = SupervisorReport::kByItself;
   absl::Duration cpu;
   int64_t max_rss_bytes = 0;

@@ -87,15 +87,14 @@ class CommandTest : public testing::Test {
 };
 
 TEST_F(CommandTest, RunsWithItsArgumentsEnvironmentAndDirectory) {
-  const CommandEnd end = Run(
-      Options({"sh", "-c", "printf '%s|%s|' \"$1\" \"$GREETING\"; pwd; cat; echo e >&2; exit 3",
-               "sh", "-a b\n\"$(touch x)\" \xff"}));
+  const CommandEnd end =
+      Run(Options({"sh", "-c", "printf '%s|%s|' \"$1\" \"$GREETING\"; pwd; cat; echo e >&2; exit 3",
+                   "sh", "-a b\n\"$(touch x)\" \xff"}));
   EXPECT_TRUE(end.started);
   EXPECT_GT(pid_, 0);
   EXPECT_EQ(end.cause, SupervisorReport::kByItself);
   EXPECT_EQ(DescribeWaitStatus(end.wait_status), "exit code 3");
-  EXPECT_EQ(output_,
-            "-a b\n\"$(touch x)\" \xff|hello  'world'\n|" + directory_ + "\n" + "e\n");
+  EXPECT_EQ(output_, "-a b\n\"$(touch x)\" \xff|hello  'world'\n|" + directory_ + "\n" + "e\n");
   EXPECT_GT(end.max_rss_bytes, 0);
   EXPECT_GT(end.cpu, absl::ZeroDuration());
 }
@@ -149,7 +148,8 @@ TEST_F(CommandTest, SoAreThoseInASessionOfTheirOwn) {
 }
 
 TEST_F(CommandTest, TimeoutTermsThenKills) {
-  CommandOptions options = Shell("trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done");
+  CommandOptions options =
+      Shell("trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done");
   options.timeout = absl::Milliseconds(300);
   options.kill_after = absl::Milliseconds(100);
   const CommandEnd end = Run(options);
@@ -159,7 +159,8 @@ TEST_F(CommandTest, TimeoutTermsThenKills) {
 }
 
 TEST_F(CommandTest, TerminateLetsItCleanUp) {
-  auto command = Command::Start(Shell("trap 'echo bye; exit 4' TERM; echo ready; sleep 1000 & wait"));
+  auto command =
+      Command::Start(Shell("trap 'echo bye; exit 4' TERM; echo ready; sleep 1000 & wait"));
   ASSERT_TRUE(command.ok());
   const CommandEnd end = Watch(command->get(), [&] { (*command)->Terminate(); });
   EXPECT_EQ(end.cause, SupervisorReport::kTold);

@@ -29,7 +29,8 @@ void CoordinatorLink::Shutdown() {
   if (thread_.joinable()) thread_.join();
   absl::MutexLock lock(&mutex_);
   if (stream_ != nullptr) stream_->Cancel();
-  mutex_.Await(absl::Condition(+[](int* open) { return *open == 0; }, &streams_open_));
+  mutex_.Await(absl::Condition(
+      +[](int* open) { return *open == 0; }, &streams_open_));
 }
 
 void CoordinatorLink::Drain() {
@@ -234,8 +235,7 @@ void CoordinatorLink::ForgetSession() {
 }
 
 absl::Duration CoordinatorLink::NextPause() {
-  const absl::Duration limit =
-      options_.table->running() > 0 ? kReconnectRunningMax : kReconnectMax;
+  const absl::Duration limit = options_.table->running() > 0 ? kReconnectRunningMax : kReconnectMax;
   const absl::Duration pause = std::min(pause_, limit);
   pause_ = std::min(pause_ * 2, kReconnectMax);
   return pause * absl::Uniform(random_, 0.5, 1.0);

@@ -37,9 +37,9 @@ inline constexpr absl::Duration kReapMax = absl::Seconds(5);
 // Messages that one turn sends before it looks at the time again.
 inline constexpr int kMessagesPerTurnMax = 16;
 
-// Keeps a session with the coordinator: hello, heartbeats, logs and results up; assignments, answers
-// and withdrawals down. When the session's leases run out, because nothing was answered, all
-// commands are killed (their supervisors have done so already) before anything else; when the
+// Keeps a session with the coordinator: hello, heartbeats, logs and results up; assignments,
+// answers and withdrawals down. When the session's leases run out, because nothing was answered,
+// all commands are killed (their supervisors have done so already) before anything else; when the
 // coordinator no longer knows the session, all is forgotten and a new one begins. Thread-safe.
 class CoordinatorLink {
  public:

@@ -26,8 +26,8 @@ absl::Status Missing(std::string_view field, std::string_view example) {
 
 absl::Status CheckLabels(const v1::ExecutorConfig& config) {
   if (config.labels_size() > kLabelsMax) {
-    return absl::InvalidArgumentError(
-        StrCat("labels: there are ", config.labels_size(), "; at most ", kLabelsMax, " are allowed"));
+    return absl::InvalidArgumentError(StrCat("labels: there are ", config.labels_size(),
+                                             "; at most ", kLabelsMax, " are allowed"));
   }
   std::set<std::string> seen;
   for (const std::string& label : config.labels()) {
@@ -77,9 +77,8 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
   }
   if (config->slots() == 0) config->set_slots(1);
   if (config->slots() < 1 || config->slots() > kSlotsMax) {
-    return absl::InvalidArgumentError(StrCat("slots: ", config->slots(),
-                                             " is out of range; write a number from 1 to ",
-                                             kSlotsMax));
+    return absl::InvalidArgumentError(StrCat(
+        "slots: ", config->slots(), " is out of range; write a number from 1 to ", kSlotsMax));
   }
   if (!config->has_drain_timeout()) {
     *config->mutable_drain_timeout() = ToProto(kDrainTimeoutDefault);
@@ -136,10 +135,9 @@ absl::Status Executor::Open() {
                                .journal = journal_.get(),
                                .table = table_.get(),
                                .bell = &link_bell_});
-  auto server =
-      Server::Start({.listen = config_.listen(),
-                     .reflection = !config_.has_reflection() || config_.reflection(),
-                     .services = {service_.get()}});
+  auto server = Server::Start({.listen = config_.listen(),
+                               .reflection = !config_.has_reflection() || config_.reflection(),
+                               .services = {service_.get()}});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   table_->TakeUp(journal_->TakeUp());

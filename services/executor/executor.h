@@ -44,7 +44,8 @@ class Executor {
   v1::DescribeExecutorResponse Describe() const;
 
   // Takes no new leases, hands back what has not started, waits for what runs (at most
-  // drain_timeout, then it is told to end), and for its results to be recorded. Then it is shut down.
+  // drain_timeout, then it is told to end), and for its results to be recorded. Then it is shut
+  // down.
   void Drain();
   // Kills what runs; makes a drain that goes on short. Callable from another thread.
   void KillAll();

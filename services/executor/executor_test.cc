@@ -63,8 +63,8 @@ class ExecutorTest : public testing::Test {
     job.mutable_lease()->set_token(1);
     job.set_pipeline("enrich");
     for (const char* part : {"sh", "-c"}) job.add_command(part);
-    for (const std::string& part : {script, std::string("sh"), std::string("{input}"),
-                                    std::string("{output}")}) {
+    for (const std::string& part :
+         {script, std::string("sh"), std::string("{input}"), std::string("{output}")}) {
       job.add_command(part);
     }
     job.mutable_input()->set_volume("in");
@@ -145,9 +145,8 @@ TEST_F(ExecutorTest, AWithdrawnLeaseIsKilled) {
   const pid_t pid = std::atoi(coordinator.logs[Key(7, 1)].c_str());
   EXPECT_EQ(kill(pid, 0), 0);
   coordinator.Withdraw(7, 1);
-  coordinator.Await([&] {
-    return coordinator.heartbeats > 2 && coordinator.running.count(Key(7, 1)) == 0;
-  });
+  coordinator.Await(
+      [&] { return coordinator.heartbeats > 2 && coordinator.running.count(Key(7, 1)) == 0; });
   EXPECT_NE(kill(pid, 0), 0);
   EXPECT_EQ(coordinator.results.count(Key(7, 1)), 0);
 }

@@ -11,8 +11,7 @@ FakeCoordinator::Key KeyOf(const v1::LeaseRef& lease) { return {lease.job_id(), 
 
 }  // namespace
 
-FakeCoordinator::FakeCoordinator(absl::Duration session_ttl, int port)
-    : session_ttl_(session_ttl) {
+FakeCoordinator::FakeCoordinator(absl::Duration session_ttl, int port) : session_ttl_(session_ttl) {
   server_ = *Server::Start(
       {.listen = "127.0.0.1:" + std::to_string(port), .reflection = false, .services = {this}});
 }
@@ -20,7 +19,8 @@ FakeCoordinator::FakeCoordinator(absl::Duration session_ttl, int port)
 FakeCoordinator::~FakeCoordinator() {
   server_->Shutdown(absl::ZeroDuration());
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(+[](int* open) { return *open == 0; }, &streams));
+  mutex_.Await(absl::Condition(
+      +[](int* open) { return *open == 0; }, &streams));
 }
 
 std::string FakeCoordinator::address() const {
@@ -35,20 +35,18 @@ grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* FakeCoordinator:
     ++streams;
   }
   Stream* reactor = stream.get();
-  reactor->Begin({.on_message = [this, stream](v1::AttendRequest request) {
-                    OnMessage(stream, request);
-                  },
-                  .on_end =
-                      [this, stream] {
-                        absl::MutexLock lock(&mutex_);
-                        --streams;
-                        if (stream_ == stream) stream_ = nullptr;
-                      }});
+  reactor->Begin(
+      {.on_message = [this, stream](v1::AttendRequest request) { OnMessage(stream, request); },
+       .on_end =
+           [this, stream] {
+             absl::MutexLock lock(&mutex_);
+             --streams;
+             if (stream_ == stream) stream_ = nullptr;
+           }});
   return reactor;
 }
 
-bool FakeCoordinator::Greet(const std::shared_ptr<Stream>& stream,
-                            const v1::ExecutorHello& hello) {
+bool FakeCoordinator::Greet(const std::shared_ptr<Stream>& stream, const v1::ExecutorHello& hello) {
   hellos.push_back(hello);
   if (!hello.session_id().empty() && hello.session_id() != session_) {
     stream->End(absl::NotFoundError("no such session"));

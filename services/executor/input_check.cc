@@ -157,8 +157,8 @@ InputFinding CheckInput(const AnnouncedInput& input, const InputCheckOptions& op
     Look look = LookOnce(input);
     if (IsAnnounced(input, look)) return Finding(input, InputState::kAnnounced, look);
     const absl::Duration now = options.now();
-    const bool same = look.seen && before.seen && look.size == before.size &&
-                      look.mtime_ns == before.mtime_ns;
+    const bool same =
+        look.seen && before.seen && look.size == before.size && look.mtime_ns == before.mtime_ns;
     if (!same) same_since = now;
     if (same && IsNewer(input, look.mtime_ns) && now - same_since >= options.change_confirm) {
       return Finding(input, InputState::kChanged, look);

@@ -61,9 +61,10 @@ struct InputCheckOptions {
 // the last byte, and asks for one more, so that a short cached size can't slip through. When the
 // name is absent, the parent directory is listed, which refreshes cached names.
 //
-// mtimes are equal when their nanoseconds are; on a mount that is not local they are also equal when
-// their seconds are and the mount shows no fraction: version 3 of the SFTP protocol carries seconds
-// in 32 bits. So a rewrite of the same size within the same second can't be told apart there.
+// mtimes are equal when their nanoseconds are; on a mount that is not local they are also equal
+// when their seconds are and the mount shows no fraction: version 3 of the SFTP protocol carries
+// seconds in 32 bits. So a rewrite of the same size within the same second can't be told apart
+// there.
 InputFinding CheckInput(const AnnouncedInput& input, const InputCheckOptions& options);
 
 // As CheckInput, after the command has ended: whether what it read can have been anything but the

@@ -84,17 +84,16 @@ absl::StatusOr<Journal> Journal::Open(std::string directory, absl::Duration lock
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus(errno, "lock", file);
     if (SinceBoot() >= deadline) {
-      return absl::FailedPreconditionError(
-          StrCat("state: ", Display(directory),
-                 " is in use by another executor; give each executor a state directory of its own"));
+      return absl::FailedPreconditionError(StrCat(
+          "state: ", Display(directory),
+          " is in use by another executor; give each executor a state directory of its own"));
     }
     poll(nullptr, 0, kLockLookMs);
   }
   return Journal(std::move(directory), std::move(lock));
 }
 
-std::string Journal::File(const char* folder, const v1::LeaseRef& lease,
-                          const char* suffix) const {
+std::string Journal::File(const char* folder, const v1::LeaseRef& lease, const char* suffix) const {
   return StrCat(directory_, "/", folder, "/", lease.job_id(), "-", lease.token(), suffix);
 }
 

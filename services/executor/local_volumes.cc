@@ -78,8 +78,8 @@ absl::Status CheckStateOutside(const std::string& state, const LocalVolumes& vol
     const std::string root = Canonical(volume.root);
     const std::string directory = Canonical(state);
     if (Lies(directory, root) || Lies(root, directory)) {
-      return absl::InvalidArgumentError(StrCat("state: ", Display(state), " and volume ", name, " (",
-                                               Display(volume.root),
+      return absl::InvalidArgumentError(StrCat("state: ", Display(state), " and volume ", name,
+                                               " (", Display(volume.root),
                                                ") lie in one another; choose a state directory "
                                                "outside of all volumes"));
     }

@@ -23,8 +23,8 @@ LocalVolumes VolumesOf(const v1::ExecutorConfig& config);
 // sentence that names the volume and the cure for the first that is not as configured.
 absl::Status CheckVolumes(const LocalVolumes& volumes);
 
-// INVALID_ARGUMENT when `state` lies in a volume or a volume lies in it: what an executor writes for
-// itself must never be an event.
+// INVALID_ARGUMENT when `state` lies in a volume or a volume lies in it: what an executor writes
+// for itself must never be an event.
 absl::Status CheckStateOutside(const std::string& state, const LocalVolumes& volumes);
 
 }  // namespace closewrite::executor

@@ -99,9 +99,8 @@ absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::st
       return absl::InvalidArgumentError("an argument holds a NUL byte, which no command can take");
     }
     if (bytes > kCommandBytesMax) {
-      return absl::InvalidArgumentError(
-          StrCat("the arguments are longer than ", kCommandBytesMax,
-                       " bytes; pass long data by a file instead"));
+      return absl::InvalidArgumentError(StrCat("the arguments are longer than ", kCommandBytesMax,
+                                               " bytes; pass long data by a file instead"));
     }
   }
   if (arguments.empty() || arguments.front().empty()) {
@@ -123,8 +122,8 @@ absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptio
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
       return absl::InvalidArgumentError(
           StrCat("run.env: `", Display(name),
-                       "` can't be a variable; names must not be empty or hold '=', and neither "
-                       "names nor values may hold a NUL byte"));
+                 "` can't be a variable; names must not be empty or hold '=', and neither "
+                 "names nor values may hold a NUL byte"));
     }
     entries[name] = value;
   }

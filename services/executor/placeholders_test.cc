@@ -51,8 +51,8 @@ TEST(Placeholders, DoubleBracesAreLiteral) {
 }
 
 TEST(Placeholders, StemAndExtensionMakeTheName) {
-  const std::string names[][3] = {{"a.csv", "a", ".csv"}, {"a", "a", ""},      {".x", ".x", ""},
-                                  {".x.y", ".x", ".y"},   {"a.", "a.", ""},    {"..", "..", ""},
+  const std::string names[][3] = {{"a.csv", "a", ".csv"}, {"a", "a", ""},        {".x", ".x", ""},
+                                  {".x.y", ".x", ".y"},   {"a.", "a.", ""},      {"..", "..", ""},
                                   {"..a", "..a", ""},     {"..a.b", "..a", ".b"}};
   for (const auto& [name, stem, extension] : names) {
     EXPECT_EQ(Stem(name), stem);

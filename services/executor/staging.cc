@@ -80,9 +80,9 @@ absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {
     if (!status.ok()) return status;
     names_bytes += path.size();
     if (files.size() >= kStagedFilesMax || names_bytes > kStagedNamesBytesMax) {
-      return absl::InvalidArgumentError(StrCat(
-          "the command left more than ", kStagedFilesMax, " files, or names of more than ",
-          kStagedNamesBytesMax, " bytes in all; put them into an archive"));
+      return absl::InvalidArgumentError(
+          StrCat("the command left more than ", kStagedFilesMax, " files, or names of more than ",
+                 kStagedNamesBytesMax, " bytes in all; put them into an archive"));
     }
     files.push_back({.path = std::string(path)});
     for (std::string_view parent = DirName(path);

@@ -22,7 +22,9 @@ class StagingTest : public testing::Test {
     root_ = mkdtemp(name.data());
   }
 
-  void Write(const std::string& path, const std::string& content) { std::ofstream(path) << content; }
+  void Write(const std::string& path, const std::string& content) {
+    std::ofstream(path) << content;
+  }
 
   std::string root_;
 };

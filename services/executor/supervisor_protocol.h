@@ -16,7 +16,8 @@ inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both
 // The state directory's lock, held as long as any process of ours may still run.
 inline constexpr int kSupervisorLockFd = 4;
 
-// Executor -> supervisor. The end of the socket means: the executor is dead, so must be the command.
+// Executor -> supervisor. The end of the socket means: the executor is dead, so must be the
+// command.
 struct SupervisorOrder {
   enum Kind : uint32_t {
     kRenew = 1,      // the lease is good until `lease_ns`
@@ -46,7 +47,7 @@ struct SupervisorReport {
   Cause cause = kByItself;
   int32_t pid = 0;
   int32_t error = 0;
-  int32_t wait_status = 0;    // as wait(2) has it
+  int32_t wait_status = 0;  // as wait(2) has it
   int32_t unused = 0;
   int64_t cpu_ns = 0;         // user plus system time of all
   int64_t max_rss_bytes = 0;  // of the largest

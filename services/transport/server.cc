@@ -35,7 +35,9 @@ constexpr int kKeepAliveTimeoutMs = 5000;
 constexpr int kPingIntervalMinMs = kKeepAliveMs / 2;
 
 constexpr int kReconnectMinMs = 100;
-constexpr int kReconnectMaxMs = 5000;
+// An executor kills its commands two thirds of a session's time to live after it was last answered,
+// so a coordinator that is back must be found well before.
+constexpr int kReconnectMaxMs = 1000;
 constexpr int kConnectTimeoutMs = 5000;
 
 // More than this in a list of coordinators is a mistake.

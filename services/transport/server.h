@@ -47,7 +47,7 @@ void BlockStopSignals();
 // Waits for SIGTERM or SIGINT. Returns the signal.
 int WaitForStopSignal();
 
-// A channel that reconnects with jittered backoff (0.1 s to 5 s) and notices a silent peer by
+// A channel that reconnects with jittered backoff (0.1 s to 1 s) and notices a silent peer by
 // keep-alive. `addresses` is `host:port`, several with commas.
 std::shared_ptr<grpc::Channel> Connect(const std::string& addresses);
 
