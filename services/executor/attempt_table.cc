@@ -76,7 +76,7 @@ void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
       entry.result = *std::move(old.result);
     } else {
       *entry.result.mutable_lease() = lease;
-      entry.result.set_outcome(v1::ATTEMPT_OUTCOME_KILLED);
+      entry.result.set_outcome(v1::ATTEMPT_OUTCOME_LOST);
       entry.result.set_message("the executor was restarted while the command ran");
       RemoveStaging(context_, old.assignment);
     }

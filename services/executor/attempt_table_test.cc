@@ -229,7 +229,7 @@ TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   table_->TakeUp(journal_->TakeUp());
   const v1::AttendRequest request = Fill(true);
   ASSERT_EQ(request.results_size(), 2);
-  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_LOST);
   EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
   ASSERT_EQ(request.logs_size(), 1);
   EXPECT_EQ(request.logs(0).data(), "half a li");

@@ -264,9 +264,9 @@ TEST_F(AttemptTest, HandedBackWhileItsInputIsAwaited) {
 
 TEST_F(AttemptTest, TheLeasesEndIsItsEnd) {
   v1::Assignment job = Script("echo ready; sleep 1000");
-  auto attempt = Begin(job, absl::Milliseconds(300));
+  auto attempt = Begin(job, absl::Seconds(3));
   WaitForOutput();
-  const absl::Duration renewed = SinceBoot() + absl::Milliseconds(500);
+  const absl::Duration renewed = SinceBoot() + absl::Seconds(4);
   attempt->Renew(renewed);
   const v1::AttemptResult result = WaitFor(*attempt);
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);

@@ -150,7 +150,7 @@ TEST_F(CommandTest, SoAreThoseInASessionOfTheirOwn) {
 TEST_F(CommandTest, TimeoutTermsThenKills) {
   CommandOptions options =
       Shell("trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done");
-  options.timeout = absl::Milliseconds(300);
+  options.timeout = absl::Seconds(1);
   options.kill_after = absl::Milliseconds(100);
   const CommandEnd end = Run(options);
   EXPECT_EQ(end.cause, SupervisorReport::kTimeout);
@@ -184,10 +184,10 @@ TEST_F(CommandTest, DestructionKills) {
 
 TEST_F(CommandTest, LeaseEndsItUnlessRenewed) {
   CommandOptions options = Shell("echo ready; sleep 1000");
-  options.lease_deadline = SinceBoot() + absl::Milliseconds(400);
+  options.lease_deadline = SinceBoot() + absl::Seconds(2);
   auto command = Command::Start(options);
   ASSERT_TRUE(command.ok());
-  const absl::Duration renewed = options.lease_deadline + absl::Milliseconds(300);
+  const absl::Duration renewed = options.lease_deadline + absl::Milliseconds(500);
   const CommandEnd end = Watch(command->get(), [&] { (*command)->Renew(renewed); });
   EXPECT_EQ(end.cause, SupervisorReport::kLease);
   EXPECT_GE(SinceBoot(), renewed);
@@ -254,7 +254,7 @@ TEST_F(CommandTest, DiesWithItsExecutorAndFreesTheLockAfterThat) {
 TEST_F(CommandTest, DiesAtItsLeasesEndWhileTheExecutorIsFrozen) {
   const std::string file = directory_ + "/pid";
   CommandOptions options = Shell("sleep 1000");
-  options.lease_deadline = SinceBoot() + absl::Milliseconds(500);
+  options.lease_deadline = SinceBoot() + absl::Seconds(2);
   const pid_t executor = ForkExecutor(options, file);
   const pid_t pid = WaitForPid(file);
   kill(executor, SIGSTOP);

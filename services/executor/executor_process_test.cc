@@ -112,7 +112,7 @@ class ExecutorProcessTest : public testing::Test {
 };
 
 TEST_F(ExecutorProcessTest, WhileItIsFrozenItsCommandDiesAndNothingIsReportedLater) {
-  FakeCoordinator coordinator(absl::Seconds(2));
+  FakeCoordinator coordinator(absl::Seconds(3));
   Configure(coordinator.address());
   Start();
   coordinator.Assign(
@@ -138,7 +138,7 @@ TEST_F(ExecutorProcessTest, KilledItTakesItsCommandAlongAndTheNextOneReportsIt) 
   Start();
   coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
   EXPECT_TRUE(IsDead(command));
-  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
   EXPECT_EQ(coordinator.sessions.size(), 1);
 }
 

@@ -152,7 +152,7 @@ TEST_F(ExecutorTest, AWithdrawnLeaseIsKilled) {
 }
 
 TEST_F(ExecutorTest, SilenceKillsTheCommandAndPublishesNothing) {
-  FakeCoordinator coordinator(absl::Seconds(1));
+  FakeCoordinator coordinator(absl::Seconds(3));
   auto executor = StartExecutor(coordinator);
   coordinator.Assign(Job(7, "touch \"$2\"; echo $$; exec sleep 1000"));
   coordinator.Await([&] { return !coordinator.logs[Key(7, 1)].empty(); });
@@ -225,7 +225,7 @@ TEST_F(ExecutorTest, AKilledExecutorsAttemptIsReportedByTheNext) {
   fs::rename(root_ + "/left", root_ + "/state");
   auto executor = StartExecutor(coordinator);
   coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
-  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
   EXPECT_EQ(coordinator.hellos.back().session_id(), session);
 }
 

@@ -1,5 +1,6 @@
 // CheckInput over a real sshfs mount with its default caches. The server side is sftp-server,
 // started by sshfs itself in place of ssh.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>

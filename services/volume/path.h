@@ -33,7 +33,7 @@ std::string Display(std::string_view path);
 std::string_view BaseName(std::string_view path);
 std::string_view DirName(std::string_view path);
 
-// `dir` + '/' + `name`, or `name` when `dir` is empty.
+// `dir` + '/' + `name`, or one of them when the other is empty.
 std::string Join(std::string_view dir, std::string_view name);
 
 // The folder at a volume's root where everything of ours lies; never watched, never published into.

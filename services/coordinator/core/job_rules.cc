@@ -102,7 +102,9 @@ class Rules {
     const bool started = attempt_.pid != 0;
     EndAttempt(lost.outcome, lost.message);
     Uncount();
-    if (started) ++job_.crashes;
+    // An executor that kills a command itself - drain, a lease that it could not renew - lives on:
+    // that says nothing against the job.
+    if (started && lost.outcome == Outcome::kLost) ++job_.crashes;
     if (context_.retry.on_lost == OnLost::kFail) {
       // Whether the command was started can't be known for certain of an executor that fell silent.
       Fail(absl::StrCat(lost.message, "; on_lost: fail forbids another attempt"));

@@ -176,6 +176,9 @@ TEST(JobRulesTest, DeathsOfExecutorsAreCountedApartAndPoisonIsDeadLettered) {
   EXPECT_EQ(change.job.attempts, 1);
   EXPECT_EQ(change.job.crashes, 1);
 
+  // Killed by an executor that lives on.
+  EXPECT_EQ(Apply(job, started, End(Outcome::kKilled), Context())->job.crashes, 0);
+
   // Not started: it can't have been the job's fault.
   EXPECT_EQ(Apply(job, NewestAttempt(), lost, Context())->job.crashes, 0);
 
