@@ -80,7 +80,13 @@ class TidyTest(unittest.TestCase):
     def test_functions_are_measured_to_the_line(self):
         text = ("class A {\n public:\n  int f() const { return 1; }\n};\n"
                 "const int kTable[] = {\n  1,\n};\n\nstruct stat G(int x) {\n  if (x) {\n  }\n}\n")
-        self.assertEqual(functions.cpp_functions(text), [(3, 3), (9, 12)])
+        self.assertEqual(functions.cpp_functions(text), [(3, 3, 0), (9, 12, 0)])
+
+    def test_lines_of_tables_do_not_count(self):
+        text = ("void F() {\n  const Case kCases[] = {\n" + "    {1, {2}},\n" * 90 + "  };\n"
+                "  for (;;) {\n  }\n}\n")
+        self.assertEqual(functions.cpp_functions(text), [(1, 96, 91)])
+        self.assertEqual(_found(text_rules.function_length, _CC, text), [])
 
     def test_missing_readme_is_found(self):
         build = File("services/watcher/BUILD", "")
