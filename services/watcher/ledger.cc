@@ -10,7 +10,8 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "services/clock/clock.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -60,7 +61,7 @@ absl::StatusOr<std::string> RandomId() {
 }
 
 absl::Status MoveAside(const std::string& file) {
-  const std::string suffix = StrCat(".damaged-", absl::ToUnixSeconds(absl::Now()));
+  const std::string suffix = StrCat(".damaged-", absl::ToUnixSeconds(SteadyClock().Now()));
   for (const char* part : {"", "-wal", "-shm"}) {
     const std::string from = StrCat(file, part);
     const std::string to = StrCat(file, suffix, part);
