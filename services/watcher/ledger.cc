@@ -143,6 +143,9 @@ absl::Status Ledger::Load(const std::string& file) {
   if (!row.ok()) return row.status();
   acknowledged_ = *acknowledged;
   sequence_ = std::max({newest->Int(0), *acknowledged, *floor});
+  // A power cut may have taken rows that were sent. Their sequences must not come again for other
+  // files: the coordinator would take those for repeats.
+  if (schema == kSchemaVersion) sequence_ += kSequencesLostMax;
   // A former process may have sent any of them.
   sent_ = sequence_;
   status = SetMeta("clean", 0);

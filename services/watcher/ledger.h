@@ -36,6 +36,9 @@ struct PendingChange {
   FileRecord record;
 };
 
+// Sequences that are skipped when a ledger is opened again: more than one process can ever give.
+inline constexpr int64_t kSequencesLostMax = int64_t{1} << 32;
+
 // The spool between the file system and the coordinator: one row a path, with its newest version
 // and a sequence number that rises with each change. Rows past the acknowledged sequence are
 // pending; a row that changes again before that simply moves on, so an outage of any length costs

@@ -107,7 +107,17 @@ TEST_F(LedgerTest, ADeletionIsARowUntilItIsAcknowledged) {
   EXPECT_FALSE((*ledger_->Find(volume_.key, "a")).has_value());
   Reopen();
   Record({Row("b", 1)});
-  EXPECT_EQ(ledger_->sequence(), 3) << "sequences of dropped rows must not come again";
+  EXPECT_GT(ledger_->sequence(), 2) << "sequences of dropped rows must not come again";
+}
+
+// After a power cut had taken the last rows, their sequences were given to other files, whose
+// events the coordinator took for repeats of those that it had heard.
+TEST_F(LedgerTest, SequencesThatAPowerCutMayHaveTakenDoNotComeAgain) {
+  Record({Row("a", 1)});
+  Reopen();
+  Record({Row("b", 1)});
+  EXPECT_GT(ledger_->sequence(), kSequencesLostMax);
+  EXPECT_THAT(Pending(), ElementsAre("a", "b"));
 }
 
 TEST_F(LedgerTest, NextDirectoryStaysBelow) {

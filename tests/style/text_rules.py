@@ -32,14 +32,16 @@ _BANNED_CPP = (
     (r"\babsl::Now\s*\(|\bsystem_clock::now\s*\(|\bsteady_clock::now\s*\(|\bclock_gettime\s*\("
      # The supervisor is a program of its own that links nothing but libc. Tests of real servers
      # need gRPC's deadlines, which are wall-clock times.
-     r"|\bgettimeofday\s*\(", ("services/clock/", "services/executor/supervisor_main.cc", "_test.cc"),
+     r"|\bgettimeofday\s*\(",
+     ("services/clock/", "services/executor/supervisor_main.cc", "_test.cc"),
      "take `now` as a value, or services/clock"),
     # What --check-config and a refused configuration print is no log line.
     (r"\bstd::(?:cout|cerr|clog)\b", ("services/cli/", "services/config/command_line.cc"),
      "log through services/log"),
     (r"\bspdlog::", ("services/log/",), "log through services/log"),
     (r"\b(?:strcpy|strcat|sprintf|gets)\s*\(", (), "use absl::StrCat or absl::StrFormat"),
-    (r"\bstd::regex\b", ("_test.cc",), "use services/volume/glob.h; std::regex can be made to explode"),
+    (r"\bstd::regex\b", ("_test.cc",),
+     "use services/volume/glob.h; std::regex can be made to explode"),
 )
 
 
