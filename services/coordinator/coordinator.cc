@@ -61,8 +61,12 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
     return absl::InvalidArgumentError(
         absl::StrCat("store: \"", where, "\" is not supported; say `sqlite:/path/to/file.db`"));
   }
-  absl::StatusOr<std::unique_ptr<SqliteStore>> store =
-      SqliteStore::Open(std::string(absl::StripPrefix(where, kSqlite)));
+  const std::string path(absl::StripPrefix(where, kSqlite));
+  if (!absl::StartsWith(path, "/")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("store: \"", path, "\" is not absolute; say `sqlite:/path/to/file.db`"));
+  }
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path);
   if (!store.ok()) {
     return absl::Status(store.status().code(), absl::StrCat("store: ", store.status().message()));
   }

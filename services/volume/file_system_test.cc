@@ -62,7 +62,7 @@ TEST_F(FileSystemTest, FdMovesAndCloses) {
     Fd a(open("/dev/null", O_RDONLY));
     number = a.get();
     Fd b(std::move(a));
-    EXPECT_FALSE(a.ok());
+    EXPECT_FALSE(a.ok());  // NOLINT(bugprone-use-after-move): what is left is promised
     a = std::move(b);
     EXPECT_EQ(a.get(), number);
     EXPECT_GE(fcntl(number, F_GETFD), 0);

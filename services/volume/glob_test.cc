@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite {
@@ -241,9 +242,9 @@ TEST(GlobTest, ChoicesAreTheirAlternatives) {
   const auto piece = [&] { return kPieces[random() % kPieces.size()]; };
   for (int i = 0; i < 20'000; ++i) {
     const std::string start = piece(), first = piece(), second = piece(), end = piece();
-    const auto both = Glob::Parse(start + "{" + first + "," + second + "}" + end);
-    const auto one = Glob::Parse(start + first + end);
-    const auto two = Glob::Parse(start + second + end);
+    const auto both = Glob::Parse(StrCat(start, "{", first, ",", second, "}", end));
+    const auto one = Glob::Parse(StrCat(start, first, end));
+    const auto two = Glob::Parse(StrCat(start, second, end));
     ASSERT_EQ(both.ok(), one.ok() && two.ok());
     if (!both.ok()) continue;
     const std::string path = RandomPath(&random);
