@@ -17,6 +17,7 @@
 namespace closewrite::watcher {
 namespace {
 
+constexpr std::string_view kStagingRoot = ".closewrite/staging";
 constexpr size_t kMarkerFileBytes = 2 * kMarkerBytes + 1;  // hexadecimal, and a newline
 
 absl::Status WriteDurably(int root, const std::string& path, std::string_view text) {
@@ -26,6 +27,24 @@ absl::Status WriteDurably(int root, const std::string& path, std::string_view te
   if (write(fd->get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       fsync(fd->get()) != 0) {
     return ErrnoStatus(errno, "write", path);
+  }
+  return absl::OkStatus();
+}
+
+// Makes a directory that is as open as the root is: executors that mount the volume as another user
+// must be able to stage in it.
+absl::Status MakeAsOpenAsTheRoot(int root, std::string_view path) {
+  if (absl::Status made = MakeDirectories(root, path); !made.ok()) return made;
+  const absl::StatusOr<Fd> fd = OpenBeneath(root, path, O_RDONLY | O_DIRECTORY);
+  if (!fd.ok()) return fd.status();
+  struct stat st;
+  if (fstat(root, &st) != 0) return ErrnoStatus(errno, "stat", "the root");
+  // The owner first, since a change of it clears mode bits. Only root may give directories away.
+  if (geteuid() == 0 && fchown(fd->get(), st.st_uid, st.st_gid) != 0) {
+    return ErrnoStatus(errno, "change the owner of", path);
+  }
+  if (fchmod(fd->get(), st.st_mode & 07777) != 0) {
+    return ErrnoStatus(errno, "change the mode of", path);
   }
   return absl::OkStatus();
 }
@@ -80,7 +99,8 @@ absl::StatusOr<std::string> VolumeRoot::MakeMarker() const {
   if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
     return ErrnoStatus(errno, "getrandom", "");
   }
-  absl::Status status = MakeDirectories(fd_.get(), kPrivateDir);
+  absl::Status status = MakeAsOpenAsTheRoot(fd_.get(), kPrivateDir);
+  if (status.ok()) status = MakeAsOpenAsTheRoot(fd_.get(), kStagingRoot);
   if (!status.ok()) return status;
   const std::string unfinished = StrCat(kMarkerPath, ".new");
   status = WriteDurably(fd_.get(), unfinished, StrCat(absl::BytesToHexString(id), "\n"));
