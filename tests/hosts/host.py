@@ -79,14 +79,17 @@ class NamespacedHost(LocalHost):
 
     def __init__(self, name, folder, address, detached=False):
         super().__init__(name, folder, address, detached)
-        self._holder = subprocess.Popen(
-            ["/usr/bin/unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork",
-             "--kill-child=SIGKILL", "--mount-proc", "/bin/sh", "-c",
-             # Orphans are reaped by the kernel because the first process ignores SIGCHLD.
-             'trap "" CHLD; hostname "$0" && ip link set lo up && mount -t tmpfs run /run && '
-             "mkdir /run/sshd && exec sleep infinity", name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
-            preexec_fn=None if detached else process.die_with_parent)
+        # A file of its own: it would keep a pipe open that whoever called us reads to its end.
+        with open(os.path.join(folder, "host.log"), "wb") as log:
+            self._holder = subprocess.Popen(
+                ["/usr/bin/unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork",
+                 "--kill-child=SIGKILL", "--mount-proc", "/bin/sh", "-c",
+                 # Orphans are reaped by the kernel because the first process ignores SIGCHLD.
+                 'trap "" CHLD; hostname "$0" && ip link set lo up && mount -t tmpfs run /run && '
+                 "mkdir /run/sshd && exec sleep infinity", name],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=None if detached else process.die_with_parent)
         self.pid = process.until(self._first_process, _START_S_MAX, f"host {name}")
 
     @property

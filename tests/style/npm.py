@@ -1,6 +1,7 @@
 """Tools from npm, installed once per package.json outside the repository."""
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -12,8 +13,24 @@ _INSTALL_S_MAX = 600
 _FOLDER = os.path.join(source.ROOT, "tests")
 
 
+@functools.lru_cache(maxsize=None)
+def _modules():
+    """(folder, why it could not be filled); asked for once, since npm tries for minutes."""
+    try:
+        return _install(), None
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return None, str(error)
+
+
 def modules():
     """Folder `node_modules` with what tests/package.json pins; installed when it is missing."""
+    folder, problem = _modules()
+    if problem is not None:
+        raise RuntimeError(problem)
+    return folder
+
+
+def _install():
     with open(os.path.join(_FOLDER, "package.json"), "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
