@@ -292,7 +292,9 @@ absl::Status FakeStore::Write(absl::FunctionRef<absl::Status(StoreTransaction&)>
   absl::Status status = fn(transaction);
   // What `fn` says after a failed step may only be its consequence.
   if (!transaction.status().ok()) status = transaction.status();
-  if (status.ok()) status = std::exchange(next_commit_, absl::OkStatus());
+  if (status.ok() && transaction.changed()) {
+    status = std::exchange(next_commit_, absl::OkStatus());
+  }
   if (!status.ok()) {
     absl::ReaderMutexLock lock(&committed_mutex_);
     working_.CopyRows(committed_, transaction.touched());

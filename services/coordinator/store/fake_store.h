@@ -24,7 +24,8 @@ class FakeStore final : public Store {
       ABSL_LOCKS_EXCLUDED(committed_mutex_);
   std::string Durability() const override { return "memory: nothing outlives the process"; }
 
-  // The next Write whose function succeeds changes nothing and returns `status`, which is not OK.
+  // The next Write that would have changed something changes nothing and returns `status`, which is
+  // not OK.
   void FailNextCommit(const absl::Status& status) ABSL_LOCKS_EXCLUDED(write_mutex_);
   // Commits so far that changed something.
   int64_t commits() ABSL_LOCKS_EXCLUDED(write_mutex_);
