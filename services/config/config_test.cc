@@ -61,7 +61,7 @@ reflection: false
   EXPECT_EQ(config.host(), "vm-b");
   EXPECT_EQ(config.coordinator(), "vm-a:7400,vm-b:7400");
   EXPECT_EQ(config.volumes().at("unenriched").path(), "/srv/unenriched");
-  const v1::VolumeMount& other = config.volumes().at("other one");
+  const v1::WatchedVolume& other = config.volumes().at("other one");
   EXPECT_TRUE(other.read_only());
   ASSERT_EQ(other.ignore_size(), 2);
   EXPECT_EQ(other.ignore(0), "*.part");

@@ -70,7 +70,7 @@ absl::Status CheckVolumes(const v1::WatcherConfig& config) {
   if (config.volumes_size() > kVolumesMax) {
     return Wrong("volumes", StrCat(config.volumes_size(), " of them; at most ", kVolumesMax));
   }
-  const std::map<std::string, v1::VolumeMount> volumes(config.volumes().begin(),
+  const std::map<std::string, v1::WatchedVolume> volumes(config.volumes().begin(),
                                                        config.volumes().end());
   std::map<std::string, std::string> roots;  // canonical path: name
   for (const auto& [name, volume] : volumes) {

@@ -22,7 +22,7 @@ class WatcherConfigTest : public ::testing::Test {
     config_.set_state(state_.Absolute("deep/er"));
     Volume("v")->set_path(volume_.path());
   }
-  v1::VolumeMount* Volume(const std::string& name) { return &(*config_.mutable_volumes())[name]; }
+  v1::WatchedVolume* Volume(const std::string& name) { return &(*config_.mutable_volumes())[name]; }
   std::string Refusal() {
     SetDefaults(&config_);
     const absl::Status status = CheckConfig(config_);
