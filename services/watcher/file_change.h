@@ -76,7 +76,8 @@ struct FileRecord {
   ChangeEvidence evidence = ChangeEvidence::kNone;
   ChangeSource source = ChangeSource::kInotify;
   int64_t observed_unix_ns = 0;
-  int64_t sequence = 0;  // 0: not recorded yet
+  int64_t sequence = 0;       // 0: not recorded yet
+  int64_t caused_by_job = 0;  // whose result this version is; the ledger fills it in
 
   // The file is not there any more; `version` is the last one that was.
   bool gone() const { return kind == ChangeKind::kDelete || kind == ChangeKind::kMovedFrom; }
