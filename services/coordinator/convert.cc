@@ -121,6 +121,7 @@ v1::FileEvent ToProto(const FileEvent& event) {
   proto.set_source(static_cast<v1::EventSource>(event.source));
   *proto.mutable_file() = ToProto(event.file);
   CLOSEWRITE_SET_TIME(proto, observed_at, event.observed_at);
+  proto.set_caused_by_job(event.caused_by_job);
   return proto;
 }
 
@@ -165,6 +166,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
   CLOSEWRITE_SET_TIME(proto, started_at, job.started_at);
   CLOSEWRITE_SET_TIME(proto, finished_at, job.finished_at);
   CLOSEWRITE_SET_TIME(proto, observed_at, job.observed_at);
+  proto.set_caused_by_job(job.caused_by_job);
   return proto;
 }
 
@@ -219,6 +221,7 @@ v1::Assignment ToProto(const Grant& grant) {
   }
   *proto.mutable_visible_within() = ToProto(pipeline.visible_within);
   *proto.mutable_kill_after() = ToProto(pipeline.kill_after);
+  proto.set_input_unchecked(!ReadsInput(pipeline));
   return proto;
 }
 
@@ -244,15 +247,17 @@ absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event) {
   if (event.evidence() < 0 || event.evidence() > v1::EVIDENCE_UNCHECKED) {
     return Invalid("events.evidence", "is unknown");
   }
-  if (event.source() != v1::EVENT_SOURCE_INOTIFY && event.source() != v1::EVENT_SOURCE_RESCAN) {
+  if (event.source() < v1::EVENT_SOURCE_INOTIFY || event.source() > v1::EVENT_SOURCE_POLL) {
     return Invalid("events.source", "is unknown");
   }
+  if (event.caused_by_job() < 0) return Invalid("events.caused_by_job", "must not be negative");
   return FileEvent{.sequence = event.sequence(),
                    .kind = static_cast<EventKind>(event.kind()),
                    .evidence = static_cast<Evidence>(event.evidence()),
                    .source = static_cast<EventSource>(event.source()),
                    .file = *std::move(file),
-                   .observed_at = TimeFromProto(event.observed_at())};
+                   .observed_at = TimeFromProto(event.observed_at()),
+                   .caused_by_job = event.caused_by_job()};
 }
 
 absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {

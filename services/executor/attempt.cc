@@ -103,10 +103,12 @@ absl::Status Attempt::Locate() {
     }
     absl::Status good = CheckRelativePath(file.path());
     if (!good.ok()) return good;
-    input_ = AnnouncedInput{.root = volume->root,
-                            .path = file.path(),
-                            .size = file.size(),
-                            .mtime_ns = file.mtime_ns()};
+    if (!assignment_.input_unchecked()) {
+      input_ = AnnouncedInput{.root = volume->root,
+                              .path = file.path(),
+                              .size = file.size(),
+                              .mtime_ns = file.mtime_ns()};
+    }
     facts_.volume = file.volume();
     facts_.path = file.path();
     facts_.input = StrCat(volume->root, "/", file.path());

@@ -99,6 +99,17 @@ class AttemptTest : public testing::Test {
   Bell output_;
 };
 
+// `when: create` and `when: delete`: the job is about the name.
+TEST_F(AttemptTest, InputThatIsUncheckedMayChangeOrBeGone) {
+  v1::Assignment job = Job("a/f.csv", "abc", {"sh", "-c", "echo $0 > $1", "{input}", "{output}"});
+  job.set_input_unchecked(true);
+  std::ofstream(root_ + "/in/a/f.csv") << "another version";
+  EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(ReadFile(Staged("a/f.csv")), root_ + "/in/a/f.csv\n");
+  fs::remove_all(root_ + "/in/a");
+  EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+}
+
 TEST_F(AttemptTest, CopiesAFile) {
   const v1::AttemptResult result =
       RunJob(Job("a/b/f.csv", "abc", {"/bin/cp", "--", "{input}", "{output}"}));

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -39,6 +40,9 @@ class Decoder {
 
  private:
   void DecodeTrigger(v1::Trigger* on);
+  void DecodeWhen(v1::Trigger* on);
+  void DecodeMarker(const v1::Trigger& on);
+  void DecodeEvidence(v1::Trigger* on);
   void DecodeRun(v1::Run* run);
   void DecodeCommand(const v1::Run& run);
   void DecodeEnvironment(const v1::Run& run);
@@ -114,16 +118,10 @@ void Decoder::DecodeTrigger(v1::Trigger* on) {
   }
   pipeline_.match = Globs("on.match", on->match());
   pipeline_.ignore = Globs("on.ignore", on->ignore());
-  if (on->when() == v1::WHEN_UNSPECIFIED) on->set_when(v1::WHEN_CLOSE_WRITE);
-  if (!v1::When_IsValid(on->when())) Wrong("on.when", "is unknown; use close_write or rename");
-  pipeline_.when = on->when() == v1::WHEN_RENAME ? When::kRename : When::kCloseWrite;
+  DecodeWhen(on);
   if (!on->has_settle()) *on->mutable_settle() = ToProto(absl::ZeroDuration());
   pipeline_.settle = Range("on.settle", on->settle(), absl::ZeroDuration(), kSettleMax);
-  if (on->evidence() == v1::EVIDENCE_UNSPECIFIED) on->set_evidence(v1::EVIDENCE_UNCHECKED);
-  if (!v1::Evidence_IsValid(on->evidence())) {
-    Wrong("on.evidence", "is unknown; use closed, moved_in, linked, found, quiet or unchecked");
-  }
-  pipeline_.evidence = static_cast<Evidence>(on->evidence());
+  DecodeEvidence(on);
   if (on->on_new_version() == v1::ON_NEW_VERSION_UNSPECIFIED) {
     on->set_on_new_version(v1::ON_NEW_VERSION_QUEUE);
   }
@@ -139,6 +137,88 @@ void Decoder::DecodeTrigger(v1::Trigger* on) {
       break;
     default:
       Wrong("on.on_new_version", "is unknown; use queue, supersede or ignore");
+  }
+}
+
+// `marker` and `quiet` mean their own contract; what they contradict is refused.
+void Decoder::DecodeWhen(v1::Trigger* on) {
+  const bool has_marker = !on->marker().empty();
+  if (has_marker && on->has_quiet()) {
+    Wrong("on.quiet", "stands beside marker, which is another contract; leave one of them out");
+  }
+  if (on->when() == v1::WHEN_UNSPECIFIED) {
+    on->set_when(has_marker        ? v1::WHEN_MARKER
+                 : on->has_quiet() ? v1::WHEN_QUIET
+                                   : v1::WHEN_CLOSE_WRITE);
+  }
+  if (!v1::When_IsValid(on->when())) {
+    Wrong("on.when", "is unknown; use close_write, rename, marker, quiet, create or delete");
+    return;
+  }
+  pipeline_.when = static_cast<When>(on->when());
+  const std::string when = absl::AsciiStrToLower(v1::When_Name(on->when()).substr(5));
+  if (has_marker && pipeline_.when != When::kMarker) {
+    Wrong("on.marker",
+          StrCat("means `when: marker`, not `when: ", when, "`; leave one of them out"));
+  } else if (pipeline_.when == When::kMarker) {
+    DecodeMarker(*on);
+  }
+  if (on->has_quiet() && pipeline_.when != When::kQuiet) {
+    if (has_marker) return;  // said above
+    Wrong("on.quiet", StrCat("means `when: quiet`, not `when: ", when, "`; leave one of them out"));
+  } else if (pipeline_.when == When::kQuiet) {
+    if (!on->has_quiet()) *on->mutable_quiet() = ToProto(kQuietDefault);
+    pipeline_.quiet = Range("on.quiet", on->quiet(), kQuietMin, kQuietMax);
+  }
+}
+
+void Decoder::DecodeMarker(const v1::Trigger& on) {
+  constexpr absl::string_view kName = "{name}";
+  const std::string& marker = on.marker();
+  const size_t at = marker.find(ToStd(kName));
+  if (marker.empty()) {
+    Wrong("on.marker",
+          "is missing; say how the marker of a file is named, such as \"{name}.done\"");
+  } else if (at == std::string::npos || marker.find(ToStd(kName), at + 1) != std::string::npos) {
+    Wrong("on.marker", "must hold {name}, the file's own name, once, such as \"{name}.done\"");
+  } else if (marker.find('/') != std::string::npos) {
+    Wrong("on.marker",
+          "holds a '/', but a marker lies in the directory of its file; give a name, such as "
+          "\"{name}.done\"");
+  } else if (marker.find('\0') != std::string::npos) {
+    Wrong("on.marker", "holds a NUL byte, which no name can; leave it out");
+  } else if (marker.size() == kName.size()) {
+    Wrong("on.marker", "is the file itself; add something to its name, such as \"{name}.done\"");
+  } else if (marker.size() - kName.size() >= kMarkerBytesMax) {
+    Wrong("on.marker",
+          StrCat("leaves no room for a name of ", kMarkerBytesMax, " bytes; shorten it"));
+  } else {
+    pipeline_.marker = {marker.substr(0, at), marker.substr(at + kName.size())};
+  }
+}
+
+void Decoder::DecodeEvidence(v1::Trigger* on) {
+  if (!v1::Evidence_IsValid(on->evidence())) {
+    Wrong("on.evidence", "is unknown; use closed, moved_in, linked, found, quiet or unchecked");
+    return;
+  }
+  const bool is_said = on->evidence() != v1::EVIDENCE_UNSPECIFIED;
+  if (!ReadsInput(pipeline_)) {
+    if (is_said) {
+      Wrong("on.evidence",
+            "tells of finished content, and this contract asks for none; leave it out");
+    }
+    return;
+  }
+  if (is_said && pipeline_.when == When::kQuiet && on->evidence() < v1::EVIDENCE_QUIET) {
+    Wrong(
+        "on.evidence",
+        "excludes files that are only quiet, and `when: quiet` takes them; leave one of them out");
+  }
+  if (!is_said) on->set_evidence(v1::EVIDENCE_UNCHECKED);
+  pipeline_.evidence = static_cast<Evidence>(on->evidence());
+  if (pipeline_.evidence == Evidence::kQuiet && pipeline_.when != When::kQuiet) {
+    pipeline_.quiet = kQuietDefault;
   }
 }
 

@@ -26,6 +26,11 @@ inline constexpr int kLocksMax = 16;
 inline constexpr int kPriorityMax = 1000;
 inline constexpr int kAttemptsMax = 1000;
 inline constexpr absl::Duration kSettleMax = absl::Hours(24);
+inline constexpr absl::Duration kQuietMin = absl::Milliseconds(100);
+inline constexpr absl::Duration kQuietMax = absl::Hours(1);
+inline constexpr absl::Duration kQuietDefault = absl::Seconds(2);
+// A name is no longer on Linux.
+inline constexpr size_t kMarkerBytesMax = 255;
 inline constexpr absl::Duration kTimeoutMax = absl::Hours(24 * 365);
 inline constexpr absl::Duration kVisibleWithinMax = absl::Hours(1);
 inline constexpr absl::Duration kKillAfterMax = absl::Hours(1);

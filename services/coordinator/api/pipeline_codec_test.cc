@@ -71,6 +71,57 @@ priority: -3
   EXPECT_EQ(pipeline->priority, -3);
 }
 
+// A trigger as YAML, read, decoded, kept and decoded again.
+absl::StatusOr<Pipeline> DecodeTrigger(const std::string& trigger) {
+  v1::Pipeline message;
+  absl::Status parsed = ParseYaml("p.yaml",
+                                  "name: enrich\non: {volume: in, match: [\"*.csv\"], " + trigger +
+                                      "}\nrun: {command: [\"true\"]}\n",
+                                  &message);
+  if (!parsed.ok()) return parsed;
+  absl::StatusOr<Pipeline> pipeline = DecodePipeline(message);
+  return pipeline.ok() ? DecodeStoredPipeline(pipeline->definition) : pipeline;
+}
+
+TEST(PipelineCodecTest, ContractsAreNamedByWhenOrByWhatOnlyTheyHave) {
+  struct Row {
+    std::string trigger;
+    When when;
+    Evidence evidence = Evidence::kUnchecked;
+    absl::Duration quiet = absl::ZeroDuration();
+  };
+  const Row rows[] = {
+      {"when: close_write", When::kCloseWrite},
+      {"evidence: quiet", When::kCloseWrite, Evidence::kQuiet, absl::Seconds(2)},
+      {"when: rename", When::kRename},
+      {"when: marker, marker: \"{name}.done\"", When::kMarker},
+      {"marker: \"{name}.done\"", When::kMarker},
+      {"when: quiet", When::kQuiet, Evidence::kUnchecked, absl::Seconds(2)},
+      {"when: quiet, evidence: quiet", When::kQuiet, Evidence::kQuiet, absl::Seconds(2)},
+      {"quiet: 100ms", When::kQuiet, Evidence::kUnchecked, absl::Milliseconds(100)},
+      {"quiet: 1h", When::kQuiet, Evidence::kUnchecked, absl::Hours(1)},
+      {"when: create", When::kCreate},
+      {"when: delete", When::kDelete},
+  };
+  for (const Row& row : rows) {
+    absl::StatusOr<Pipeline> pipeline = DecodeTrigger(row.trigger);
+    ASSERT_TRUE(pipeline.ok()) << row.trigger << ": " << pipeline.status();
+    EXPECT_EQ(pipeline->when, row.when) << row.trigger;
+    EXPECT_EQ(pipeline->evidence, row.evidence) << row.trigger;
+    EXPECT_EQ(pipeline->quiet, row.quiet) << row.trigger;
+    EXPECT_EQ(pipeline->marker.suffix, row.when == When::kMarker ? ".done" : "") << row.trigger;
+  }
+  EXPECT_EQ(DecodeTrigger("marker: \".{name}\"")->marker.prefix, ".");
+}
+
+TEST(PipelineCodecTest, ContradictionsSayWhatToDo) {
+  EXPECT_EQ(DecodeTrigger("marker: done").status().message(),
+            "on.marker: must hold {name}, the file's own name, once, such as \"{name}.done\"");
+  EXPECT_EQ(DecodeTrigger("marker: \"{name}.done\", when: rename").status().message(),
+            "on.marker: means `when: marker`, not `when: rename`; leave one of them out");
+  EXPECT_EQ(DecodeTrigger("quiet: 2h").status().message(), "on.quiet: is 2h; give 100ms to 1h");
+}
+
 TEST(PipelineCodecTest, TheDefinitionIsTheSameBytesForTheSameMeaning) {
   v1::Pipeline implicit = Smallest();
   for (int i = 0; i < 20; ++i) {
@@ -135,6 +186,40 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
       {"on.settle", [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Seconds(-1)); }},
       {"on.settle", [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Hours(25)); }},
       {"on.evidence", [](auto& p) { p.mutable_on()->set_evidence(static_cast<v1::Evidence>(99)); }},
+      {"on.evidence",
+       [](auto& p) {
+         p.mutable_on()->set_when(v1::WHEN_CREATE);
+         p.mutable_on()->set_evidence(v1::EVIDENCE_CLOSED);
+       }},
+      {"on.evidence",
+       [](auto& p) {
+         p.mutable_on()->set_when(v1::WHEN_QUIET);
+         p.mutable_on()->set_evidence(v1::EVIDENCE_CLOSED);
+       }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_when(v1::WHEN_MARKER); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker("done"); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker("{name}"); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker("{name}.{name}"); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker("ready/{name}"); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker(std::string("{name}\0", 7)); }},
+      {"on.marker", [](auto& p) { p.mutable_on()->set_marker("{name}" + std::string(255, 'x')); }},
+      {"on.marker",
+       [](auto& p) {
+         p.mutable_on()->set_marker("{name}.done");
+         p.mutable_on()->set_when(v1::WHEN_RENAME);
+       }},
+      {"on.quiet", [&](auto& p) { set(p.mutable_on()->mutable_quiet(), absl::Milliseconds(99)); }},
+      {"on.quiet", [&](auto& p) { set(p.mutable_on()->mutable_quiet(), absl::Hours(2)); }},
+      {"on.quiet",
+       [&](auto& p) {
+         set(p.mutable_on()->mutable_quiet(), absl::Seconds(2));
+         p.mutable_on()->set_when(v1::WHEN_CLOSE_WRITE);
+       }},
+      {"on.quiet",
+       [&](auto& p) {
+         set(p.mutable_on()->mutable_quiet(), absl::Seconds(2));
+         p.mutable_on()->set_marker("{name}.done");
+       }},
       {"on.on_new_version",
        [](auto& p) { p.mutable_on()->set_on_new_version(static_cast<v1::OnNewVersion>(99)); }},
       {"run.command", [](auto& p) { p.mutable_run()->clear_command(); }},

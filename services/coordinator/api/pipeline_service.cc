@@ -12,6 +12,7 @@
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/log/str_cat.h"
+#include "services/volume/path.h"
 
 namespace closewrite {
 namespace {
@@ -70,14 +71,39 @@ absl::StatusOr<Pipelines> PipelinesToTest(const v1::TestPipelinesRequest& reques
   return pipelines;
 }
 
-v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& file) {
+// What must still be true of a file whose name a pipeline takes; the store knows its marker.
+std::string Condition(const Pipeline& pipeline, const v1::VolumePath& file, StoreReader& reader) {
+  switch (pipeline.when) {
+    case When::kCloseWrite:
+      return "";
+    case When::kRename:
+      return "; only if it is renamed into place";
+    case When::kMarker: {
+      const std::string marker = MarkerOf(pipeline, file.path());
+      const std::optional<EventRecord> latest = reader.LatestEvent(file.volume(), marker);
+      const bool is_there = latest.has_value() && IsThere(latest->event);
+      return StrCat("; marker ", Display(marker), is_there ? " is there" : " is missing");
+    }
+    case When::kQuiet:
+      return StrCat("; also without a close, once it has not changed for ",
+                    absl::FormatDuration(pipeline.quiet));
+    case When::kCreate:
+      return "; as soon as its name appears";
+    case When::kDelete:
+      return "; when it is removed or renamed away";
+  }
+  return "";
+}
+
+v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& file,
+                                StoreReader& reader) {
   const Verdict verdict = MatchPath(pipeline, file.volume(), file.path());
   v1::PipelineVerdict shown;
   *shown.mutable_file() = file;
   shown.set_pipeline(pipeline.name);
   shown.set_matches(verdict.matches);
-  const bool rename = verdict.matches && pipeline.when == When::kRename;
-  shown.set_message(StrCat(verdict.message, rename ? "; only if it is renamed into place" : ""));
+  const std::string condition = verdict.matches ? Condition(pipeline, file, reader) : "";
+  shown.set_message(StrCat(verdict.message, condition));
   return shown;
 }
 
@@ -178,18 +204,20 @@ absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
                                       " pipelines are too many at once; at most ", kVerdictsMax,
                                       " pairs: try fewer files"));
   }
-  size_t bytes = 0;
-  for (const v1::VolumePath& file : request.files()) {
-    for (const auto& pipeline : *pipelines) {
-      v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file);
-      bytes += verdict.ByteSizeLong();
-      if (bytes > kPageBytesMax) {
-        return WrongField("files", "make too long an answer; try fewer files");
+  return loop_.store().Read([&](StoreReader& reader) {
+    size_t bytes = 0;
+    for (const v1::VolumePath& file : request.files()) {
+      for (const auto& pipeline : *pipelines) {
+        v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file, reader);
+        bytes += verdict.ByteSizeLong();
+        if (bytes > kPageBytesMax) {
+          return WrongField("files", "make too long an answer; try fewer files");
+        }
+        *response->add_verdicts() = std::move(verdict);
       }
-      *response->add_verdicts() = std::move(verdict);
     }
-  }
-  return absl::OkStatus();
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace closewrite

@@ -157,6 +157,17 @@ TEST_F(PipelineServiceTest, TestTriesFilesThatNeedNotExist) {
   EXPECT_FALSE(tested_.verdicts(0).matches());
   EXPECT_EQ(tested_.verdicts(0).message(), "the name matches none of: **/*.csv");
 
+  request.mutable_files(0)->set_path("x.csv");
+  v1::Trigger& on = *request.mutable_pipelines(0)->mutable_on();
+  on.set_marker("{name}.done");
+  ASSERT_TRUE(Test(request).ok());
+  EXPECT_EQ(tested_.verdicts(0).message(), "**/*.csv matches; marker x.csv.done is missing");
+  on.clear_marker();
+  on.mutable_quiet()->set_seconds(3);
+  ASSERT_TRUE(Test(request).ok());
+  EXPECT_EQ(tested_.verdicts(0).message(),
+            "**/*.csv matches; also without a close, once it has not changed for 3s");
+
   request.mutable_pipelines(0)->clear_name();
   EXPECT_EQ(Test(request).error_code(), Code::INVALID_ARGUMENT);
   EXPECT_EQ(Test(TestOf("unenriched", "/x")).error_code(), Code::INVALID_ARGUMENT);

@@ -9,6 +9,7 @@
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/story_words.h"
 #include "services/coordinator/convert.h"
+#include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/job_rules.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
@@ -87,9 +88,8 @@ void Story::TellFile(const std::string& volume, const std::string& path) {
                                    [](const EventRecord& r) { return IsFinished(r.event); });
   for (const EventRecord& record : events) {
     TellSeen(record);
-    if (&record == (judged == events.rend() ? &events.back() : &*judged)) {
-      TellVerdicts(record, jobs);
-    }
+    const bool is_judged = &record == (judged == events.rend() ? &events.back() : &*judged);
+    if (is_judged || &record == &events.back()) TellVerdicts(record, is_judged, jobs);
   }
   for (const Job& job : jobs) TellOneJob(job);
   if (events.empty()) TellNeverSeen(volume, path);
@@ -106,7 +106,10 @@ absl::Status Story::TellJob(JobId id) {
     if (record.id != job->event_id && record.event.file != job->input) continue;
     TellSeen(record);
     const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job->pipeline);
-    if (record.id == job->event_id && pipeline != nullptr) {
+    const bool made_it =
+        record.id == job->event_id || (record.event.file == job->input && IsThere(record.event) &&
+                                       pipeline != nullptr && pipeline->when == When::kMarker);
+    if (made_it && pipeline != nullptr) {
       TellVerdict(scenes_.back(), record, *pipeline, {*job});
     }
   }
@@ -131,16 +134,18 @@ void Story::TellSeen(const EventRecord& record) {
   Say(Open(record.received_at), record.received_at, "SEEN", EventWords(record));
 }
 
-void Story::TellVerdicts(const EventRecord& record, const std::vector<Job>& jobs) {
+void Story::TellVerdicts(const EventRecord& record, bool is_judged, const std::vector<Job>& jobs) {
   Scene& scene = scenes_.back();  // that of the event
   int64_t elsewhere = 0;
   for (const auto& [name, pipeline] : fleet_.pipelines) {
-    if (pipeline->volume == record.event.file.volume) {
-      TellVerdict(scene, record, *pipeline, jobs);
-    } else {
+    const bool waits_for_its_end = pipeline->when == When::kDelete && IsGone(record.event);
+    if (pipeline->volume != record.event.file.volume) {
       ++elsewhere;
+    } else if (is_judged || waits_for_its_end) {
+      TellVerdict(scene, record, *pipeline, jobs);
     }
   }
+  if (!is_judged) return;
   if (fleet_.pipelines.empty()) {
     Say(scene, record.received_at, "NOT_MATCHED",
         "there is no pipeline: `closewrite pipeline apply -f FILE` makes some");
@@ -153,12 +158,21 @@ void Story::TellVerdicts(const EventRecord& record, const std::vector<Job>& jobs
 
 void Story::TellVerdict(Scene& scene, const EventRecord& record, const Pipeline& pipeline,
                         const std::vector<Job>& jobs) {
-  const Verdict verdict = MatchEvent(pipeline, record.event);
-  std::string text = StrCat("pipeline ", pipeline.name, ": ", verdict.message);
+  FileHistory history;
+  if (MatchPath(pipeline, record.event.file.volume, record.event.file.path).matches) {
+    history = HistoryOf(reader_, pipeline, record);
+  }
+  Verdict verdict = MatchEvent(pipeline, record.event, history);
   const bool has_job = std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) {
     return job.pipeline == pipeline.name &&
            (job.event_id == record.id || job.input == record.event.file);
   });
+  // Its marker may have come later, and be gone by now.
+  if (has_job && !verdict.matches && pipeline.when == When::kMarker) {
+    verdict = {true, StrCat("its marker ", Display(MarkerOf(pipeline, record.event.file.path)),
+                            " has come")};
+  }
+  std::string text = StrCat("pipeline ", pipeline.name, ": ", verdict.message);
   if (verdict.matches && !has_job) {
     StrAppend(&text, pipeline.applied_at > record.received_at
                          ? StrCat(", but it was applied at ", TimeWords(pipeline.applied_at),
@@ -171,7 +185,8 @@ void Story::TellVerdict(Scene& scene, const EventRecord& record, const Pipeline&
 void Story::TellOneJob(const Job& job) {
   Say(Open(job.created_at), job.created_at, "JOB",
       StrCat("job ", job.id.value, " of pipeline ", job.pipeline, " was made for ",
-             FileWords(job.input.volume, job.input.path)));
+             FileWords(job.input.volume, job.input.path),
+             job.caused_by_job == 0 ? "" : StrCat(", a result of job ", job.caused_by_job)));
   const std::vector<Attempt> attempts = reader_.ListAttempts(job.id);
   const size_t skip = attempts.size() - std::min(attempts.size(), kStoryAttemptsMax);
   if (skip > 0) {

@@ -58,7 +58,8 @@ class Story {
   void SayNow(const char* topic, std::string text);
 
   void TellSeen(const EventRecord& record);
-  void TellVerdicts(const EventRecord& record, const std::vector<Job>& jobs);
+  // `is_judged`: by all pipelines; otherwise by those alone that take what is gone.
+  void TellVerdicts(const EventRecord& record, bool is_judged, const std::vector<Job>& jobs);
   void TellVerdict(Scene& scene, const EventRecord& record, const Pipeline& pipeline,
                    const std::vector<Job>& jobs);
   void TellOneJob(const Job& job);

@@ -31,6 +31,20 @@ std::string SignalWords(int signal) {
                          : StrCat("signal ", signal, " (SIG", name, ")");
 }
 
+const char* SourceWords(EventSource source) {
+  switch (source) {
+    case EventSource::kInotify:
+      return " by inotify";
+    case EventSource::kRescan:
+      return " by a rescan";
+    case EventSource::kAudit:
+      return " by an audit";
+    case EventSource::kPoll:
+      return " by polling";
+  }
+  return "";
+}
+
 std::string OutcomeWords(const Attempt& attempt) {
   switch (attempt.outcome) {
     case Outcome::kSucceeded:
@@ -63,9 +77,9 @@ std::string FileWords(std::string_view volume, std::string_view path) {
 
 std::string EventWords(const EventRecord& record) {
   const FileEvent& event = record.event;
-  std::string words = StrCat(
-      Word(v1::EventKind_Name(static_cast<v1::EventKind>(event.kind)), "EVENT_KIND_"), " on ",
-      record.host, event.source == EventSource::kRescan ? " by a rescan" : " by inotify");
+  std::string words =
+      StrCat(Word(v1::EventKind_Name(static_cast<v1::EventKind>(event.kind)), "EVENT_KIND_"),
+             " on ", record.host, SourceWords(event.source));
   if (event.evidence != Evidence::kNone) {
     StrAppend(&words, ", ",
               LowerWords(
@@ -74,6 +88,7 @@ std::string EventWords(const EventRecord& record) {
   const absl::Time mtime = absl::FromUnixNanos(event.file.mtime_ns);
   StrAppend(&words, ": ", event.file.size, " bytes, inode ", event.file.inode, ", mtime ",
             absl::FormatTime("%Y-%m-%dT%H:%M:%E9SZ", mtime, absl::UTCTimeZone()));
+  if (event.caused_by_job != 0) StrAppend(&words, ", made by job ", event.caused_by_job);
   const absl::Duration late = record.received_at - event.observed_at;
   if (late > absl::Seconds(1) && late != absl::InfiniteDuration()) {
     StrAppend(&words, "; noticed at ", TimeWords(event.observed_at), " by the watcher's clock");

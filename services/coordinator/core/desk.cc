@@ -16,6 +16,18 @@ absl::Status NoSuchJob(JobId id) {
       absl::StrCat("there is no job ", id.value, "; `closewrite jobs` lists those there are"));
 }
 
+// Whether a job can be made by hand of what the file is now.
+bool Takes(const Pipeline& pipeline, const FileEvent& latest) {
+  switch (pipeline.when) {
+    case When::kCreate:
+      return !IsGone(latest);
+    case When::kDelete:
+      return IsGone(latest);
+    default:
+      return IsThere(latest);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& tx,
@@ -46,6 +58,7 @@ absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& 
     fleet_.ready.insert(pipeline.name);
     const std::string name = pipeline.name;
     fleet_.pipelines[name] = std::make_shared<const Pipeline>(std::move(pipeline));
+    book_.effects().pipelines = true;
   }
   return effects;
 }
@@ -92,7 +105,18 @@ absl::StatusOr<int64_t> Desk::DeletePipeline(StoreTransaction& tx, const std::st
   tx.DeletePipeline(name);
   fleet_.pipelines.erase(name);
   fleet_.ready.erase(name);
+  book_.effects().pipelines = true;
   return cancelled;
+}
+
+absl::Status Desk::NotAnnounced(const FileVersion& file) const {
+  const Watcher* home = fleet_.HomeOf(file.volume);
+  return absl::NotFoundError(absl::StrCat(
+      "no watcher has announced ", file.volume, ":", Display(file.path), ": ",
+      home == nullptr ? "no watcher of that volume is connected"
+                      : absl::StrCat("the watcher on ", home->host,
+                                     " is connected, so either there is no such file, or it is "
+                                     "still being written, or its name is ignored")));
 }
 
 absl::StatusOr<std::shared_ptr<const Pipeline>> Desk::PipelineFor(const std::string& name,
@@ -105,16 +129,19 @@ absl::StatusOr<std::shared_ptr<const Pipeline>> Desk::PipelineFor(const std::str
       return absl::FailedPreconditionError(absl::StrCat(
           "pipeline ", name, " reads volume ", pipeline->volume, ", and ", file, " is elsewhere"));
     }
+    if (!Takes(*pipeline, event)) return NotAnnounced(event.file);
     return pipeline;
   }
   std::vector<std::string> takers;
   std::shared_ptr<const Pipeline> taker;
   for (const auto& [pipeline_name, pipeline] : fleet_.pipelines) {
     if (!MatchPath(*pipeline, event.file.volume, event.file.path).matches) continue;
+    if (!Takes(*pipeline, event)) continue;
     takers.push_back(pipeline_name);
     taker = pipeline;
   }
   if (takers.size() == 1) return taker;
+  if (takers.empty() && !IsThere(event)) return NotAnnounced(event.file);
   return absl::FailedPreconditionError(
       takers.empty() ? absl::StrCat("no pipeline takes ", file, ": name one by --pipeline")
                      : absl::StrCat("several pipelines take ", file, ": name one of ",
@@ -131,23 +158,14 @@ absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
   std::vector<std::pair<std::shared_ptr<const Pipeline>, EventRecord>> plan;
   for (const auto& [volume, path] : files) {
     std::optional<EventRecord> latest = tx.LatestEvent(volume, path);
-    if (!latest.has_value() || IsGone(latest->event)) {
-      const Watcher* home = fleet_.HomeOf(volume);
-      return absl::NotFoundError(absl::StrCat(
-          "no watcher has announced ", volume, ":", Display(path), ": ",
-          home == nullptr ? "no watcher of that volume is connected"
-                          : absl::StrCat("the watcher on ", home->host,
-                                         " is connected, so either "
-                                         "there is no such file, or it is still being written, or "
-                                         "its name is ignored")));
-    }
+    if (!latest.has_value()) return NotAnnounced({.volume = volume, .path = path});
     absl::StatusOr<std::shared_ptr<const Pipeline>> taker = PipelineFor(pipeline, latest->event);
     if (!taker.ok()) return taker.status();
     plan.emplace_back(*taker, *latest);
   }
   std::vector<Intake::Made> made;
   for (const auto& [taker, record] : plan) {
-    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, now);
+    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, record.id, now);
     if (!job.has_value()) {
       // on_new_version is `ignore`: the job that runs stands for this version too.
       std::optional<Job> running =

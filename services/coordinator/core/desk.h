@@ -50,6 +50,7 @@ class Desk {
  private:
   absl::StatusOr<std::vector<Job>> ChangeAll(StoreTransaction& tx, const std::vector<JobId>& ids,
                                              const JobCommand& command, absl::Time now);
+  absl::Status NotAnnounced(const FileVersion& file) const;
   absl::StatusOr<std::shared_ptr<const Pipeline>> PipelineFor(const std::string& name,
                                                               const FileEvent& event);
 

@@ -29,10 +29,11 @@ struct Effects {
   std::map<JobId, Job> jobs;        // as they are now
   std::vector<EventRecord> events;  // newly recorded
   std::set<JobId> logs;             // jobs whose log has grown
+  bool pipelines = false;           // some were applied or deleted
 
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
-           jobs.empty() && events.empty() && logs.empty();
+           jobs.empty() && events.empty() && logs.empty() && !pipelines;
   }
 };
 

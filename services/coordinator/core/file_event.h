@@ -40,6 +40,8 @@ enum class Evidence {
 enum class EventSource {
   kInotify = 1,
   kRescan = 2,
+  kAudit = 3,
+  kPoll = 4,
 };
 
 struct FileEvent {
@@ -49,6 +51,7 @@ struct FileEvent {
   EventSource source = EventSource::kInotify;
   FileVersion file;
   absl::Time observed_at = absl::InfinitePast();  // by the watcher's clock
+  int64_t caused_by_job = 0;                      // whose result this version is; 0: of none
   bool operator==(const FileEvent&) const = default;
 };
 
@@ -65,7 +68,12 @@ struct EventRecord {
 // True when the event says that the file's content is there.
 inline bool IsFinished(const FileEvent& event) {
   return event.kind == EventKind::kCloseWrite || event.kind == EventKind::kMovedTo ||
-         (event.kind == EventKind::kCreate && event.evidence == Evidence::kLinked);
+         (event.kind == EventKind::kCreate && event.evidence != Evidence::kNone);
+}
+// True when the event, as the newest of its path, says so: an ATTRIB tells of a version that was
+// finished before.
+inline bool IsThere(const FileEvent& event) {
+  return IsFinished(event) || event.kind == EventKind::kAttrib;
 }
 // True when the event says that the file is gone.
 inline bool IsGone(const FileEvent& event) {

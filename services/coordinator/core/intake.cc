@@ -1,6 +1,21 @@
 #include "services/coordinator/core/intake.h"
 
+#include <algorithm>
+
+#include "services/coordinator/core/file_history.h"
+#include "services/coordinator/core/interest.h"
+
 namespace closewrite {
+namespace {
+
+// How long a job waits for a newer version: as its pipeline says, and where the watcher has called
+// the file quiet sooner than this pipeline does, because another one wants it so, for the rest.
+absl::Duration SettleFor(const Pipeline& pipeline, const FileEvent& event, const Fleet& fleet) {
+  if (event.evidence != Evidence::kQuiet) return pipeline.settle;
+  return std::max(pipeline.settle, pipeline.quiet - InterestIn(fleet, event.file.volume).quiet);
+}
+
+}  // namespace
 
 void Intake::Record(StoreTransaction& tx, const std::string& host, const std::string& ledger_id,
                     const std::vector<FileEvent>& events, absl::Time now) {
@@ -13,50 +28,82 @@ void Intake::Record(StoreTransaction& tx, const std::string& host, const std::st
     record.id = tx.InsertEvent(record);
     if (record.id == 0) continue;
     book_.effects().events.push_back(record);
-    if (known.has_value()) {
-      Amend(tx, known->event.file, event.file, now);
-    } else if (IsGone(event)) {
-      CancelWaiting(tx, event.file, now);
-    } else {
-      for (const auto& [name, pipeline] : fleet_.pipelines) {
-        if (MatchEvent(*pipeline, event).matches) MakeJob(tx, *pipeline, record, now);
-      }
-    }
+    if (known.has_value()) Amend(tx, known->event.file, event.file, now);
+    if (event.kind == EventKind::kAttrib) continue;
+    if (IsGone(event)) CancelWaiting(tx, event.file, now);
+    MakeJobs(tx, record, now);
   }
 }
 
-std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
-                                            const EventRecord& record, absl::Time now) {
+void Intake::MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Time now) {
   const FileVersion& file = record.event.file;
+  for (const auto& [name, pipeline] : fleet_.pipelines) {
+    if (pipeline->volume != file.volume) continue;
+    if (pipeline->when == When::kMarker && IsFinished(record.event)) {
+      MakeMarkedJob(tx, *pipeline, record, now);
+    }
+    if (!MatchPath(*pipeline, file.volume, file.path).matches) continue;
+    const Verdict verdict = MatchEvent(*pipeline, record.event, HistoryOf(tx, *pipeline, record));
+    if (verdict.matches) MakeJob(tx, *pipeline, record, record.id, now);
+  }
+}
+
+// The marker has come: the file that it marks has its job, if it is finished. If it is not, its own
+// event will find the marker.
+void Intake::MakeMarkedJob(StoreTransaction& tx, const Pipeline& pipeline,
+                           const EventRecord& marker, absl::Time now) {
+  const FileVersion& file = marker.event.file;
+  const std::optional<std::string> path = MarkedBy(pipeline, file.path);
+  if (!path.has_value() || !MatchPath(pipeline, file.volume, *path).matches) return;
+  const std::optional<EventRecord> latest = tx.LatestEvent(file.volume, *path);
+  if (!latest.has_value() || !IsThere(latest->event)) return;
+  if (!MatchEvidence(pipeline, latest->event).matches) return;
+  MakeJob(tx, pipeline, *latest, marker.id, now);
+}
+
+std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
+                                            const EventRecord& record, int64_t made_by,
+                                            absl::Time now) {
+  const FileVersion& file = record.event.file;
+  const absl::Duration settle = SettleFor(pipeline, record.event, fleet_);
   Job job{.pipeline = pipeline.name,
-          .key = JobKey(pipeline.name, file),
+          .key = ReadsInput(pipeline) ? JobKey(pipeline.name, file)
+                                      : EventJobKey(pipeline.name, file, record.id),
           .input = file,
-          .event_id = record.id,
+          .event_id = made_by,
+          .caused_by_job = record.event.caused_by_job,
           .output_volume = pipeline.output_volume,
           .created_at = now,
-          .due_at = now + pipeline.settle,
+          .due_at = now + settle,
           .observed_at = record.event.observed_at};
   if (std::optional<Job> same = tx.FindJobByKey(job.key)) return Made{*same, true};
 
-  std::optional<Job> older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
-  for (int i = 0; i < kWaitingVersionsMax && older.has_value() && IsWaiting(older->state); ++i) {
-    // The older version's bytes are gone: nothing could read them any more.
-    (void)book_.Change(tx, *older, Cancel{"superseded by a newer version of its file"}, now);
-    older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
-  }
-  if (older.has_value()) {
+  if (const std::optional<Job> older = Supersede(tx, pipeline, file, now); older.has_value()) {
     if (pipeline.on_new_version == OnNewVersion::kIgnore) return std::nullopt;
-    const bool kill =
-        pipeline.on_new_version == OnNewVersion::kSupersede && older->state == JobState::kRunning;
-    if (kill) {
-      (void)book_.Change(tx, *older, Cancel{"superseded by a newer version of its file"}, now);
-    } else {
-      job.after = older->id;
-    }
+    job.after = older->id;
   }
-  const bool waits = job.after.value != 0 || pipeline.settle > absl::ZeroDuration();
+  const bool waits = job.after.value != 0 || settle > absl::ZeroDuration();
   job.state = waits ? JobState::kScheduled : JobState::kAvailable;
   return Made{book_.Insert(tx, job), false};
+}
+
+// Cancels the jobs of earlier versions that a newer one puts an end to. Returns the one that goes
+// on.
+std::optional<Job> Intake::Supersede(StoreTransaction& tx, const Pipeline& pipeline,
+                                     const FileVersion& file, absl::Time now) {
+  const Cancel superseded{"superseded by a newer version of its file"};
+  std::optional<Job> older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
+  for (int i = 0; i < kWaitingVersionsMax && older.has_value(); ++i) {
+    // Of a file that is read, an older version's bytes are gone. That a name came or went stays
+    // true.
+    const bool outdated = ReadsInput(pipeline) && IsWaiting(older->state);
+    const bool unwanted = pipeline.on_new_version == OnNewVersion::kSupersede &&
+                          (IsWaiting(older->state) || older->state == JobState::kRunning);
+    if (!outdated && !unwanted) return older;
+    (void)book_.Change(tx, *older, superseded, now);
+    older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
+  }
+  return older;
 }
 
 void Intake::Amend(StoreTransaction& tx, const FileVersion& announced, const FileVersion& now_is,
@@ -72,7 +119,7 @@ void Intake::Amend(StoreTransaction& tx, const FileVersion& announced, const Fil
 
 void Intake::CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now) {
   for (const auto& [name, pipeline] : fleet_.pipelines) {
-    if (pipeline->volume != file.volume) continue;
+    if (pipeline->volume != file.volume || !ReadsInput(*pipeline)) continue;
     std::optional<Job> job = tx.FindUnfinished(name, file.volume, file.path);
     if (job.has_value() && IsWaiting(job->state)) {
       (void)book_.Change(tx, *job, Cancel{"its file was removed before it could be read"}, now);

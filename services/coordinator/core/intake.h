@@ -30,12 +30,18 @@ class Intake {
     Job job;
     bool existed = false;
   };
-  // Makes the job of one file version, unless it exists. nullopt: on_new_version is `ignore` and an
-  // earlier version's job runs.
+  // Makes the job of one file version, unless it exists. `made_by`: the event that does, if it is
+  // another than that of the file, its marker's. nullopt: on_new_version is `ignore` and an earlier
+  // version's job runs.
   std::optional<Made> MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
-                              const EventRecord& record, absl::Time now);
+                              const EventRecord& record, int64_t made_by, absl::Time now);
 
  private:
+  void MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Time now);
+  void MakeMarkedJob(StoreTransaction& tx, const Pipeline& pipeline, const EventRecord& marker,
+                     absl::Time now);
+  std::optional<Job> Supersede(StoreTransaction& tx, const Pipeline& pipeline,
+                               const FileVersion& file, absl::Time now);
   void Amend(StoreTransaction& tx, const FileVersion& announced, const FileVersion& now_is,
              absl::Time now);
   void CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now);

@@ -11,4 +11,8 @@ std::string JobKey(const std::string& pipeline, const FileVersion& input) {
                       input.size, nul, input.mtime_ns);
 }
 
+std::string EventJobKey(const std::string& pipeline, const FileVersion& input, int64_t event_id) {
+  return absl::StrCat(JobKey(pipeline, input), std::string(1, '\0'), event_id);
+}
+
 }  // namespace closewrite

@@ -64,6 +64,7 @@ struct Job {
   JobState state = JobState::kAvailable;
   FileVersion input;
   int64_t event_id = 0;       // the event that made it; 0: made by a caller
+  int64_t caused_by_job = 0;  // whose result the input is; 0: of none
   std::string output_volume;  // "" for none
   std::vector<OutputFile> outputs;
   int attempts = 0;       // that count so far
@@ -115,6 +116,8 @@ struct Progress {
 
 // The key that makes one job of one file version per pipeline (P3).
 std::string JobKey(const std::string& pipeline, const FileVersion& input);
+// The same for jobs about a name that came or went: the same version may come and go again.
+std::string EventJobKey(const std::string& pipeline, const FileVersion& input, int64_t event_id);
 
 }  // namespace closewrite
 

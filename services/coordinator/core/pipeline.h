@@ -2,7 +2,9 @@
 #ifndef SERVICES_COORDINATOR_CORE_PIPELINE_H_
 #define SERVICES_COORDINATOR_CORE_PIPELINE_H_
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +14,22 @@
 
 namespace closewrite {
 
-// Completeness contract: when a file counts as finished.
-enum class When { kCloseWrite, kRename };
+// Completeness contract: when a file counts as finished. The same numbers as When in
+// pipeline.proto.
+enum class When {
+  kCloseWrite = 1,
+  kRename = 2,
+  kMarker = 3,
+  kQuiet = 4,
+  kCreate = 5,
+  kDelete = 6,
+};
+
+// How the marker of a file is named: what stands before and after the file's own name.
+struct MarkerName {
+  std::string prefix;
+  std::string suffix;
+};
 
 // What happens with a new version of a file whose job is running.
 enum class OnNewVersion { kQueue, kSupersede, kIgnore };
@@ -39,7 +55,10 @@ struct Pipeline {
   std::vector<Glob> ignore;
   When when = When::kCloseWrite;
   absl::Duration settle;
-  Evidence evidence = Evidence::kUnchecked;  // the weakest that is accepted
+  // The weakest that is accepted. QUIET only where it is asked for: by its name, or by kQuiet.
+  Evidence evidence = Evidence::kUnchecked;
+  MarkerName marker;     // of kMarker
+  absl::Duration quiet;  // a file must not have changed for so long; zero: QUIET is not accepted
   OnNewVersion on_new_version = OnNewVersion::kQueue;
 
   std::vector<std::string> command;
@@ -63,10 +82,31 @@ struct Verdict {
   std::string message;
 };
 
-// By name alone: volume and globs.
+// What else is known when an event is judged; see HistoryOf.
+struct FileHistory {
+  std::optional<EventRecord> before;  // the newest event of the path before the one in question
+  std::optional<EventRecord> marker;  // of kMarker: the newest event of its marker
+  // Of kMarker: the event that made the newest job of an earlier version; 0 when there is none, or
+  // it still waits and so gives way. Markers up to this one have had their job.
+  int64_t used_event = 0;
+};
+
+// By name alone: volume, globs, and that it is no marker itself.
 Verdict MatchPath(const Pipeline& pipeline, const std::string& volume, const std::string& path);
 // By name and by the completeness contract.
-Verdict MatchEvent(const Pipeline& pipeline, const FileEvent& event);
+Verdict MatchEvent(const Pipeline& pipeline, const FileEvent& event,
+                   const FileHistory& history = {});
+// Whether the evidence of a finished event is enough; part of MatchEvent.
+Verdict MatchEvidence(const Pipeline& pipeline, const FileEvent& event);
+
+// False for jobs about a name: their file need not be there any more, or not yet.
+inline bool ReadsInput(const Pipeline& pipeline) {
+  return pipeline.when != When::kCreate && pipeline.when != When::kDelete;
+}
+// The marker of a file, and the file that is marked by `path`, nullopt when it is no marker. Of
+// kMarker only.
+std::string MarkerOf(const Pipeline& pipeline, const std::string& path);
+std::optional<std::string> MarkedBy(const Pipeline& pipeline, const std::string& path);
 
 }  // namespace closewrite
 

@@ -92,7 +92,8 @@ void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query) 
       .BindTime(job.leased_at)
       .BindTime(job.started_at)
       .BindTime(job.finished_at)
-      .BindTime(job.observed_at);
+      .BindTime(job.observed_at)
+      .BindInt(job.caused_by_job);
 }
 
 Job ReadJob(SqliteQuery* query) {
@@ -131,6 +132,7 @@ Job ReadJob(SqliteQuery* query) {
   job.started_at = query->Time();
   job.finished_at = query->Time();
   job.observed_at = query->Time();
+  job.caused_by_job = query->Int();
   return job;
 }
 
@@ -186,7 +188,8 @@ void BindEvent(const EventRecord& record, SqliteQuery* query) {
       .BindInt(record.event.file.size)
       .BindInt(record.event.file.mtime_ns)
       .BindTime(record.event.observed_at)
-      .BindTime(record.received_at);
+      .BindTime(record.received_at)
+      .BindInt(record.event.caused_by_job);
 }
 
 EventRecord ReadEvent(SqliteQuery* query) {
@@ -205,6 +208,7 @@ EventRecord ReadEvent(SqliteQuery* query) {
   record.event.file.mtime_ns = query->Int();
   record.event.observed_at = query->Time();
   record.received_at = query->Time();
+  record.event.caused_by_job = query->Int();
   return record;
 }
 

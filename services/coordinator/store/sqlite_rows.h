@@ -21,7 +21,7 @@ namespace closewrite {
 #define CLOSEWRITE_JOB_STATE_COLUMNS                                                       \
   "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "     \
   "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, " \
-  "created_at, due_at, leased_at, started_at, finished_at, observed_at"
+  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job"
 #define CLOSEWRITE_JOB_COLUMNS CLOSEWRITE_JOB_IDENTITY_COLUMNS ", " CLOSEWRITE_JOB_STATE_COLUMNS
 
 #define CLOSEWRITE_ATTEMPT_COLUMNS                                                               \
@@ -30,7 +30,7 @@ namespace closewrite {
 
 #define CLOSEWRITE_EVENT_COLUMNS                                                             \
   "host, ledger_id, sequence, kind, evidence, source, volume, path, inode, size, mtime_ns, " \
-  "observed_at, received_at"
+  "observed_at, received_at, caused_by_job"
 
 // Bind the columns above. `outputs` is EncodeOutputs(job.outputs) and, like the row, must outlive
 // the query.

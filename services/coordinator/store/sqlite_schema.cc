@@ -119,8 +119,14 @@ CREATE TABLE requests(
 CREATE INDEX requests_by_time ON requests(recorded_at);
 )sql";
 
+// Lineage: which job has made a file, as far as it is known.
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE jobs ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1};
+constexpr const char* kSteps[] = {kVersion1, kVersion2};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

@@ -161,6 +161,39 @@ TEST(SqliteStoreTest, NewerSchemaIsRefused) {
   ExpectRefused(folder.file(), absl::StatusCode::kFailedPrecondition, "schema version 999");
 }
 
+TEST(SqliteStoreTest, StoreOfVersion1KeepsWhatItHas) {
+  const Folder folder;
+  Job job = FullJob("key");
+  EventRecord event = FullEvent("ledger", 7);
+  {
+    std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+    ASSERT_TRUE(store
+                    ->Write([&](StoreTransaction& t) {
+                      job.id = t.InsertJob(job);
+                      event.id = t.InsertEvent(event);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  }
+  {
+    absl::StatusOr<std::unique_ptr<SqliteConnection>> older = SqliteConnection::Open(folder.file());
+    ASSERT_TRUE(older.ok());
+    const absl::Status undone = (*older)->Execute(
+        "ALTER TABLE jobs DROP COLUMN caused_by_job; ALTER TABLE events DROP COLUMN caused_by_job;"
+        "PRAGMA user_version = 1");
+    ASSERT_TRUE(undone.ok()) << undone;
+  }
+  job.caused_by_job = 0;
+  event.event.caused_by_job = 0;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  const absl::Status status = store->Read([&](StoreReader& r) {
+    EXPECT_EQ(r.GetJob(job.id), job);
+    EXPECT_EQ(r.LatestEvent(event.event.file.volume, event.event.file.path), event);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST(SqliteStoreTest, FullDiskRollsBackAndTheNextWriteWorks) {
   const Folder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file(), {.pages_max = 200});

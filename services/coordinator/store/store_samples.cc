@@ -52,6 +52,7 @@ Job FullJob(const std::string& key) {
   job.started_at = absl::UnixEpoch();
   job.finished_at = absl::FromUnixNanos(9000000000000000001);
   job.observed_at = absl::FromUnixNanos(-9000000000000000001);
+  job.caused_by_job = 123456789011;
   return job;
 }
 
@@ -82,10 +83,11 @@ EventRecord FullEvent(const std::string& ledger_id, int64_t sequence) {
   record.event.sequence = sequence;
   record.event.kind = EventKind::kMovedFrom;
   record.event.evidence = Evidence::kUnchecked;
-  record.event.source = EventSource::kRescan;
+  record.event.source = EventSource::kPoll;
   record.event.file = {absl::StrCat("volume ", AllBytes()), absl::StrCat("a/", AllBytes()),
                        uint64_t{0xfedcba9876543210}, int64_t{1} << 62, -1234567890123456789};
   record.event.observed_at = absl::FromUnixNanos(1700000000123456789);
+  record.event.caused_by_job = int64_t{1} << 41;
   record.received_at = absl::InfiniteFuture();
   return record;
 }
