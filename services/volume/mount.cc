@@ -142,6 +142,23 @@ absl::StatusOr<Mount> FindMount(const std::string& absolute_path) {
   return mount;
 }
 
+std::vector<std::string> MountsBelow(const std::string& absolute_path) {
+  const std::string prefix = absolute_path == "/" ? "/" : StrCat(absolute_path, "/");
+  std::vector<std::string> mounts;
+  std::ifstream mountinfo("/proc/self/mountinfo");
+  std::string line;
+  for (int lines = 0; lines < kMountLinesMax && std::getline(mountinfo, line); ++lines) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
+    if (fields.size() < 5) continue;
+    const std::string point = Unescape(ToStd(fields[4]));
+    if (point.size() > prefix.size() && point.compare(0, prefix.size(), prefix) == 0) {
+      mounts.push_back(StrCat(fields[0], " ", point));
+    }
+  }
+  std::sort(mounts.begin(), mounts.end());
+  return mounts;
+}
+
 absl::Status CheckLocal(const Mount& mount, const std::string& absolute_path) {
   const std::string what =
       StrCat(Display(absolute_path), " is ", Display(mount.type),
@@ -154,11 +171,12 @@ absl::Status CheckLocal(const Mount& mount, const std::string& absolute_path) {
   if (Find(std::begin(kShared), std::end(kShared), mount.magic) != nullptr) {
     return absl::FailedPreconditionError(
         StrCat(what, ": inotify here does not see what other hosts write; run the watcher on the ",
-               "host that holds the files"));
+               "host that holds the files, or set poll: 5s on the volume to list it every 5 s"));
   }
-  return absl::FailedPreconditionError(StrCat(
-      what, " (f_type 0x", absl::Hex(mount.magic), "): whether inotify here sees every write ",
-      "is not known; use a folder on ext4, xfs, btrfs, zfs, f2fs or tmpfs"));
+  return absl::FailedPreconditionError(StrCat(what, " (f_type 0x", absl::Hex(mount.magic),
+                                              "): whether inotify here sees every write ",
+                                              "is not known; use a folder on ext4, xfs, btrfs, "
+                                              "zfs, f2fs or tmpfs, or set poll: 5s on the volume"));
 }
 
 }  // namespace closewrite

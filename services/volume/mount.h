@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,10 @@ struct Mount {
 // The mount that `absolute_path` lies on. NOT_FOUND when it does not exist; NOT_A_DIRECTORY is
 // INVALID_ARGUMENT.
 absl::StatusOr<Mount> FindMount(const std::string& absolute_path);
+
+// What is mounted strictly below a directory: `id mount-point` of each, sorted. Changes when
+// something is mounted or unmounted there. `absolute_path` has no links in it.
+std::vector<std::string> MountsBelow(const std::string& absolute_path);
 
 // OK when inotify on this host sees every write to the mount. FAILED_PRECONDITION for NFS, CIFS,
 // SMB2, 9p, FUSE (sshfs), Ceph, Lustre, AFS and other kinds that hosts share, and for kinds that

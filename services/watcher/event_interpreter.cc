@@ -17,6 +17,10 @@ EventInterpreter::Outcome EventInterpreter::Interpret(const std::vector<RawEvent
       outcome.barrier = std::max(outcome.barrier, event.barrier);
       continue;
     }
+    if (options_.canary->IsMine(event)) {
+      outcome.canary |= Canary::IsProof(event);
+      continue;
+    }
     if (event.name.empty()) {
       if (AboutItself(event)) continue;
       outcome.root_lost = true;
@@ -51,8 +55,10 @@ bool EventInterpreter::AboutItself(const RawEvent& event) {
 void EventInterpreter::AboutDirectory(const RawEvent& event, const std::string& path,
                                       absl::Time now) {
   if (options_.ignore->IgnoresDirectory(path)) return;
-  if (event.mask & (IN_CREATE | IN_MOVED_TO)) DirectoryCame(event, path);
+  // fanotify joins a removal and a creation of the same name, in whatever order they came: what
+  // lies there now is found by listing it.
   if (event.mask & (IN_DELETE | IN_MOVED_FROM)) DirectoryLeft(event, path, now);
+  if (event.mask & (IN_CREATE | IN_MOVED_TO)) DirectoryCame(event, path);
 }
 
 void EventInterpreter::DirectoryCame(const RawEvent& event, const std::string& path) {
@@ -107,6 +113,7 @@ void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path)
   Touch& touch = entry->second;
   if (event.mask & IN_CREATE) touch.created = true;
   if (event.mask & IN_ATTRIB) touch.attributes = true;
+  if (event.mask & IN_MODIFY) touch.modified = true;
   if (event.mask & IN_CLOSE_WRITE) touch.finished = kCausedByClose;
   if (event.mask & IN_MOVED_TO) touch.finished = kCausedByMove;
   if (event.mask & IN_DELETE) touch.gone = ChangeKind::kDelete;
@@ -121,11 +128,11 @@ void EventInterpreter::Resolve(const std::string& path, const Touch& touch, absl
   }
   if (touch.finished.has_value()) {
     judge->Consider(path, *touch.finished, now);
-  } else if (touch.created) {
-    judge->Created(path, now);
-  } else if (touch.attributes) {
-    judge->AttributesChanged(path, now);
+    return;
   }
+  if (touch.created) judge->Created(path, now);
+  if (touch.modified) judge->Modified(path, now);
+  if (touch.attributes && !touch.created) judge->AttributesChanged(path, now);
 }
 
 void EventInterpreter::GiveUp(const HalfRename& half) {

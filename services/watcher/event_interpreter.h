@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "services/watcher/canary.h"
 #include "services/watcher/event_queue.h"
 #include "services/watcher/file_judge.h"
 #include "services/watcher/ignore_list.h"
@@ -35,9 +36,11 @@ class EventInterpreter {
     FileJudge* judge;
     PendingFiles* pending;
     const IgnoreList* ignore;
+    const Canary* canary;
   };
   struct Outcome {
     bool root_lost = false;  // removed, moved away or unmounted; the rest of the batch was dropped
+    bool canary = false;     // its event was among them
     int64_t barrier = 0;     // the last barrier in the batch
   };
 
@@ -56,6 +59,7 @@ class EventInterpreter {
     std::optional<ChangeKind> gone;
     bool created = false;
     bool attributes = false;
+    bool modified = false;
   };
   struct HalfRename {
     DirectoryTree::Id id = 0;  // 0: had no watch

@@ -21,6 +21,11 @@ void EventQueue::MarkOverflow() {
   overflowed_ = true;
 }
 
+void EventQueue::MarkUnnamed() {
+  absl::MutexLock lock(&mutex_);
+  unnamed_ = true;
+}
+
 void EventQueue::MarkFailed() {
   absl::MutexLock lock(&mutex_);
   failed_ = true;
@@ -30,11 +35,12 @@ EventQueue::Batch EventQueue::Take(absl::Duration timeout, size_t events_max) {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() {
     mutex_.AssertReaderHeld();
-    return !events_.empty() || overflowed_ || failed_ || woken_;
+    return !events_.empty() || overflowed_ || unnamed_ || failed_ || woken_;
   };
   mutex_.AwaitWithTimeout(absl::Condition(&ready), std::max(timeout, absl::ZeroDuration()));
   Batch batch;
   batch.overflowed = std::exchange(overflowed_, false);
+  batch.unnamed = std::exchange(unnamed_, false);
   batch.failed = std::exchange(failed_, false);
   woken_ = false;
   const auto end = events_.begin() + static_cast<int64_t>(std::min(events_max, events_.size()));
@@ -52,6 +58,7 @@ void EventQueue::Clear() {
   absl::MutexLock lock(&mutex_);
   events_.clear();
   overflowed_ = false;
+  unnamed_ = false;
   failed_ = false;
 }
 

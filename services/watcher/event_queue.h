@@ -32,6 +32,7 @@ class EventQueue {
   struct Batch {
     std::vector<RawEvent> events;
     bool overflowed = false;  // the kernel's queue, or this one
+    bool unnamed = false;     // a file changed that the kernel has no name for
     bool failed = false;      // the reader has ended by itself
   };
 
@@ -40,6 +41,7 @@ class EventQueue {
   // Never blocks. Barriers are always taken.
   void Push(std::vector<RawEvent> events);
   void MarkOverflow();
+  void MarkUnnamed();
   void MarkFailed();
 
   // Waits until there is something, Wake was called, or `timeout` is over. At most `events_max`.
@@ -54,6 +56,7 @@ class EventQueue {
   absl::Mutex mutex_;
   std::deque<RawEvent> events_ ABSL_GUARDED_BY(mutex_);
   bool overflowed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool unnamed_ ABSL_GUARDED_BY(mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -31,6 +31,8 @@ enum class ChangeEvidence : int {
 enum class ChangeSource : int {
   kInotify = 1,
   kRescan = 2,
+  kAudit = 3,
+  kPoll = 4,
 };
 
 // Why a file is looked at; what is said of it when it turns out to be finished and new.
@@ -50,6 +52,13 @@ inline constexpr Cause kCausedByLink = {ChangeKind::kCreate, ChangeEvidence::kLi
                                         ChangeSource::kInotify};
 inline constexpr Cause kCausedByScan = {ChangeKind::kCloseWrite, ChangeEvidence::kFound,
                                         ChangeSource::kRescan};
+inline constexpr Cause kCausedByAudit = {ChangeKind::kCloseWrite, ChangeEvidence::kFound,
+                                         ChangeSource::kAudit};
+inline constexpr Cause kCausedByPoll = {ChangeKind::kCloseWrite, ChangeEvidence::kQuiet,
+                                        ChangeSource::kPoll};
+// Its name was made, its content may be missing.
+inline constexpr Cause kCausedByCreation = {ChangeKind::kCreate, ChangeEvidence::kNone,
+                                            ChangeSource::kInotify};
 // In a directory that was moved as a whole: nothing tells when the file itself came into it.
 inline constexpr Cause kCausedByMovedDirectory = {ChangeKind::kMovedTo, ChangeEvidence::kFound,
                                                   ChangeSource::kRescan};
@@ -81,6 +90,10 @@ struct FileRecord {
 
   // The file is not there any more; `version` is the last one that was.
   bool gone() const { return kind == ChangeKind::kDelete || kind == ChangeKind::kMovedFrom; }
+  // Its content was announced, not only its name.
+  bool finished() const {
+    return !gone() && (kind != ChangeKind::kCreate || evidence != ChangeEvidence::kNone);
+  }
 };
 
 }  // namespace closewrite::watcher

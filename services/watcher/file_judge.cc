@@ -43,6 +43,7 @@ std::optional<FileRecord> FileJudge::Known(std::string_view path) {
 
 void FileJudge::Put(std::string_view path, const ContentVersion& version, const Cause& cause,
                     absl::Time now) {
+  if (cause.source == ChangeSource::kAudit) ++audit_found_;
   FileRecord record;
   record.path = std::string(path);
   record.version = version;
@@ -65,22 +66,93 @@ void FileJudge::Consider(std::string_view path, const Cause& cause, absl::Time n
     }
     return;
   }
-  if (known.has_value() && known->version == ContentVersion::Of(st)) return;
-  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, path);
+  const bool same =
+      known.has_value() && known->finished() && known->version == ContentVersion::Of(st);
+  // A file that was called finished because it was quiet gets better evidence by its close.
+  const bool was_quiet = same && known->evidence == ChangeEvidence::kQuiet;
+  if (same && (!was_quiet || rules_.poll_unchanged > 0)) return;
+  if (rules_.poll_unchanged > 0) {
+    return StillWritten(path, known.has_value(), st, kCausedByPoll, now, backoff);
+  }
+  const absl::StatusOr<CheckedFile> checked = Check(path);
   if (absl::IsNotFound(checked.status()) || absl::IsFailedPrecondition(checked.status())) return;
   if (!checked.ok() || checked->state == WriterState::kWritten) {
     if (!checked.ok()) {
       LogWarn("a file can't be checked; it is tried again",
               {{"path", path}, {"error", checked.status().message()}});
     }
-    // Past the limit the writer's own close must do.
-    pending_->Written(path, cause, now, backoff);
+    if (!same) StillWritten(path, known.has_value(), st, cause, now, backoff);
     return;
   }
-  if (known.has_value() && known->version == checked->version) return;
+  const bool still_same =
+      known.has_value() && known->finished() && known->version == checked->version;
+  if (still_same && (!was_quiet || checked->state != WriterState::kFree)) return;
   Cause said = cause;
   if (checked->state == WriterState::kUnchecked) said.evidence = ChangeEvidence::kUnchecked;
   Put(path, checked->version, said, now);
+}
+
+absl::StatusOr<CheckedFile> FileJudge::Check(std::string_view path) const {
+  return CheckWriter(root_, path, rules_.writer_check);
+}
+
+void FileJudge::StillWritten(std::string_view path, bool known, const struct stat& st,
+                             const Cause& cause, absl::Time now, absl::Duration backoff) {
+  const ContentVersion version = ContentVersion::Of(st);
+  if (rules_.create && !known) Put(path, version, kCausedByCreation, now);
+  // Past the limit of pending files the writer's own close must do, or the next look at the whole
+  // volume.
+  if (rules_.poll_unchanged > 0) {
+    if (pending_->Waits(path, PendingReason::kQuiet)) return;
+    pending_->Quiet(path, cause, version, rules_.poll_unchanged - 1, now + rules_.poll);
+  } else if (rules_.quiet > absl::ZeroDuration()) {
+    pending_->Quiet(path, cause, version, 1, now + rules_.quiet);
+  } else {
+    pending_->Written(path, cause, now, backoff);
+  }
+}
+
+void FileJudge::Modified(std::string_view path, absl::Time now) {
+  // One look for all the changes until then.
+  if (rules_.quiet == absl::ZeroDuration() || pending_->Waits(path, PendingReason::kQuiet)) return;
+  struct stat st;
+  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  pending_->Quiet(path, kCausedByClose, ContentVersion::Of(st), 1, now + rules_.quiet);
+}
+
+void FileJudge::Audited(std::string_view path, absl::Time now) {
+  // What the kernel had to say of it may still be in the queue.
+  if (pending_->WaitsAtAll(path)) return;
+  pending_->Defer(path, PendingReason::kAudit, now);
+}
+
+void FileJudge::DueQuiet(const PendingFile& file, absl::Time now) {
+  struct stat st;
+  if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  const ContentVersion version = ContentVersion::Of(st);
+  const std::optional<FileRecord> known = Known(file.path);
+  if (known.has_value() && known->finished() && known->version == version) return;
+  const bool polled = rules_.poll_unchanged > 0;
+  const absl::Time again = now + (polled ? rules_.poll : rules_.quiet);
+  if (version != file.version) {
+    const int looks = polled ? rules_.poll_unchanged - 1 : 1;
+    pending_->Quiet(file.path, file.cause, version, looks, again);
+    return;
+  }
+  if (file.looks_left > 1) {
+    PendingFile once_more = file;
+    --once_more.looks_left;
+    pending_->Again(std::move(once_more), again);
+    return;
+  }
+  Cause said = file.cause;
+  if (!polled) {
+    const absl::StatusOr<CheckedFile> checked = Check(file.path);
+    if (!checked.ok()) return;
+    if (checked->version != version) return Consider(file.path, file.cause, now);
+    if (checked->state != WriterState::kFree) said.evidence = ChangeEvidence::kQuiet;
+  }
+  Put(file.path, version, said, now);
 }
 
 void FileJudge::Created(std::string_view path, absl::Time now) {
@@ -89,19 +161,21 @@ void FileJudge::Created(std::string_view path, absl::Time now) {
   if (st.st_nlink > 1) return Consider(path, kCausedByLink, now);
   const std::optional<FileRecord> known = Known(path);
   if (known.has_value() && known->version == ContentVersion::Of(st)) return;
+  if (rules_.create && !known.has_value()) {
+    Put(path, ContentVersion::Of(st), kCausedByCreation, now);
+  }
   pending_->Defer(path, PendingReason::kLink, now + kLinkDelay);
 }
 
 void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
   // Whoever looks at it later sees the newest attributes.
-  if (pending_->Waits(path, PendingReason::kWritten) ||
-      pending_->Waits(path, PendingReason::kLink)) {
-    return;
-  }
+  if (pending_->WaitsAtAll(path) && !pending_->Waits(path, PendingReason::kAttrib)) return;
   struct stat st;
   if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
   const std::optional<FileRecord> known = Known(path);
-  if (!known.has_value() || !OnlyTimesDiffer(known->version, ContentVersion::Of(st))) return;
+  if (!known.has_value() || !known->finished() ||
+      !OnlyTimesDiffer(known->version, ContentVersion::Of(st)))
+    return;
   pending_->Defer(path, PendingReason::kAttrib, now + kAttribDelay);
 }
 
@@ -124,6 +198,11 @@ bool FileJudge::Due(const PendingFile& file, absl::Time now, ContentVersion* ver
       return DueLink(file, now, version);
     case PendingReason::kAttrib:
       return DueAttrib(file, now, version);
+    case PendingReason::kQuiet:
+      DueQuiet(file, now);
+      return false;
+    case PendingReason::kAudit:
+      return true;
   }
   return false;
 }
@@ -131,12 +210,12 @@ bool FileJudge::Due(const PendingFile& file, absl::Time now, ContentVersion* ver
 bool FileJudge::DueLink(const PendingFile& file, absl::Time now, ContentVersion* version) {
   struct stat st;
   if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
-  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, file.path);
+  const absl::StatusOr<CheckedFile> checked = Check(file.path);
   if (absl::IsNotFound(checked.status()) || absl::IsFailedPrecondition(checked.status())) {
     return false;
   }
   if (!checked.ok() || checked->state == WriterState::kWritten) {
-    pending_->Written(file.path, kCausedByClose, now, absl::ZeroDuration());
+    StillWritten(file.path, /*known=*/true, st, kCausedByClose, now, absl::ZeroDuration());
     return false;
   }
   *version = checked->version;
@@ -145,8 +224,8 @@ bool FileJudge::DueLink(const PendingFile& file, absl::Time now, ContentVersion*
 
 bool FileJudge::DueAttrib(const PendingFile& file, absl::Time now, ContentVersion* version) {
   const std::optional<FileRecord> known = Known(file.path);
-  if (!known.has_value()) return false;
-  const absl::StatusOr<CheckedFile> checked = CheckWriter(root_, file.path);
+  if (!known.has_value() || !known->finished()) return false;
+  const absl::StatusOr<CheckedFile> checked = Check(file.path);
   // One that has a writer sends its own close.
   if (!checked.ok() || checked->state == WriterState::kWritten) return false;
   if (!OnlyTimesDiffer(known->version, checked->version)) return false;
@@ -162,11 +241,16 @@ bool FileJudge::DueAttrib(const PendingFile& file, absl::Time now, ContentVersio
 
 void FileJudge::Confirmed(const PendingFile& file, absl::Time now) {
   const std::optional<FileRecord> known = Known(file.path);
+  if (file.reason == PendingReason::kAudit) {
+    ConsiderGone(file.path, ChangeKind::kDelete, ChangeSource::kAudit, now);
+    return Consider(file.path, kCausedByAudit, now);
+  }
   if (file.reason == PendingReason::kLink) {
-    if (known.has_value() && known->version == file.version) return;
+    if (known.has_value() && known->finished() && known->version == file.version) return;
     return Put(file.path, file.version, kCausedByLink, now);
   }
-  if (!known.has_value() || !OnlyTimesDiffer(known->version, file.version)) return;
+  if (!known.has_value() || !known->finished() || !OnlyTimesDiffer(known->version, file.version))
+    return;
   if (ledger_->MayBeInFlight(known->sequence)) {
     // Whether the coordinator has it decides between a correction and the first that it hears.
     PendingFile again = file;

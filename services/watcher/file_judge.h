@@ -2,6 +2,10 @@
 #ifndef SERVICES_WATCHER_FILE_JUDGE_H_
 #define SERVICES_WATCHER_FILE_JUDGE_H_
 
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +15,7 @@
 #include "services/watcher/ledger.h"
 #include "services/watcher/ledger_batch.h"
 #include "services/watcher/pending_files.h"
+#include "services/watcher/writer_check.h"
 
 namespace closewrite::watcher {
 
@@ -29,18 +34,34 @@ inline constexpr absl::Duration kAttribDelayMax = absl::Seconds(5);
 // writing (CheckWriter), so no half-written version can be announced.
 class FileJudge {
  public:
+  // What a volume wants, beyond finished files.
+  struct Rules {
+    bool writer_check = true;
+    bool create = false;   // names that appear are recorded as CREATE
+    absl::Duration quiet;  // zero: a file that has a writer is never called finished
+    // Over 0: the volume is polled; a file is finished when it was seen the same this many times,
+    // in looks that are `poll` apart.
+    int poll_unchanged = 0;
+    absl::Duration poll;
+  };
+
   // None is owned.
   FileJudge(const Ledger* ledger, LedgerBatch* batch, PendingFiles* pending)
       : ledger_(ledger), batch_(batch), pending_(pending) {}
 
   // Descriptor of the volume's root; before any of the calls below.
   void SetRoot(int root) { root_ = root; }
+  void SetRules(const Rules& rules) { rules_ = rules; }
 
   // The file may be finished. `backoff` is the pause after which it is looked at again.
   void Consider(std::string_view path, const Cause& cause, absl::Time now,
                 absl::Duration backoff = absl::ZeroDuration());
   // A name was made. A second link is finished; for another a close may follow.
   void Created(std::string_view path, absl::Time now);
+  // Its content was changed, and it was not closed. Only with Rules::quiet.
+  void Modified(std::string_view path, absl::Time now);
+  // An audit found it to differ from what is known, or to be gone.
+  void Audited(std::string_view path, absl::Time now);
   // Something but the content was changed, perhaps times.
   void AttributesChanged(std::string_view path, absl::Time now);
   // The name may be gone; if it is, and was known, it is recorded as `kind`.
@@ -52,6 +73,9 @@ class FileJudge {
   bool Due(const PendingFile& file, absl::Time now, ContentVersion* version);
   void Confirmed(const PendingFile& file, absl::Time now);
 
+  // Changes that only an audit found.
+  int64_t audit_found() const { return audit_found_; }
+
   // The first error of the ledger since the last call: what was looked at meanwhile is in doubt.
   absl::Status TakeFailure();
 
@@ -60,6 +84,11 @@ class FileJudge {
   std::optional<FileRecord> Known(std::string_view path);
   void Put(std::string_view path, const ContentVersion& version, const Cause& cause,
            absl::Time now);
+  // It has a writer, or one can't be ruled out yet.
+  void StillWritten(std::string_view path, bool known, const struct stat& st, const Cause& cause,
+                    absl::Time now, absl::Duration backoff);
+  void DueQuiet(const PendingFile& file, absl::Time now);
+  absl::StatusOr<CheckedFile> Check(std::string_view path) const;
   bool DueLink(const PendingFile& file, absl::Time now, ContentVersion* version);
   bool DueAttrib(const PendingFile& file, absl::Time now, ContentVersion* version);
 
@@ -67,6 +96,8 @@ class FileJudge {
   LedgerBatch* const batch_;
   PendingFiles* const pending_;
   int root_ = -1;
+  Rules rules_;
+  int64_t audit_found_ = 0;
   absl::Status failure_;
 };
 

@@ -1,5 +1,7 @@
 #include "services/watcher/observe_messages.h"
 
+#include "services/config/duration.h"
+
 namespace closewrite::watcher {
 namespace {
 
@@ -20,10 +22,21 @@ static_assert(static_cast<int>(ChangeEvidence::kQuiet) == v1::EVIDENCE_QUIET);
 static_assert(static_cast<int>(ChangeEvidence::kUnchecked) == v1::EVIDENCE_UNCHECKED);
 static_assert(static_cast<int>(ChangeSource::kInotify) == v1::EVENT_SOURCE_INOTIFY);
 static_assert(static_cast<int>(ChangeSource::kRescan) == v1::EVENT_SOURCE_RESCAN);
+static_assert(static_cast<int>(ChangeSource::kAudit) == v1::EVENT_SOURCE_AUDIT);
+static_assert(static_cast<int>(ChangeSource::kPoll) == v1::EVENT_SOURCE_POLL);
+static_assert(static_cast<int>(BackendKind::kAuto) == v1::WATCH_BACKEND_AUTO);
+static_assert(static_cast<int>(BackendKind::kInotify) == v1::WATCH_BACKEND_INOTIFY);
+static_assert(static_cast<int>(BackendKind::kFanotify) == v1::WATCH_BACKEND_FANOTIFY);
+static_assert(static_cast<int>(BackendKind::kPoll) == v1::WATCH_BACKEND_POLL);
 static_assert(static_cast<int>(EngineState::kLive) == v1::VOLUME_STATE_LIVE);
 static_assert(static_cast<int>(EngineState::kScanning) == v1::VOLUME_STATE_SCANNING);
 static_assert(static_cast<int>(EngineState::kDegraded) == v1::VOLUME_STATE_DEGRADED);
 static_assert(static_cast<int>(EngineState::kLost) == v1::VOLUME_STATE_LOST);
+
+void SetTime(int64_t unix_ns, google::protobuf::Timestamp* time) {
+  time->set_seconds(unix_ns / kNanosPerSecond);
+  time->set_nanos(static_cast<int32_t>(unix_ns % kNanosPerSecond));
+}
 
 void SetLease(const PublishKey& key, v1::LeaseRef* lease) {
   lease->set_job_id(key.job);
@@ -45,9 +58,8 @@ v1::FileEvent ToProto(const PendingChange& change) {
   file->set_inode(record.version.inode);
   file->set_size(record.version.size);
   file->set_mtime_ns(record.version.mtime_ns);
-  event.mutable_observed_at()->set_seconds(record.observed_unix_ns / kNanosPerSecond);
-  event.mutable_observed_at()->set_nanos(
-      static_cast<int32_t>(record.observed_unix_ns % kNanosPerSecond));
+  SetTime(record.observed_unix_ns, event.mutable_observed_at());
+  event.set_caused_by_job(record.caused_by_job);
   return event;
 }
 
@@ -62,6 +74,19 @@ v1::VolumeStatus ToProto(const VolumeReport& report) {
   status.set_watched_directories(report.watched_directories);
   status.set_overflows(report.overflows);
   status.set_unacknowledged_events(report.unacknowledged);
+  status.set_backend(static_cast<v1::WatchBackend>(report.backend));
+  status.set_unwatched_directories(report.unwatched_directories);
+  status.set_pending_files(report.pending_files);
+  status.set_file_system(report.file_system);
+  status.set_scans(report.scans);
+  if (report.scans > 0) {
+    *status.mutable_scan_duration() = closewrite::ToProto(report.scan_duration);
+  }
+  status.set_audit_found(report.audit_found);
+  if (report.canary_seen_at != absl::InfinitePast()) {
+    SetTime(absl::ToUnixNanos(report.canary_seen_at), status.mutable_canary_seen_at());
+  }
+  status.set_canary_misses(report.canary_misses);
   return status;
 }
 

@@ -13,10 +13,16 @@ bool PendingFiles::Put(PendingFile file) {
   } else {
     by_due_.emplace(file.due, file.path);
   }
-  if (file.reason != PendingReason::kWritten) short_orders_.insert(file.order);
+  if (IsWaitedFor(file)) short_orders_.insert(file.order);
   std::string path = file.path;
   files_.emplace(std::move(path), std::move(file));
   return true;
+}
+
+// Others have a writer, perhaps for hours. A polled file may have one too, but only time can tell.
+bool PendingFiles::IsWaitedFor(const PendingFile& file) {
+  if (file.reason == PendingReason::kQuiet) return file.cause.source == ChangeSource::kPoll;
+  return file.reason != PendingReason::kWritten;
 }
 
 PendingFile PendingFiles::TakeOut(const std::string& path) {
@@ -52,6 +58,18 @@ bool PendingFiles::Defer(std::string_view path, PendingReason reason, absl::Time
   file.path = std::string(path);
   file.reason = reason;
   file.cause = kCausedByLink;
+  file.due = due;
+  return Put(std::move(file));
+}
+
+bool PendingFiles::Quiet(std::string_view path, const Cause& cause, const ContentVersion& version,
+                         int looks, absl::Time due) {
+  PendingFile file;
+  file.path = std::string(path);
+  file.reason = PendingReason::kQuiet;
+  file.cause = cause;
+  file.version = version;
+  file.looks_left = looks;
   file.due = due;
   return Put(std::move(file));
 }

@@ -23,6 +23,8 @@ enum class PendingReason {
   kWritten,  // a writer has it open; its close will tell, the retry is for a close that is not seen
   kLink,     // a name was made; a close may follow
   kAttrib,   // its times were set after it was announced; a close may follow
+  kQuiet,  // it was changed and not closed, or is polled: `version` is what it was at the last look
+  kAudit,  // the audit found it different or gone; the event that tells may be on its way
 };
 
 struct PendingFile {
@@ -32,6 +34,8 @@ struct PendingFile {
   absl::Time due;
   absl::Duration backoff;  // the pause that led to `due`, for those that are looked at repeatedly
   int64_t order = 0;       // rises with each file that is put in
+  // kQuiet: looks that must see the same version before it counts as finished.
+  int looks_left = 0;
   // While it is confirmed: everything that the kernel had to say up to a barrier must be heard
   // before this version may be believed.
   ContentVersion version;
@@ -48,6 +52,10 @@ class PendingFiles {
   // Looks at it at `due`. An entry of the same reason that waits for its time keeps it. False when
   // it is full.
   bool Defer(std::string_view path, PendingReason reason, absl::Time due);
+  // Looks at `due` whether it is still `version`; `looks` times in a row must say so. False when it
+  // is full.
+  bool Quiet(std::string_view path, const Cause& cause, const ContentVersion& version, int looks,
+             absl::Time due);
   // Puts a file that was taken back in, to be looked at at `due`; it keeps its place.
   bool Again(PendingFile file, absl::Time due);
   // Holds a file that was taken until `barrier` has been reached; it keeps its place.
@@ -64,19 +72,21 @@ class PendingFiles {
   // InfiniteFuture when nothing waits for a time.
   absl::Time NextDue() const;
   bool Waits(std::string_view path, PendingReason reason) const;
-  // Whether any but kWritten waits that was put in before `order`.
+  bool WaitsAtAll(std::string_view path) const { return files_.contains(std::string(path)); }
+  // Whether any waits that was put in before `order`, but for those that have a writer.
   bool AnyBefore(int64_t order) const;
   int64_t next_order() const { return next_order_; }
   size_t size() const { return files_.size(); }
 
  private:
   bool Put(PendingFile file);
+  static bool IsWaitedFor(const PendingFile& file);
   PendingFile TakeOut(const std::string& path);
 
   absl::flat_hash_map<std::string, PendingFile> files_;
   absl::btree_set<std::pair<absl::Time, std::string>> by_due_;
   absl::btree_set<std::pair<int64_t, std::string>> by_barrier_;
-  absl::btree_set<int64_t> short_orders_;  // of all but kWritten
+  absl::btree_set<int64_t> short_orders_;  // of all that are waited for
   int64_t next_order_ = 1;
 };
 

@@ -33,55 +33,83 @@ void Scanner::Enqueue(ScanRequest request) {
   requests_.push_back(std::move(request));
 }
 
-void Scanner::EnqueueAll() {
+void Scanner::EnqueueAll(const Cause& cause) {
   const int active = active_.has_value() && WholeVolume(active_->request) ? 1 : 0;
-  if (scanning_all_ == active) return Enqueue(ScanRequest());
-  // One is queued. Those behind it are served sooner by it than in their turn, so it may stay.
+  // If one is queued, those behind it are served sooner by it than in their turn, so it may stay.
+  if (scanning_all_ != active) return;
+  ScanRequest request;
+  request.cause = cause;
+  Enqueue(std::move(request));
+}
+
+void Scanner::StartAudit() {
+  if (audit_.has_value()) return;
+  audit_.emplace();
+  audit_->audit = true;
+  audit_->request.cause = kCausedByAudit;
+  audit_->directories.emplace_back();
 }
 
 void Scanner::Clear() {
   finished_ = requested_;
   requests_.clear();
   active_.reset();
+  audit_.reset();
+  scan_ = nullptr;
   scanning_all_ = 0;
 }
 
+void Scanner::Begin() {
+  active_.emplace();
+  active_->request = std::move(requests_.front());
+  requests_.pop_front();
+  if (!active_->request.only_gone.has_value()) {
+    active_->directories.push_back(active_->request.directory);
+  }
+}
+
 void Scanner::Finish() {
+  if (scan_->audit) {
+    audit_.reset();
+    return;
+  }
   if (WholeVolume(active_->request)) --scanning_all_;
   active_.reset();
   ++finished_;
 }
 
 absl::Status Scanner::Step(absl::Time now) {
-  if (!active_.has_value()) {
-    if (requests_.empty()) return absl::OkStatus();
-    active_.emplace();
-    active_->request = std::move(requests_.front());
-    requests_.pop_front();
-    if (!active_->request.only_gone.has_value()) {
-      active_->directories.push_back(active_->request.directory);
-    }
+  if (!active_.has_value() && !requests_.empty()) Begin();
+  if (!active_.has_value() && !audit_.has_value()) return absl::OkStatus();
+  scan_ = active_.has_value() ? &*active_ : &*audit_;
+  bool finished = false;
+  const absl::Status stepped = StepOne(now, &finished);
+  if (!stepped.ok() || finished) Finish();
+  return stepped;
+}
+
+absl::Status Scanner::StepOne(absl::Time now, bool* finished) {
+  if (!scan_->directories.empty()) {
+    std::string path = std::move(scan_->directories.back());
+    scan_->directories.pop_back();
+    return Walk(std::move(path), now);
   }
-  if (!active_->directories.empty()) {
-    std::string path = std::move(active_->directories.back());
-    active_->directories.pop_back();
-    absl::Status walked = Walk(std::move(path), now);
-    if (!walked.ok()) Finish();
-    return walked;
-  }
-  if (!active_->checked) {
-    active_->checked = true;
-    if (absl::Status right = options_.check_volume(); !right.ok()) {
-      Finish();
-      return right;
-    }
-    for (const std::string& path : active_->missing) {
-      options_.judge->ConsiderGone(path, ChangeKind::kDelete, ChangeSource::kRescan, now);
+  if (!scan_->checked) {
+    scan_->checked = true;
+    if (absl::Status right = options_.check_volume(); !right.ok()) return right;
+    for (const std::string& path : scan_->missing) {
+      Gone(path, ChangeKind::kDelete, scan_->request.cause.source, now);
     }
   }
   const absl::StatusOr<bool> more = SweepNext(now);
-  if (!more.ok() || !*more) Finish();
+  *finished = more.ok() && !*more;
   return more.status();
+}
+
+void Scanner::Gone(const std::string& path, ChangeKind kind, ChangeSource source, absl::Time now) {
+  if (options_.tree->Hidden(path)) return;
+  if (scan_->audit) return options_.judge->Audited(path, now);
+  options_.judge->ConsiderGone(path, kind, source, now);
 }
 
 absl::Status Scanner::Walk(std::string path, absl::Time now) {
@@ -103,7 +131,7 @@ absl::Status Scanner::Walk(std::string path, absl::Time now) {
     }
   }
   ForgetChildren(path, directories);
-  for (const std::string& name : directories) active_->directories.push_back(Join(path, name));
+  for (const std::string& name : directories) scan_->directories.push_back(Join(path, name));
   return Compare(path, files, now);
 }
 
@@ -141,14 +169,14 @@ absl::Status Scanner::Compare(std::string_view path, const std::vector<std::stri
   for (const std::string& name : files) {
     const std::string file = Join(path, name);
     for (; row != rows->end() && row->path < file; ++row) {
-      if (!row->gone()) active_->missing.push_back(row->path);
+      if (!row->gone()) scan_->missing.push_back(row->path);
     }
     const bool known = row != rows->end() && row->path == file;
     Found(file, known ? &*row : nullptr, now);
     if (known) ++row;
   }
   for (; row != rows->end(); ++row) {
-    if (!row->gone()) active_->missing.push_back(row->path);
+    if (!row->gone()) scan_->missing.push_back(row->path);
   }
   return absl::OkStatus();
 }
@@ -159,15 +187,16 @@ void Scanner::Found(const std::string& path, const FileRecord* known, absl::Time
   struct stat st;
   if (fstatat(root_, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return;
   const ContentVersion version = ContentVersion::Of(st);
-  if (known != nullptr && !known->gone() && known->version == version) return;
+  if (known != nullptr && known->finished() && known->version == version) return;
   // Its times were set after its close, and somebody is about to prove it.
   if (options_.pending->Waits(path, PendingReason::kAttrib)) return;
-  Cause cause = active_->request.cause;
-  if (active_->request.moved_from.has_value()) {
+  if (scan_->audit) return options_.judge->Audited(path, now);
+  Cause cause = scan_->request.cause;
+  if (scan_->request.moved_from.has_value()) {
     const std::string_view below =
-        std::string_view(path).substr(active_->request.directory.size() + 1);
+        std::string_view(path).substr(scan_->request.directory.size() + 1);
     const absl::StatusOr<std::optional<FileRecord>> before =
-        options_.batch->Find(Join(*active_->request.moved_from, below));
+        options_.batch->Find(Join(*scan_->request.moved_from, below));
     if (before.ok() && before->has_value() && (*before)->version == version) {
       cause = kCausedByMove;
     }
@@ -188,20 +217,20 @@ void Scanner::ForgetChildren(std::string_view path, const std::vector<std::strin
 
 absl::StatusOr<bool> Scanner::SweepNext(absl::Time now) {
   absl::StatusOr<std::optional<std::string>> directory =
-      options_.batch->NextDirectory(active_->request.directory, active_->ledger_cursor);
+      options_.batch->NextDirectory(scan_->request.directory, scan_->ledger_cursor);
   if (!directory.ok()) return directory.status();
   if (!directory->has_value()) return false;
-  active_->ledger_cursor = **directory;
-  const bool walked = !active_->request.only_gone.has_value() &&
-                      options_.tree->tree().Find(**directory).has_value();
+  scan_->ledger_cursor = **directory;
+  const bool walked =
+      !scan_->request.only_gone.has_value() && options_.tree->tree().Find(**directory).has_value();
   if (walked) return true;
   const absl::StatusOr<std::vector<FileRecord>> rows = options_.batch->List(**directory);
   if (!rows.ok()) return rows.status();
-  const bool told = active_->request.only_gone.has_value();
+  const bool told = scan_->request.only_gone.has_value();
   for (const FileRecord& row : *rows) {
     if (row.gone()) continue;
-    options_.judge->ConsiderGone(row.path, active_->request.only_gone.value_or(ChangeKind::kDelete),
-                                 told ? ChangeSource::kInotify : ChangeSource::kRescan, now);
+    Gone(row.path, scan_->request.only_gone.value_or(ChangeKind::kDelete),
+         told ? ChangeSource::kInotify : scan_->request.cause.source, now);
   }
   return true;
 }

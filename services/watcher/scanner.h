@@ -43,7 +43,7 @@ class Scanner {
     WatchedTree* tree;
     LedgerBatch* batch;
     FileJudge* judge;
-    const PendingFiles* pending;
+    PendingFiles* pending;
     const IgnoreList* ignore;
     // OK while the volume is the one that it should be; asked before anything is taken for gone.
     std::function<absl::Status()> check_volume;
@@ -54,12 +54,17 @@ class Scanner {
   void SetRoot(int root) { root_ = root; }
   void Enqueue(ScanRequest request);
   // Asks for the whole volume, once behind everything that is under way.
-  void EnqueueAll();
+  void EnqueueAll(const Cause& cause = kCausedByScan);
+  // Asks for an audit: a walk over the whole volume that rests while there is anything else to do,
+  // and whose findings wait for the events that may be on their way. One at a time.
+  void StartAudit();
   // One directory. Errors: of check_volume, or of the ledger; the scan in progress has ended.
   absl::Status Step(absl::Time now);
   void Clear();
 
   bool busy() const { return active_.has_value() || !requests_.empty(); }
+  // Only an audit is left to do, which has no hurry.
+  bool auditing() const { return audit_.has_value(); }
   // Whether the whole volume is, or will be, walked.
   bool scanning_all() const { return scanning_all_ > 0; }
   // A scan asked for as number n has ended when finished() >= n.
@@ -73,13 +78,17 @@ class Scanner {
     std::vector<std::string> missing;      // files that were not listed where they are known
     std::optional<std::string> ledger_cursor;
     bool checked = false;  // the volume, after the walk
+    bool audit = false;
   };
   struct Entry {
     std::string name;
     unsigned char type;
   };
 
+  void Begin();
   void Finish();
+  absl::Status StepOne(absl::Time now, bool* finished);
+  void Gone(const std::string& path, ChangeKind kind, ChangeSource source, absl::Time now);
   absl::Status Walk(std::string path, absl::Time now);
   absl::StatusOr<std::vector<Entry>> List(Fd directory, std::string_view path) const;
   absl::Status Compare(std::string_view path, const std::vector<std::string>& files,
@@ -93,6 +102,8 @@ class Scanner {
   int root_ = -1;
   std::deque<ScanRequest> requests_;
   std::optional<Scan> active_;
+  std::optional<Scan> audit_;
+  Scan* scan_ = nullptr;  // the one of the two that is stepped
   int scanning_all_ = 0;  // requests for the whole volume, the active one too
   int64_t requested_ = 0;
   int64_t finished_ = 0;

@@ -1,35 +1,40 @@
 #include "services/watcher/volume_engine.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/volume/mount.h"
 #include "services/volume/path.h"
+#include "services/watcher/fanotify_backend.h"
+#include "services/watcher/inotify_backend.h"
+#include "services/watcher/poll_backend.h"
+#include "services/watcher/volume_state.h"
 
 namespace closewrite::watcher {
 namespace {
 
 constexpr absl::Duration kAttachInterval = absl::Seconds(5);
-constexpr absl::Duration kUncoveredInterval = absl::Minutes(1);
+constexpr absl::Duration kUncoveredInterval = absl::Seconds(5);
+// Polling what can't be watched may take this part of the time.
+constexpr int kUncoveredPart = 10;
 constexpr absl::Duration kLedgerRetryInterval = absl::Seconds(1);
+constexpr absl::Duration kUnnamedInterval = absl::Seconds(5);
 constexpr absl::Duration kIdlePauseMax = absl::Minutes(1);
 constexpr absl::Duration kScanSlice = absl::Milliseconds(10);
+// An audit works for a slice and then rests, so that it takes a fifth of one core at most.
+constexpr absl::Duration kAuditSlice = absl::Milliseconds(5);
+constexpr absl::Duration kAuditRest = absl::Milliseconds(20);
+constexpr double kAuditJitter = 0.1;
 constexpr absl::Duration kOverflowsWithin = absl::Seconds(60);
 constexpr size_t kPendingPerTurnMax = 1000;
-constexpr size_t kUncoveredShownMax = 3;
 
-std::string DescribeUncovered(const WatchedTree& tree) {
-  const int64_t count = static_cast<int64_t>(tree.uncovered().size()) + tree.uncovered_more();
-  std::string text = StrCat(count, count == 1 ? " directory is" : " directories are",
-                            " looked at once a minute only: ");
-  size_t shown = 0;
-  for (const auto& [path, why] : tree.uncovered()) {
-    if (shown++ == kUncoveredShownMax) return StrCat(text, " …");
-    StrAppend(&text, shown > 1 ? "; " : "", path.empty() ? "." : Display(path), " (", why, ")");
-  }
-  return text;
+std::string RealPath(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(realpath(path.c_str(), nullptr), free);
+  return real == nullptr ? path : std::string(real.get());
 }
 
 }  // namespace
@@ -49,7 +54,7 @@ absl::Status VolumeEngine::Prepare() {
   if (!volume.ok()) return volume.status();
   volume_ = *std::move(volume);
   if (volume_.marker.empty()) {
-    const absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path);
+    const absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path, polled());
     if (!root.ok()) return root.status();
     absl::StatusOr<std::string> marker = root->ReadMarker();
     if (absl::IsNotFound(marker.status())) marker = root->MakeMarker();
@@ -73,8 +78,8 @@ void VolumeEngine::Start() {
   scanner_ = std::make_unique<Scanner>(
       Scanner::Options{&tree_, batch_.get(), judge_.get(), &pending_, &options_.ignore,
                        [this] { return root_->Check(volume_.marker); }});
-  interpreter_ = std::make_unique<EventInterpreter>(
-      EventInterpreter::Options{&tree_, scanner_.get(), judge_.get(), &pending_, &options_.ignore});
+  interpreter_ = std::make_unique<EventInterpreter>(EventInterpreter::Options{
+      &tree_, scanner_.get(), judge_.get(), &pending_, &options_.ignore, &canary_});
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -85,7 +90,7 @@ void VolumeEngine::Shutdown() {
   }
   queue_.Wake();
   if (thread_.joinable()) thread_.join();
-  FailFlushes(absl::UnavailableError("the watcher is stopping; call again"));
+  flushes_.Fail(absl::UnavailableError("the watcher is stopping; call again"));
 }
 
 bool VolumeEngine::stopping() const {
@@ -113,18 +118,33 @@ void VolumeEngine::Flush(FlushDone done) {
     } else if (report_.state == EngineState::kLost) {
       refused = absl::FailedPreconditionError(
           StrCat("volume ", options_.name, " is LOST: ", report_.message));
-    } else if (flushes_.size() >= kFlushesMax) {
+    } else if (!flushes_.Add(&done)) {
       refused = absl::ResourceExhaustedError("too many flushes wait; call again later");
-    } else {
-      flushes_.push_back(std::move(done));
     }
   }
   if (!refused.ok()) return done(refused);
   queue_.Wake();
 }
 
+void VolumeEngine::SetInterest(bool create, absl::Duration quiet) {
+  {
+    absl::MutexLock lock(&mutex_);
+    wanted_ = {create, quiet};
+    asked_.interest = true;
+  }
+  queue_.Wake();
+}
+
+void VolumeEngine::MountsChanged() {
+  {
+    absl::MutexLock lock(&mutex_);
+    asked_.mounts = true;
+  }
+  queue_.Wake();
+}
+
 absl::StatusOr<VolumeRoot> VolumeEngine::OpenRoot() const {
-  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path);
+  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path, polled());
   const absl::Status right = root.ok() ? root->Check(volume_.marker) : root.status();
   // Whatever lies there now, it may be the volume again later.
   if (!right.ok()) return absl::UnavailableError(right.message());
@@ -140,27 +160,69 @@ void VolumeEngine::Run() {
     }
     Turn(now);
   }
-  if (reader_ != nullptr) reader_->Shutdown();
+  if (backend_ != nullptr) backend_->Shutdown();
+}
+
+absl::StatusOr<std::unique_ptr<WatchBackend>> VolumeEngine::MakeBackend() {
+  if (options_.make_backend) return options_.make_backend(&queue_);
+  switch (options_.backend) {
+    case BackendKind::kPoll:
+      return std::make_unique<PollBackend>(&queue_);
+    case BackendKind::kFanotify:
+      return FanotifyBackend::Create(root_->fd(), &queue_);
+    case BackendKind::kInotify:
+      return InotifyBackend::Create(&queue_);
+    case BackendKind::kAuto:
+      break;
+  }
+  // fanotify also tells of writes by file handle, as NFS servers do after a restart.
+  if (fanotify_wanted_ || options_.nfs_exported) {
+    absl::StatusOr<std::unique_ptr<WatchBackend>> fanotify =
+        FanotifyBackend::Create(root_->fd(), &queue_);
+    if (fanotify.ok()) return fanotify;
+    fanotify_refused_ = true;
+  }
+  return InotifyBackend::Create(&queue_);
 }
 
 absl::Status VolumeEngine::Attach() {
-  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path);
+  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(options_.path, polled());
   if (!root.ok()) return root.status();
   if (const absl::Status right = root->Check(volume_.marker); !right.ok()) return right;
-  absl::StatusOr<std::unique_ptr<InotifyReader>> reader = InotifyReader::Create(&queue_);
-  if (!reader.ok()) return reader.status();
   root_ = *std::move(root);
-  reader_ = *std::move(reader);
+  absl::StatusOr<std::unique_ptr<WatchBackend>> backend = MakeBackend();
+  if (!backend.ok()) return backend.status();
+  backend_ = *std::move(backend);
   queue_.Clear();
-  reader_->Start();
-  if (absl::Status status = tree_.Attach(&*root_, reader_.get()); !status.ok()) return status;
   judge_->SetRoot(root_->fd());
   scanner_->SetRoot(root_->fd());
-  scanner_->Enqueue(ScanRequest());
-  next_retry_ = options_.clock->Now() + kUncoveredInterval;
+  ApplyInterest();
+  backend_->Start();
+  if (absl::Status status = tree_.Attach(&*root_, backend_.get()); !status.ok()) return status;
+  mounts_ = MountsBelow(RealPath(options_.path));
+  scanner_->EnqueueAll();
+  if (!polled()) canary_.Attach(*root_, backend_.get());
+  const absl::Time now = options_.clock->Now();
+  next_retry_ = now + kUncoveredInterval;
+  next_audit_ = now + (polled() ? options_.poll : AuditInterval());
   lost_.clear();
+  if (flushes_.Restart(next_barrier_)) backend_->Barrier(next_barrier_++);
   UpdateReport();
   return absl::OkStatus();
+}
+
+void VolumeEngine::Detach() {
+  if (backend_ != nullptr) backend_->Shutdown();
+  interpreter_->Clear();
+  scanner_->Clear();
+  pending_.Clear();
+  tree_.Detach();
+  canary_.Detach();
+  modifications_ = false;
+  backend_.reset();
+  root_.reset();
+  queue_.Clear();
+  scan_began_ = retry_began_ = absl::InfinitePast();
 }
 
 void VolumeEngine::Lose(const absl::Status& why, absl::Time now) {
@@ -169,39 +231,36 @@ void VolumeEngine::Lose(const absl::Status& why, absl::Time now) {
              {{"volume", options_.name}, {"error", why.message()}});
   }
   lost_ = std::string(why.message());
-  if (reader_ != nullptr) reader_->Shutdown();
-  interpreter_->Clear();
-  scanner_->Clear();
-  pending_.Clear();
-  tree_.Detach();
-  reader_.reset();
-  root_.reset();
-  queue_.Clear();
+  Detach();
   next_attach_ = now + kAttachInterval;
   UpdateReport();
-  FailFlushes(
+  flushes_.Fail(
       absl::FailedPreconditionError(StrCat("volume ", options_.name, " is LOST: ", why.message())));
 }
 
-absl::Duration VolumeEngine::Pause(absl::Time now) const {
-  if (!root_.has_value()) return next_attach_ - now;
-  if (scanner_->busy()) return absl::ZeroDuration();
-  const absl::Time due = std::min({pending_.NextDue(), interpreter_->NextDue(), next_retry_,
-                                   next_rescan_, now + kIdlePauseMax});
-  return due - now;
+// A volume has at most one gap of these at a time.
+absl::Time VolumeEngine::NextDue(absl::Time now) const {
+  if (!root_.has_value()) return next_attach_;
+  if (scanner_->busy()) return now;
+  absl::Time due = std::min({pending_.NextDue(), interpreter_->NextDue(), next_retry_, next_rescan_,
+                             next_audit_, canary_.next_due(), now + kIdlePauseMax});
+  if (scanner_->auditing()) due = std::min(due, next_step_);
+  return due;
 }
 
 // One turn: hear, look, commit. `before` is the time before it waited.
 void VolumeEngine::Turn(absl::Time before) {
-  EventQueue::Batch batch = queue_.Take(Pause(before), kEventsPerCommitMax);
+  EventQueue::Batch batch = queue_.Take(NextDue(before) - before, kEventsPerCommitMax);
   if (!root_.has_value()) {
-    FailFlushes(
+    flushes_.Fail(
         absl::FailedPreconditionError(StrCat("volume ", options_.name, " is LOST: ", lost_)));
     return;
   }
   const absl::Time now = options_.clock->Now();
-  if (batch.failed) return Lose(absl::UnavailableError("reading inotify failed"), now);
+  if (batch.failed) return Lose(absl::UnavailableError("reading events failed"), now);
+  if (!HearOthers(now)) return;
   if (batch.overflowed) OnOverflow(now);
+  if (batch.unnamed) next_rescan_ = std::min(next_rescan_, now + kUnnamedInterval);
   const EventInterpreter::Outcome outcome = interpreter_->Interpret(batch.events, now);
   if (outcome.root_lost) {
     if (!Commit()) return;
@@ -209,13 +268,15 @@ void VolumeEngine::Turn(absl::Time before) {
                     StrCat(Display(options_.path), " was removed, moved away or unmounted")),
                 now);
   }
+  if (outcome.canary) canary_.Seen(now);
   if (outcome.barrier != 0) Confirm(outcome.barrier, now);
   interpreter_->Tick(now);
   LookAgain(now);
-  RetryUncovered(now);
-  if (!Commit()) return;
+  Upkeep(now);
+  if (!root_.has_value() || !Commit()) return;
   StepScans(now);
   if (!root_.has_value() || !Commit()) return;
+  NoteScans(now);
   UpdateReport();  // first, so that who has flushed sees what came of it
   ServeFlushes(outcome.barrier, now);
 }
@@ -233,6 +294,7 @@ void VolumeEngine::OnOverflow(absl::Time now) {
             {{"volume", options_.name}, {"overflows", overflows}});
   }
   last_overflow_ = now;
+  canary_.Excuse(now);
   // A close may be among the lost ones, so nothing that waits for none may be believed.
   pending_.Clear();
   scanner_->EnqueueAll();
@@ -249,29 +311,65 @@ void VolumeEngine::LookAgain(absl::Time now) {
   }
   if (!confirming) return;
   ++next_barrier_;
-  reader_->Barrier(barrier);
+  backend_->Barrier(barrier);
 }
 
 void VolumeEngine::Confirm(int64_t barrier, absl::Time now) {
   for (const PendingFile& file : pending_.TakeConfirmed(barrier)) judge_->Confirmed(file, now);
+  if (canary_.Reached(barrier, now)) return;
+  LogError("the canary was written and its event did not come; the volume is rescanned",
+           {{"volume", options_.name}, {"misses", canary_.misses()}});
+  scanner_->EnqueueAll();
 }
 
-void VolumeEngine::StepScans(absl::Time now) {
-  const absl::Duration until = SinceBoot() + kScanSlice;
-  while (scanner_->busy()) {
-    const absl::Status stepped = scanner_->Step(now);
-    if (absl::IsFailedPrecondition(stepped)) return Lose(stepped, now);
-    if (!stepped.ok()) {
-      LogError("a scan failed; it is repeated",
-               {{"volume", options_.name}, {"error", stepped.message()}});
-      next_rescan_ = now + kLedgerRetryInterval;
-      return;
-    }
-    if (SinceBoot() >= until) return;
+bool VolumeEngine::HearOthers(absl::Time now) {
+  Asked asked;
+  {
+    absl::MutexLock lock(&mutex_);
+    asked = std::exchange(asked_, Asked());
   }
+  if (asked.interest) ApplyInterest();
+  if (!asked.mounts) return true;
+  if (const absl::Status right = root_->Check(volume_.marker); !right.ok()) {
+    Lose(right, now);
+    return false;
+  }
+  std::vector<std::string> mounts = MountsBelow(RealPath(options_.path));
+  if (mounts != mounts_) scanner_->EnqueueAll();
+  mounts_ = std::move(mounts);
+  return true;
 }
 
-void VolumeEngine::RetryUncovered(absl::Time now) {
+void VolumeEngine::ApplyInterest() {
+  {
+    absl::MutexLock lock(&mutex_);
+    interest_ = wanted_;
+  }
+  if (options_.nfs_exported && interest_.quiet == absl::ZeroDuration()) {
+    interest_.quiet = kQuietOfNfs;
+  }
+  FileJudge::Rules rules;
+  rules.writer_check = options_.writer_check;
+  rules.create = interest_.create;
+  rules.quiet = interest_.quiet;
+  rules.poll_unchanged = polled() ? options_.poll_unchanged : 0;
+  rules.poll = options_.poll;
+  judge_->SetRules(rules);
+  const bool tell = interest_.quiet > absl::ZeroDuration();
+  if (tell == modifications_) return;
+  const absl::Status told = backend_->TellModifications(tell);
+  if (!told.ok()) {
+    LogError("modifications can't be watched",
+             {{"volume", options_.name}, {"error", told.message()}});
+    return;
+  }
+  modifications_ = tell;
+  // Watches are renewed by it.
+  scanner_->EnqueueAll();
+}
+
+void VolumeEngine::Upkeep(absl::Time now) {
+  if (canary_.Tick(next_barrier_, now)) backend_->Barrier(next_barrier_++);
   if (const absl::Status failure = judge_->TakeFailure(); !failure.ok()) {
     LogError("the ledger can't be read; the volume is rescanned",
              {{"volume", options_.name}, {"error", failure.message()}});
@@ -281,13 +379,87 @@ void VolumeEngine::RetryUncovered(absl::Time now) {
     next_rescan_ = absl::InfiniteFuture();
     scanner_->EnqueueAll();
   }
+  if (now >= next_audit_) {
+    next_audit_ = now + (polled() ? options_.poll : AuditInterval());
+    polled() ? scanner_->EnqueueAll(kCausedByPoll) : scanner_->StartAudit();
+  }
+  RetryUncovered(now);
+}
+
+absl::Duration VolumeEngine::AuditInterval() {
+  absl::Duration interval = options_.audit;
+  if (interval == absl::ZeroDuration()) {
+    const bool often = options_.nfs_exported || root_->file_system() == "overlay";
+    interval = often ? kAuditOften : kAuditDefault;
+  }
+  return interval * absl::Uniform(random_, 1 - kAuditJitter, 1 + kAuditJitter);
+}
+
+void VolumeEngine::RetryUncovered(absl::Time now) {
+  if (retry_began_ != absl::InfinitePast() && scanner_->finished() >= retry_scans_) {
+    next_retry_ = now + std::max(kUncoveredInterval, (now - retry_began_) * kUncoveredPart);
+    retry_began_ = absl::InfinitePast();
+  }
   if (now < next_retry_) return;
   next_retry_ = now + kUncoveredInterval;
-  for (std::string& path : tree_.TakeUncovered()) {
+  if (tree_.unwatched() > 0) UseFanotifyInstead();
+  if (!root_.has_value()) return;
+  for (std::string& path : tree_.UncoveredToRetry()) {
     ScanRequest request;
     request.directory = std::move(path);
     scanner_->Enqueue(std::move(request));
+    next_retry_ = absl::InfiniteFuture();
+    retry_began_ = now;
   }
+  retry_scans_ = scanner_->requested();
+}
+
+// Watches are short: with `auto`, fanotify is tried once.
+void VolumeEngine::UseFanotifyInstead() {
+  const bool may = options_.backend == BackendKind::kAuto && !options_.make_backend &&
+                   backend_->kind() == BackendKind::kInotify && !fanotify_refused_;
+  if (!may) return;
+  const auto fanotify = FanotifyBackend::Create(root_->fd(), &queue_);
+  if (!fanotify.ok()) {
+    LogInfo("inotify has too few watches, and fanotify can't be used instead",
+            {{"volume", options_.name}, {"error", fanotify.status().message()}});
+    fanotify_refused_ = true;
+    return;
+  }
+  LogWarn("inotify has too few watches; fanotify is used instead", {{"volume", options_.name}});
+  fanotify_wanted_ = true;
+  Detach();
+  next_attach_ = absl::InfinitePast();
+}
+
+void VolumeEngine::StepScans(absl::Time now) {
+  const bool urgent = scanner_->busy();
+  if (!urgent && (!scanner_->auditing() || now < next_step_)) return;
+  const absl::Duration until = SinceBoot() + (urgent ? kScanSlice : kAuditSlice);
+  while (scanner_->busy() || scanner_->auditing()) {
+    const absl::Status stepped = scanner_->Step(now);
+    if (absl::IsFailedPrecondition(stepped)) return Lose(stepped, now);
+    if (!stepped.ok()) {
+      LogError("a scan failed; it is repeated",
+               {{"volume", options_.name}, {"error", stepped.message()}});
+      next_rescan_ = now + kLedgerRetryInterval;
+      return;
+    }
+    if (SinceBoot() >= until || scanner_->busy() != urgent) break;
+  }
+  next_step_ = now + kAuditSlice + kAuditRest;
+}
+
+void VolumeEngine::NoteScans(absl::Time now) {
+  if (scanner_->scanning_all()) {
+    if (scan_began_ == absl::InfinitePast()) scan_began_ = now;
+    return;
+  }
+  if (scan_began_ == absl::InfinitePast()) return;
+  absl::MutexLock lock(&mutex_);
+  ++report_.scans;
+  report_.scan_duration = options_.clock->Now() - scan_began_;
+  scan_began_ = absl::InfinitePast();
 }
 
 // Waits until the ledger takes the batch; meanwhile events gather in the bounded queue. False when
@@ -313,81 +485,62 @@ bool VolumeEngine::Commit() {
 }
 
 void VolumeEngine::ServeFlushes(int64_t barrier, absl::Time now) {
-  for (FlushWait& wait : flushing_) {
-    if (wait.reached || wait.barrier > barrier) continue;
-    wait.reached = true;
-    wait.scans = scanner_->requested();
-    wait.pending_order = pending_.next_order();
-    wait.renames_until = now + kRenamePairing;
+  flushes_.Reached(barrier, {scanner_->requested(), pending_.next_order(), now + kRenamePairing});
+  if (flushes_.Admit(next_barrier_)) {
+    // What nothing tells of must be looked for.
+    if (polled()) scanner_->EnqueueAll(kCausedByPoll);
+    backend_->Barrier(next_barrier_++);
   }
-  std::vector<FlushDone> fresh;
-  {
-    absl::MutexLock lock(&mutex_);
-    fresh.swap(flushes_);
-  }
-  if (!fresh.empty()) reader_->Barrier(next_barrier_);
-  for (FlushDone& done : fresh) {
-    FlushWait wait;
-    wait.done = std::move(done);
-    wait.barrier = next_barrier_;
-    flushing_.push_back(std::move(wait));
-  }
-  if (!fresh.empty()) ++next_barrier_;
-  const auto settled = [&](const FlushWait& wait) {
-    return wait.reached && scanner_->finished() >= wait.scans &&
-           !pending_.AnyBefore(wait.pending_order) && interpreter_->NextDue() > wait.renames_until;
-  };
-  const auto first_settled = std::stable_partition(
-      flushing_.begin(), flushing_.end(), [&](const FlushWait& wait) { return !settled(wait); });
-  std::vector<FlushWait> done(std::make_move_iterator(first_settled),
-                              std::make_move_iterator(flushing_.end()));
-  flushing_.erase(first_settled, flushing_.end());
-  for (FlushWait& wait : done) wait.done(options_.ledger->sequence());
+  const std::vector<FlushDone> settled = flushes_.Take([this](FlushQueue::Horizon* horizon) {
+    if (scanner_->finished() < horizon->scans) return false;
+    // What a poll has found must be seen again, as often as is asked for.
+    if (polled() && !std::exchange(horizon->scanned, true)) {
+      horizon->pending_order = pending_.next_order();
+    }
+    return !pending_.AnyBefore(horizon->pending_order) &&
+           interpreter_->NextDue() > horizon->renames_until;
+  });
+  for (const FlushDone& done : settled) done(options_.ledger->sequence());
 }
 
-void VolumeEngine::FailFlushes(const absl::Status& why) {
-  std::vector<FlushDone> failed;
-  {
-    absl::MutexLock lock(&mutex_);
-    failed.swap(flushes_);
-  }
-  for (FlushWait& wait : flushing_) failed.push_back(std::move(wait.done));
-  flushing_.clear();
-  for (const FlushDone& done : failed) done(why);
+void VolumeEngine::SetState(VolumeReport* report) const {
+  VolumeState state;
+  state.lost = lost_;
+  state.ledger_error = ledger_error_;
+  state.tree = root_.has_value() ? &tree_ : nullptr;
+  state.canary = polled() ? nullptr : &canary_;
+  state.overflowing = options_.clock->Now() < overflowing_until_;
+  state.scanning = scanner_->scanning_all() && !(polled() && report->scans > 0);
+  state.overlay = root_.has_value() && root_->file_system() == "overlay";
+  Describe(state, report);
 }
 
 void VolumeEngine::UpdateReport() {
-  EngineState state = EngineState::kLive;
-  std::string message;
-  if (!lost_.empty()) {
-    state = EngineState::kLost;
-    message = lost_;
-  } else if (!ledger_error_.empty()) {
-    state = EngineState::kDegraded;
-    message = StrCat(ledger_error_, "; events wait in memory");
-  } else if (!tree_.uncovered().empty()) {
-    state = EngineState::kDegraded;
-    message = DescribeUncovered(tree_);
-  } else if (options_.clock->Now() < overflowing_until_) {
-    state = EngineState::kDegraded;
-    message = "events overflow again and again; raise fs.inotify.max_queued_events (sysctl)";
-  } else if (scanner_->scanning_all()) {
-    state = EngineState::kScanning;
-    message = "a scan of the whole volume is under way";
+  VolumeReport report;
+  {
+    absl::MutexLock lock(&mutex_);
+    report = report_;
   }
+  SetState(&report);
+  if (backend_ != nullptr) report.backend = backend_->kind();
+  if (root_.has_value()) report.file_system = root_->file_system();
+  report.watched_directories = root_.has_value() ? tree_.watched() : 0;
+  report.unwatched_directories = root_.has_value() ? tree_.unwatched() : 0;
+  report.pending_files = static_cast<int64_t>(pending_.size());
+  report.audit_found = judge_->audit_found();
+  report.canary_seen_at = canary_.seen_at();
+  report.canary_misses = canary_.misses();
   bool changed = false;
   {
     absl::MutexLock lock(&mutex_);
-    changed = report_.state != state || report_.message != message;
-    report_.state = state;
-    report_.message = message;
-    report_.watched_directories = root_.has_value() ? tree_.watched() : 0;
+    changed = report_.state != report.state || report_.message != report.message;
+    report_ = report;
   }
   if (!changed) return;
-  if (state == EngineState::kLive) {
+  if (report.state == EngineState::kLive) {
     LogInfo("volume live", {{"volume", options_.name}, {"directories", tree_.watched()}});
-  } else if (state == EngineState::kDegraded) {
-    LogWarn("volume degraded", {{"volume", options_.name}, {"why", message}});
+  } else if (report.state == EngineState::kDegraded) {
+    LogWarn("volume degraded", {{"volume", options_.name}, {"why", report.message}});
   }
   if (options_.on_state) options_.on_state();
 }

@@ -11,46 +11,37 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/clock/clock.h"
+#include "services/watcher/canary.h"
 #include "services/watcher/event_interpreter.h"
 #include "services/watcher/event_queue.h"
 #include "services/watcher/file_judge.h"
+#include "services/watcher/flush_queue.h"
 #include "services/watcher/ignore_list.h"
-#include "services/watcher/inotify_reader.h"
 #include "services/watcher/ledger.h"
 #include "services/watcher/ledger_batch.h"
 #include "services/watcher/pending_files.h"
 #include "services/watcher/scanner.h"
+#include "services/watcher/volume_report.h"
 #include "services/watcher/volume_root.h"
+#include "services/watcher/watch_backend.h"
 #include "services/watcher/watched_tree.h"
 
 namespace closewrite::watcher {
 
 // Raw events that are interpreted between two commits.
 inline constexpr size_t kEventsPerCommitMax = 4096;
-// Flushes of one volume that may wait at once.
-inline constexpr size_t kFlushesMax = 64;
+inline constexpr absl::Duration kAuditDefault = absl::Minutes(10);
+// Where writes may come that no event tells of: by NFS servers, and below an overlay.
+inline constexpr absl::Duration kAuditOften = absl::Seconds(60);
+inline constexpr absl::Duration kQuietOfNfs = absl::Seconds(2);
 
-// The same as VolumeState in closewrite/v1/observe.proto.
-enum class EngineState : int { kLive = 1, kScanning = 2, kDegraded = 3, kLost = 4 };
-
-struct VolumeReport {
-  std::string name;
-  std::string root;
-  std::string marker;
-  EngineState state = EngineState::kScanning;
-  std::string message;
-  bool read_only = false;
-  int64_t watched_directories = 0;
-  int64_t overflows = 0;
-  int64_t unacknowledged = 0;
-};
-
-// Owns the volume's reader and its own thread. Start once; Shutdown any number of times; the other
+// Owns the volume's backend and its own thread. Start once; Shutdown any number of times; the other
 // calls at any time, from any thread.
 class VolumeEngine {
  public:
@@ -59,14 +50,22 @@ class VolumeEngine {
     std::string path;  // absolute
     bool read_only = false;
     IgnoreList ignore;
+    BackendKind backend = BackendKind::kAuto;
+    absl::Duration poll = absl::Seconds(5);  // with kPoll
+    int poll_unchanged = 2;                  // with kPoll; at least 2
+    absl::Duration audit;                    // zero: kAuditDefault or kAuditOften
+    bool nfs_exported = false;
+    bool writer_check = true;
     Ledger* ledger = nullptr;      // not owned
     const Clock* clock = nullptr;  // not owned
     // Called when the state has changed, from the engine's thread. May be empty.
     std::function<void()> on_state;
     size_t queued_events_max = kQueuedEventsMax;
+    // For tests: in place of what `backend` says.
+    std::function<absl::StatusOr<std::unique_ptr<WatchBackend>>(EventQueue*)> make_backend;
   };
   // OK with the last sequence of what had happened, or why it can't be told.
-  using FlushDone = std::function<void(absl::StatusOr<int64_t>)>;
+  using FlushDone = FlushQueue::Done;
 
   explicit VolumeEngine(Options options);
   ~VolumeEngine();
@@ -85,63 +84,96 @@ class VolumeEngine {
   // thread, or this one.
   void Flush(FlushDone done);
 
+  // What pipelines want of this volume beyond finished files: names that appear, and files that
+  // have not changed for `quiet` (zero: not wanted).
+  void SetInterest(bool create, absl::Duration quiet);
+  // Something was mounted or unmounted on this host.
+  void MountsChanged();
+
   // The root, if this is the right volume, for those who write into it.
   absl::StatusOr<VolumeRoot> OpenRoot() const;
 
  private:
-  struct FlushWait {
-    FlushDone done;
-    int64_t barrier = 0;   // 0: not asked for yet
-    bool reached = false;  // then the three below say what else must be done first
-    int64_t scans = 0;
-    int64_t pending_order = 0;
-    absl::Time renames_until;
+  struct Interest {
+    bool create = false;
+    absl::Duration quiet;
+    bool operator==(const Interest&) const = default;
+  };
+  // What others have asked for since the last turn.
+  struct Asked {
+    bool interest = false;
+    bool mounts = false;
   };
 
   void Run();
   bool stopping() const;
+  bool polled() const { return options_.backend == BackendKind::kPoll; }
   absl::Status Attach();
+  absl::StatusOr<std::unique_ptr<WatchBackend>> MakeBackend();
+  void Detach();
   void Lose(const absl::Status& why, absl::Time now);
   void Turn(absl::Time now);
-  absl::Duration Pause(absl::Time now) const;
+  absl::Time NextDue(absl::Time now) const;
   void OnOverflow(absl::Time now);
-  void LookAgain(absl::Time now);
+  // Barriers that were reached, and files that wait for one.
   void Confirm(int64_t barrier, absl::Time now);
-  void StepScans(absl::Time now);
+  void LookAgain(absl::Time now);
+  // What is due by itself: the canary, audits, polls, directories that could not be watched.
+  void Upkeep(absl::Time now);
   void RetryUncovered(absl::Time now);
+  void UseFanotifyInstead();
+  // False when the volume is lost.
+  bool HearOthers(absl::Time now);
+  void ApplyInterest();
+  void StepScans(absl::Time now);
+  void NoteScans(absl::Time now);
   bool Commit();
   void ServeFlushes(int64_t barrier, absl::Time now);
-  void FailFlushes(const absl::Status& why);
   void UpdateReport();
+  void SetState(VolumeReport* report) const;
+  absl::Duration AuditInterval();
 
   const Options options_;
   LedgerVolume volume_;  // set by Prepare
   std::thread thread_;
   EventQueue queue_;
+  FlushQueue flushes_;
 
   // Of the engine's thread alone.
   std::optional<VolumeRoot> root_;
-  std::unique_ptr<InotifyReader> reader_;
+  std::unique_ptr<WatchBackend> backend_;
   std::unique_ptr<LedgerBatch> batch_;
   PendingFiles pending_;
   WatchedTree tree_;
+  Canary canary_;
   std::unique_ptr<FileJudge> judge_;
   std::unique_ptr<Scanner> scanner_;
   std::unique_ptr<EventInterpreter> interpreter_;
+  absl::BitGen random_;
   int64_t next_barrier_ = 1;
+  bool fanotify_wanted_ = false;  // inotify has too few watches
+  bool fanotify_refused_ = false;
+  Interest interest_;
+  bool modifications_ = false;       // are told by the backend
+  std::vector<std::string> mounts_;  // below the root
   absl::Time next_attach_ = absl::InfinitePast();
   absl::Time next_retry_ = absl::InfiniteFuture();   // of uncovered directories
-  absl::Time next_rescan_ = absl::InfiniteFuture();  // after an error of the ledger
+  absl::Time next_rescan_ = absl::InfiniteFuture();  // after an error of the ledger, or a gap
+  absl::Time next_audit_ = absl::InfiniteFuture();   // or poll
+  absl::Time next_step_ = absl::InfinitePast();      // of the audit
+  absl::Time scan_began_ = absl::InfinitePast();     // of the whole volume; that: none is under way
+  absl::Time retry_began_ = absl::InfinitePast();    // of uncovered directories
+  int64_t retry_scans_ = 0;                          // it has ended when as many have
   absl::Time last_overflow_ = absl::InfinitePast();
   absl::Time overflowing_until_ = absl::InfinitePast();
   std::string lost_;          // why; empty: it is not
   std::string ledger_error_;  // empty: none
-  std::vector<FlushWait> flushing_;
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   VolumeReport report_ ABSL_GUARDED_BY(mutex_);
-  std::vector<FlushDone> flushes_ ABSL_GUARDED_BY(mutex_);  // on their way to the thread
+  Asked asked_ ABSL_GUARDED_BY(mutex_);
+  Interest wanted_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace closewrite::watcher

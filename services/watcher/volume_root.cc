@@ -60,10 +60,10 @@ absl::StatusOr<MountIdentity> IdentifyMount(int directory) {
                        st.stx_ino};
 }
 
-absl::StatusOr<VolumeRoot> VolumeRoot::Open(const std::string& path) {
+absl::StatusOr<VolumeRoot> VolumeRoot::Open(const std::string& path, bool polled) {
   const absl::StatusOr<Mount> mount = FindMount(path);
   if (!mount.ok()) return mount.status();
-  const absl::Status local = CheckLocal(*mount, path);
+  const absl::Status local = polled ? absl::OkStatus() : CheckLocal(*mount, path);
   if (!local.ok()) return local;
   absl::StatusOr<Fd> fd = OpenRoot(path);
   if (!fd.ok()) return fd.status();
@@ -73,6 +73,7 @@ absl::StatusOr<VolumeRoot> VolumeRoot::Open(const std::string& path) {
   root.path_ = path;
   root.fd_ = *std::move(fd);
   root.identity_ = *identity;
+  root.file_system_ = mount->type;
   return root;
 }
 

@@ -27,13 +27,14 @@ absl::StatusOr<MountIdentity> IdentifyMount(int directory);
 // never taken for a volume whose files were all deleted.
 class VolumeRoot {
  public:
-  // Opens the directory and checks that inotify sees all writes to it (CheckLocal). Codes as
-  // OpenRoot and CheckLocal.
-  static absl::StatusOr<VolumeRoot> Open(const std::string& path);
+  // Opens the directory and checks that events here tell of all writes to it (CheckLocal), unless
+  // `polled`. Codes as OpenRoot and CheckLocal.
+  static absl::StatusOr<VolumeRoot> Open(const std::string& path, bool polled = false);
 
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   const MountIdentity& identity() const { return identity_; }
+  const std::string& file_system() const { return file_system_; }  // as mountinfo names its type
 
   // The id in the marker file; NOT_FOUND when there is none, DATA_LOSS when it holds something
   // else.
@@ -51,6 +52,7 @@ class VolumeRoot {
   std::string path_;
   Fd fd_;
   MountIdentity identity_;
+  std::string file_system_;
 };
 
 }  // namespace closewrite::watcher

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/config/duration.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
@@ -47,6 +48,12 @@ absl::Status Watcher::Start(v1::WatcherConfig config) {
     service_->Wake();
   });
   for (const auto& [name, engine] : engines_) engine->Start();
+  mounts_ = std::make_unique<MountWatch>([this] {
+    for (const auto& [name, engine] : engines_) engine->MountsChanged();
+  });
+  if (const absl::Status watched = mounts_->Start(); !watched.ok()) {
+    LogWarn("mounts are not watched", {{"error", watched.message()}});
+  }
   publisher_->Start();
   link_->Start();
   service_->Open();
@@ -69,6 +76,12 @@ absl::Status Watcher::MakeEngines() {
     options.name = name;
     options.path = volume.path();
     options.read_only = volume.read_only();
+    options.backend = static_cast<BackendKind>(volume.backend());
+    if (volume.has_poll()) options.poll = closewrite::FromProto(volume.poll());
+    if (volume.poll_unchanged() != 0) options.poll_unchanged = volume.poll_unchanged();
+    if (volume.has_audit()) options.audit = closewrite::FromProto(volume.audit());
+    options.nfs_exported = volume.nfs_exported();
+    options.writer_check = !volume.has_writer_check() || volume.writer_check();
     options.ignore = *std::move(ignore);
     options.ledger = ledger_.get();
     options.clock = clock_;
@@ -144,6 +157,7 @@ void Watcher::Shutdown() {
   if (server_ == nullptr) return;
   server_->Drain();
   service_->Shutdown();
+  if (mounts_ != nullptr) mounts_->Shutdown();
   for (const auto& [name, engine] : engines_) engine->Shutdown();
   publisher_->Shutdown();
   if (link_ != nullptr) link_->Shutdown();

@@ -14,6 +14,7 @@
 #include "services/transport/server.h"
 #include "services/watcher/coordinator_link.h"
 #include "services/watcher/ledger.h"
+#include "services/watcher/mount_watch.h"
 #include "services/watcher/publisher.h"
 #include "services/watcher/volume_engine.h"
 #include "services/watcher/watch_service.h"
@@ -49,6 +50,7 @@ class Watcher {
   v1::WatcherConfig config_;
   std::unique_ptr<Ledger> ledger_;
   std::map<std::string, std::unique_ptr<VolumeEngine>> engines_;
+  std::unique_ptr<MountWatch> mounts_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<WatchService> service_;
   std::unique_ptr<Server> server_;

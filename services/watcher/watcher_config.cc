@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/config/duration.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/mount.h"
@@ -24,6 +26,11 @@ namespace {
 
 constexpr char kListenDefault[] = "0.0.0.0:7401";
 constexpr mode_t kStateMode = 0700;
+constexpr int kPollUnchangedMax = 100;
+constexpr absl::Duration kPollMin = absl::Seconds(1);
+constexpr absl::Duration kPollMax = absl::Hours(1);
+constexpr absl::Duration kAuditMin = absl::Seconds(1);
+constexpr absl::Duration kAuditMax = absl::Hours(7 * 24);
 
 absl::Status Wrong(std::string_view where, std::string_view why) {
   return absl::InvalidArgumentError(StrCat(where, ": ", why));
@@ -48,18 +55,50 @@ bool LiesIn(std::string_view path, std::string_view directory) {
          path[directory.size()] == '/';
 }
 
-absl::Status CheckFolder(const std::string& where, const std::string& path) {
+absl::Status CheckFolder(const std::string& where, const std::string& path, bool polled) {
   if (path.empty()) return Wrong(where, "path is missing; write {path: /absolute/path}");
   if (path[0] != '/') return Wrong(where, StrCat(Display(path), " is not absolute"));
   const absl::StatusOr<Mount> mount = FindMount(path);
   if (!mount.ok()) return Wrong(where, ToStd(mount.status().message()));
-  if (absl::Status local = CheckLocal(*mount, path); !local.ok()) {
-    return Wrong(where, ToStd(local.message()));
-  }
+  const absl::Status local = polled ? absl::OkStatus() : CheckLocal(*mount, path);
+  if (!local.ok()) return Wrong(where, ToStd(local.message()));
   const Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.ok() || faccessat(fd.get(), ".", R_OK | X_OK, AT_EACCESS) != 0) {
     return Wrong(where, ToStd(ErrnoStatus(errno, "read directory", path).message()));
   }
+  return absl::OkStatus();
+}
+
+// "" or what is wrong with a duration.
+std::string Outside(const google::protobuf::Duration& duration, absl::Duration min,
+                    absl::Duration max) {
+  const absl::Duration value = closewrite::FromProto(duration);
+  if (value >= min && value <= max) return "";
+  return StrCat(FormatDuration(value), "; must be ", FormatDuration(min), " to ",
+                FormatDuration(max));
+}
+
+absl::Status CheckWatching(const std::string& where, const v1::WatchedVolume& volume) {
+  const bool polled = volume.backend() == v1::WATCH_BACKEND_POLL;
+  if (volume.has_poll() && !polled) {
+    return Wrong(where, "poll: is for backend: poll only; remove one of the two");
+  }
+  if (volume.poll_unchanged() != 0 && !polled) {
+    return Wrong(where, "poll_unchanged: is for polled volumes only; set poll: 5s, or remove it");
+  }
+  if (polled && (volume.has_audit() || volume.nfs_exported())) {
+    return Wrong(where, "a polled volume needs no audit: and no nfs_exported:; remove them");
+  }
+  if (volume.poll_unchanged() < 0 || volume.poll_unchanged() == 1 ||
+      volume.poll_unchanged() > kPollUnchangedMax) {
+    return Wrong(where, StrCat("poll_unchanged: ", volume.poll_unchanged(), "; must be 2 to ",
+                               kPollUnchangedMax));
+  }
+  std::string outside;
+  if (volume.has_poll()) outside = Outside(volume.poll(), kPollMin, kPollMax);
+  if (!outside.empty()) return Wrong(where, StrCat("poll: ", outside));
+  if (volume.has_audit()) outside = Outside(volume.audit(), kAuditMin, kAuditMax);
+  if (!outside.empty()) return Wrong(where, StrCat("audit: ", outside));
   return absl::OkStatus();
 }
 
@@ -71,12 +110,16 @@ absl::Status CheckVolumes(const v1::WatcherConfig& config) {
     return Wrong("volumes", StrCat(config.volumes_size(), " of them; at most ", kVolumesMax));
   }
   const std::map<std::string, v1::WatchedVolume> volumes(config.volumes().begin(),
-                                                       config.volumes().end());
+                                                         config.volumes().end());
   std::map<std::string, std::string> roots;  // canonical path: name
   for (const auto& [name, volume] : volumes) {
     const std::string where = StrCat("volumes.", name);
     if (absl::Status named = CheckName("volume", name); !named.ok()) return named;
-    if (absl::Status folder = CheckFolder(where, volume.path()); !folder.ok()) return folder;
+    if (absl::Status watching = CheckWatching(where, volume); !watching.ok()) return watching;
+    const bool polled = volume.backend() == v1::WATCH_BACKEND_POLL;
+    if (absl::Status folder = CheckFolder(where, volume.path(), polled); !folder.ok()) {
+      return folder;
+    }
     const std::vector<std::string> globs(volume.ignore().begin(), volume.ignore().end());
     const absl::StatusOr<IgnoreList> ignore = IgnoreList::Parse(globs);
     if (!ignore.ok()) return Wrong(where, ToStd(ignore.status().message()));
@@ -116,6 +159,9 @@ absl::Status MakeState(const std::string& path) {
 void SetDefaults(v1::WatcherConfig* config) {
   if (config->listen().empty()) config->set_listen(kListenDefault);
   for (auto& [name, volume] : *config->mutable_volumes()) {
+    if (volume.backend() == v1::WATCH_BACKEND_UNSPECIFIED) {
+      volume.set_backend(volume.has_poll() ? v1::WATCH_BACKEND_POLL : v1::WATCH_BACKEND_AUTO);
+    }
     if (!volume.ignore().empty()) continue;
     for (const std::string& glob : DefaultIgnoreGlobs()) volume.add_ignore(glob);
   }

@@ -10,16 +10,17 @@
 
 namespace closewrite::watcher {
 
-absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path) {
+absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool lease) {
   CheckedFile checked;
-  absl::StatusOr<Fd> fd = OpenBeneath(root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+  const int readable = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+  absl::StatusOr<Fd> fd = OpenBeneath(root, path, lease ? readable : O_PATH | O_NOFOLLOW);
   bool leased = false;
   if (absl::IsPermissionDenied(fd.status())) {
     fd = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
     if (!fd.ok()) return fd.status();
   } else if (!fd.ok()) {
     return fd.status();
-  } else {
+  } else if (lease) {
     // A lease that is broken by an opener sends SIGIO, which would end the process; SIGURG is
     // ignored unless somebody asks for it (signal(7)).
     fcntl(fd->get(), F_SETSIG, SIGURG);

@@ -28,7 +28,8 @@ struct CheckedFile {
 // opens the file meanwhile waits for some microseconds, and one that does so with O_NONBLOCK gets
 // EWOULDBLOCK. NOT_FOUND when the file is gone; FAILED_PRECONDITION when it is no regular file.
 // Thread-safe.
-absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path);
+// With `lease` false it only looks (kUnchecked).
+absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool lease = true);
 
 }  // namespace closewrite::watcher
 
