@@ -1,5 +1,7 @@
 #include "services/watcher/database.h"
 
+#include <errno.h>
+
 #include "services/log/str_cat.h"
 
 namespace closewrite::watcher {
@@ -8,12 +10,18 @@ namespace {
 absl::Status SqliteStatus(int code, sqlite3* database) {
   const std::string message =
       StrCat("ledger: ", database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database));
+  // SQLite has a code of its own for ENOSPC alone.
+  const bool over_quota =
+      (code & 0xff) == SQLITE_IOERR && database != nullptr &&
+      (sqlite3_system_errno(database) == EDQUOT || sqlite3_system_errno(database) == ENOSPC);
+  if (over_quota || (code & 0xff) == SQLITE_FULL) {
+    return absl::ResourceExhaustedError(
+        StrCat(message, "; free some space where the state directory lies"));
+  }
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(message);
-    case SQLITE_FULL:
-      return absl::ResourceExhaustedError(message);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
@@ -66,11 +74,11 @@ absl::StatusOr<bool> Query::Step() {
 
 absl::Status Query::Run() { return Step().status(); }
 
-std::string Query::Bytes(int column) const {
+std::string_view Query::View(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
-  return data == nullptr ? std::string()
-                         : std::string(static_cast<const char*>(data), static_cast<size_t>(size));
+  if (data == nullptr) return std::string_view();
+  return {static_cast<const char*>(data), static_cast<size_t>(size)};
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& file) {

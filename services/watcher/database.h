@@ -37,7 +37,9 @@ class Query {
   absl::Status Run();
 
   int64_t Int(int column) const { return sqlite3_column_int64(statement_, column); }
-  std::string Bytes(int column) const;
+  std::string Bytes(int column) const { return std::string(View(column)); }
+  // Valid until the next Step.
+  std::string_view View(int column) const;
   bool IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
  private:
@@ -49,8 +51,8 @@ class Query {
 
 // One connection with its prepared statements. Not thread-safe.
 //
-// Errors: DATA_LOSS when the file is no database or is damaged, RESOURCE_EXHAUSTED when the disk is
-// full, PERMISSION_DENIED, else UNAVAILABLE.
+// Errors: DATA_LOSS when the file is no database or is damaged, RESOURCE_EXHAUSTED when the disk or
+// a quota is full, PERMISSION_DENIED, else UNAVAILABLE.
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& file);
@@ -60,6 +62,8 @@ class Database {
   absl::Status Execute(const char* sql);
   // Prepares a statement once. `sql` must be a literal. One Query of a statement at a time.
   absl::StatusOr<Query> Prepare(const char* sql);
+  // Rows that the last statement changed.
+  int64_t changes() const { return sqlite3_changes64(database_); }
 
  private:
   Database() = default;

@@ -1,358 +1,220 @@
 #include "services/watcher/ledger.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
-#include <sys/random.h>
-#include <unistd.h>
-
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
-#include "absl/time/time.h"
-#include "services/clock/clock.h"
-#include "services/log/log.h"
-#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite::watcher {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
-constexpr size_t kIdBytes = 16;
-
-constexpr char kSchema[] = R"sql(
-  CREATE TABLE meta (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-  CREATE TABLE volumes (key INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, marker BLOB NOT NULL);
-  CREATE TABLE files (
-    volume INTEGER NOT NULL, directory BLOB NOT NULL, name BLOB NOT NULL,
-    inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    kind INTEGER NOT NULL, evidence INTEGER NOT NULL, source INTEGER NOT NULL,
-    observed_ns INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    PRIMARY KEY (volume, directory, name)) WITHOUT ROWID;
-  CREATE UNIQUE INDEX files_by_sequence ON files (sequence);
-  CREATE TABLE publishing (job INTEGER, token INTEGER, PRIMARY KEY (job, token)) WITHOUT ROWID;
-  PRAGMA user_version = 1;
-)sql";
+// Room for the rows of most directories.
+constexpr size_t kRowsReserved = 32;
 
 // Columns of a FileRecord, read by ReadRecord.
-#define CLOSEWRITE_RECORD_COLUMNS \
-  "directory, name, inode, size, mtime_ns, kind, evidence, source, observed_ns, sequence"
+#define CLOSEWRITE_RECORD_COLUMNS                                                                  \
+  "files.name, files.inode, files.size, files.mtime_ns, files.kind, files.evidence, files.source," \
+  " files.observed_ns, files.sequence, files.job"
 
-FileRecord ReadRecord(const Query& query) {
+FileRecord ReadRecord(const Query& query, std::string_view directory, int column = 0) {
   FileRecord record;
-  record.path = Join(query.Bytes(0), query.Bytes(1));
-  record.version = {static_cast<uint64_t>(query.Int(2)), query.Int(3), query.Int(4)};
-  record.kind = static_cast<ChangeKind>(query.Int(5));
-  record.evidence = static_cast<ChangeEvidence>(query.Int(6));
-  record.source = static_cast<ChangeSource>(query.Int(7));
-  record.observed_unix_ns = query.Int(8);
-  record.sequence = query.Int(9);
+  const std::string_view name = query.View(column);
+  record.path.reserve(directory.size() + 1 + name.size());
+  record.path = directory;
+  if (!directory.empty()) record.path += '/';
+  record.path += name;
+  record.version = {static_cast<uint64_t>(query.Int(column + 1)), query.Int(column + 2),
+                    query.Int(column + 3)};
+  record.kind = static_cast<ChangeKind>(query.Int(column + 4));
+  record.evidence = static_cast<ChangeEvidence>(query.Int(column + 5));
+  record.source = static_cast<ChangeSource>(query.Int(column + 6));
+  record.observed_unix_ns = query.Int(column + 7);
+  record.sequence = query.Int(column + 8);
+  record.caused_by_job = query.Int(column + 9);
   return record;
-}
-
-absl::StatusOr<std::string> RandomId() {
-  std::string id(kIdBytes, '\0');
-  if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-    return ErrnoStatus(errno, "getrandom", "");
-  }
-  return id;
-}
-
-absl::Status MoveAside(const std::string& file) {
-  const std::string suffix = StrCat(".damaged-", absl::ToUnixSeconds(SteadyClock().Now()));
-  for (const char* part : {"", "-wal", "-shm"}) {
-    const std::string from = StrCat(file, part);
-    const std::string to = StrCat(file, suffix, part);
-    if (rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) {
-      return ErrnoStatus(errno, "move aside", from);
-    }
-  }
-  LogError("the ledger is damaged; it was moved aside and every file is announced again",
-           {{"moved_to", StrCat(file, suffix)}});
-  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& directory) {
-  const std::string lock_file = StrCat(directory, "/lock");
-  Fd lock(open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock.ok()) return ErrnoStatus(errno, "open", lock_file);
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(
-        StrCat("state: another watcher uses ", directory,
-               "; stop it, or give this one a directory of its own"));
-  }
-  const std::string file = StrCat(directory, "/ledger.db");
-  std::unique_ptr<Ledger> ledger(new Ledger);
-  absl::Status loaded = ledger->Load(file);
-  if (absl::IsDataLoss(loaded)) {
-    ledger.reset(new Ledger);
-    if (const absl::Status moved = MoveAside(file); !moved.ok()) return moved;
-    loaded = ledger->Load(file);
-  }
-  if (!loaded.ok()) return loaded;
-  ledger->lock_ = std::move(lock);
-  return ledger;
-}
-
-Ledger::~Ledger() {
-  absl::MutexLock lock(&mutex_);
-  if (database_ != nullptr && !id_.empty()) SetMeta("clean", 1).IgnoreError();
-}
-
-absl::Status Ledger::Load(const std::string& file) {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(file);
-  if (!database.ok()) return database.status();
-  database_ = *std::move(database);
-  absl::Status status = database_->Execute(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-      "PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;");
-  if (!status.ok()) return status;
-  int64_t schema = 0;
+absl::Status Ledger::ForgetPendingOf(int64_t volume) {
+  std::vector<int64_t> directories;
   {
-    absl::StatusOr<Query> query = database_->Prepare("PRAGMA user_version");
+    absl::StatusOr<Query> query =
+        database_->Prepare("SELECT DISTINCT directory FROM pending WHERE volume = ?");
     if (!query.ok()) return query.status();
-    const absl::StatusOr<bool> row = query->Step();
+    absl::StatusOr<bool> row = query->Bind(volume).Step();
+    for (; row.ok() && *row; row = query->Step()) directories.push_back(query->Int(0));
     if (!row.ok()) return row.status();
-    schema = query->Int(0);
   }
-  if (schema == 0) {
-    status = CreateTables();
-  } else if (schema == kSchemaVersion) {
-    status = CheckIntegrity();
-  } else {
-    return absl::FailedPreconditionError(StrCat("state: ", file,
-                                                " was made by a newer version (schema ", schema,
-                                                "); run that one, or name another directory"));
+  for (const int64_t directory : directories) {
+    absl::StatusOr<Query> query =
+        database_->Prepare("DELETE FROM files WHERE directory = ? AND sequence > ?");
+    if (!query.ok()) return query.status();
+    absl::Status status = query->Bind(directory).Bind(acknowledged_).Run();
+    if (status.ok()) status = directories_->DropIfEmpty(directory);
+    if (!status.ok()) return status;
   }
-  if (!status.ok()) return status;
-  absl::StatusOr<std::string> id = Meta("id");
-  if (!id.ok()) return id.status();
-  if (id->size() != kIdBytes) return absl::DataLossError("ledger: its id is missing");
-  const absl::StatusOr<int64_t> acknowledged = MetaNumber("acknowledged");
-  if (!acknowledged.ok()) return acknowledged.status();
-  const absl::StatusOr<int64_t> floor = MetaNumber("sequence_floor");
-  if (!floor.ok()) return floor.status();
-  absl::StatusOr<Query> newest = database_->Prepare("SELECT max(sequence) FROM files");
-  if (!newest.ok()) return newest.status();
-  const absl::StatusOr<bool> row = newest->Step();
-  if (!row.ok()) return row.status();
-  acknowledged_ = *acknowledged;
-  sequence_ = std::max({newest->Int(0), *acknowledged, *floor});
-  // A power cut may have taken rows that were sent. Their sequences must not come again for other
-  // files: the coordinator would take those for repeats.
-  if (schema == kSchemaVersion) sequence_ += kSequencesLostMax;
-  // A former process may have sent any of them.
-  sent_ = sequence_;
-  status = SetMeta("clean", 0);
-  if (status.ok()) id_ = *std::move(id);
-  return status;
-}
-
-absl::Status Ledger::CreateTables() {
-  return Transact([this]() -> absl::Status {
-    mutex_.AssertHeld();
-    if (absl::Status status = database_->Execute(kSchema); !status.ok()) return status;
-    const absl::StatusOr<std::string> id = RandomId();
-    if (!id.ok()) return id.status();
-    return SetMeta("id", *id);
-  });
-}
-
-absl::Status Ledger::CheckIntegrity() {
-  const absl::StatusOr<int64_t> clean = MetaNumber("clean");
-  if (!clean.ok()) return clean.status();
-  if (*clean == 1) return absl::OkStatus();
-  absl::StatusOr<Query> query = database_->Prepare("PRAGMA quick_check(1)");
-  if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Step();
-  if (!row.ok()) return row.status();
-  const std::string answer = query->Bytes(0);
-  if (answer != "ok") return absl::DataLossError(StrCat("ledger: ", answer));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Ledger::Meta(std::string_view key) {
-  absl::StatusOr<Query> query = database_->Prepare("SELECT value FROM meta WHERE key = ?");
-  if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Bind(key).Step();
-  if (!row.ok()) return row.status();
-  return *row ? query->Bytes(0) : std::string();
-}
-
-absl::StatusOr<int64_t> Ledger::MetaNumber(std::string_view key) {
-  const absl::StatusOr<std::string> text = Meta(key);
-  if (!text.ok()) return text.status();
-  int64_t number = 0;
-  if (!text->empty() && !absl::SimpleAtoi(*text, &number)) {
-    return absl::DataLossError(StrCat("ledger: ", key, " is not a number"));
-  }
-  return number;
-}
-
-absl::Status Ledger::SetMeta(std::string_view key, std::string_view value) {
-  absl::StatusOr<Query> query =
-      database_->Prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
-  if (!query.ok()) return query.status();
-  return query->Bind(key).Bind(value).Run();
-}
-
-absl::Status Ledger::SetMeta(std::string_view key, int64_t value) {
-  return SetMeta(key, std::string_view(StrCat(value)));
-}
-
-absl::Status Ledger::Transact(const std::function<absl::Status()>& body) {
-  if (absl::Status status = database_->Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
-  absl::Status status = body();
-  if (status.ok()) status = database_->Execute("COMMIT");
-  // SQLite has rolled back by itself after some errors; then this one says so and is of no
-  // interest.
-  if (!status.ok()) database_->Execute("ROLLBACK").IgnoreError();
-  return status;
-}
-
-absl::StatusOr<LedgerVolume> Ledger::FindVolume(std::string_view name) {
-  absl::MutexLock lock(&mutex_);
-  {
-    absl::StatusOr<Query> insert =
-        database_->Prepare("INSERT OR IGNORE INTO volumes (name, marker) VALUES (?, x'')");
-    if (!insert.ok()) return insert.status();
-    if (absl::Status status = insert->Bind(name).Run(); !status.ok()) return status;
-  }
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT key, marker FROM volumes WHERE name = ?");
-  if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Bind(name).Step();
-  if (!row.ok()) return row.status();
-  return LedgerVolume{query->Int(0), std::string(name), query->Bytes(1)};
-}
-
-absl::Status Ledger::SetMarker(int64_t volume, std::string_view marker) {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query = database_->Prepare("UPDATE volumes SET marker = ? WHERE key = ?");
-  if (!query.ok()) return query.status();
-  return query->Bind(marker).Bind(volume).Run();
+  absl::StatusOr<Query> query = database_->Prepare("DELETE FROM pending WHERE volume = ?");
+  return query.ok() ? query->Bind(volume).Run() : query.status();
 }
 
 absl::Status Ledger::ForgetPendingExcept(const std::vector<std::string>& volumes) {
   absl::MutexLock lock(&mutex_);
-  std::vector<int64_t> forgotten;
-  {
-    absl::StatusOr<Query> query = database_->Prepare("SELECT key, name FROM volumes");
-    if (!query.ok()) return query.status();
-    absl::StatusOr<bool> row = query->Step();
-    for (; row.ok() && *row; row = query->Step()) {
-      if (std::find(volumes.begin(), volumes.end(), query->Bytes(1)) == volumes.end()) {
-        forgotten.push_back(query->Int(0));
-      }
-    }
-    if (!row.ok()) return row.status();
-  }
-  return Transact([&]() -> absl::Status {
+  const absl::Status status = Change([&]() -> absl::Status {
     mutex_.AssertHeld();
-    for (const int64_t key : forgotten) {
-      absl::StatusOr<Query> query =
-          database_->Prepare("DELETE FROM files WHERE volume = ? AND sequence > ?");
-      if (!query.ok()) return query.status();
-      absl::Status status = query->Bind(key).Bind(acknowledged_).Run();
-      if (!status.ok()) return status;
+    for (const auto& [key, volume] : volumes_) {
+      if (std::find(volumes.begin(), volumes.end(), volume.name) != volumes.end()) continue;
+      if (absl::Status forgotten = ForgetPendingOf(key); !forgotten.ok()) return forgotten;
     }
-    return SetMeta("sequence_floor", sequence_);
+    return WriteMeta(database_.get(), "sequence_floor", sequence_);
   });
+  return status.ok() ? LoadVolumes() : status;
 }
 
 absl::StatusOr<std::optional<FileRecord>> Ledger::Find(int64_t volume, std::string_view path) {
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT " CLOSEWRITE_RECORD_COLUMNS
-                         " FROM files WHERE volume = ? AND directory = ? AND name = ?");
+  const absl::StatusOr<std::optional<int64_t>> directory =
+      directories_->Find(volume, DirName(path));
+  if (!directory.ok()) return directory.status();
+  if (!directory->has_value()) return std::optional<FileRecord>();
+  absl::StatusOr<Query> query = database_->Prepare("SELECT " CLOSEWRITE_RECORD_COLUMNS
+                                                   " FROM files WHERE directory = ? AND name = ?");
   if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row =
-      query->Bind(volume).Bind(DirName(path)).Bind(BaseName(path)).Step();
+  const absl::StatusOr<bool> row = query->Bind(**directory).Bind(BaseName(path)).Step();
   if (!row.ok()) return row.status();
   if (!*row) return std::optional<FileRecord>();
-  return std::optional<FileRecord>(ReadRecord(*query));
+  return std::optional<FileRecord>(ReadRecord(*query, DirName(path)));
 }
 
-absl::StatusOr<std::vector<FileRecord>> Ledger::List(int64_t volume, std::string_view directory) {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT " CLOSEWRITE_RECORD_COLUMNS
-                         " FROM files WHERE volume = ? AND directory = ? ORDER BY name");
+absl::StatusOr<std::vector<FileRecord>> Ledger::ReadDirectory(int64_t key,
+                                                              std::string_view directory) {
+  absl::StatusOr<Query> query = database_->Prepare("SELECT " CLOSEWRITE_RECORD_COLUMNS
+                                                   " FROM files WHERE directory = ? ORDER BY name");
   if (!query.ok()) return query.status();
-  query->Bind(volume).Bind(directory);
+  query->Bind(key);
   std::vector<FileRecord> records;
+  records.reserve(kRowsReserved);
   absl::StatusOr<bool> row = query->Step();
-  for (; row.ok() && *row; row = query->Step()) records.push_back(ReadRecord(*query));
+  for (; row.ok() && *row; row = query->Step()) records.push_back(ReadRecord(*query, directory));
   if (!row.ok()) return row.status();
   return records;
 }
 
-absl::StatusOr<std::optional<std::string>> Ledger::NextDirectory(
-    int64_t volume, std::string_view below, const std::optional<std::string>& after) {
-  // In byte order `below` comes first, then names such as "below+x" that do not lie below it, then
-  // "below/...", which ends before "below0" ('0' follows '/').
-  const std::string first_below = below.empty() ? std::string() : StrCat(below, "/");
-  const std::string past_below = below.empty() ? std::string() : StrCat(below, "0");
+absl::StatusOr<std::vector<FileRecord>> Ledger::List(int64_t volume, std::string_view directory) {
   absl::MutexLock lock(&mutex_);
-  if (!after.has_value()) {
-    absl::StatusOr<Query> query = database_->Prepare(
-        "SELECT directory FROM files WHERE volume = ? AND directory = ? LIMIT 1");
-    if (!query.ok()) return query.status();
-    const absl::StatusOr<bool> row = query->Bind(volume).Bind(below).Step();
-    if (!row.ok()) return row.status();
-    if (*row) return std::optional<std::string>(below);
+  const absl::StatusOr<std::optional<int64_t>> key = directories_->Find(volume, directory);
+  if (!key.ok()) return key.status();
+  if (!key->has_value()) return std::vector<FileRecord>();
+  return ReadDirectory(**key, directory);
+}
+
+absl::StatusOr<std::vector<std::string>> Ledger::NextDirectories(
+    int64_t volume, std::string_view below, const std::optional<std::string>& after,
+    int directories_max) {
+  absl::MutexLock lock(&mutex_);
+  return directories_->Next(volume, below, after, directories_max);
+}
+
+absl::StatusOr<std::vector<DirectoryRows>> Ledger::ListNext(int64_t volume, std::string_view below,
+                                                            const std::optional<std::string>& after,
+                                                            int directories_max) {
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<std::vector<std::string>> directories =
+      directories_->Next(volume, below, after, directories_max);
+  if (!directories.ok()) return directories.status();
+  std::vector<DirectoryRows> all;
+  for (std::string& directory : *directories) {
+    const absl::StatusOr<std::optional<int64_t>> key = directories_->Find(volume, directory);
+    if (!key.ok()) return key.status();
+    if (!key->has_value()) continue;
+    absl::StatusOr<std::vector<FileRecord>> rows = ReadDirectory(**key, directory);
+    if (!rows.ok()) return rows.status();
+    all.push_back({std::move(directory), *std::move(rows)});
   }
-  const std::string from = std::max(first_below, after.value_or(""));
-  absl::StatusOr<Query> query = database_->Prepare(
-      "SELECT directory FROM files WHERE volume = ? AND directory > ? ORDER BY directory LIMIT 1");
-  if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Bind(volume).Bind(from).Step();
-  if (!row.ok()) return row.status();
-  if (!*row) return std::optional<std::string>();
-  std::string next = query->Bytes(0);
-  if (!past_below.empty() && next >= past_below) return std::optional<std::string>();
-  return std::optional<std::string>(std::move(next));
+  return all;
 }
 
-absl::Status Ledger::Upsert(int64_t volume, const FileRecord& record, int64_t sequence) {
+absl::StatusOr<int64_t> Ledger::CausingJob(int64_t volume, const FileRecord& record) {
+  if (record.caused_by_job != 0 || record.gone()) return record.caused_by_job;
+  return lineage_->Take(volume, record.path, record.version.inode);
+}
+
+absl::StatusOr<int64_t> Ledger::SequenceOf(int64_t directory, std::string_view name) {
   absl::StatusOr<Query> query =
-      database_->Prepare("INSERT OR REPLACE INTO files (volume, " CLOSEWRITE_RECORD_COLUMNS
-                         ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      database_->Prepare("SELECT sequence FROM files WHERE directory = ? AND name = ?");
   if (!query.ok()) return query.status();
-  return query->Bind(volume)
-      .Bind(DirName(record.path))
-      .Bind(BaseName(record.path))
-      .Bind(static_cast<int64_t>(record.version.inode))
-      .Bind(record.version.size)
-      .Bind(record.version.mtime_ns)
-      .Bind(static_cast<int64_t>(record.kind))
-      .Bind(static_cast<int64_t>(record.evidence))
-      .Bind(static_cast<int64_t>(record.source))
-      .Bind(record.observed_unix_ns)
-      .Bind(sequence)
-      .Run();
+  const absl::StatusOr<bool> row = query->Bind(directory).Bind(name).Step();
+  if (!row.ok()) return row.status();
+  return *row ? query->Int(0) : 0;
 }
 
-absl::Status Ledger::Record(int64_t volume, absl::Span<const FileRecord> records) {
+// `pending` grows by one when no other change of this path was pending.
+absl::Status Ledger::RecordOne(int64_t volume, const FileRecord& record, int64_t before,
+                               int64_t* pending) {
+  const absl::StatusOr<int64_t> directory = directories_->FindOrAdd(volume, DirName(record.path));
+  if (!directory.ok()) return directory.status();
+  const absl::StatusOr<int64_t> job = CausingJob(volume, record);
+  if (!job.ok()) return job.status();
+  const std::string_view name = BaseName(record.path);
+  if (before == kUnknownSequence) {
+    const absl::StatusOr<int64_t> sequence = SequenceOf(*directory, name);
+    if (!sequence.ok()) return sequence.status();
+    before = *sequence;
+  }
+  if (before > acknowledged_) {
+    absl::StatusOr<Query> query = database_->Prepare("DELETE FROM pending WHERE sequence = ?");
+    if (!query.ok()) return query.status();
+    if (absl::Status status = query->Bind(before).Run(); !status.ok()) return status;
+  } else {
+    ++*pending;
+  }
+  absl::StatusOr<Query> file = database_->Prepare(
+      "INSERT OR REPLACE INTO files (directory, name, inode, size, mtime_ns, kind, evidence,"
+      " source, observed_ns, sequence, job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  if (!file.ok()) return file.status();
+  absl::Status status = file->Bind(*directory)
+                            .Bind(name)
+                            .Bind(static_cast<int64_t>(record.version.inode))
+                            .Bind(record.version.size)
+                            .Bind(record.version.mtime_ns)
+                            .Bind(static_cast<int64_t>(record.kind))
+                            .Bind(static_cast<int64_t>(record.evidence))
+                            .Bind(static_cast<int64_t>(record.source))
+                            .Bind(record.observed_unix_ns)
+                            .Bind(sequence_)
+                            .Bind(*job)
+                            .Run();
+  if (!status.ok()) return status;
+  absl::StatusOr<Query> entry = database_->Prepare(
+      "INSERT INTO pending (sequence, volume, directory, name, gone) VALUES (?, ?, ?, ?, ?)");
+  if (!entry.ok()) return entry.status();
+  entry->Bind(sequence_).Bind(volume).Bind(*directory).Bind(name).Bind(record.gone() ? 1 : 0);
+  return entry->Run();
+}
+
+absl::Status Ledger::Record(int64_t volume, absl::Span<const FileRecord> records,
+                            absl::Span<const int64_t> before) {
   if (records.empty()) return absl::OkStatus();
   {
     absl::MutexLock lock(&mutex_);
-    int64_t sequence = sequence_;
-    const absl::Status status = Transact([&]() -> absl::Status {
+    int64_t pending = 0;
+    const absl::Status status = Change([&]() -> absl::Status {
       mutex_.AssertHeld();
-      for (const FileRecord& record : records) {
-        absl::Status upserted = Upsert(volume, record, ++sequence);
-        if (!upserted.ok()) return upserted;
+      for (size_t i = 0; i < records.size(); ++i) {
+        // What was given is never given again, even if the commit fails and yet took place.
+        ++sequence_;
+        absl::Status recorded = RecordOne(
+            volume, records[i], i < before.size() ? before[i] : kUnknownSequence, &pending);
+        if (!recorded.ok()) return recorded;
       }
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
-    sequence_ = sequence;
+    Volume& counted = volumes_[volume];
+    counted.pending += pending;
+    for (const FileRecord& record : records) {
+      const auto kind = static_cast<size_t>(record.kind);
+      if (kind < kChangeKinds) ++counted.recorded[kind];
+    }
   }
   if (listener_) listener_();
   return absl::OkStatus();
@@ -360,19 +222,49 @@ absl::Status Ledger::Record(int64_t volume, absl::Span<const FileRecord> records
 
 absl::StatusOr<std::vector<PendingChange>> Ledger::Pending(int64_t after, int rows_max) {
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT " CLOSEWRITE_RECORD_COLUMNS
-                         ", (SELECT volumes.name FROM volumes WHERE volumes.key = files.volume)"
-                         " FROM files WHERE sequence > ? ORDER BY sequence LIMIT ?");
+  absl::StatusOr<Query> query = database_->Prepare(
+      "SELECT p.volume, p.directory, " CLOSEWRITE_RECORD_COLUMNS
+      " FROM pending p CROSS JOIN files ON files.directory = p.directory AND files.name = p.name"
+      " WHERE p.sequence > ? ORDER BY p.sequence LIMIT ?");
   if (!query.ok()) return query.status();
   query->Bind(std::max(after, acknowledged_)).Bind(rows_max);
   std::vector<PendingChange> changes;
   absl::StatusOr<bool> row = query->Step();
   for (; row.ok() && *row; row = query->Step()) {
-    changes.push_back({query->Bytes(10), ReadRecord(*query)});
+    const absl::StatusOr<std::string> directory = directories_->PathOf(query->Int(1));
+    if (!directory.ok()) return directory.status();
+    changes.push_back({volumes_[query->Int(0)].name, ReadRecord(*query, *directory, 2)});
   }
   if (!row.ok()) return row.status();
   return changes;
+}
+
+// Counts what is acknowledged by volume.
+absl::Status Ledger::DropGone(int64_t sequence, std::map<int64_t, int64_t>* acknowledged) {
+  std::vector<std::pair<int64_t, std::string>> gone;
+  {
+    absl::StatusOr<Query> query =
+        database_->Prepare("SELECT volume, gone, directory, name FROM pending WHERE sequence <= ?");
+    if (!query.ok()) return query.status();
+    absl::StatusOr<bool> row = query->Bind(sequence).Step();
+    for (; row.ok() && *row; row = query->Step()) {
+      ++(*acknowledged)[query->Int(0)];
+      if (query->Int(1) != 0) gone.emplace_back(query->Int(2), query->Bytes(3));
+    }
+    if (!row.ok()) return row.status();
+  }
+  std::set<int64_t> directories;
+  for (const auto& [directory, name] : gone) {
+    absl::StatusOr<Query> query =
+        database_->Prepare("DELETE FROM files WHERE directory = ? AND name = ?");
+    if (!query.ok()) return query.status();
+    if (absl::Status status = query->Bind(directory).Bind(name).Run(); !status.ok()) return status;
+    directories.insert(directory);
+  }
+  for (const int64_t directory : directories) {
+    if (absl::Status status = directories_->DropIfEmpty(directory); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Ledger::Acknowledge(int64_t sequence) {
@@ -380,17 +272,18 @@ absl::Status Ledger::Acknowledge(int64_t sequence) {
     absl::MutexLock lock(&mutex_);
     sequence = std::min(sequence, sequence_);
     if (sequence <= acknowledged_) return absl::OkStatus();
-    const absl::Status status = Transact([&]() -> absl::Status {
+    std::map<int64_t, int64_t> acknowledged;
+    const absl::Status status = Change([&]() -> absl::Status {
       mutex_.AssertHeld();
-      absl::StatusOr<Query> query = database_->Prepare(
-          "DELETE FROM files WHERE sequence > ? AND sequence <= ? AND kind IN (4, 5)");
+      if (absl::Status dropped = DropGone(sequence, &acknowledged); !dropped.ok()) return dropped;
+      absl::StatusOr<Query> query = database_->Prepare("DELETE FROM pending WHERE sequence <= ?");
       if (!query.ok()) return query.status();
-      absl::Status dropped = query->Bind(acknowledged_).Bind(sequence).Run();
-      if (!dropped.ok()) return dropped;
-      return SetMeta("acknowledged", sequence);
+      if (absl::Status done = query->Bind(sequence).Run(); !done.ok()) return done;
+      return WriteMeta(database_.get(), "acknowledged", sequence);
     });
     if (!status.ok()) return status;
     acknowledged_ = sequence;
+    for (const auto& [volume, count] : acknowledged) volumes_[volume].pending -= count;
   }
   if (listener_) listener_();
   return absl::OkStatus();
@@ -419,59 +312,42 @@ bool Ledger::MayBeInFlight(int64_t sequence) const {
 absl::StatusOr<bool> Ledger::Settled(int64_t sequence) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<Query> query =
-      database_->Prepare("SELECT 1 FROM files WHERE sequence > ? AND sequence <= ? LIMIT 1");
+      database_->Prepare("SELECT 1 FROM pending WHERE sequence <= ? LIMIT 1");
   if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Bind(acknowledged_).Bind(sequence).Step();
+  const absl::StatusOr<bool> row = query->Bind(sequence).Step();
   if (!row.ok()) return row.status();
   return !*row;
 }
 
 absl::StatusOr<int64_t> Ledger::CountPending(int64_t volume) {
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT count(*) FROM files WHERE sequence > ? AND volume = ?");
+  if (reload_) {
+    if (absl::Status loaded = LoadVolumes(); !loaded.ok()) return loaded;
+  }
+  const auto entry = volumes_.find(volume);
+  return entry == volumes_.end() ? 0 : entry->second.pending;
+}
+
+absl::StatusOr<LedgerNumbers> Ledger::Numbers() {
+  absl::MutexLock lock(&mutex_);
+  if (reload_) {
+    if (absl::Status loaded = LoadVolumes(); !loaded.ok()) return loaded;
+  }
+  LedgerNumbers numbers;
+  for (const auto& [key, volume] : volumes_) {
+    numbers.volumes[volume.name] = {volume.pending, volume.recorded};
+  }
+  numbers.sequence = sequence_;
+  numbers.acknowledged = acknowledged_;
+  numbers.failed_commits = failed_commits_;
+  absl::StatusOr<Query> query = database_->Prepare(
+      "SELECT f.observed_ns FROM pending p CROSS JOIN files f"
+      " ON f.directory = p.directory AND f.name = p.name ORDER BY p.sequence LIMIT 1");
   if (!query.ok()) return query.status();
-  const absl::StatusOr<bool> row = query->Bind(acknowledged_).Bind(volume).Step();
+  const absl::StatusOr<bool> row = query->Step();
   if (!row.ok()) return row.status();
-  return query->Int(0);
-}
-
-absl::Status Ledger::BeginPublishing(int64_t job, int64_t token) {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("INSERT OR IGNORE INTO publishing (job, token) VALUES (?, ?)");
-  if (!query.ok()) return query.status();
-  return query->Bind(job).Bind(token).Run();
-}
-
-absl::StatusOr<bool> Ledger::PublishingBegan(int64_t job, int64_t token) {
-  absl::MutexLock lock(&mutex_);
-  absl::StatusOr<Query> query =
-      database_->Prepare("SELECT 1 FROM publishing WHERE job = ? AND token = ?");
-  if (!query.ok()) return query.status();
-  return query->Bind(job).Bind(token).Step();
-}
-
-absl::Status Ledger::ForgetPublishingExcept(const std::set<std::pair<int64_t, int64_t>>& orders) {
-  absl::MutexLock lock(&mutex_);
-  std::vector<std::pair<int64_t, int64_t>> settled;
-  {
-    absl::StatusOr<Query> query = database_->Prepare("SELECT job, token FROM publishing");
-    if (!query.ok()) return query.status();
-    absl::StatusOr<bool> row = query->Step();
-    for (; row.ok() && *row; row = query->Step()) {
-      const std::pair<int64_t, int64_t> order(query->Int(0), query->Int(1));
-      if (!orders.contains(order)) settled.push_back(order);
-    }
-    if (!row.ok()) return row.status();
-  }
-  for (const auto& [job, token] : settled) {
-    absl::StatusOr<Query> query =
-        database_->Prepare("DELETE FROM publishing WHERE job = ? AND token = ?");
-    if (!query.ok()) return query.status();
-    if (absl::Status status = query->Bind(job).Bind(token).Run(); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  if (*row) numbers.oldest_pending_unix_ns = query->Int(0);
+  return numbers;
 }
 
 #undef CLOSEWRITE_RECORD_COLUMNS

@@ -3,6 +3,7 @@
 #define SERVICES_WATCHER_LEDGER_BATCH_H_
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@
 
 namespace closewrite::watcher {
 
+// Directories that NextDirectory reads at once.
+inline constexpr int kDirectoriesReadAhead = 256;
+
 // Lies over the ledger: what was put in is found before it is committed. Not thread-safe.
 class LedgerBatch {
  public:
@@ -26,8 +30,10 @@ class LedgerBatch {
   const FileRecord* FindUncommitted(std::string_view path) const;
   // Rows of a directory as the ledger has them, without what was put in.
   absl::StatusOr<std::vector<FileRecord>> List(std::string_view directory) const;
-  absl::StatusOr<std::optional<std::string>> NextDirectory(
-      std::string_view below, const std::optional<std::string>& after) const;
+  // The next directory after `after` (nullopt: the first) that has rows in the ledger and is
+  // `below` or lies below it. Some are read ahead, so one that came since may be left out.
+  absl::StatusOr<std::optional<std::string>> NextDirectory(std::string_view below,
+                                                           const std::optional<std::string>& after);
 
   // The newest of a path.
   void Put(FileRecord record);
@@ -39,7 +45,15 @@ class LedgerBatch {
   Ledger* const ledger_;
   const int64_t volume_;
   std::vector<FileRecord> records_;
+  std::vector<int64_t> before_;  // for each record the sequence of its path's row in the ledger
+  // What the last Find found in the ledger; most often the next Put is of the same path.
+  mutable std::string found_path_;
+  mutable int64_t found_sequence_ = kUnknownSequence;
   absl::flat_hash_map<std::string, size_t> by_path_;
+  // Of NextDirectory: what follows `read_after_` below `read_below_`.
+  std::string read_below_;
+  std::optional<std::string> read_after_;
+  std::deque<std::string> read_ahead_;
 };
 
 }  // namespace closewrite::watcher

@@ -4,6 +4,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "services/log/str_cat.h"
+#include "services/watcher/database.h"
+#include "services/watcher/ledger_batch.h"
 #include "services/watcher/scratch_volume.h"
 
 namespace closewrite::watcher {
@@ -21,6 +24,33 @@ FileRecord Row(std::string path, int64_t size, ChangeKind kind = ChangeKind::kCl
   record.observed_unix_ns = 5;
   return record;
 }
+
+// As versions before 2 made it.
+constexpr char kSchema1[] = R"sql(
+  PRAGMA journal_mode = WAL;
+  CREATE TABLE meta (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE volumes (key INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, marker BLOB NOT NULL);
+  CREATE TABLE files (
+    volume INTEGER NOT NULL, directory BLOB NOT NULL, name BLOB NOT NULL,
+    inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    kind INTEGER NOT NULL, evidence INTEGER NOT NULL, source INTEGER NOT NULL,
+    observed_ns INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (volume, directory, name)) WITHOUT ROWID;
+  CREATE UNIQUE INDEX files_by_sequence ON files (sequence);
+  CREATE TABLE publishing (job INTEGER, token INTEGER, PRIMARY KEY (job, token)) WITHOUT ROWID;
+  PRAGMA user_version = 1;
+  INSERT INTO meta VALUES (CAST('id' AS BLOB), x'000102030405060708090a0b0c0d0e0f'),
+    (CAST('acknowledged' AS BLOB), CAST('7' AS BLOB)), (CAST('clean' AS BLOB), CAST('1' AS BLOB));
+  INSERT INTO volumes VALUES (1, CAST('u' AS BLOB), x'00'), (2, CAST('v' AS BLOB), x'00ff');
+  INSERT INTO publishing VALUES (7, 2);
+  INSERT INTO files VALUES
+    (2, x'', CAST('root' AS BLOB), 7, 3, 99, 1, 1, 1, 5, 6),
+    (2, CAST('a-b' AS BLOB), CAST('f' AS BLOB), 7, 3, 99, 1, 1, 1, 5, 7),
+    (2, CAST('a/x' AS BLOB), x'ff0a', 7, 4, 99, 2, 2, 1, 5, 9),
+    (2, x'61ff2f78', CAST('f' AS BLOB), 7, 5, 99, 1, 1, 2, 5, 8),
+    (2, CAST('a' AS BLOB), CAST('deleted' AS BLOB), 7, 3, 99, 4, 0, 1, 5, 10),
+    (1, CAST('a/x' AS BLOB), CAST('f' AS BLOB), 7, 6, 99, 1, 1, 1, 5, 11);
+)sql";
 
 class LedgerTest : public ::testing::Test {
  protected:
@@ -48,9 +78,10 @@ class LedgerTest : public ::testing::Test {
   }
   std::vector<std::string> Directories(const std::string& below) {
     std::vector<std::string> found;
+    LedgerBatch batch(ledger_.get(), volume_.key);
     std::optional<std::string> cursor;
     while (true) {
-      cursor = *ledger_->NextDirectory(volume_.key, below, cursor);
+      cursor = *batch.NextDirectory(below, cursor);
       if (!cursor.has_value()) return found;
       found.push_back(*cursor);
     }
@@ -125,7 +156,7 @@ TEST_F(LedgerTest, NextDirectoryStaysBelow) {
           Row("b/f", 1)});
   EXPECT_THAT(Directories("a"), ElementsAre("a", "a/x"));
   EXPECT_THAT(Directories("a/x"), ElementsAre("a/x"));
-  EXPECT_THAT(Directories(""), ElementsAre("", "a", "a-b", "a/x", "a0", "b"));
+  EXPECT_THAT(Directories(""), ElementsAre("", "a", "a/x", "a-b", "a0", "b"));
   EXPECT_THAT(Directories("zzz"), IsEmpty());
 }
 
@@ -162,8 +193,8 @@ TEST_F(LedgerTest, RowsOfAFormerProcessMayBeInFlight) {
 }
 
 TEST_F(LedgerTest, PublishingIsRemembered) {
-  ASSERT_TRUE(ledger_->BeginPublishing(7, 2).ok());
-  ASSERT_TRUE(ledger_->BeginPublishing(8, 1).ok());
+  ASSERT_TRUE(ledger_->BeginPublishing(7, 2, "v", {}).ok());
+  ASSERT_TRUE(ledger_->BeginPublishing(8, 1, "v", {}).ok());
   Reopen();
   EXPECT_TRUE(*ledger_->PublishingBegan(7, 2));
   EXPECT_FALSE(*ledger_->PublishingBegan(7, 3));
@@ -172,11 +203,205 @@ TEST_F(LedgerTest, PublishingIsRemembered) {
   EXPECT_TRUE(*ledger_->PublishingBegan(8, 1));
 }
 
+TEST_F(LedgerTest, AFileThatAnOrderPutInPlaceNamesItsJob) {
+  ASSERT_TRUE(ledger_->BeginPublishing(41, 2, "v", {{"d/a", 7}, {"d/b", 8}}).ok());
+  Reopen();                                               // it is durable
+  Record({Row("d/a", 1), Row("d/b", 1), Row("d/c", 1)});  // all have inode 7
+  const std::vector<PendingChange> changes = *ledger_->Pending(0, 10);
+  ASSERT_EQ(changes.size(), 3u);
+  EXPECT_EQ(changes[0].record.caused_by_job, 41);
+  EXPECT_EQ(changes[1].record.caused_by_job, 0) << "another inode";
+  EXPECT_EQ(changes[2].record.caused_by_job, 0);
+  // The row keeps it, also when its times are corrected ...
+  FileRecord row = **ledger_->Find(volume_.key, "d/a");
+  EXPECT_EQ(row.caused_by_job, 41);
+  row.version.mtime_ns = 100;
+  Record({row});
+  EXPECT_EQ((*ledger_->Find(volume_.key, "d/a"))->caused_by_job, 41);
+  // ... until somebody else writes the file.
+  Record({Row("d/a", 2)});
+  EXPECT_EQ((*ledger_->Find(volume_.key, "d/a"))->caused_by_job, 0);
+}
+
+TEST_F(LedgerTest, LineageIsOfOneVolumeAndPath) {
+  const LedgerVolume other = *ledger_->FindVolume("other");
+  ASSERT_TRUE(ledger_->BeginPublishing(41, 2, "v", {{"a", 7}}).ok());
+  ASSERT_TRUE(ledger_->Record(other.key, {Row("a", 1)}).ok());
+  Record({Row("b", 1)});
+  Record({Row("a", 1, ChangeKind::kDelete)});  // of the file that stood there before
+  Record({Row("a", 1)});
+  const std::vector<PendingChange> changes = *ledger_->Pending(0, 10);
+  EXPECT_EQ(changes.size(), 3u);
+  for (const PendingChange& change : changes) {
+    const bool published = change.volume == "v" && change.record.path == "a";
+    EXPECT_EQ(change.record.caused_by_job, published ? 41 : 0) << change.record.path;
+  }
+}
+
+TEST_F(LedgerTest, ANewerOrderForAPathHasItsOwnLineage) {
+  ASSERT_TRUE(ledger_->BeginPublishing(41, 1, "v", {{"a", 6}}).ok());
+  ASSERT_TRUE(ledger_->BeginPublishing(42, 1, "v", {{"a", 7}}).ok());
+  ASSERT_TRUE(ledger_->BeginPublishing(43, 1, "gone", {{"a", 7}}).ok()) << "no such volume";
+  Record({Row("a", 1)});
+  EXPECT_EQ((*ledger_->Find(volume_.key, "a"))->caused_by_job, 42);
+}
+
+TEST_F(LedgerTest, LineageThatNoRowTakesUpIsDropped) {
+  ledger_.reset();
+  std::unique_ptr<Database> database = *Database::Open(state_.Absolute("ledger.db"));
+  LedgerLineage lineage(database.get());
+  const absl::Time begin = absl::UnixEpoch() + absl::Hours(1);
+  for (int64_t job = 1; job <= 5; ++job) {
+    ASSERT_TRUE(lineage.Add(1, {{"ignored.tmp", static_cast<uint64_t>(job)}}, job, begin).ok());
+  }
+  const absl::Time later = begin + kLineageAgeMax + absl::Seconds(1);
+  ASSERT_TRUE(lineage.Add(1, {{"a", 100}, {"b", 101}}, 6, later).ok());
+  EXPECT_EQ(*lineage.Take(1, "ignored.tmp", 4), 0) << "four of the old ones were dropped";
+  EXPECT_EQ(*lineage.Take(1, "ignored.tmp", 5), 5);
+  EXPECT_EQ(*lineage.Take(1, "a", 100), 6);
+  EXPECT_EQ(*lineage.Take(1, "a", 100), 0) << "once";
+}
+
+TEST_F(LedgerTest, ACommitThatFailedLeavesTheLineage) {
+  ASSERT_TRUE(ledger_->BeginPublishing(41, 2, "v", {{"a", 7}}).ok());
+  FileRecord bad = Row("b", 1);
+  // No volume has a row of such a kind; the second row's failure takes the first back.
+  std::unique_ptr<Database> database;
+  Record({Row("z", 1)});
+  ledger_.reset();
+  database = *Database::Open(state_.Absolute("ledger.db"));
+  ASSERT_TRUE(database
+                  ->Execute("CREATE TRIGGER refuse BEFORE INSERT ON files WHEN NEW.kind = 99"
+                            " BEGIN SELECT RAISE(ABORT, 'refused'); END")
+                  .ok());
+  database.reset();
+  Reopen();
+  bad.kind = static_cast<ChangeKind>(99);
+  EXPECT_FALSE(ledger_->Record(volume_.key, {Row("a", 1), Row("x/y", 1), bad}).ok());
+  EXPECT_THAT(Pending(), ElementsAre("z"));
+  EXPECT_EQ(*ledger_->CountPending(volume_.key), 1);
+  EXPECT_EQ(ledger_->Numbers()->failed_commits, 1);
+  Record({Row("x/y", 1), Row("a", 1)});
+  EXPECT_THAT(Pending(), ElementsAre("z", "x/y", "a"));
+  EXPECT_EQ((*ledger_->Find(volume_.key, "a"))->caused_by_job, 41);
+}
+
+TEST_F(LedgerTest, NumbersByVolumeAndKind) {
+  ASSERT_TRUE(ledger_->FindVolume("other").ok());
+  Record({Row("a", 1), Row("b", 1)});
+  Record({Row("a", 1, ChangeKind::kDelete)});
+  LedgerNumbers numbers = *ledger_->Numbers();
+  EXPECT_EQ(numbers.volumes["v"].pending, 2);
+  EXPECT_EQ(numbers.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kCloseWrite)], 2);
+  EXPECT_EQ(numbers.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kDelete)], 1);
+  EXPECT_EQ(numbers.volumes["other"].pending, 0);
+  EXPECT_EQ(numbers.oldest_pending_unix_ns, 5);
+  Reopen();
+  EXPECT_EQ(*ledger_->CountPending(volume_.key), 2);
+  ASSERT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
+  numbers = *ledger_->Numbers();
+  EXPECT_EQ(numbers.volumes["v"].pending, 0);
+  EXPECT_EQ(numbers.oldest_pending_unix_ns, 0);
+}
+
+TEST_F(LedgerTest, ADirectoryGoesWithItsLastRow) {
+  Record({Row("d/a", 1), Row("d/b", 1), Row("e/a", 1)});
+  Record({Row("d/a", 1, ChangeKind::kDelete), Row("e/a", 1, ChangeKind::kMovedFrom)});
+  EXPECT_THAT(Directories(""), ElementsAre("d", "e"));
+  ASSERT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
+  EXPECT_THAT(Directories(""), ElementsAre("d"));
+  Record({Row("e/a", 2)});
+  EXPECT_THAT(Directories(""), ElementsAre("d", "e"));
+  EXPECT_EQ((*ledger_->Find(volume_.key, "e/a"))->version.size, 2);
+}
+
+TEST_F(LedgerTest, MoreDirectoriesThanAreRemembered) {
+  std::vector<FileRecord> rows;
+  for (size_t number = 0; number < 2 * kDirectoriesRememberedMax; ++number) {
+    rows.push_back(Row(StrCat("d/", number, "/f"), 1));
+  }
+  Record(rows);
+  EXPECT_EQ(Directories("d").size(), rows.size());
+  const std::vector<PendingChange> changes = *ledger_->Pending(0, static_cast<int>(rows.size()));
+  ASSERT_EQ(changes.size(), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(changes[i].record.path, rows[i].path);
+}
+
+TEST_F(LedgerTest, RowsOfManyDirectoriesComeInTheOrderOfAWalk) {
+  Record({Row("f", 1), Row("a/g", 1), Row("a/f", 1), Row("a-b/f", 1), Row("a/x/f", 1)});
+  std::vector<std::string> paths;
+  std::optional<std::string> after;
+  while (true) {
+    const std::vector<DirectoryRows> some = *ledger_->ListNext(volume_.key, "", after, 2);
+    if (some.empty()) break;
+    for (const DirectoryRows& directory : some) {
+      for (const FileRecord& row : directory.rows) paths.push_back(row.path);
+    }
+    after = some.back().directory;
+  }
+  EXPECT_THAT(paths, ElementsAre("f", "a/f", "a/g", "a/x/f", "a-b/f"));
+}
+
+TEST_F(LedgerTest, ABatchKnowsWhatItsPathsHadBefore) {
+  Record({Row("a", 1), Row("b", 1)});
+  LedgerBatch batch(ledger_.get(), volume_.key);
+  ASSERT_TRUE((*batch.Find("a")).has_value());
+  batch.Put(Row("a", 2));
+  ASSERT_FALSE((*batch.Find("c")).has_value());
+  batch.Put(Row("b", 2));  // not the one that was found last
+  batch.Put(Row("c", 2));
+  ASSERT_TRUE(batch.Commit().ok());
+  EXPECT_THAT(Pending(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(*ledger_->CountPending(volume_.key), 3);
+  ASSERT_FALSE((*batch.Find("d")).has_value());
+  batch.Put(Row("d", 1));
+  ASSERT_TRUE(batch.Commit().ok());
+  batch.Put(Row("d", 2));
+  ASSERT_TRUE(batch.Commit().ok());
+  EXPECT_THAT(Pending(), ElementsAre("a", "b", "c", "d"));
+}
+
 TEST_F(LedgerTest, MarkersAreKept) {
   EXPECT_EQ(volume_.marker, "");
   ASSERT_TRUE(ledger_->SetMarker(volume_.key, std::string("\0\xff", 2)).ok());
   Reopen();
   EXPECT_EQ(volume_.marker, std::string("\0\xff", 2));
+}
+
+TEST_F(LedgerTest, AFileOfTheFirstSchemaIsBroughtUpToDate) {
+  ledger_.reset();
+  state_.Remove("ledger.db");
+  ASSERT_TRUE((*Database::Open(state_.Absolute("ledger.db")))->Execute(kSchema1).ok());
+  for (int round = 0; round < 2; ++round) {
+    Reopen();
+    EXPECT_EQ(ledger_->id(), std::string("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16));
+    EXPECT_EQ(volume_.marker, std::string("\0\xff", 2));
+    EXPECT_EQ(ledger_->acknowledged(), 7);
+    EXPECT_GT(ledger_->sequence(), kSequencesLostMax);
+    EXPECT_THAT(Pending(), ElementsAre("a\xff/x/f", "a/x/\xff\n", "a/deleted", "a/x/f"));
+    EXPECT_EQ(*ledger_->CountPending(volume_.key), 3);
+    EXPECT_THAT(Directories(""), ElementsAre("", "a", "a/x", "a-b", "a\xff/x"));
+    const FileRecord row = **ledger_->Find(volume_.key, "a/x/\xff\n");
+    EXPECT_EQ(row.version, (ContentVersion{7, 4, 99}));
+    EXPECT_EQ(row.kind, ChangeKind::kMovedTo);
+    EXPECT_EQ(row.evidence, ChangeEvidence::kMovedIn);
+    EXPECT_EQ(row.observed_unix_ns, 5);
+    EXPECT_EQ(row.sequence, 9);
+    EXPECT_TRUE((*ledger_->Find(volume_.key, "root")).has_value());
+    EXPECT_TRUE(*ledger_->PublishingBegan(7, 2));
+  }
+  ASSERT_TRUE(ledger_->Acknowledge(10).ok());
+  EXPECT_FALSE((*ledger_->Find(volume_.key, "a/deleted")).has_value());
+  Record({Row("a/deleted", 1)});
+  EXPECT_THAT(Pending(), ElementsAre("a/x/f", "a/deleted"));
+}
+
+TEST_F(LedgerTest, AFileOfANewerSchemaIsRefused) {
+  ledger_.reset();
+  ASSERT_TRUE(
+      (*Database::Open(state_.Absolute("ledger.db")))->Execute("PRAGMA user_version = 3").ok());
+  const absl::Status status = Ledger::Open(state_.path()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
 }
 
 TEST_F(LedgerTest, TheStateDirectoryHasOneUser) {
@@ -194,6 +419,56 @@ TEST_F(LedgerTest, ADamagedFileIsMovedAside) {
   EXPECT_NE(ledger_->id(), id);
   EXPECT_THAT(Pending(), IsEmpty());
   Record({Row("a", 1)});
+}
+
+// Overwrites pages in the middle, as a power cut on a disk that lies may leave them.
+void Damage(const ScratchVolume& state) {
+  std::fstream file(state.Absolute("ledger.db"), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(100 << 12);
+  file << std::string(100 << 12, 'x');
+}
+
+TEST_F(LedgerTest, AFileIsCheckedAfterTheHostWentDownWhileItWasOpen) {
+  std::vector<FileRecord> rows;
+  for (int number = 0; number < 20'000; ++number) rows.push_back(Row(StrCat("d/f", number), 1));
+  Record(rows);
+  ASSERT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
+  const std::string id = ledger_->id();
+  ledger_.reset();
+  const auto open_as = [&](bool closed, const char* boot) {
+    ledger_.reset();
+    if (!closed) {
+      std::unique_ptr<Database> database = *Database::Open(state_.Absolute("ledger.db"));
+      EXPECT_TRUE(WriteMeta(database.get(), "clean", 0).ok());
+    }
+    ledger_ = *Ledger::Open(state_.path(), boot);
+  };
+  open_as(true, "boot 1");
+  ledger_.reset();
+  Damage(state_);
+  open_as(true, "boot 2");
+  EXPECT_EQ(ledger_->id(), id) << "closed before: not looked at";
+  open_as(false, "boot 2");
+  EXPECT_EQ(ledger_->id(), id) << "only the process was killed";
+  open_as(false, "boot 3");
+  EXPECT_NE(ledger_->id(), id);
+}
+
+TEST_F(LedgerTest, DamageThatIsMetIsRememberedForTheNextStart) {
+  std::vector<FileRecord> rows;
+  for (int number = 0; number < 20'000; ++number) rows.push_back(Row(StrCat("d/f", number), 1));
+  Record(rows);
+  ASSERT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
+  const std::string id = ledger_->id();
+  ledger_.reset();
+  Damage(state_);
+  Reopen();
+  EXPECT_EQ(ledger_->id(), id);
+  const absl::Status status = ledger_->Record(volume_.key, rows);
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  Reopen();
+  EXPECT_NE(ledger_->id(), id);
+  Record(rows);
 }
 
 TEST_F(LedgerTest, TheListenerHearsOfChangesAndAcknowledgements) {

@@ -129,7 +129,9 @@ absl::Status Publisher::Execute(const PublishTask& task) {
   if (!began.ok()) return began.status();
   PublishProgress progress;
   progress.began = *began;
-  progress.begin = [this, key] { return options_.ledger->BeginPublishing(key.job, key.token); };
+  progress.begin = [&](absl::Span<const PublishedFile> files) {
+    return options_.ledger->BeginPublishing(key.job, key.token, task.volume, files);
+  };
   return Publish(root->fd(), task, progress);
 }
 

@@ -61,23 +61,27 @@ absl::Status Verify(int fd, const StagedFile& file) {
   return absl::OkStatus();
 }
 
-// True when the file is to be renamed, false when a former try has done it.
-absl::StatusOr<bool> PrepareFile(int root, const StagedFile& file, std::string_view staging,
-                                 bool began) {
+// The inode of the staged file when it is to be renamed, nullopt when a former try has done it.
+absl::StatusOr<std::optional<uint64_t>> PrepareFile(int root, const StagedFile& file,
+                                                    std::string_view staging, bool began) {
   const std::string staged = Join(staging, file.path);
   const absl::StatusOr<Fd> fd = OpenBeneath(root, staged, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (fd.ok()) {
     if (absl::Status right = Verify(fd->get(), file); !right.ok()) return right;
     // The executor synced it through its mount; what that is worth depends on the server.
     if (fsync(fd->get()) != 0) return ErrnoStatus(errno, "sync", staged);
-    return true;
+    struct stat st;
+    if (fstat(fd->get(), &st) != 0) return ErrnoStatus(errno, "stat", staged);
+    return std::optional<uint64_t>(st.st_ino);
   }
   if (!absl::IsNotFound(fd.status())) return fd.status();
   // Only we take files out of a staging directory whose renames have begun.
-  if (began) return false;
+  if (began) return std::optional<uint64_t>();
   const absl::StatusOr<Fd> target =
       OpenBeneath(root, file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (target.ok() && Verify(target->get(), file).ok()) return false;
+  if (target.ok() && Verify(target->get(), file).ok()) {
+    return std::optional<uint64_t>();
+  }
   return absl::NotFoundError(StrCat("staged file ", Display(file.path), " is missing"));
 }
 
@@ -147,23 +151,24 @@ bool IsFinal(const absl::Status& status) {
 
 absl::Status Publish(int root, const PublishTask& task, const PublishProgress& progress) {
   const std::string staging = StagingPath(task.key.job, task.key.token);
-  std::vector<const StagedFile*> renames;
+  std::vector<PublishedFile> renames;
   std::set<std::string> changed;
   for (const StagedFile& file : task.files) {
     if (absl::Status free = CheckTarget(root, file); !free.ok()) return free;
-    const absl::StatusOr<bool> staged = PrepareFile(root, file, staging, progress.began);
+    const absl::StatusOr<std::optional<uint64_t>> staged =
+        PrepareFile(root, file, staging, progress.began);
     if (!staged.ok()) return staged.status();
     // A former try may have been killed before it had synced: so all are synced.
     changed.emplace(DirName(file.path));
-    if (!*staged) continue;
-    renames.push_back(&file);
+    if (!staged->has_value()) continue;
+    renames.push_back({file.path, **staged});
     changed.emplace(DirName(Join(staging, file.path)));
   }
   if (!renames.empty()) {
-    if (absl::Status begun = progress.begin(); !begun.ok()) return begun;
+    if (absl::Status begun = progress.begin(renames); !begun.ok()) return begun;
   }
-  for (const StagedFile* file : renames) {
-    absl::Status renamed = Rename(root, Join(staging, file->path), file->path);
+  for (const PublishedFile& file : renames) {
+    absl::Status renamed = Rename(root, Join(staging, file.path), file.path);
     if (!renamed.ok()) return renamed;
   }
   if (absl::Status synced = SyncDirectories(root, changed); !synced.ok()) return synced;

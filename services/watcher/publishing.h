@@ -10,6 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/watcher/published_file.h"
 
 namespace closewrite::watcher {
 
@@ -36,8 +38,8 @@ struct PublishTask {
 // former try has begun is known by this.
 struct PublishProgress {
   bool began = false;
-  // Records durably that the renames begin.
-  std::function<absl::Status()> begin;
+  // Records durably that the renames of these files begin.
+  std::function<absl::Status(absl::Span<const PublishedFile> files)> begin;
 };
 
 // Verifies size and SHA-256 of every staged file below `root`, makes and syncs the directories,

@@ -34,7 +34,7 @@ class PublishingTest : public ::testing::Test {
   absl::Status Run() {
     PublishProgress progress;
     progress.began = began_;
-    progress.begin = [this] {
+    progress.begin = [this](absl::Span<const PublishedFile>) {
       began_ = true;
       return begin_status_;
     };
