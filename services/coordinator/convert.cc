@@ -190,8 +190,6 @@ v1::Attempt ToProto(const Attempt& attempt) {
   return proto;
 }
 
-#undef CLOSEWRITE_SET_TIME
-
 v1::VolumeStatus ToProto(const VolumeReport& report) {
   v1::VolumeStatus proto;
   proto.set_volume(report.volume);
@@ -203,8 +201,19 @@ v1::VolumeStatus ToProto(const VolumeReport& report) {
   proto.set_watched_directories(report.watched_directories);
   proto.set_overflows(report.overflows);
   proto.set_unacknowledged_events(report.unacknowledged_events);
+  proto.set_backend(static_cast<v1::WatchBackend>(report.backend));
+  proto.set_unwatched_directories(report.unwatched_directories);
+  proto.set_pending_files(report.pending_files);
+  proto.set_file_system(report.file_system);
+  proto.set_scans(report.scans);
+  if (report.scans > 0) *proto.mutable_scan_duration() = ToProto(report.scan_duration);
+  proto.set_audit_found(report.audit_found);
+  CLOSEWRITE_SET_TIME(proto, canary_seen_at, report.canary_seen_at);
+  proto.set_canary_misses(report.canary_misses);
   return proto;
 }
+
+#undef CLOSEWRITE_SET_TIME
 
 v1::Assignment ToProto(const Grant& grant) {
   v1::Assignment proto;
@@ -222,6 +231,14 @@ v1::Assignment ToProto(const Grant& grant) {
   *proto.mutable_visible_within() = ToProto(pipeline.visible_within);
   *proto.mutable_kill_after() = ToProto(pipeline.kill_after);
   proto.set_input_unchecked(!ReadsInput(pipeline));
+  return proto;
+}
+
+v1::VolumeInterest ToProto(const std::string& volume, const Interest& interest) {
+  v1::VolumeInterest proto;
+  proto.set_volume(volume);
+  proto.set_create(interest.create);
+  if (interest.quiet > absl::ZeroDuration()) *proto.mutable_quiet() = ToProto(interest.quiet);
   return proto;
 }
 
@@ -272,7 +289,18 @@ absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {
                       .read_only = status.read_only(),
                       .watched_directories = status.watched_directories(),
                       .overflows = status.overflows(),
-                      .unacknowledged_events = status.unacknowledged_events()};
+                      .unacknowledged_events = status.unacknowledged_events(),
+                      .backend = static_cast<int>(status.backend()),
+                      .unwatched_directories = status.unwatched_directories(),
+                      .pending_files = status.pending_files(),
+                      .file_system = status.file_system(),
+                      .scans = status.scans(),
+                      .scan_duration = FromProto(status.scan_duration()),
+                      .audit_found = status.audit_found(),
+                      .canary_seen_at = status.has_canary_seen_at()
+                                            ? TimeFromProto(status.canary_seen_at())
+                                            : absl::InfinitePast(),
+                      .canary_misses = status.canary_misses()};
 }
 
 absl::StatusOr<ExecutorHello> FromProto(const v1::ExecutorHello& hello) {

@@ -13,6 +13,7 @@
 #include "services/coordinator/core/dispatch.h"
 #include "services/coordinator/core/effects.h"
 #include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/interest.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/waiting.h"
 
@@ -31,6 +32,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
 v1::Attempt ToProto(const Attempt& attempt);
 v1::VolumeStatus ToProto(const VolumeReport& report);
 v1::Assignment ToProto(const Grant& grant);
+v1::VolumeInterest ToProto(const std::string& volume, const Interest& interest);
 v1::PublishOrder ToPublishOrder(const Job& job);
 
 // Out of protos. INVALID_ARGUMENT names the field.

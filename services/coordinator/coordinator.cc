@@ -17,6 +17,7 @@
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
+#include "services/coordinator/flush_board.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store_loop.h"
@@ -85,16 +86,17 @@ struct Coordinator::Parts {
                 .decode_pipeline = DecodeStoredPipeline}),
         loop(store.get(), &engine, &feed, clock),
         attend(&loop, &feed),
-        observe(&loop, &feed),
+        observe(&loop, &feed, &flushes),
         jobs({.loop = &loop, .feed = &feed}),
         pipelines({.loop = &loop, .feed = &feed}),
-        events({.loop = &loop, .feed = &feed}),
+        events({.loop = &loop, .feed = &feed}, &flushes),
         fleet({.loop = &loop, .feed = &feed}) {}
 
   std::unique_ptr<Store> store;
   Engine engine;
   ChangeFeed feed;
   StoreLoop loop;
+  FlushBoard flushes;
   AttendService attend;
   ObserveService observe;
   JobService jobs;
@@ -138,6 +140,7 @@ int Coordinator::port() const { return parts_->server->port(); }
 
 void Coordinator::Shutdown() {
   parts_->server->Drain();
+  parts_->flushes.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();
   parts_->jobs.Shutdown();

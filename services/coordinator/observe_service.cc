@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
+#include "services/coordinator/core/interest.h"
 #include "services/log/log.h"
 #include "services/volume/path.h"
 
@@ -25,13 +26,17 @@ struct ObserveService::Exchange {
   std::vector<FileEvent> events;
   std::vector<std::pair<Lease, std::string>> published;
   std::vector<std::pair<std::string, Lease>> staging;
+  std::vector<std::pair<int64_t, std::string>> flushed;
+  bool complete = false;  // the answer is to say everything
   // Filled by Apply.
+  std::vector<std::pair<std::string, Interest>> interests;
   std::vector<std::pair<std::string, Lease>> sweep;
   std::vector<Job> orders;
 };
 
-ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed)
+ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed, FlushBoard* flushes)
     : loop_(*loop),
+      flushes_(*flushes),
       subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
 
 ObserveService::~ObserveService() { subscription_.reset(); }
@@ -75,12 +80,14 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
     exchange.address = request.address();
   }
   if (request.events_size() > kEventsPerMessageMax ||
-      request.staging_size() > kStagingPerMessageMax) {
-    return absl::InvalidArgumentError(absl::StrCat("at most ", kEventsPerMessageMax, " events and ",
-                                                   kStagingPerMessageMax,
-                                                   " staging directories a message"));
+      request.staging_size() > kStagingPerMessageMax ||
+      request.flushed_size() > kFlushedPerMessageMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
+        " staging directories and ", kFlushedPerMessageMax, " flush results a message"));
   }
   exchange.heartbeat = request.heartbeat();
+  exchange.complete = request.heartbeat() || request.published_size() > 0;
   for (const v1::VolumeStatus& status : request.volumes()) {
     absl::StatusOr<VolumeReport> report = FromProto(status);
     if (!report.ok()) return report.status();
@@ -96,6 +103,9 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
   }
   for (const v1::StagingDirectory& directory : request.staging()) {
     exchange.staging.emplace_back(directory.volume(), FromProto(directory.lease()));
+  }
+  for (const v1::FlushResult& result : request.flushed()) {
+    exchange.flushed.emplace_back(result.id(), result.error());
   }
   return absl::OkStatus();
 }
@@ -123,8 +133,10 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
   for (const auto& [volume, lease] : exchange.staging) {
     if (engine.MaySweep(tx, lease)) exchange.sweep.emplace_back(volume, lease);
   }
-  if (exchange.heartbeat || !exchange.published.empty()) {
-    exchange.orders = engine.PublishOrders(tx, visit.volumes);
+  if (!exchange.complete) return absl::OkStatus();
+  exchange.orders = engine.PublishOrders(tx, visit.volumes);
+  for (const VolumeReport& report : visit.volumes) {
+    exchange.interests.emplace_back(report.volume, InterestIn(engine.fleet(), report.volume));
   }
   return absl::OkStatus();
 }
@@ -132,6 +144,17 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
 void ObserveService::OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request) {
   auto exchange = std::make_shared<Exchange>();
   if (absl::Status s = Check(*visit, request, *exchange); !s.ok()) return visit->stream->End(s);
+  Submit(visit, std::move(exchange));
+}
+
+void ObserveService::Refresh(const std::shared_ptr<Visit>& visit) {
+  auto exchange = std::make_shared<Exchange>();
+  exchange->complete = true;
+  Submit(visit, std::move(exchange));
+}
+
+void ObserveService::Submit(const std::shared_ptr<Visit>& visit,
+                            std::shared_ptr<Exchange> exchange) {
   loop_.Submit(
       [visit, exchange](Engine& engine, StoreTransaction& tx, absl::Time now) {
         return Apply(*visit, *exchange, engine, tx, now);
@@ -152,8 +175,13 @@ void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange&
     LogInfo("watcher observes", {{"host", visit->host}, {"volumes", visit->volumes.size()}});
   }
   if (!exchange.events.empty()) response.set_acked_sequence(exchange.events.back().sequence);
-  response.set_complete((exchange.heartbeat || !exchange.published.empty()) &&
+  response.set_complete(exchange.complete &&
                         static_cast<int64_t>(exchange.orders.size()) < kPublishOrdersMax);
+  for (const auto& [volume, interest] : exchange.interests) {
+    if (response.complete() && !interest.empty()) {
+      *response.add_interests() = ToProto(volume, interest);
+    }
+  }
   for (const Job& job : exchange.orders) *response.add_orders() = ToPublishOrder(job);
   for (const auto& [volume, lease] : exchange.sweep) {
     v1::StagingDirectory* directory = response.add_sweep();
@@ -161,6 +189,16 @@ void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange&
     *directory->mutable_lease() = ToProto(lease);
   }
   visit->stream->Send(std::move(response));
+  if (exchange.hello || exchange.heartbeat) {
+    // The visit outlives its place on the board: OnEnd takes it away.
+    flushes_.SetStream(visit.get(), visit->volumes, [visit](int64_t id, const std::string& volume) {
+      v1::ObserveResponse flush;
+      flush.add_flushes()->set_id(id);
+      flush.mutable_flushes(0)->set_volume(volume);
+      visit->stream->Send(std::move(flush));
+    });
+  }
+  for (const auto& [id, error] : exchange.flushed) flushes_.Answer(visit.get(), id, error);
 }
 
 void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
@@ -173,15 +211,21 @@ void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
         if (it != visits_.end() && it->second == visit) visits_.erase(it);
         return absl::OkStatus();
       },
-      [visit](const absl::Status&) {
+      [this, visit](const absl::Status&) {
+        flushes_.RemoveStream(visit.get());
         if (visit->accepted) LogInfo("watcher's stream ended", {{"host", visit->host}});
       });
 }
 
 void ObserveService::OnChange(const Effects& effects) {
-  if (effects.publish.empty()) return;
-  absl::MutexLock lock(&mutex_);
-  for (const auto& [host, visit] : visits_) {
+  if (effects.publish.empty() && !effects.pipelines) return;
+  std::map<std::string, std::shared_ptr<Visit>> visits;
+  {
+    absl::MutexLock lock(&mutex_);
+    visits = visits_;
+  }
+  for (const auto& [host, visit] : visits) {
+    if (effects.pipelines) Refresh(visit);
     v1::ObserveResponse response;
     for (const Job& job : effects.publish) {
       for (const VolumeReport& report : visit->volumes) {

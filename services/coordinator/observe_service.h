@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/observe.grpc.pb.h"
 #include "services/coordinator/change_feed.h"
+#include "services/coordinator/flush_board.h"
 #include "services/coordinator/store_loop.h"
 #include "services/transport/stream.h"
 
@@ -18,14 +19,16 @@ namespace closewrite {
 
 // Events that a watcher may send in one message.
 inline constexpr int kEventsPerMessageMax = 512;
+// Answers to flush requests that a watcher may send in one message.
+inline constexpr int kFlushedPerMessageMax = kFlushesWaitingMax;
 // How often a watcher is asked for a heartbeat.
 inline constexpr absl::Duration kObserveHeartbeat = absl::Seconds(3);
 
 // Thread-safe. Must outlive the server that it is registered with.
 class ObserveService : public v1::ObserveService::CallbackService {
  public:
-  // Neither is owned.
-  ObserveService(StoreLoop* loop, ChangeFeed* feed);
+  // None is owned.
+  ObserveService(StoreLoop* loop, ChangeFeed* feed, FlushBoard* flushes);
   ~ObserveService() override;
 
   grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* Observe(
@@ -51,11 +54,15 @@ class ObserveService : public v1::ObserveService::CallbackService {
   absl::Status Check(Visit& visit, const v1::ObserveRequest& request, Exchange& exchange);
   static absl::Status Apply(Visit& visit, Exchange& exchange, Engine& engine, StoreTransaction& tx,
                             absl::Time now);
+  void Submit(const std::shared_ptr<Visit>& visit, std::shared_ptr<Exchange> exchange);
   void Answer(const std::shared_ptr<Visit>& visit, const Exchange& exchange);
+  // Says again all that a `complete` message says.
+  void Refresh(const std::shared_ptr<Visit>& visit);
   void OnEnd(const std::shared_ptr<Visit>& visit);
   void OnChange(const Effects& effects);
 
   StoreLoop& loop_;
+  FlushBoard& flushes_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::shared_ptr<Visit>> visits_ ABSL_GUARDED_BY(mutex_);  // by host

@@ -90,7 +90,7 @@ class StreamsTest : public ::testing::Test {
         clock_(absl::FromUnixSeconds(1'800'000'000)),
         loop_(&store_, &engine_, &feed_, &clock_),
         attend_(&loop_, &feed_),
-        observe_(&loop_, &feed_) {}
+        observe_(&loop_, &feed_, &flushes_) {}
 
   void SetUp() override {
     ASSERT_TRUE(loop_.Start().ok());
@@ -170,6 +170,7 @@ class StreamsTest : public ::testing::Test {
   ChangeFeed feed_;
   ManualClock clock_;
   StoreLoop loop_;
+  FlushBoard flushes_;
   AttendService attend_;
   ObserveService observe_;
   std::unique_ptr<Server> server_;
@@ -281,6 +282,69 @@ TEST_F(StreamsTest, TwoOfTheSameNameAreRefused) {
   auto twin = Execute();
   twin->Say(ExecutorHello());
   EXPECT_EQ(twin->WaitForEnd().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(StreamsTest, WatchersHearWhatPipelinesWantWheneverThatChanges) {
+  auto watcher = Watch();
+  watcher->Say(WatcherHello());
+  const v1::ObserveResponse first = watcher->Hear([](const auto& r) { return r.complete(); });
+  EXPECT_EQ(first.interests_size(), 0);
+  loop_.Submit(
+      [](Engine& engine, StoreTransaction& tx, absl::Time now) {
+        Pipeline pipeline;
+        pipeline.name = pipeline.definition = "names";
+        pipeline.volume = "out";
+        pipeline.when = When::kCreate;
+        return engine.desk().ApplyPipelines(tx, {pipeline}, false, now).status();
+      },
+      [](const absl::Status&) {});
+  const v1::ObserveResponse wanted =
+      watcher->Hear([](const auto& r) { return r.interests_size() > 0; });
+  EXPECT_TRUE(wanted.complete());
+  ASSERT_EQ(wanted.interests_size(), 1);
+  EXPECT_EQ(wanted.interests(0).volume(), "out");
+  EXPECT_TRUE(wanted.interests(0).create());
+  EXPECT_FALSE(wanted.interests(0).has_quiet());
+}
+
+TEST_F(StreamsTest, AFlushGoesToTheWatcherAndItsAnswerComesBack) {
+  auto watcher = Watch();
+  watcher->Say(WatcherHello());
+  watcher->Hear([](const auto& response) { return response.complete(); });
+  absl::Mutex mutex;
+  std::vector<absl::Status> ends;
+  const auto ask = [&] {
+    return flushes_.Ask("in", [&](const absl::Status& status) {
+      absl::MutexLock lock(&mutex);
+      ends.push_back(status);
+    });
+  };
+  const auto ended = [&](size_t count) {
+    absl::MutexLock lock(&mutex);
+    const auto arrived = [&] { return ends.size() == count; };
+    return mutex.AwaitWithTimeout(absl::Condition(&arrived), kPatience);
+  };
+  // The answer to the hello is sent before the stream can be asked.
+  absl::StatusOr<int64_t> id = ask();
+  for (const absl::Time end = absl::Now() + kPatience; !id.ok() && absl::Now() < end;) id = ask();
+  ASSERT_TRUE(id.ok()) << id.status();
+  const v1::FlushRequest request =
+      watcher->Hear([](const auto& r) { return r.flushes_size() > 0; }).flushes(0);
+  EXPECT_EQ(request.id(), *id);
+  EXPECT_EQ(request.volume(), "in");
+  v1::ObserveRequest flushed = Closed(1, "a.csv");
+  flushed.add_flushed()->set_id(*id);
+  watcher->Say(flushed);
+  ASSERT_TRUE(ended(1));
+  EXPECT_TRUE(ends[0].ok());
+  (void)store_.Read([](StoreReader& reader) {
+    EXPECT_EQ(reader.CountUnfinished("enrich"), 1);  // the job is made by then
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(ask().ok());
+  watcher.reset();
+  ASSERT_TRUE(ended(2));
+  EXPECT_EQ(ends[1].code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(StreamsTest, ShutdownEndsStreamsWithUnavailable) {

@@ -29,7 +29,7 @@ ApiFixture::ApiFixture()
       loop_(&store_, &engine_, &feed_, &clock_),
       job_service_({.loop = &loop_, .feed = &feed_}),
       pipeline_service_({.loop = &loop_, .feed = &feed_}),
-      event_service_({.loop = &loop_, .feed = &feed_}),
+      event_service_({.loop = &loop_, .feed = &feed_}, &flushes_),
       fleet_service_({.loop = &loop_, .feed = &feed_}) {
   EXPECT_TRUE(loop_.Start().ok());
   int port = 0;

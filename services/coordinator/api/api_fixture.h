@@ -22,6 +22,7 @@
 #include "services/coordinator/api/pipeline_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
+#include "services/coordinator/flush_board.h"
 #include "services/coordinator/store/fake_store.h"
 #include "services/coordinator/store_loop.h"
 
@@ -74,6 +75,7 @@ class ApiFixture : public ::testing::Test {
   Engine engine_;
   ChangeFeed feed_;
   StoreLoop loop_;
+  FlushBoard flushes_;
   JobService job_service_;
   PipelineService pipeline_service_;
   EventService event_service_;

@@ -3,12 +3,17 @@
 #include <memory>
 #include <string>
 
+#include "services/config/config.h"
+#include "services/config/nearest.h"
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/event_watch.h"
+#include "services/coordinator/api/flush_call.h"
+#include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/api/violations.h"
 #include "services/log/str_cat.h"
+#include "services/transport/errors.h"
 #include "services/volume/path.h"
 
 namespace closewrite {
@@ -24,10 +29,22 @@ absl::Status CheckFilter(const std::string& volume, const std::string& path) {
   return violations.ToStatus();
 }
 
+absl::StatusOr<absl::Duration> FlushTimeout(const v1::FlushEventsRequest& request) {
+  if (absl::Status s = CheckName("volume", request.volume()); !s.ok()) {
+    return WrongField("volume", ToStd(s.message()));
+  }
+  if (!request.has_timeout()) return kFlushTimeoutDefault;
+  const absl::Duration timeout = FromProto(request.timeout());
+  if (timeout > absl::ZeroDuration() && timeout <= kFlushTimeoutMax) return timeout;
+  return WrongField("timeout",
+                    StrCat("is ", absl::FormatDuration(timeout), "; give more than 0, to ",
+                           absl::FormatDuration(kFlushTimeoutMax)));
+}
+
 }  // namespace
 
-EventService::EventService(const ApiOptions& options)
-    : loop_(*options.loop), feed_(*options.feed) {}
+EventService::EventService(const ApiOptions& options, FlushBoard* flushes)
+    : loop_(*options.loop), feed_(*options.feed), flushes_(*flushes) {}
 
 grpc::ServerUnaryReactor* EventService::ListEvents(grpc::CallbackServerContext* context,
                                                    const v1::ListEventsRequest* request,
@@ -72,6 +89,37 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventService::WatchEvents(
       {.pump = &pump_,
        .feed = &feed_,
        .source = std::make_unique<EventWatch>(&loop_.store(), request->volume())});
+}
+
+grpc::ServerUnaryReactor* EventService::FlushEvents(grpc::CallbackServerContext* context,
+                                                    const v1::FlushEventsRequest* request,
+                                                    v1::FlushEventsResponse* response) {
+  const absl::StatusOr<absl::Duration> timeout = FlushTimeout(*request);
+  if (!timeout.ok()) return Answer(context, timeout.status());
+  const std::string volume = request->volume();
+  return FlushCall::Open({.board = &flushes_,
+                          .volume = volume,
+                          .timeout = *timeout,
+                          .explain = [this, volume](const absl::Status& refused) {
+                            return ExplainFlush(volume, refused);
+                          }});
+}
+
+absl::Status EventService::ExplainFlush(const std::string& volume, const absl::Status& refused) {
+  if (Reason(refused) != kWatcherAway) return refused;
+  const Fleet fleet = CopyFleet(loop_);
+  std::vector<std::string> names;
+  for (const auto& [host, watcher] : fleet.watchers) {
+    for (const VolumeReport& report : watcher.volumes) {
+      if (report.volume == volume) return refused;
+      names.push_back(report.volume);
+    }
+  }
+  // After a restart of the coordinator watchers have time to come back.
+  if (loop_.clock().Now() - fleet.started_at < fleet.session_ttl) return refused;
+  return WithReason(absl::NotFoundError(StrCat("no watcher has announced a volume ", volume, ": ",
+                                               SuggestNearest(volume, names))),
+                    "VOLUME_NOT_FOUND", {{"volume", volume}});
 }
 
 }  // namespace closewrite

@@ -2,16 +2,26 @@
 #ifndef SERVICES_COORDINATOR_API_EVENT_SERVICE_H_
 #define SERVICES_COORDINATOR_API_EVENT_SERVICE_H_
 
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "closewrite/v1/event.grpc.pb.h"
 #include "services/coordinator/api/api_options.h"
 #include "services/coordinator/api/stream_pump.h"
+#include "services/coordinator/flush_board.h"
 
 namespace closewrite {
+
+// How long FlushEvents waits, unless it is told, and at most.
+inline constexpr absl::Duration kFlushTimeoutDefault = absl::Seconds(30);
+inline constexpr absl::Duration kFlushTimeoutMax = absl::Minutes(10);
 
 // Thread-safe.
 class EventService : public v1::EventService::CallbackService {
  public:
-  explicit EventService(const ApiOptions& options);
+  // `flushes` is not owned and must outlive the server.
+  EventService(const ApiOptions& options, FlushBoard* flushes);
 
   // Ends all open streams with UNAVAILABLE. May be called any number of times.
   void Shutdown() { pump_.Shutdown(); }
@@ -21,12 +31,18 @@ class EventService : public v1::EventService::CallbackService {
                                        v1::ListEventsResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) override;
+  grpc::ServerUnaryReactor* FlushEvents(grpc::CallbackServerContext* context,
+                                        const v1::FlushEventsRequest* request,
+                                        v1::FlushEventsResponse* response) override;
 
  private:
   absl::Status List(const v1::ListEventsRequest& request, v1::ListEventsResponse* response);
+  // NOT_FOUND in place of UNAVAILABLE for a volume that nobody has announced.
+  absl::Status ExplainFlush(const std::string& volume, const absl::Status& refused);
 
   StoreLoop& loop_;
   ChangeFeed& feed_;
+  FlushBoard& flushes_;
   StreamPump pump_;
 };
 

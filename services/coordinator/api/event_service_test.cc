@@ -1,11 +1,14 @@
 #include "services/coordinator/api/event_service.h"
 
+#include <chrono>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/coordinator/api/api_fixture.h"
 #include "services/coordinator/api/event_watch.h"
 #include "services/log/str_cat.h"
+#include "services/transport/errors.h"
 
 namespace closewrite {
 namespace {
@@ -81,6 +84,91 @@ TEST_F(EventServiceTest, WatchBringsEventsFromTheCallOn) {
   event_service_.Shutdown();
   EXPECT_FALSE(reader->Read(&response));
   EXPECT_EQ(reader->Finish().error_code(), Code::UNAVAILABLE);
+}
+
+class FlushTest : public EventServiceTest {
+ protected:
+  void ConnectStream() {
+    flushes_.SetStream(this, {{.volume = "unenriched"}}, [this](int64_t id, const std::string&) {
+      if (answers_) flushes_.Answer(this, id, error_);
+    });
+  }
+  grpc::Status Flush(const std::string& volume, absl::Duration timeout = absl::ZeroDuration()) {
+    grpc::ClientContext context;
+    v1::FlushEventsRequest request;
+    request.set_volume(volume);
+    if (timeout != absl::ZeroDuration()) {
+      request.mutable_timeout()->set_seconds(absl::ToInt64Seconds(timeout));
+      request.mutable_timeout()->set_nanos(
+          static_cast<int32_t>(absl::ToInt64Nanoseconds(timeout % absl::Seconds(1))));
+    }
+    v1::FlushEventsResponse response;
+    return events_->FlushEvents(&context, request, &response);
+  }
+  bool answers_ = true;
+  std::string error_;
+};
+
+TEST_F(FlushTest, ReturnsWhatTheWatcherAnswers) {
+  ConnectStream();
+  EXPECT_TRUE(Flush("unenriched").ok());
+  error_ = "volume unenriched is LOST: the root is gone";
+  const grpc::Status lost = Flush("unenriched");
+  EXPECT_EQ(lost.error_code(), Code::FAILED_PRECONDITION);
+  EXPECT_EQ(lost.error_message(), error_);
+}
+
+TEST_F(FlushTest, TellsAWatcherThatIsAwayFromAVolumeThatIsNot) {
+  const grpc::Status away = Flush("unenriched");
+  EXPECT_EQ(away.error_code(), Code::UNAVAILABLE);
+  EXPECT_EQ(away.error_message(), "the watcher of volume unenriched is not connected");
+  EXPECT_EQ(Reason(FromGrpc(away)), kWatcherAway);
+  // Just after the start of the coordinator it may still come.
+  EXPECT_EQ(Flush("unenrichd").error_code(), Code::UNAVAILABLE);
+  clock_.Advance(absl::Seconds(11));
+  const grpc::Status unknown = Flush("unenrichd");
+  EXPECT_EQ(unknown.error_code(), Code::NOT_FOUND);
+  EXPECT_EQ(unknown.error_message(),
+            "no watcher has announced a volume unenrichd: did you mean \"unenriched\"?");
+}
+
+TEST_F(FlushTest, EndsWithItsTimeoutAndTakesNoPlaceThen) {
+  ConnectStream();
+  answers_ = false;
+  EXPECT_EQ(Flush("unenriched", absl::Milliseconds(20)).error_code(), Code::DEADLINE_EXCEEDED);
+  for (size_t i = 0; i < kFlushesWaitingMax; ++i) {
+    ASSERT_TRUE(flushes_.Ask("unenriched", [](const absl::Status&) {}).ok());
+  }
+  EXPECT_EQ(Flush("unenriched").error_code(), Code::RESOURCE_EXHAUSTED);
+  flushes_.Shutdown();
+  EXPECT_EQ(Flush("unenriched").error_code(), Code::UNAVAILABLE);
+}
+
+TEST_F(FlushTest, ACallerThatGoesAwayTakesItsPlaceAlong) {
+  ConnectStream();
+  answers_ = false;
+  v1::FlushEventsRequest request;
+  request.set_volume("unenriched");
+  v1::FlushEventsResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
+  EXPECT_EQ(events_->FlushEvents(&context, request, &response).error_code(),
+            Code::DEADLINE_EXCEEDED);
+  // The server hears of it a moment later.
+  const absl::Time end = absl::Now() + absl::Seconds(30);
+  std::vector<int64_t> asked;
+  while (asked.size() < kFlushesWaitingMax && absl::Now() < end) {
+    const absl::StatusOr<int64_t> id = flushes_.Ask("unenriched", [](const absl::Status&) {});
+    if (id.ok()) asked.push_back(*id);
+  }
+  EXPECT_EQ(asked.size(), kFlushesWaitingMax);
+}
+
+TEST_F(FlushTest, RefusesWrongRequests) {
+  EXPECT_EQ(Flush("").error_code(), Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Flush("a/b").error_code(), Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Flush("unenriched", absl::Seconds(-1)).error_code(), Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Flush("unenriched", absl::Minutes(11)).error_code(), Code::INVALID_ARGUMENT);
 }
 
 TEST_F(EventServiceTest, WatchRefusesAWrongVolume) {

@@ -62,6 +62,15 @@ struct VolumeReport {
   int64_t watched_directories = 0;
   int64_t overflows = 0;
   int64_t unacknowledged_events = 0;
+  int backend = 0;  // the numbers of WatchBackend in observe.proto; only passed on
+  int64_t unwatched_directories = 0;
+  int64_t pending_files = 0;
+  std::string file_system;
+  int64_t scans = 0;
+  absl::Duration scan_duration;
+  int64_t audit_found = 0;
+  absl::Time canary_seen_at = absl::InfinitePast();
+  int64_t canary_misses = 0;
 };
 
 struct Watcher {

@@ -1,0 +1,99 @@
+#include "services/coordinator/convert.h"
+
+#include <string>
+#include <vector>
+
+#include "google/protobuf/util/message_differencer.h"
+#include "gtest/gtest.h"
+
+namespace closewrite {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::util::MessageDifferencer;
+
+// Gives every field of its own a value that is its number.
+void Fill(google::protobuf::Message* message) {
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message->GetDescriptor()->field(i);
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_INT64:
+        reflection.SetInt64(message, field, field->number());
+        break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        reflection.SetInt32(message, field, field->number());
+        break;
+      case FieldDescriptor::CPPTYPE_UINT64:
+        reflection.SetUInt64(message, field, field->number());
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        reflection.SetBool(message, field, true);
+        break;
+      case FieldDescriptor::CPPTYPE_STRING:
+        reflection.SetString(message, field, "f" + std::to_string(field->number()));
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        reflection.SetEnumValue(message, field, field->enum_type()->value_count() - 1);
+        break;
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        Fill(reflection.MutableMessage(message, field));
+        break;
+      default:
+        ADD_FAILURE() << field->full_name() << " is of a type that this test does not know";
+    }
+  }
+}
+
+// A field that is new in the message but not in the plain value would be lost in silence.
+TEST(ConvertTest, NothingOfAVolumesStateIsLost) {
+  v1::VolumeStatus status;
+  Fill(&status);
+  const absl::StatusOr<VolumeReport> report = FromProto(status);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(ToProto(*report), status))
+      << ToProto(*report).DebugString() << status.DebugString();
+  EXPECT_TRUE(MessageDifferencer::Equals(ToProto(VolumeReport{}), v1::VolumeStatus()));
+}
+
+TEST(ConvertTest, NothingOfAnEventIsLost) {
+  v1::FileEvent event;
+  Fill(&event);
+  const absl::StatusOr<FileEvent> plain = FromProto(event);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(ToProto(*plain), event)) << ToProto(*plain).DebugString();
+}
+
+TEST(ConvertTest, EverySourceOfAnEventIsKnown) {
+  v1::FileEvent event;
+  Fill(&event);
+  const google::protobuf::EnumDescriptor& sources = *v1::EventSource_descriptor();
+  for (int i = 0; i < sources.value_count(); ++i) {
+    event.set_source(static_cast<v1::EventSource>(sources.value(i)->number()));
+    EXPECT_EQ(FromProto(event).ok(), event.source() != v1::EVENT_SOURCE_UNSPECIFIED);
+  }
+  event.set_source(static_cast<v1::EventSource>(99));
+  EXPECT_FALSE(FromProto(event).ok());
+}
+
+TEST(ConvertTest, InterestsSayOnlyWhatIsWanted) {
+  EXPECT_FALSE(ToProto("v", Interest{.create = true}).has_quiet());
+  const v1::VolumeInterest quiet = ToProto("v", Interest{.quiet = absl::Milliseconds(1500)});
+  EXPECT_FALSE(quiet.create());
+  EXPECT_EQ(quiet.quiet().seconds(), 1);
+  EXPECT_EQ(quiet.quiet().nanos(), 500'000'000);
+}
+
+// Jobs about a name do not look at the file.
+TEST(ConvertTest, OnlyContractsAboutNamesLeaveTheInputUnchecked) {
+  for (const When when : {When::kCloseWrite, When::kRename, When::kMarker, When::kQuiet,
+                          When::kCreate, When::kDelete}) {
+    auto pipeline = std::make_shared<Pipeline>();
+    pipeline->when = when;
+    const v1::Assignment assignment = ToProto(Grant{.pipeline = pipeline});
+    EXPECT_EQ(assignment.input_unchecked(), when == When::kCreate || when == When::kDelete);
+  }
+}
+
+}  // namespace
+}  // namespace closewrite
