@@ -182,7 +182,9 @@ void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
 void FileJudge::ConsiderGone(std::string_view path, ChangeKind kind, ChangeSource source,
                              absl::Time now) {
   struct stat st;
-  if (!IsAbsent(Stat(root_, path, &st))) return;
+  const int error = Stat(root_, path, &st);
+  // A directory or a link that has taken the name is not the file.
+  if (!IsAbsent(error) && (error != 0 || S_ISREG(st.st_mode))) return;
   const std::optional<FileRecord> known = Known(path);
   if (!known.has_value()) return;
   pending_->Erase(path);
