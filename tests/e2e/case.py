@@ -18,6 +18,11 @@ def configure(**options):
     _options.update(options)
 
 
+def seed():
+    """The seed of this run."""
+    return _options["seed"]
+
+
 class HostsCase(unittest.TestCase):
     """A test with two hosts and a fleet that is not started yet."""
 

@@ -23,14 +23,32 @@ def kills(report, runs, seed):
         everything.end_to_end(report, ["--seed", str(seed + number), "KillsTest"])
 
 
+def watch(report, args):
+    """Storms on the watcher; tests/storm/run takes the same arguments."""
+    if not os.environ.get("CLOSEWRITE_TEST_PROGRAMS"):
+        subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    with subprocess.Popen([*as_root, os.path.join(unit.ROOT, "tests", "storm", "run"), *args],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          errors="replace") as runner:
+        for line in runner.stdout:
+            if not line.endswith(" failed\n") or " passed, " not in line:
+                report.adopt(line.rstrip("\n"))
+    if runner.returncode not in (0, 1):
+        report.case("storms", f"the runner ended early, with exit code {runner.returncode}")
+
+
 def main():
     """Runs one campaign. Returns the exit code."""
+    report = reports.Report()
+    if sys.argv[1:2] == ["watch"]:
+        watch(report, sys.argv[2:])
+        return report.finish()
     parser = argparse.ArgumentParser(prog="tests/campaign")
     parser.add_argument("name", choices=["kills", "asan", "ubsan", "tsan", "tidy"])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
     options = parser.parse_args()
-    report = reports.Report()
     if options.name == "kills":
         kills(report, options.runs, options.seed)
     elif options.name == "tidy":
