@@ -13,6 +13,12 @@ namespace {
 constexpr absl::Duration kHeartbeatMin = absl::Milliseconds(10);
 constexpr absl::Duration kHeartbeatMax = absl::Minutes(5);
 
+VolumeInterest FromProto(const v1::VolumeInterest& interest) {
+  return {.volume = interest.volume(),
+          .create = interest.create(),
+          .quiet = closewrite::FromProto(interest.quiet())};
+}
+
 }  // namespace
 
 CoordinatorLink::CoordinatorLink(Options options)
@@ -79,6 +85,7 @@ absl::Status CoordinatorLink::RunSession() {
   }
   Session session;
   session.sent = options_.ledger->acknowledged();
+  session.flushes = MakeRelay();
   session.stream =
       Stream::Start([this](grpc::ClientContext* context,
                            auto* reactor) { stub_->async()->Observe(context, reactor); },
@@ -88,13 +95,12 @@ absl::Status CoordinatorLink::RunSession() {
   while (true) {
     bool heartbeat = false;
     Heard heard = WaitForNews(session.next_heartbeat, &heartbeat);
-    bool stopping = false;
+    bool over = false;
     {
       absl::MutexLock lock(&mutex_);
-      if (ended_) return end_status_;
-      stopping = stopping_;
+      over = ended_ || stopping_;
     }
-    if (stopping) break;
+    if (over) break;
     Act(std::move(heard), &session);
     if (heartbeat || options_.clock->Now() >= session.next_heartbeat) SendHeartbeat(&session);
     v1::ObserveRequest outcomes;
@@ -102,7 +108,9 @@ absl::Status CoordinatorLink::RunSession() {
     if (outcomes.published_size() > 0) session.stream->Send(std::move(outcomes));
     SendStaging(&session);
     SendEvents(&session);
+    SendFlushed(&session);
   }
+  session.flushes->Close();
   session.stream->Cancel();
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(&ended_));
@@ -122,6 +130,13 @@ void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
     // It stands for all that was said before.
     heard_.complete = true;
     heard_.orders.clear();
+    heard_.interests.clear();
+    for (const v1::VolumeInterest& interest : response.interests()) {
+      heard_.interests.push_back(FromProto(interest));
+    }
+  }
+  for (v1::FlushRequest& flush : *response.mutable_flushes()) {
+    if (heard_.flushes.size() < kHeardOrdersMax) heard_.flushes.push_back(std::move(flush));
   }
   for (v1::PublishOrder& order : *response.mutable_orders()) {
     if (heard_.orders.size() < kHeardOrdersMax) heard_.orders.push_back(std::move(order));
@@ -170,7 +185,13 @@ void CoordinatorLink::Act(Heard heard, Session* session) {
     ordered.insert(FromProto(order.lease()));
     options_.publisher->Submit(FromProto(order));
   }
-  if (heard.complete) options_.publisher->Settle(ordered);
+  if (heard.complete) {
+    options_.publisher->Settle(ordered);
+    if (options_.on_interests) options_.on_interests(std::move(heard.interests));
+  }
+  for (const v1::FlushRequest& flush : heard.flushes) {
+    session->flushes->Ask(flush.id(), flush.volume());
+  }
   for (const v1::StagingDirectory& directory : heard.sweep) {
     options_.publisher->Sweep(FromProto(directory));
   }
@@ -238,6 +259,37 @@ void CoordinatorLink::SendEvents(Session* session) {
     session->events_in_flight += count;
     if (!session->stream->Send(std::move(request))) return;
   }
+}
+
+std::shared_ptr<FlushRelay> CoordinatorLink::MakeRelay() {
+  FlushRelay::Options options;
+  options.flush = options_.flush;
+  if (!options.flush) {
+    options.flush = [](const std::string&, const FlushRelay::Done& done) {
+      done(absl::UnimplementedError("this watcher flushes nothing"));
+    };
+  }
+  options.wake = [this] { Wake(); };
+  options.settled = [this](int64_t sequence) {
+    const absl::StatusOr<bool> settled = options_.ledger->Settled(sequence);
+    if (!settled.ok())
+      LogError("the ledger can't be read", {{"error", settled.status().message()}});
+    return settled.value_or(false);
+  };
+  options.newest = [this] { return options_.ledger->sequence(); };
+  return FlushRelay::Make(std::move(options));
+}
+
+void CoordinatorLink::SendFlushed(Session* session) {
+  v1::ObserveRequest request;
+  for (const FlushRelay::Answer& answer : session->flushes->Step()) {
+    v1::FlushResult* const result = request.add_flushed();
+    result->set_id(answer.id);
+    result->set_error(answer.error);
+    if (request.flushed_size() < kFlushedPerMessageMax) continue;
+    session->stream->Send(std::exchange(request, v1::ObserveRequest()));
+  }
+  if (request.flushed_size() > 0) session->stream->Send(std::move(request));
 }
 
 }  // namespace closewrite::watcher

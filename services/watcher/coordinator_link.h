@@ -20,15 +20,18 @@
 #include "grpcpp/grpcpp.h"
 #include "services/clock/clock.h"
 #include "services/transport/stream.h"
+#include "services/watcher/flush_relay.h"
 #include "services/watcher/ledger.h"
 #include "services/watcher/publisher.h"
 #include "services/watcher/volume_engine.h"
+#include "services/watcher/volume_interest.h"
 
 namespace closewrite::watcher {
 
 // Stated in closewrite/v1/observe.proto.
 inline constexpr int kEventsPerMessageMax = 512;
 inline constexpr int kStagingPerMessageMax = 1024;
+inline constexpr int kFlushedPerMessageMax = 1024;
 // Past these, nothing more is sent until the coordinator acknowledges; what waits, waits in the
 // ledger.
 inline constexpr int64_t kUnacknowledgedEventsMax = 10'000;
@@ -50,6 +53,12 @@ class CoordinatorLink {
     Publisher* publisher = nullptr;  // not owned
     const Clock* clock = nullptr;    // not owned
     std::function<std::vector<VolumeReport>()> report;
+    // Called from the link's thread with all that pipelines want, each time the coordinator says
+    // it; a volume that is missing wants nothing. May be empty.
+    std::function<void(std::vector<VolumeInterest>)> on_interests;
+    // Flushes a volume, also one that this host does not know; called from the link's thread.
+    // Empty: flushes are refused.
+    FlushRelay::Flush flush;
     absl::Duration backoff_min = absl::Milliseconds(100);
     absl::Duration backoff_max = absl::Seconds(5);
   };
@@ -78,6 +87,8 @@ class CoordinatorLink {
     bool complete = false;
     std::vector<v1::PublishOrder> orders;
     std::vector<v1::StagingDirectory> sweep;
+    std::vector<VolumeInterest> interests;  // with `complete`
+    std::vector<v1::FlushRequest> flushes;
     absl::Duration heartbeat_interval;  // zero: not said
   };
 
@@ -92,6 +103,7 @@ class CoordinatorLink {
     };
     std::deque<Message> in_flight;
     std::set<PublishKey> published;  // sent since the last heartbeat
+    std::shared_ptr<FlushRelay> flushes;
     absl::Duration interval = absl::Seconds(3);
     absl::Time next_heartbeat;
   };
@@ -108,6 +120,8 @@ class CoordinatorLink {
   void SendOutcomes(Session* session, v1::ObserveRequest* request);
   void SendStaging(Session* session);
   void SendEvents(Session* session);
+  void SendFlushed(Session* session);
+  std::shared_ptr<FlushRelay> MakeRelay();
 
   const Options options_;
   const std::unique_ptr<v1::ObserveService::Stub> stub_;

@@ -66,6 +66,25 @@ void FakeCoordinator::SetAcknowledging(bool on) {
 void FakeCoordinator::Order(v1::PublishOrder order) {
   absl::MutexLock lock(&mutex_);
   orders_[Key(order.lease())] = std::move(order);
+  SayAll();
+}
+
+void FakeCoordinator::SetInterests(std::vector<v1::VolumeInterest> interests) {
+  absl::MutexLock lock(&mutex_);
+  interests_ = std::move(interests);
+  SayAll();
+}
+
+int64_t FakeCoordinator::Flush(const std::string& volume) {
+  absl::MutexLock lock(&mutex_);
+  v1::ObserveResponse response;
+  response.add_flushes()->set_id(++last_flush_);
+  response.mutable_flushes(0)->set_volume(volume);
+  for (const auto& [key, stream] : streams_) stream->Send(response);
+  return last_flush_;
+}
+
+void FakeCoordinator::SayAll() {
   for (const auto& [key, stream] : streams_) {
     v1::ObserveResponse response;
     AddOrders(&response);
@@ -76,6 +95,7 @@ void FakeCoordinator::Order(v1::PublishOrder order) {
 void FakeCoordinator::AddOrders(v1::ObserveResponse* response) {
   response->set_complete(true);
   for (const auto& [key, order] : orders_) *response->add_orders() = order;
+  for (const v1::VolumeInterest& interest : interests_) *response->add_interests() = interest;
 }
 
 FakeCoordinator::Heard FakeCoordinator::heard() const {
@@ -133,6 +153,7 @@ void FakeCoordinator::OnMessage(const std::shared_ptr<Stream>& stream, v1::Obser
     heard_.staging.push_back(directory);
     if (sweeping_) *response.add_sweep() = directory;
   }
+  for (const v1::FlushResult& result : request.flushed()) heard_.flushed.push_back(result);
   if (request.heartbeat() || request.published_size() > 0) AddOrders(&response);
   stream->Send(std::move(response));
 }

@@ -29,6 +29,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
     std::vector<v1::FileEvent> events;         // in the order they came, repeats too
     std::vector<v1::PublishResult> published;  // repeats too
     std::vector<v1::StagingDirectory> staging;
+    std::vector<v1::FlushResult> flushed;
 
     // The newest event of a path; nullptr when there is none.
     const v1::FileEvent* Newest(const std::string& path) const;
@@ -47,6 +48,10 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   // An order that is repeated until it is answered; and one that is swept when it is listed.
   void Order(v1::PublishOrder order);
   void SweepWhenListed() { sweeping_ = true; }
+  // What pipelines want, said now and with each complete message.
+  void SetInterests(std::vector<v1::VolumeInterest> interests);
+  // Asks on all streams that there are; the number of the request.
+  int64_t Flush(const std::string& volume);
 
   Heard heard() const;
   // Waits until what was heard fulfils `condition`; false after 30 s.
@@ -59,6 +64,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   using Stream = ServerStream<v1::ObserveRequest, v1::ObserveResponse>;
 
   void OnMessage(const std::shared_ptr<Stream>& stream, v1::ObserveRequest request);
+  void SayAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddOrders(v1::ObserveResponse* response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Serve(const std::string& listen);
 
@@ -69,6 +75,8 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   bool sweeping_ = false;
   Heard heard_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<int64_t, int64_t>, v1::PublishOrder> orders_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::VolumeInterest> interests_ ABSL_GUARDED_BY(mutex_);
+  int64_t last_flush_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Stream*, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
