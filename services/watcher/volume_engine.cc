@@ -129,7 +129,9 @@ void VolumeEngine::Flush(FlushDone done) {
 void VolumeEngine::SetInterest(bool create, absl::Duration quiet) {
   {
     absl::MutexLock lock(&mutex_);
-    wanted_ = {create, quiet};
+    const Interest wanted = {create, quiet};
+    if (wanted_ == wanted) return;
+    wanted_ = wanted;
     asked_.interest = true;
   }
   queue_.Wake();

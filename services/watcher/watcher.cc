@@ -39,6 +39,7 @@ absl::Status Watcher::Start(v1::WatcherConfig config) {
   MakeLink();
   for (const auto& [name, engine] : engines_) {
     absl::Status prepared = engine->Prepare();
+    if (prepared.ok()) prepared = CheckTarget(name);
     if (prepared.ok()) continue;
     server_->Shutdown(absl::ZeroDuration());
     return prepared;
@@ -131,7 +132,30 @@ void Watcher::MakeLink() {
   options.publisher = publisher_.get();
   options.clock = clock_;
   options.report = [this] { return Reports(); };
+  options.on_interests = [this](const std::vector<VolumeInterest>& interests) {
+    std::map<std::string, VolumeInterest> wanted;
+    for (const VolumeInterest& interest : interests) wanted[interest.volume] = interest;
+    for (const auto& [name, engine] : engines_) {
+      engine->SetInterest(wanted[name].create, wanted[name].quiet);
+    }
+  };
+  options.flush = [this](const std::string& volume, FlushRelay::Done done) {
+    const auto engine = engines_.find(volume);
+    if (engine != engines_.end()) return engine->second->Flush(std::move(done));
+    done(absl::NotFoundError(StrCat("host ", config_.host(), " is not the home of ", volume)));
+  };
   link_ = std::make_unique<CoordinatorLink>(std::move(options));
+}
+
+// Results are renamed out of the staging directory, which can't be done from another file system.
+absl::Status Watcher::CheckTarget(const std::string& volume) const {
+  if (config_.volumes().at(volume).read_only()) return absl::OkStatus();
+  const absl::StatusOr<VolumeRoot> root = OpenTarget(volume);
+  // Not there at the moment: it may come back, and every order is checked again.
+  if (!root.ok()) return absl::OkStatus();
+  const absl::Status usable = CheckStaging(root->fd());
+  if (usable.ok()) return usable;
+  return absl::Status(usable.code(), StrCat("volumes.", volume, ": ", usable.message()));
 }
 
 absl::StatusOr<VolumeRoot> Watcher::OpenTarget(const std::string& volume) const {

@@ -43,6 +43,7 @@ class Watcher {
   void MakePublisher();
   absl::Status Serve();
   void MakeLink();
+  absl::Status CheckTarget(const std::string& volume) const;
   absl::StatusOr<VolumeRoot> OpenTarget(const std::string& volume) const;
   std::vector<VolumeReport> Reports() const;
 
