@@ -4,12 +4,12 @@ import unittest
 
 from e2e import case
 from hosts import run_folder
-from storm import kills, storms, warm
+from storm import flood, kills, storms, warm
 
-_STORM_FILES = 4_000
+_STORM_SIZE = flood.Size(4_000, 20)
 _STORM_SLICES = 8
 _QUEUE_EVENTS_MAX = 16
-_KILL_FILES = 3_000
+_KILL_SIZE = flood.Size(3_000, 20)
 _KILLS = 15
 _WARM_FILES = 20_000
 
@@ -29,7 +29,7 @@ class StormsTest(StormCase):
     """What the coordinator believes in the end is what lies on the disk."""
 
     def test_watcher_killed(self):
-        kills.killed(self.folder, case.seed(), _KILL_FILES, _KILLS)
+        kills.killed(self.folder, case.seed(), _KILL_SIZE, _KILLS)
 
     def test_unchanged_tree_announces_nothing(self):
         warm.warm(self.folder, _WARM_FILES)
@@ -41,6 +41,6 @@ class ShortQueueTest(StormCase):
     needs_root = True
 
     def test_queue_overflows(self):
-        numbers = storms.storm(self.folder, case.seed(), _STORM_FILES, _QUEUE_EVENTS_MAX,
+        numbers = storms.storm(self.folder, case.seed(), _STORM_SIZE, _QUEUE_EVENTS_MAX,
                                slices=_STORM_SLICES)
         self.assertGreater(numbers["overflows"], 0)

@@ -1,5 +1,6 @@
 """The four writers of a storm."""
 
+import collections
 import os
 import subprocess
 
@@ -8,24 +9,27 @@ from storm import writer
 
 WRITERS = 4
 _WRITE_S_MAX = 1800.0
-_FILES_A_FOLDER = 50
 # A tree has 1 to 4 directories, 2.5 on average, so this many steps make one directory.
 _STEPS_A_FOLDER = writer.STEPS_A_TREE / 2.5
 
+# About so many files are made by all writers together, and so many in each directory. The fewer in
+# a directory, the more is moved and changed for each file.
+Size = collections.namedtuple("Size", "files files_a_folder", defaults=(50,))
+
 
 class Flood:
-    """Writers that make about `files` files in all, 50 a directory, while they move and change
-    them. They wait until they are let go."""
+    """Writers that make files and directories while they move and change them. They wait until
+    they are let go."""
 
-    def __init__(self, rig, seed, files):
+    def __init__(self, rig, seed, size):
         self.steps = max(writer.STEPS_A_TREE, round(
-            files / WRITERS / _FILES_A_FOLDER * _STEPS_A_FOLDER))  # of each writer
+            size.files / WRITERS / size.files_a_folder * _STEPS_A_FOLDER))  # of each writer
         for number in range(writer.COMMON_FOLDERS):
             os.makedirs(os.path.join(rig.volume, "common", str(number)))
         folder = os.path.join(rig.folder, "writers")
         os.makedirs(folder)
         self._log = os.path.join(folder, "errors")
-        self._writers = [self._start(rig, seed, files // WRITERS, number, folder)
+        self._writers = [self._start(rig, seed, size.files // WRITERS, number, folder)
                          for number in range(WRITERS)]
 
     def _start(self, rig, seed, files, number, folder):

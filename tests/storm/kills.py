@@ -42,15 +42,15 @@ def library(folder):
     return path
 
 
-def killed(folder, seed, files, kills, backend=None):
-    """One flood with `kills` kills; everything lies in `folder`. Returns numbers for people;
+def killed(folder, seed, size, kills, backend=None):
+    """One flood of a flood.Size with `kills` kills; everything lies in `folder`. Returns numbers for people;
     verdict.Wrong."""
     with rigs.Rig(folder, backend) as rig, verdict.kept(rig, f"kills-{seed}"):
         preload = library(folder)
         rig.start_coordinator()
         rig.apply_pipeline()
         started = time.monotonic()
-        writers = flood.Flood(rig, seed, files)
+        writers = flood.Flood(rig, seed, size)
         inside = 0
         try:
             for number, point in enumerate(points(seed, kills)):

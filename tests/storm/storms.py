@@ -1,5 +1,6 @@
 """Floods of files while the watcher is stopped again and again, with short kernel queues."""
 
+import math
 import random
 import time
 
@@ -9,9 +10,9 @@ _STOPPED_S_MAX = 2.0
 _RUNNING_S_MAX = 1.0
 
 
-def storm(folder, seed, files, queued_events_max, slices=24, backend=None):
-    """One storm; everything lies in `folder`. The writers' steps are let go in `slices` parts.
-    Returns numbers for people; verdict.Wrong."""
+def storm(folder, seed, size, queued_events_max, slices=24, backend=None):
+    """One storm of a flood.Size; everything lies in `folder`. The writers' steps are let go in
+    `slices` parts. Returns numbers for people; verdict.Wrong."""
     chance = random.Random(seed)
     with rigs.Rig(folder, backend) as rig, verdict.kept(rig, f"storm-{seed}"):
         rig.start_coordinator()
@@ -19,7 +20,7 @@ def storm(folder, seed, files, queued_events_max, slices=24, backend=None):
         rig.start_watcher(queued_events_max)
         rig.until_live()
         started = time.monotonic()
-        writers = flood.Flood(rig, seed, files)
+        writers = flood.Flood(rig, seed, size)
         try:
             stopped = _blow(chance, rig, writers, slices)
         finally:
@@ -32,8 +33,9 @@ def _blow(chance, rig, writers, slices):
     """Lets the writers go while the watcher runs, and while it is stopped. Returns how long it was
     stopped. What is random are the moments; nothing is waited for."""
     stopped = 0.0
-    for _ in range(slices):
-        writers.let_go(writers.steps // slices)
+    weights = [chance.random() ** 3 for _ in range(slices)]  # Mostly small, some large.
+    for weight in weights:
+        writers.let_go(math.ceil(writers.steps * weight / sum(weights)))
         pause = chance.uniform(0, _STOPPED_S_MAX)
         if chance.random() < 0.5:
             rig.watcher.freeze()
