@@ -398,10 +398,6 @@ absl::Duration VolumeEngine::AuditInterval() {
 }
 
 void VolumeEngine::RetryUncovered(absl::Time now) {
-  if (retry_began_ != absl::InfinitePast() && scanner_->finished() >= retry_scans_) {
-    next_retry_ = now + std::max(kUncoveredInterval, (now - retry_began_) * kUncoveredPart);
-    retry_began_ = absl::InfinitePast();
-  }
   if (now < next_retry_) return;
   next_retry_ = now + kUncoveredInterval;
   if (tree_.unwatched() > 0) UseFanotifyInstead();
@@ -453,6 +449,10 @@ void VolumeEngine::StepScans(absl::Time now) {
 }
 
 void VolumeEngine::NoteScans(absl::Time now) {
+  if (retry_began_ != absl::InfinitePast() && scanner_->finished() >= retry_scans_) {
+    next_retry_ = now + std::max(kUncoveredInterval, (now - retry_began_) * kUncoveredPart);
+    retry_began_ = absl::InfinitePast();
+  }
   if (scanner_->scanning_all()) {
     if (scan_began_ == absl::InfinitePast()) scan_began_ = now;
     return;
