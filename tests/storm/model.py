@@ -23,6 +23,7 @@ class Folder:
         self.fixed = fixed
         self.folders = {}  # name: Folder
         self.files = {}  # name: Content
+        self.symlinks = set()  # those that have taken a file's name
         self.left = []  # names that were used once, to be used again
         self.was_in = None  # its parent before it was detached
         if parent is not None:
@@ -55,8 +56,8 @@ class Folder:
             waiting.extend(folder.folders.values())
 
     def has(self, name):
-        """Whether a file or a folder has this name."""
-        return name in self.files or name in self.folders
+        """Whether this name is taken."""
+        return name in self.files or name in self.folders or name in self.symlinks
 
     def detach(self):
         """Takes it out of its parent."""

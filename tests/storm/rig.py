@@ -4,7 +4,6 @@ import glob
 import json
 import os
 import re
-import time
 
 from hosts import fleet, host, process
 from storm import queue_limit
@@ -142,26 +141,16 @@ class Rig:
 
     def flush(self, seconds_max=900.0):
         """Waits until everything that has happened in the volume is recorded."""
-        deadline = time.monotonic() + seconds_max
-        while True:
-            done = self.cli("flush", VOLUME, "--timeout", "120s")
-            if done.returncode == 0:
-                return
-            said = done.stderr.decode(errors="replace")
-            if "unknown command" in said:
-                return self._settle()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no flush within {seconds_max:g} s: {said}")
+        said = []
 
-    def _settle(self):
-        before = None
-        while True:
-            self.until_live()
-            now = self.newest_event()
-            if now == before:
-                return
-            before = now
-            time.sleep(4)
+        def flushed():
+            done = self.cli("flush", VOLUME, "--timeout", "2m")
+            said[:] = [done.stderr.decode(errors="replace")]
+            return done.returncode == 0
+        try:
+            process.until(flushed, seconds_max, "flush")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {said[0]}") from error
 
     def stop(self):
         """Ends both cleanly."""

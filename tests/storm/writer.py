@@ -384,6 +384,7 @@ class Writer:
             self._note(b"symlink-over", path, folder.path() + b"/" + name)
             os.rename(path, folder.path() + b"/" + name)
             folder.files.pop(name).links -= 1
+            folder.symlinks.add(name)
 
     # Files that stay open while other things happen.
 
