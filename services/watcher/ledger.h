@@ -156,7 +156,8 @@ class Ledger {
   absl::StatusOr<LedgerNumbers> Numbers();
 
   // Publishing: that renames of these files of an order begin. So a staged file that is missing
-  // later was renamed by us; and the rows of the files name the job.
+  // later was renamed by us; and the rows of the files name the job. Survives a power cut too: else
+  // a result that a consumer has taken already might be made and published once more.
   absl::Status BeginPublishing(int64_t job, int64_t token, std::string_view volume,
                                absl::Span<const PublishedFile> files);
   absl::StatusOr<bool> PublishingBegan(int64_t job, int64_t token);
@@ -193,6 +194,7 @@ class Ledger {
   const SteadyClock clock_;
   std::function<void()> listener_;
   Fd lock_;
+  Fd log_;  // SQLite's write-ahead log
   mutable absl::Mutex mutex_;
   std::unique_ptr<Database> database_ ABSL_GUARDED_BY(mutex_);
   std::optional<LedgerDirectories> directories_ ABSL_GUARDED_BY(mutex_);

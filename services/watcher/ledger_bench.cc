@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "services/clock/clock.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 #include "services/watcher/ledger.h"
@@ -23,10 +24,11 @@ namespace {
 constexpr int64_t kRowsPerCommit = 4096;  // as the engine's largest
 constexpr int kRowsPerMessage = 512;      // as the link's largest
 
-double Seconds(clockid_t clock) {
-  timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+// That the process has used so far, in user and kernel mode.
+absl::Duration CpuTime() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
 }
 
 void Demand(const absl::Status& status) {
@@ -37,14 +39,14 @@ void Demand(const absl::Status& status) {
 
 // Prints how long `body` takes, in all and for each of `count`.
 void Measure(const char* what, int64_t count, const std::function<void()>& body) {
-  const double wall = Seconds(CLOCK_MONOTONIC);
-  const double cpu = Seconds(CLOCK_PROCESS_CPUTIME_ID);
+  const absl::Duration begin = SinceBoot();
+  const absl::Duration cpu_begin = CpuTime();
   body();
-  const double wall_taken = Seconds(CLOCK_MONOTONIC) - wall;
-  const double cpu_taken = Seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+  const absl::Duration taken = SinceBoot() - begin;
+  const absl::Duration cpu_taken = CpuTime() - cpu_begin;
   const auto each = static_cast<double>(count);
-  printf("%-44s %9.3f s  %8.2f us each, CPU %6.2f us\n", what, wall_taken, wall_taken / each * 1e6,
-         cpu_taken / each * 1e6);
+  printf("%-44s %9.3f s  %8.2f us each, CPU %6.2f us\n", what, absl::ToDoubleSeconds(taken),
+         absl::ToDoubleMicroseconds(taken) / each, absl::ToDoubleMicroseconds(cpu_taken) / each);
 }
 
 class Bench {

@@ -51,6 +51,12 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& director
     loaded = ledger->Load(file, boot_id);
   }
   if (!loaded.ok()) return loaded;
+  // SQLite has made it, but syncs its name only with the first checkpoint.
+  const std::string log_file = StrCat(file, "-wal");
+  ledger->log_ = Fd(open(log_file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!ledger->log_.ok()) return ErrnoStatus(errno, "open", log_file);
+  const Fd names(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!names.ok() || fsync(names.get()) != 0) return ErrnoStatus(errno, "sync", directory);
   ledger->lock_ = std::move(lock);
   return ledger;
 }

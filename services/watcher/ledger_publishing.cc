@@ -1,4 +1,7 @@
 // What the ledger remembers of publish orders.
+#include <errno.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "services/watcher/ledger.h"
@@ -7,20 +10,24 @@ namespace closewrite::watcher {
 
 absl::Status Ledger::BeginPublishing(int64_t job, int64_t token, std::string_view volume,
                                      absl::Span<const PublishedFile> files) {
-  absl::MutexLock lock(&mutex_);
-  return Change([&]() -> absl::Status {
-    mutex_.AssertHeld();
-    {
+  {
+    absl::MutexLock lock(&mutex_);
+    absl::Status begun = Change([&]() -> absl::Status {
+      mutex_.AssertHeld();
       absl::StatusOr<Query> query =
           database_->Prepare("INSERT OR IGNORE INTO publishing (job, token) VALUES (?, ?)");
       if (!query.ok()) return query.status();
-      if (absl::Status begun = query->Bind(job).Bind(token).Run(); !begun.ok()) return begun;
-    }
-    for (const auto& [key, known] : volumes_) {
-      if (known.name == volume) return lineage_->Add(key, files, job, clock_.Now());
-    }
-    return absl::OkStatus();
-  });
+      if (absl::Status added = query->Bind(job).Bind(token).Run(); !added.ok()) return added;
+      for (const auto& [key, known] : volumes_) {
+        if (known.name == volume) return lineage_->Add(key, files, job, clock_.Now());
+      }
+      return absl::OkStatus();
+    });
+    if (!begun.ok()) return begun;
+  }
+  // Without the lock: the watching goes on meanwhile, and one sync may serve several orders.
+  if (fdatasync(log_.get()) != 0) return ErrnoStatus(errno, "sync", "ledger.db-wal");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Ledger::PublishingBegan(int64_t job, int64_t token) {

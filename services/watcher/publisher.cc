@@ -4,43 +4,88 @@
 #include <utility>
 
 #include "services/log/log.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite::watcher {
+namespace {
+
+std::string ClaimKey(const PublishTask& task, const StagedFile& file) {
+  return StrCat(task.volume, std::string_view("\0", 1), file.path);
+}
+
+}  // namespace
 
 Publisher::~Publisher() { Shutdown(); }
 
 void Publisher::Start() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  if (!threads_.empty()) return;
+  for (int number = 0; number < kPublishThreads; ++number) {
+    threads_.emplace_back([this] { Run(); });
+  }
 }
 
 void Publisher::Shutdown() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    woken_ = true;
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void Publisher::Claim(const PublishKey& key, Order* order) {
+  for (const StagedFile& file : order->task.files) {
+    std::deque<PublishKey>& claim = claims_[ClaimKey(order->task, file)];
+    // A file that is named twice, which Publish refuses, must not wait for itself.
+    if (!claim.empty() && claim.back() == key) continue;
+    if (!claim.empty()) ++order->blockers;
+    claim.push_back(key);
+  }
+}
+
+void Publisher::Release(const PublishKey& key) {
+  const auto released = orders_.find(key);
+  for (const StagedFile& file : released->second.task.files) {
+    const auto claim = claims_.find(ClaimKey(released->second.task, file));
+    if (claim == claims_.end()) continue;
+    std::deque<PublishKey>& queue = claim->second;
+    const bool first = queue.front() == key;
+    queue.erase(std::remove(queue.begin(), queue.end(), key), queue.end());
+    if (queue.empty()) {
+      claims_.erase(claim);
+    } else if (first) {
+      Order& next = orders_.at(queue.front());
+      if (--next.blockers == 0) ready_.push_back(queue.front());
+    }
+  }
+  orders_.erase(released);
 }
 
 void Publisher::Submit(PublishTask task) {
   absl::MutexLock lock(&mutex_);
   const PublishKey key = task.key;
-  if (waiting_.contains(key) || outcomes_.contains(key) || running_ == key) return;
-  if (waiting_.size() >= kPublishTasksMax) {
+  if (orders_.contains(key) || outcomes_.contains(key)) return;
+  if (orders_.size() >= kPublishTasksMax) {
     LogWarn("too many publish orders wait; one is left for later",
             {{"job", key.job}, {"token", key.token}});
     return;
   }
-  waiting_.emplace(key, Waiting{std::move(task), options_.clock->Now(), absl::ZeroDuration()});
-  woken_ = true;
+  Order& order = orders_[key];
+  order.task = std::move(task);
+  Claim(key, &order);
+  if (order.blockers == 0) ready_.push_back(key);
 }
 
 void Publisher::Settle(const std::set<PublishKey>& ordered) {
   {
     absl::MutexLock lock(&mutex_);
-    const auto settled = [&](const auto& entry) { return !ordered.contains(entry.first); };
-    std::erase_if(outcomes_, settled);
-    std::erase_if(waiting_, settled);
+    std::erase_if(outcomes_, [&](const auto& entry) { return !ordered.contains(entry.first); });
+    std::vector<PublishKey> settled;
+    for (const auto& [key, order] : orders_) {
+      if (!order.running && !ordered.contains(key)) settled.push_back(key);
+    }
+    for (const PublishKey& key : settled) Release(key);
   }
   std::set<std::pair<int64_t, int64_t>> orders;
   for (const PublishKey& key : ordered) orders.emplace(key.job, key.token);
@@ -60,7 +105,6 @@ void Publisher::Sweep(StagingEntry entry) {
   absl::MutexLock lock(&mutex_);
   if (sweeps_.size() >= kSweepsMax) return;
   sweeps_.push_back(std::move(entry));
-  woken_ = true;
 }
 
 std::vector<StagingEntry> Publisher::TakeStaging() {
@@ -68,57 +112,75 @@ std::vector<StagingEntry> Publisher::TakeStaging() {
   return std::exchange(staging_, {});
 }
 
+bool Publisher::SomethingToDo() const {
+  return stopping_ || woken_ || !ready_.empty() || (!sweeps_.empty() && !tidying_);
+}
+
 absl::Time Publisher::NextDue() const {
-  absl::Time due = next_listing_;
-  for (const auto& [key, waiting] : waiting_) due = std::min(due, waiting.due);
-  return due;
+  const absl::Time listing = tidying_ ? absl::InfiniteFuture() : next_listing_;
+  return delayed_.empty() ? listing : std::min(listing, delayed_.begin()->first);
+}
+
+Publisher::Work Publisher::TakeWork(absl::Time now) {
+  while (!delayed_.empty() && delayed_.begin()->first <= now) {
+    ready_.push_back(delayed_.begin()->second);
+    delayed_.erase(delayed_.begin());
+  }
+  Work work;
+  while (!ready_.empty()) {
+    const PublishKey key = ready_.front();
+    ready_.pop_front();
+    const auto order = orders_.find(key);
+    if (order == orders_.end() || order->second.running || order->second.blockers > 0) continue;
+    order->second.running = true;
+    // Another thread is to look when the next is due: this one may be long.
+    woken_ = !delayed_.empty();
+    work.order = key;
+    work.task = &order->second.task;
+    return work;
+  }
+  if (tidying_) return work;
+  while (!sweeps_.empty()) {
+    StagingEntry entry = std::move(sweeps_.front());
+    sweeps_.pop_front();
+    if (orders_.contains(entry.key) || outcomes_.contains(entry.key)) continue;
+    work.sweep = std::move(entry);
+    tidying_ = true;
+    return work;
+  }
+  if (now >= next_listing_) {
+    next_listing_ = now + options_.staging_interval;
+    work.list = true;
+    tidying_ = true;
+  }
+  return work;
+}
+
+// Waits for something to do; nullopt when it is time to stop.
+std::optional<Publisher::Work> Publisher::Next() {
+  absl::MutexLock lock(&mutex_);
+  const absl::Duration pause = NextDue() - options_.clock->Now();
+  if (pause > absl::ZeroDuration()) {
+    mutex_.AwaitWithTimeout(absl::Condition(this, &Publisher::SomethingToDo), pause);
+  }
+  woken_ = false;
+  if (stopping_) return std::nullopt;
+  return TakeWork(options_.clock->Now());
 }
 
 void Publisher::Run() {
   while (true) {
-    const absl::Time now = options_.clock->Now();
-    {
+    const std::optional<Work> work = Next();
+    if (!work.has_value()) return;
+    if (work->order.has_value()) Finished(*work->order, Execute(*work->task));
+    if (work->sweep.has_value()) SweepOne(*work->sweep);
+    if (work->list) ListAll();
+    if (work->sweep.has_value() || work->list) {
       absl::MutexLock lock(&mutex_);
-      if (sweeps_.empty()) {
-        mutex_.AwaitWithTimeout(absl::Condition(&woken_),
-                                std::max(NextDue() - now, absl::ZeroDuration()));
-      }
-      woken_ = false;
-      if (stopping_) return;
-    }
-    RunNext(options_.clock->Now());
-  }
-}
-
-void Publisher::RunNext(absl::Time now) {
-  std::optional<Waiting> next;
-  std::optional<StagingEntry> sweep;
-  bool list = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    auto due = waiting_.begin();
-    while (due != waiting_.end() && due->second.due > now) ++due;
-    if (due != waiting_.end()) {
-      running_ = due->first;
-      next = std::move(due->second);
-      waiting_.erase(due);
-      woken_ = true;  // there may be more
-    } else if (!sweeps_.empty()) {
-      sweep = std::move(sweeps_.front());
-      sweeps_.pop_front();
-      const PublishKey& key = sweep->key;
-      if (waiting_.contains(key) || outcomes_.contains(key)) sweep.reset();
-    } else if (now >= next_listing_) {
-      next_listing_ = now + options_.staging_interval;
-      list = true;
+      tidying_ = false;
+      woken_ = true;
     }
   }
-  if (next.has_value()) {
-    const absl::Status status = Execute(next->task);
-    Finished(*std::move(next), status, options_.clock->Now());
-  }
-  if (sweep.has_value()) SweepOne(*sweep);
-  if (list) ListAll(now);
 }
 
 absl::Status Publisher::Execute(const PublishTask& task) {
@@ -135,33 +197,34 @@ absl::Status Publisher::Execute(const PublishTask& task) {
   return Publish(root->fd(), task, progress);
 }
 
-void Publisher::Finished(Waiting waiting, const absl::Status& status, absl::Time now) {
-  const PublishTask& task = waiting.task;
-  if (status.ok()) {
-    LogInfo("published", {{"job", task.key.job},
-                          {"token", task.key.token},
-                          {"volume", task.volume},
-                          {"files", task.files.size()}});
-  } else {
-    LogWarn(IsFinal(status) ? "cannot be published" : "cannot be published yet; it is tried again",
-            {{"job", task.key.job},
-             {"token", task.key.token},
-             {"volume", task.volume},
-             {"error", status.message()}});
-  }
+void Publisher::Finished(const PublishKey& key, const absl::Status& status) {
+  std::string volume;
+  size_t files = 0;
+  const bool final = status.ok() || IsFinal(status);
   {
     absl::MutexLock lock(&mutex_);
-    running_.reset();
-    if (!status.ok() && !IsFinal(status)) {
-      waiting.backoff = std::clamp(waiting.backoff * 2, options_.backoff_min, options_.backoff_max);
-      waiting.due = now + waiting.backoff;
-      const PublishKey key = task.key;
-      waiting_.emplace(key, std::move(waiting));
-      return;
+    Order& order = orders_.at(key);
+    volume = order.task.volume;
+    files = order.task.files.size();
+    order.running = false;
+    if (final) {
+      outcomes_[key] = std::string(status.message());
+      Release(key);
+    } else {
+      order.backoff = std::clamp(order.backoff * 2, options_.backoff_min, options_.backoff_max);
+      delayed_.emplace(options_.clock->Now() + order.backoff, key);
+      woken_ = true;
     }
-    outcomes_[task.key] = std::string(status.message());
   }
-  options_.on_news();
+  if (status.ok()) {
+    LogInfo("published",
+            {{"job", key.job}, {"token", key.token}, {"volume", volume}, {"files", files}});
+  } else {
+    LogWarn(
+        final ? "cannot be published" : "cannot be published yet; it is tried again",
+        {{"job", key.job}, {"token", key.token}, {"volume", volume}, {"error", status.message()}});
+  }
+  if (final) options_.on_news();
 }
 
 void Publisher::SweepOne(const StagingEntry& entry) {
@@ -178,12 +241,13 @@ void Publisher::SweepOne(const StagingEntry& entry) {
   }
 }
 
-void Publisher::ListAll(absl::Time now) {
+void Publisher::ListAll() {
+  const absl::Time before = options_.clock->Now() - options_.staging_age_min;
   std::vector<StagingEntry> found;
   for (const std::string& volume : options_.volumes) {
     const absl::StatusOr<VolumeRoot> root = options_.open_root(volume);
     if (!root.ok()) continue;  // the engine has said why
-    const auto keys = ListStaging(root->fd(), now - options_.staging_age_min, kStagingListedMax);
+    const auto keys = ListStaging(root->fd(), before, kStagingListedMax);
     if (!keys.ok()) {
       LogWarn("staging can't be listed", {{"volume", volume}, {"error", keys.status().message()}});
       continue;

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -29,6 +31,8 @@ inline constexpr size_t kPublishTasksMax = 4096;
 inline constexpr size_t kSweepsMax = 16384;
 // Staging directories of one volume that are listed at once.
 inline constexpr size_t kStagingListedMax = 16384;
+// Orders that are carried out side by side, so that a large file that is hashed holds nobody up.
+inline constexpr int kPublishThreads = 4;
 
 struct PublishOutcome {
   PublishKey key;
@@ -40,7 +44,9 @@ struct StagingEntry {
   PublishKey key;
 };
 
-// One thread. Orders whose problem may pass are tried again with backoff. Thread-safe.
+// A few threads. Orders that name the same file of a volume are carried out in the order in which
+// they came, one waiting for the answer of the other; those whose problem may pass are tried again
+// with backoff. Thread-safe.
 class Publisher {
  public:
   struct Options {
@@ -48,8 +54,9 @@ class Publisher {
     const Clock* clock = nullptr;  // not owned
     std::vector<std::string> volumes;
     // Opens the root of a volume of this host. FAILED_PRECONDITION and NOT_FOUND are final answers.
+    // Called from several threads.
     std::function<absl::StatusOr<VolumeRoot>(const std::string& volume)> open_root;
-    // Called when Outcomes or TakeStaging have something new, from the publisher's thread.
+    // Called when Outcomes or TakeStaging have something new, from the publisher's threads.
     std::function<void()> on_news;
     absl::Duration backoff_min = absl::Milliseconds(500);
     absl::Duration backoff_max = absl::Seconds(30);
@@ -61,7 +68,7 @@ class Publisher {
   ~Publisher();
 
   void Start();
-  // Waits for the order that is being carried out. May be called any number of times.
+  // Waits for the orders that are being carried out. May be called any number of times.
   void Shutdown();
 
   // Takes an order, unless it is known already.
@@ -77,27 +84,47 @@ class Publisher {
   std::vector<StagingEntry> TakeStaging();
 
  private:
-  struct Waiting {
+  struct Order {
     PublishTask task;
-    absl::Time due;
+    // Files for which an order that came before is not answered; nothing is done until there is
+    // none.
+    size_t blockers = 0;
+    bool running = false;
     absl::Duration backoff;
+  };
+  // What a thread does next; at most one is set.
+  struct Work {
+    std::optional<PublishKey> order;
+    const PublishTask* task = nullptr;  // of the order; stays until Finished
+    std::optional<StagingEntry> sweep;
+    bool list = false;
   };
 
   void Run();
-  void RunNext(absl::Time now);
-  absl::Status Execute(const PublishTask& task);
-  void Finished(Waiting waiting, const absl::Status& status, absl::Time now);
-  void SweepOne(const StagingEntry& entry);
-  void ListAll(absl::Time now);
+  std::optional<Work> Next();
+  Work TakeWork(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SomethingToDo() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Time NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Queues the order for each of its files, and takes it out again.
+  void Claim(const PublishKey& key, Order* order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Release(const PublishKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Execute(const PublishTask& task);
+  void Finished(const PublishKey& key, const absl::Status& status);
+  void SweepOne(const StagingEntry& entry);
+  void ListAll();
 
   const Options options_;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Something is due sooner than those who wait think.
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<PublishKey, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::optional<PublishKey> running_ ABSL_GUARDED_BY(mutex_);
+  bool tidying_ ABSL_GUARDED_BY(mutex_) = false;  // a thread sweeps or lists; one is enough
+  std::map<PublishKey, Order> orders_ ABSL_GUARDED_BY(mutex_);  // without an answer
+  std::deque<PublishKey> ready_ ABSL_GUARDED_BY(mutex_);        // may name some that are dropped
+  std::multimap<absl::Time, PublishKey> delayed_ ABSL_GUARDED_BY(mutex_);  // the same
+  // By volume, NUL and path: the orders that name the file, the first of which may be carried out.
+  absl::flat_hash_map<std::string, std::deque<PublishKey>> claims_ ABSL_GUARDED_BY(mutex_);
   std::map<PublishKey, std::string> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::deque<StagingEntry> sweeps_ ABSL_GUARDED_BY(mutex_);
   std::vector<StagingEntry> staging_ ABSL_GUARDED_BY(mutex_);

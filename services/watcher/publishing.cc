@@ -1,6 +1,5 @@
 #include "services/watcher/publishing.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,39 +9,125 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
+#include "services/watcher/volume_root.h"
 
 namespace closewrite::watcher {
 namespace {
 
-constexpr char kStagingRoot[] = ".closewrite/staging";
-// A name in it that is neither is not ours.
-constexpr int64_t kNotANumber = -1;
+constexpr mode_t kDirectoryMode = 0777;  // less the umask
 
-absl::Status CheckTarget(int root, const StagedFile& file) {
-  if (absl::Status valid = CheckRelativePath(file.path); !valid.ok()) return valid;
-  if (IsPrivate(file.path)) {
-    return absl::InvalidArgumentError(
-        StrCat(Display(file.path), ": nothing may be published into ", kPrivateDir));
+// One call of Publish.
+class Order {
+ public:
+  Order(int root, const PublishTask& task, const PublishProgress& progress)
+      : root_(root),
+        task_(task),
+        progress_(progress),
+        staging_(StagingPath(task.key.job, task.key.token)) {}
+
+  absl::Status Check();
+  absl::Status Verify();
+  absl::Status Begin();
+  absl::Status MakeDirectories();
+  absl::Status Rename();
+  absl::Status Sync();
+  absl::Status Sweep();
+
+ private:
+  absl::Status After(PublishStep step) const {
+    return progress_.after ? progress_.after(step) : absl::OkStatus();
   }
-  const absl::Status made = MakeDirectories(root, DirName(file.path));
-  if (!made.ok()) return made;
-  const absl::StatusOr<Fd> target = OpenBeneath(root, file.path, O_PATH | O_NOFOLLOW);
+  absl::Status CheckTarget(const StagedFile& file) const;
+  absl::Status CheckDirectory(std::string_view path) const;
+  absl::StatusOr<std::optional<uint64_t>> VerifyOne(const StagedFile& file) const;
+  absl::Status MakeDirectory(const std::string& path);
+  absl::Status RenameOne(const std::string& path) const;
+
+  const int root_;
+  const PublishTask& task_;
+  const PublishProgress& progress_;
+  const std::string staging_;
+  MountIdentity mount_;
+  std::set<std::string> targets_;     // directories of all files; parents come before children
+  std::vector<PublishedFile> files_;  // that are still to be renamed
+  std::set<std::string> changed_;     // directories that must be synced
+};
+
+absl::Status Order::Check() {
+  if (absl::Status staging = CheckStaging(root_); !staging.ok()) return staging;
+  const absl::StatusOr<MountIdentity> mount = IdentifyMount(root_);
+  if (!mount.ok()) return mount.status();
+  mount_ = *mount;
+  std::set<std::string_view> paths;
+  for (const StagedFile& file : task_.files) {
+    if (absl::Status valid = CheckRelativePath(file.path); !valid.ok()) return valid;
+    if (IsPrivate(file.path)) {
+      return absl::InvalidArgumentError(
+          StrCat(Display(file.path), ": nothing may be published into ", kPrivateDir));
+    }
+    if (!paths.insert(file.path).second) {
+      return absl::InvalidArgumentError(
+          StrCat(Display(file.path), " is named twice; give each file a name of its own"));
+    }
+    const std::string directory(DirName(file.path));
+    if (!targets_.contains(directory)) {
+      if (absl::Status free = CheckDirectory(directory); !free.ok()) return free;
+      targets_.insert(directory);
+    }
+    if (absl::Status free = CheckTarget(file); !free.ok()) return free;
+  }
+  return After(PublishStep::kChecked);
+}
+
+// OK when the directory is there, on the root's file system, or can be made.
+absl::Status Order::CheckDirectory(std::string_view path) const {
+  while (true) {
+    const absl::StatusOr<Fd> found = OpenBeneath(root_, path, O_PATH | O_NOFOLLOW);
+    if (absl::IsNotFound(found.status()) && !path.empty()) {
+      path = DirName(path);
+      continue;
+    }
+    if (!found.ok()) return found.status();
+    struct stat st;
+    if (fstat(found->get(), &st) != 0) return ErrnoStatus(errno, "stat", path);
+    if (S_ISLNK(st.st_mode)) {
+      return absl::FailedPreconditionError(
+          StrCat("a symbolic link stands where the directory ", Display(path),
+                 " is needed to publish into; remove it, or put the directory itself there"));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+      return absl::FailedPreconditionError(
+          StrCat("a file stands where the directory ", Display(path),
+                 " is needed to publish into; remove it, or name the results differently"));
+    }
+    const absl::StatusOr<MountIdentity> mount = IdentifyMount(found->get());
+    if (!mount.ok()) return mount.status();
+    if (mount->device == mount_.device && mount->mount == mount_.mount) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        StrCat("another file system is mounted at or above ", Display(path),
+               ", and nothing can be renamed into it; make it a volume of its own"));
+  }
+}
+
+absl::Status Order::CheckTarget(const StagedFile& file) const {
+  const absl::StatusOr<Fd> target = OpenBeneath(root_, file.path, O_PATH | O_NOFOLLOW);
   struct stat st;
   if (target.ok() && fstat(target->get(), &st) == 0 && S_ISDIR(st.st_mode)) {
     return absl::FailedPreconditionError(
-        StrCat("a directory stands where ", Display(file.path), " is to be published"));
+        StrCat("a directory stands where ", Display(file.path),
+               " is to be published; remove it, or name the result differently"));
   }
   return absl::OkStatus();
 }
 
 // OK when the open file is what was announced; FAILED_PRECONDITION when it is not.
-absl::Status Verify(int fd, const StagedFile& file) {
+absl::Status VerifyContent(int fd, const StagedFile& file) {
   struct stat st;
   if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat", file.path);
   if (!S_ISREG(st.st_mode)) {
@@ -61,13 +146,24 @@ absl::Status Verify(int fd, const StagedFile& file) {
   return absl::OkStatus();
 }
 
+// Opens a file for reading, but not what only looks like one: opening a device may do something.
+absl::StatusOr<Fd> OpenRegular(int root, const std::string& path) {
+  const absl::StatusOr<Fd> found = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
+  if (!found.ok()) return found.status();
+  struct stat st;
+  if (fstat(found->get(), &st) != 0) return ErrnoStatus(errno, "stat", path);
+  if (!S_ISREG(st.st_mode)) {
+    return absl::FailedPreconditionError(StrCat(Display(path), " is not a regular file"));
+  }
+  return OpenBeneath(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+}
+
 // The inode of the staged file when it is to be renamed, nullopt when a former try has done it.
-absl::StatusOr<std::optional<uint64_t>> PrepareFile(int root, const StagedFile& file,
-                                                    std::string_view staging, bool began) {
-  const std::string staged = Join(staging, file.path);
-  const absl::StatusOr<Fd> fd = OpenBeneath(root, staged, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+absl::StatusOr<std::optional<uint64_t>> Order::VerifyOne(const StagedFile& file) const {
+  const std::string staged = Join(staging_, file.path);
+  const absl::StatusOr<Fd> fd = OpenRegular(root_, staged);
   if (fd.ok()) {
-    if (absl::Status right = Verify(fd->get(), file); !right.ok()) return right;
+    if (absl::Status right = VerifyContent(fd->get(), file); !right.ok()) return right;
     // The executor synced it through its mount; what that is worth depends on the server.
     if (fsync(fd->get()) != 0) return ErrnoStatus(errno, "sync", staged);
     struct stat st;
@@ -76,70 +172,105 @@ absl::StatusOr<std::optional<uint64_t>> PrepareFile(int root, const StagedFile& 
   }
   if (!absl::IsNotFound(fd.status())) return fd.status();
   // Only we take files out of a staging directory whose renames have begun.
-  if (began) return std::optional<uint64_t>();
-  const absl::StatusOr<Fd> target =
-      OpenBeneath(root, file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (target.ok() && Verify(target->get(), file).ok()) {
-    return std::optional<uint64_t>();
-  }
+  if (progress_.began) return std::optional<uint64_t>();
+  const absl::StatusOr<Fd> target = OpenRegular(root_, file.path);
+  if (target.ok() && VerifyContent(target->get(), file).ok()) return std::optional<uint64_t>();
   return absl::NotFoundError(StrCat("staged file ", Display(file.path), " is missing"));
 }
 
-absl::Status Rename(int root, const std::string& from, const std::string& to) {
-  const absl::StatusOr<Fd> from_parent = OpenBeneath(root, DirName(from), O_PATH | O_DIRECTORY);
-  if (!from_parent.ok()) return absl::UnavailableError(from_parent.status().message());
-  const absl::StatusOr<Fd> to_parent = OpenBeneath(root, DirName(to), O_PATH | O_DIRECTORY);
-  if (!to_parent.ok()) return absl::UnavailableError(to_parent.status().message());
-  const std::string from_name(BaseName(from));
-  const std::string to_name(BaseName(to));
-  if (renameat(from_parent->get(), from_name.c_str(), to_parent->get(), to_name.c_str()) == 0) {
-    return absl::OkStatus();
-  }
-  if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST || errno == EXDEV) {
-    return absl::FailedPreconditionError(ErrnoStatus(errno, "publish", to).message());
-  }
-  // A directory that was there a moment ago was removed: the next try makes it again.
-  if (errno == ENOENT) return absl::UnavailableError(ErrnoStatus(errno, "publish", to).message());
-  return ErrnoStatus(errno, "publish", to);
-}
-
-absl::Status SyncDirectories(int root, const std::set<std::string>& directories) {
-  for (const std::string& path : directories) {
-    const absl::StatusOr<Fd> fd = OpenBeneath(root, path, O_RDONLY | O_DIRECTORY);
-    if (absl::IsNotFound(fd.status())) continue;  // removed since, with what was in it
-    if (!fd.ok()) return fd.status();
-    if (fsync(fd->get()) != 0) return ErrnoStatus(errno, "sync", path);
+absl::Status Order::Verify() {
+  for (const StagedFile& file : task_.files) {
+    const absl::StatusOr<std::optional<uint64_t>> inode = VerifyOne(file);
+    if (!inode.ok()) return inode.status();
+    if (inode->has_value()) files_.push_back({file.path, **inode});
+    if (absl::Status go_on = After(PublishStep::kVerified); !go_on.ok()) return go_on;
   }
   return absl::OkStatus();
 }
 
-int64_t Number(std::string_view name) {
-  int64_t number = 0;
-  if (name.empty() || name[0] < '0' || name[0] > '9') return kNotANumber;
-  return absl::SimpleAtoi(ToAbsl(name), &number) ? number : kNotANumber;
+absl::Status Order::Begin() {
+  if (files_.empty()) return absl::OkStatus();
+  absl::Status begun = progress_.begin(files_);
+  return begun.ok() ? After(PublishStep::kBegun) : begun;
 }
 
-// Numbered directories in a directory.
-absl::StatusOr<std::vector<int64_t>> ListNumbers(int root, std::string_view path) {
-  absl::StatusOr<Fd> directory = OpenBeneath(root, path, O_RDONLY | O_DIRECTORY);
-  if (absl::IsNotFound(directory.status())) return std::vector<int64_t>();
-  if (!directory.ok()) return directory.status();
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(directory->get()), closedir);
-  if (stream == nullptr) return ErrnoStatus(errno, "list", path);
-  directory->Release();
-  std::vector<int64_t> numbers;
-  while (const dirent* entry = readdir(stream.get())) {
-    const int64_t number = Number(entry->d_name);
-    if (number != kNotANumber) numbers.push_back(number);
+// Makes a directory with its parents; those that changed by it are synced later, each once.
+absl::Status Order::MakeDirectory(const std::string& path) {
+  const std::string directory(DirName(path));
+  absl::StatusOr<Fd> parent = OpenBeneath(root_, directory, O_PATH | O_DIRECTORY);
+  if (absl::IsNotFound(parent.status())) {
+    if (absl::Status made = MakeDirectory(directory); !made.ok()) return made;
+    parent = OpenBeneath(root_, directory, O_PATH | O_DIRECTORY);
   }
-  return numbers;
+  if (!parent.ok()) return parent.status();
+  if (mkdirat(parent->get(), std::string(BaseName(path)).c_str(), kDirectoryMode) != 0) {
+    return errno == EEXIST ? absl::OkStatus() : ErrnoStatus(errno, "make directory", path);
+  }
+  changed_.insert(directory);
+  return After(PublishStep::kDirectoryMade);
 }
 
-std::optional<absl::Time> ChangedAt(int root, std::string_view path) {
-  const absl::StatusOr<Fd> fd = OpenBeneath(root, path, O_PATH | O_DIRECTORY);
-  struct stat st;
-  if (!fd.ok() || fstat(fd->get(), &st) != 0) return std::nullopt;
-  return absl::TimeFromTimespec(st.st_mtim);
+absl::Status Order::MakeDirectories() {
+  for (const PublishedFile& file : files_) {
+    const std::string directory(DirName(file.path));
+    if (changed_.contains(directory)) continue;
+    const absl::StatusOr<Fd> there = OpenBeneath(root_, directory, O_PATH | O_DIRECTORY);
+    if (absl::IsNotFound(there.status())) {
+      if (absl::Status made = MakeDirectory(directory); !made.ok()) return made;
+    }
+    changed_.insert(directory);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Order::RenameOne(const std::string& path) const {
+  const std::string staged = Join(staging_, path);
+  const absl::StatusOr<Fd> from = OpenBeneath(root_, DirName(staged), O_PATH | O_DIRECTORY);
+  if (!from.ok()) return absl::UnavailableError(from.status().message());
+  const absl::StatusOr<Fd> to = OpenBeneath(root_, DirName(path), O_PATH | O_DIRECTORY);
+  if (!to.ok()) return absl::UnavailableError(to.status().message());
+  const std::string name(BaseName(path));
+  if (renameat(from->get(), name.c_str(), to->get(), name.c_str()) == 0) return absl::OkStatus();
+  const int error = errno;
+  const absl::Status status = ErrnoStatus(error, "publish", path);
+  if (error == EISDIR || error == ENOTEMPTY || error == EEXIST || error == EXDEV) {
+    return absl::FailedPreconditionError(status.message());
+  }
+  // A directory that was there a moment ago was removed: the next try makes it again.
+  return error == ENOENT ? absl::UnavailableError(status.message()) : status;
+}
+
+absl::Status Order::Rename() {
+  for (const PublishedFile& file : files_) {
+    if (absl::Status renamed = RenameOne(file.path); !renamed.ok()) return renamed;
+    if (absl::Status go_on = After(PublishStep::kRenamed); !go_on.ok()) return go_on;
+  }
+  return absl::OkStatus();
+}
+
+// The directories that files came into. That they left staging needs no sync: a rename is one
+// change, and staging is swept.
+absl::Status Order::Sync() {
+  // A former try may have been killed before it had synced.
+  if (progress_.began || files_.size() < task_.files.size()) {
+    changed_.insert("");
+    for (std::string_view path : targets_) {
+      for (; !path.empty(); path = DirName(path)) changed_.emplace(path);
+    }
+  }
+  for (const std::string& path : changed_) {
+    const absl::StatusOr<Fd> fd = OpenBeneath(root_, path, O_RDONLY | O_DIRECTORY);
+    if (absl::IsNotFound(fd.status())) continue;  // removed since, with what was in it
+    if (!fd.ok()) return fd.status();
+    if (fsync(fd->get()) != 0) return ErrnoStatus(errno, "sync", path);
+    if (absl::Status go_on = After(PublishStep::kSynced); !go_on.ok()) return go_on;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Order::Sweep() {
+  absl::Status removed = RemoveStaging(root_, task_.key);
+  return removed.ok() ? After(PublishStep::kSwept) : removed;
 }
 
 }  // namespace
@@ -150,60 +281,11 @@ bool IsFinal(const absl::Status& status) {
 }
 
 absl::Status Publish(int root, const PublishTask& task, const PublishProgress& progress) {
-  const std::string staging = StagingPath(task.key.job, task.key.token);
-  std::vector<PublishedFile> renames;
-  std::set<std::string> changed;
-  for (const StagedFile& file : task.files) {
-    if (absl::Status free = CheckTarget(root, file); !free.ok()) return free;
-    const absl::StatusOr<std::optional<uint64_t>> staged =
-        PrepareFile(root, file, staging, progress.began);
-    if (!staged.ok()) return staged.status();
-    // A former try may have been killed before it had synced: so all are synced.
-    changed.emplace(DirName(file.path));
-    if (!staged->has_value()) continue;
-    renames.push_back({file.path, **staged});
-    changed.emplace(DirName(Join(staging, file.path)));
+  Order order(root, task, progress);
+  for (const auto step : {&Order::Check, &Order::Verify, &Order::Begin, &Order::MakeDirectories,
+                          &Order::Rename, &Order::Sync, &Order::Sweep}) {
+    if (absl::Status status = (order.*step)(); !status.ok()) return status;
   }
-  if (!renames.empty()) {
-    if (absl::Status begun = progress.begin(renames); !begun.ok()) return begun;
-  }
-  for (const PublishedFile& file : renames) {
-    absl::Status renamed = Rename(root, Join(staging, file.path), file.path);
-    if (!renamed.ok()) return renamed;
-  }
-  if (absl::Status synced = SyncDirectories(root, changed); !synced.ok()) return synced;
-  return RemoveStaging(root, task.key);
-}
-
-absl::StatusOr<std::vector<PublishKey>> ListStaging(int root, absl::Time before,
-                                                    size_t directories_max) {
-  const absl::StatusOr<std::vector<int64_t>> jobs = ListNumbers(root, kStagingRoot);
-  if (!jobs.ok()) return jobs.status();
-  std::vector<PublishKey> keys;
-  for (const int64_t job : *jobs) {
-    const std::string directory = StrCat(kStagingRoot, "/", job);
-    const absl::StatusOr<std::vector<int64_t>> tokens = ListNumbers(root, directory);
-    if (!tokens.ok()) return tokens.status();
-    for (const int64_t token : *tokens) {
-      if (keys.size() >= directories_max) return keys;
-      const std::optional<absl::Time> changed = ChangedAt(root, StagingPath(job, token));
-      if (changed.has_value() && *changed < before) keys.push_back({job, token});
-    }
-    const std::optional<absl::Time> changed = ChangedAt(root, directory);
-    if (tokens->empty() && changed.has_value() && *changed < before) {
-      // Only an empty one goes.
-      unlinkat(root, directory.c_str(), AT_REMOVEDIR);
-    }
-  }
-  return keys;
-}
-
-absl::Status RemoveStaging(int root, const PublishKey& key) {
-  const std::string staging = StagingPath(key.job, key.token);
-  absl::Status removed = RemoveTree(root, staging);
-  if (!removed.ok()) return removed;
-  // That of the job goes with its last token; while others are in it, this fails.
-  unlinkat(root, std::string(DirName(staging)).c_str(), AT_REMOVEDIR);
   return absl::OkStatus();
 }
 

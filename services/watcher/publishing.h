@@ -34,18 +34,31 @@ struct PublishTask {
   std::vector<StagedFile> files;
 };
 
+// What was just done.
+enum class PublishStep {
+  kChecked,        // all targets are free
+  kVerified,       // one staged file
+  kBegun,          // it is recorded
+  kDirectoryMade,  // one
+  kRenamed,        // one file
+  kSynced,         // one directory
+  kSwept,          // the staging directory is gone
+};
+
 // Renames that may still be undone by nobody but us begin once everything was verified. What a
 // former try has begun is known by this.
 struct PublishProgress {
   bool began = false;
   // Records durably that the renames of these files begin.
   std::function<absl::Status(absl::Span<const PublishedFile> files)> begin;
+  // For tests: called after each step; an error stops there, as a kill would. May be empty.
+  std::function<absl::Status(PublishStep)> after;
 };
 
-// Verifies size and SHA-256 of every staged file below `root`, makes and syncs the directories,
-// renames the files over whatever has their names, syncs again, and removes the staging directory.
-// Nothing is renamed unless all can be. Repeating it does no harm: a file that was renamed before
-// counts as done.
+// Verifies size and SHA-256 of every staged file below `root`, makes the directories, renames the
+// files over whatever files have their names, syncs each directory that changed once, and removes
+// the staging directory. Nothing is changed unless all can be done. Repeating it does no harm: a
+// file that was renamed before counts as done.
 //
 // INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION: can never be published as it is (IsFinal).
 // Others may pass by themselves; try again.
@@ -53,6 +66,10 @@ absl::Status Publish(int root, const PublishTask& task, const PublishProgress& p
 
 // Whether a status of Publish is an answer and not a reason to try again.
 bool IsFinal(const absl::Status& status);
+
+// OK when what is staged below `root` can be renamed into place. FAILED_PRECONDITION when staging
+// lies behind a mount of its own; the message is a whole sentence for people.
+absl::Status CheckStaging(int root);
 
 // Staging directories below `root` that were last changed before `before`; at most
 // `directories_max`.

@@ -1,7 +1,13 @@
 #include "services/watcher/publishing.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -31,14 +37,37 @@ class PublishingTest : public ::testing::Test {
     task_.files.push_back(
         {path, static_cast<int64_t>(content.size()), DigestFile(fd.get())->sha256});
   }
-  absl::Status Run() {
+  // Stops after some steps, as a kill would.
+  absl::Status Run(int steps_max = std::numeric_limits<int>::max()) {
     PublishProgress progress;
     progress.began = began_;
-    progress.begin = [this](absl::Span<const PublishedFile>) {
-      began_ = true;
+    progress.begin = [this](absl::Span<const PublishedFile> files) {
+      begun_.assign(files.begin(), files.end());
+      began_ = begin_status_.ok();
       return begin_status_;
     };
+    steps_.clear();
+    progress.after = [this, steps_max](PublishStep step) {
+      steps_.push_back(step);
+      return static_cast<int>(steps_.size()) < steps_max ? absl::OkStatus()
+                                                         : absl::AbortedError("killed");
+    };
     return Publish(root_.get(), task_, progress);
+  }
+  int Count(PublishStep step) const {
+    return static_cast<int>(std::count(steps_.begin(), steps_.end(), step));
+  }
+  uint64_t Inode(std::string_view path) const {
+    struct stat st = {};
+    EXPECT_EQ(lstat(volume_.Absolute(path).c_str(), &st), 0) << path;
+    return st.st_ino;
+  }
+  // The whole refusal; nothing was changed by it.
+  std::string Refusal() {
+    const absl::Status status = Run();
+    EXPECT_TRUE(IsFinal(status)) << status;
+    EXPECT_EQ(Count(PublishStep::kBegun) + Count(PublishStep::kDirectoryMade), 0);
+    return std::string(status.message());
   }
 
   ScratchVolume volume_;
@@ -46,6 +75,8 @@ class PublishingTest : public ::testing::Test {
   PublishTask task_;
   bool began_ = false;
   absl::Status begin_status_;
+  std::vector<PublishedFile> begun_;
+  std::vector<PublishStep> steps_;
 };
 
 TEST_F(PublishingTest, MovesFilesIntoPlaceAndSweeps) {
@@ -123,6 +154,122 @@ TEST_F(PublishingTest, RefusedTargets) {
   EXPECT_TRUE(IsFinal(Run()));
 }
 
+TEST_F(PublishingTest, WhatStandsInTheWayIsNamedAndNothingIsChanged) {
+  Stage("new/first", "1");
+  Stage("in/the/way", "2");
+  volume_.Write("in", "a file");
+  EXPECT_THAT(Refusal(), HasSubstr("a file stands where the directory in is needed"));
+  volume_.Remove("in");
+  volume_.MakeDirectory("in/the/way");
+  EXPECT_THAT(Refusal(), HasSubstr("a directory stands where in/the/way is to be published"));
+  volume_.Remove("in/the");
+  ASSERT_EQ(symlink("/tmp", volume_.Absolute("in/the").c_str()), 0);
+  EXPECT_THAT(Refusal(), HasSubstr("symbolic link"));
+  EXPECT_FALSE(volume_.Exists("new"));
+  EXPECT_EQ(volume_.Read(Staged("new/first")), "1");
+  volume_.Remove("in");
+  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(volume_.Read("in/the/way"), "2");
+}
+
+TEST_F(PublishingTest, OnlyRegularFilesAreTakenFromStaging) {
+  Stage("a", "");
+  const std::string staged = volume_.Absolute(Staged("a"));
+  const auto replace = [&](const std::function<int()>& make) {
+    volume_.Remove(Staged("a"));
+    EXPECT_EQ(make(), 0);
+    return Refusal();
+  };
+  EXPECT_THAT(replace([&] { return mkfifo(staged.c_str(), 0600); }), HasSubstr("not a regular"));
+  EXPECT_THAT(replace([&] { return mkdir(staged.c_str(), 0700); }), HasSubstr("not a regular"));
+  volume_.Write("elsewhere", "");
+  EXPECT_THAT(replace([&] { return symlink("../../../../elsewhere", staged.c_str()); }),
+              HasSubstr("not a regular"));
+  EXPECT_FALSE(volume_.Exists("a"));
+}
+
+TEST_F(PublishingTest, AFileIsNamedOnce) {
+  Stage("a", "1");
+  task_.files.push_back(task_.files[0]);
+  EXPECT_THAT(Refusal(), HasSubstr("twice"));
+}
+
+TEST_F(PublishingTest, TheRenameKeepsTheInodeThatIsRecorded) {
+  Stage("d/a", "1");
+  Stage("b", "2");
+  const uint64_t inode_a = Inode(Staged("d/a"));
+  const uint64_t inode_b = Inode(Staged("b"));
+  ASSERT_TRUE(Run().ok());
+  EXPECT_THAT(begun_,
+              UnorderedElementsAre(PublishedFile{"d/a", inode_a}, PublishedFile{"b", inode_b}));
+  EXPECT_EQ(Inode("d/a"), inode_a);
+}
+
+TEST_F(PublishingTest, EachDirectoryIsSyncedOnce) {
+  for (int number = 0; number < 20; ++number) Stage(StrCat("new/deep/", number), "x");
+  Stage("there/a", "x");
+  Stage("top", "x");
+  volume_.MakeDirectory("there");
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(Count(PublishStep::kDirectoryMade), 2);
+  EXPECT_EQ(Count(PublishStep::kRenamed), 22);
+  EXPECT_EQ(Count(PublishStep::kSynced), 4) << "the root, new, new/deep and there";
+}
+
+// Kills at every step, with and without what the ledger says of it; then a try that is not killed.
+TEST_F(PublishingTest, AKillAtAnyStepIsMadeGoodByTheNextTry) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"a/b/one", "1"}, {"a/two", "2"}, {"three", "3"}, {"old/four", "4"}};
+  for (const bool ledger_lost : {false, true}) {
+    for (int kill_after = 1;; ++kill_after) {
+      volume_.Remove("");
+      volume_.MakeDirectory("old");
+      volume_.Write("old/four", "older");
+      root_ = *OpenRoot(volume_.path());
+      task_.files.clear();
+      for (const auto& [path, content] : files) Stage(path, content);
+      began_ = false;
+      const absl::Status killed = Run(kill_after);
+      if (killed.ok()) {
+        ASSERT_GT(kill_after, 15);
+        break;
+      }
+      ASSERT_TRUE(absl::IsAborted(killed)) << killed;
+      // Each file is old or new as a whole.
+      for (const auto& [path, content] : files) {
+        const std::string now = volume_.Read(path);
+        EXPECT_TRUE(now == content || now == (path == "old/four" ? "older" : "")) << path;
+      }
+      if (ledger_lost) began_ = false;
+      const absl::Status again = Run();
+      ASSERT_TRUE(again.ok()) << "killed after step " << kill_after << ": " << again;
+      for (const auto& [path, content] : files) EXPECT_EQ(volume_.Read(path), content);
+      EXPECT_FALSE(volume_.Exists(".closewrite/staging/7"));
+      EXPECT_TRUE(Run().ok());
+    }
+  }
+}
+
+// Directories that a killed try had made were not synced by the next one.
+TEST_F(PublishingTest, DirectoriesThatAKilledTryMadeAreSyncedToo) {
+  Stage("a/b/c", "1");
+  ASSERT_FALSE(Run(4).ok());
+  ASSERT_EQ(steps_.back(), PublishStep::kDirectoryMade);
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(Count(PublishStep::kSynced), 3) << "the root, a and a/b";
+}
+
+TEST_F(PublishingTest, TenThousandFilesInOneOrder) {
+  for (int number = 0; number < 10'000; ++number) {
+    Stage(StrCat("d", number % 10, "/f", number), "content");
+  }
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(Count(PublishStep::kRenamed), 10'000);
+  EXPECT_EQ(Count(PublishStep::kSynced), 11);
+  EXPECT_EQ(volume_.Read("d9/f9999"), "content");
+  EXPECT_FALSE(volume_.Exists(".closewrite/staging/7"));
+}
+
 TEST_F(PublishingTest, NothingIsRenamedBeforeItIsRecorded) {
   Stage("a", "1");
   begin_status_ = absl::ResourceExhaustedError("disk full");
@@ -147,6 +294,52 @@ TEST_F(PublishingTest, ListsOldStagingAndDropsEmptyJobs) {
 
 TEST_F(PublishingTest, NoStagingAtAllIsAnEmptyList) {
   EXPECT_THAT(*ListStaging(root_.get(), absl::InfiniteFuture(), 10), IsEmpty());
+}
+
+// A mount for as long as the object lives.
+class Mount {
+ public:
+  Mount(const char* source, std::string target, const char* type, unsigned long flags)
+      : target_(std::move(target)), error_(mount(source, target_.c_str(), type, flags, nullptr)) {}
+  Mount(const Mount&) = delete;
+  Mount& operator=(const Mount&) = delete;
+  ~Mount() {
+    if (error_ == 0) umount2(target_.c_str(), MNT_DETACH);
+  }
+  bool ok() const { return error_ == 0; }
+
+ private:
+  const std::string target_;
+  const int error_;
+};
+
+TEST_F(PublishingTest, StagingBehindAMountIsRefused) {
+  EXPECT_TRUE(CheckStaging(root_.get()).ok());
+  Stage("a", "1");
+  EXPECT_TRUE(CheckStaging(root_.get()).ok());
+  const std::string staging = volume_.Absolute(".closewrite/staging");
+  {
+    const Mount tmpfs("tmpfs", staging, "tmpfs", 0);
+    if (!tmpfs.ok()) GTEST_SKIP() << "may not mount";
+    const absl::Status status = CheckStaging(root_.get());
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("unmount it there"));
+  }
+  {
+    // The same file system, and yet nothing can be renamed out of it.
+    const Mount bind(staging.c_str(), staging, nullptr, MS_BIND);
+    EXPECT_FALSE(CheckStaging(root_.get()).ok());
+    EXPECT_THAT(Refusal(), HasSubstr("unmount it there"));
+  }
+  EXPECT_TRUE(Run().ok());
+}
+
+TEST_F(PublishingTest, NothingIsPublishedIntoAMountInsideTheVolume) {
+  Stage("nested/deep/a", "1");
+  volume_.MakeDirectory("nested");
+  const Mount tmpfs("tmpfs", volume_.Absolute("nested"), "tmpfs", 0);
+  if (!tmpfs.ok()) GTEST_SKIP() << "may not mount";
+  EXPECT_THAT(Refusal(), HasSubstr("another file system is mounted"));
 }
 
 }  // namespace
