@@ -57,7 +57,7 @@ TEST_F(CliTest, HelpGoesToStdout) {
        std::vector<std::vector<std::string>>{{"help", "wait"}, {"wait", "--help"}}) {
     const CliResult result = Run(arguments);
     EXPECT_EQ(result.code, 0);
-    EXPECT_TRUE(absl::StrContains(result.out, "Usage: closewrite wait JOB... | --volume V"))
+    EXPECT_TRUE(absl::StrContains(result.out, "Usage: closewrite wait JOB... | --input V"))
         << result.out;
     EXPECT_TRUE(absl::StrContains(result.out, "--coordinator")) << result.out;
   }

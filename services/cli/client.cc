@@ -69,6 +69,14 @@ absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> 
              absl::FormatDuration(options_.call_timeout), "; --timeout gives it longer"));
 }
 
+absl::Status Client::CallUntil(absl::Time deadline,
+                               absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {
+  const Limits limits = {deadline, absl::InfiniteDuration(), options_.connect_timeout};
+  return Repeat(limits, [&](grpc::ClientContext* context, bool* /*heard*/) {
+    return FromGrpc(call(context));
+  });
+}
+
 absl::Status Client::Repeat(const Limits& limits, Try try_once) {
   absl::BitGen random;
   std::optional<absl::Time> lost_at;
@@ -90,7 +98,8 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
     if (options_.interrupts->Pending()) return absl::CancelledError("interrupted");
     const absl::Time now = options_.clock->Now();
     if (now >= limits.deadline) return absl::DeadlineExceededError("the time is up");
-    if (!absl::IsUnavailable(status)) return status;
+    // One that gives a reason is an answer: the coordinator itself was reached.
+    if (!absl::IsUnavailable(status) || !Reason(status).empty()) return status;
     if (heard) {
       heard_ = true;
       noticed = false;

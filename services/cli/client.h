@@ -32,7 +32,8 @@ std::string NewRequestId();
 std::string ConnectionProblem(std::string_view message);
 
 // Statuses that come out of Call and Follow, beside those of the coordinator:
-//   UNAVAILABLE        it can't be reached; the message says since when, why and what to do.
+//   UNAVAILABLE        it can't be reached; the message says since when, why and what to do. With a
+//                      reason (transport/errors.h) it is the coordinator's own answer.
 //   CANCELLED          the user pressed Ctrl-C; the interrupt is still pending.
 //   DEADLINE_EXCEEDED  no answer in time, or `deadline` of Follow has come.
 // Used by one thread.
@@ -57,6 +58,9 @@ class Client {
   // Makes one unary call, again with jittered backoff while the coordinator can't be reached.
   // `call` must send the same request each time.
   absl::Status Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call);
+  // The same for a call that takes as long as it takes, until `deadline`.
+  absl::Status CallUntil(absl::Time deadline,
+                         absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call);
 
   // Reads a stream until `on_message` returns false (OK), the stream ends by itself (OK),
   // `deadline`, or an error that does not pass. A broken stream is opened again: `open` then asks

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_join.h"
 #include "services/cli/file_argument.h"
+#include "services/cli/flush_wait.h"
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
@@ -23,33 +24,41 @@ struct EventsOptions {
   bool follow = false;
 };
 
+std::vector<Column> EventColumns(bool follow, bool wide) {
+  std::vector<Column> columns = {{"TIME"},
+                                 {"HOST", false, follow ? 8 : 0},
+                                 {"KIND", false, follow ? 11 : 0},
+                                 {"EVIDENCE", false, follow ? 9 : 0},
+                                 {"BY", false, follow ? 7 : 0},
+                                 {"SIZE", true, follow ? 8 : 0},
+                                 {"JOBS", false, follow ? 6 : 0}};
+  if (wide) columns.push_back({"MADE BY", false, follow ? 8 : 0});
+  columns.push_back({"FILE"});
+  return columns;
+}
+
 class EventPrinter {
  public:
   EventPrinter(Invocation& invocation, bool follow)
-      : invocation_(invocation),
-        follow_(follow),
-        table_({{"TIME"},
-                {"HOST", false, follow ? 8 : 0},
-                {"KIND", false, follow ? 11 : 0},
-                {"EVIDENCE", false, follow ? 9 : 0},
-                {"BY", false, follow ? 7 : 0},
-                {"SIZE", true, follow ? 8 : 0},
-                {"JOBS", false, follow ? 6 : 0},
-                {"FILE"}}) {}
+      : invocation_(invocation), follow_(follow), table_(EventColumns(follow, invocation.wide())) {}
 
   void Add(const v1::EventRecord& record) {
     if (invocation_.json()) return invocation_.PrintJson(ToJson(record));
     const v1::FileEvent& event = record.event();
     const auto& time = event.has_observed_at() ? event.observed_at() : record.received_at();
     // A relative time would be wrong as soon as it stands there while the stream goes on.
-    table_.Add({{follow_ ? Rfc3339(ToTime(time)) : invocation_.When(true, time)},
-                {record.host()},
-                {EnumName(*v1::EventKind_descriptor(), event.kind())},
-                {EnumName(*v1::Evidence_descriptor(), event.evidence())},
-                {EnumName(*v1::EventSource_descriptor(), event.source())},
-                {StrCat(event.file().size())},
-                {absl::StrJoin(record.job_ids(), ",")},
-                {VolumePathText(event.file().volume(), event.file().path())}});
+    std::vector<Cell> cells = {{follow_ ? Rfc3339(ToTime(time)) : invocation_.When(true, time)},
+                               {record.host()},
+                               {EnumName(*v1::EventKind_descriptor(), event.kind())},
+                               {EnumName(*v1::Evidence_descriptor(), event.evidence())},
+                               {EnumName(*v1::EventSource_descriptor(), event.source())},
+                               {StrCat(event.file().size())},
+                               {absl::StrJoin(record.job_ids(), ",")}};
+    if (invocation_.wide()) {
+      cells.emplace_back(event.caused_by_job() == 0 ? "" : StrCat("job ", event.caused_by_job()));
+    }
+    cells.emplace_back(VolumePathText(event.file().volume(), event.file().path()));
+    table_.Add(std::move(cells));
   }
 
   void Flush() {
@@ -167,8 +176,35 @@ Command EventsCommand() {
   return command;
 }
 
+absl::StatusOr<int> Flush(Invocation& invocation, const std::string& volume) {
+  const bool is_told = invocation.deadline() != absl::InfiniteFuture();
+  const absl::Time deadline =
+      is_told ? invocation.deadline() : invocation.now() + kFlushTimeoutDefault;
+  const absl::Status status = FlushVolume(invocation, volume, deadline);
+  if (absl::IsDeadlineExceeded(status)) {
+    invocation.Note(StrCat("volume ", volume, " was not flushed in time: ", status.message()));
+    return kExitTimedOut;
+  }
+  if (!status.ok()) return status;
+  if (invocation.json()) invocation.PrintJson({{"volume", volume}, {"flushed", true}});
+  return kExitOk;
+}
+
+Command FlushCommand() {
+  Command command{"flush", "VOLUME",
+                  "Wait until everything that has happened in a volume is known."};
+  command.examples = "closewrite flush unenriched --timeout 1m\n";
+  command.declare = [](CLI::App& app) -> Action {
+    auto volume = std::make_shared<std::string>();
+    app.add_option("VOLUME", *volume, "Its watcher is waited for; 30s without --timeout")
+        ->required();
+    return [volume](Invocation& invocation) { return Flush(invocation, *volume); };
+  };
+  return command;
+}
+
 }  // namespace
 
-std::vector<Command> EventCommands() { return {EventsCommand()}; }
+std::vector<Command> EventCommands() { return {EventsCommand(), FlushCommand()}; }
 
 }  // namespace closewrite::cli

@@ -1,4 +1,4 @@
-// events.
+// events, flush.
 #ifndef SERVICES_CLI_EVENT_COMMANDS_H_
 #define SERVICES_CLI_EVENT_COMMANDS_H_
 

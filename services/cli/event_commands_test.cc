@@ -1,6 +1,7 @@
 #include "absl/strings/match.h"
 #include "nlohmann/json.hpp"
 #include "services/cli/cli_fixture.h"
+#include "services/transport/errors.h"
 
 namespace closewrite::cli {
 namespace {
@@ -36,6 +37,58 @@ TEST_F(EventCommandsTest, ListsTheNewestInOrder) {
   const auto json = nlohmann::json::parse(line);
   EXPECT_EQ(json["id"], 3);
   EXPECT_EQ(json["event"]["kind"], "close_write");
+}
+
+TEST_F(EventCommandsTest, TellsWhichJobMadeAFile) {
+  v1::EventRecord record = MakeEvent(1);
+  record.mutable_event()->set_caused_by_job(12);
+  record.mutable_event()->set_source(v1::EVENT_SOURCE_AUDIT);
+  coordinator_.PutEvent(record);
+  EXPECT_EQ(Run({"events", "-o", "wide"}).out,
+            "TIME                      HOST  KIND         EVIDENCE  BY     SIZE  JOBS  MADE BY  "
+            "FILE\n"
+            "2026-11-22T11:00:00.000Z  vm-b  close_write  closed    audit  1234  41    job 12   "
+            "unenriched:f1.csv\n");
+  EXPECT_EQ(nlohmann::json::parse(Run({"events", "-o", "json"}).out)["event"]["caused_by_job"], 12);
+}
+
+TEST_F(EventCommandsTest, FlushSaysNothingWhenAllIsKnown) {
+  const CliResult result = Run({"flush", "unenriched"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "");
+  EXPECT_TRUE(absl::StartsWith(coordinator_.requests().back(),
+                               "FlushEventsRequest volume: \"unenriched\" timeout {"));
+  EXPECT_EQ(Run({"flush", "unenriched", "-o", "json"}).out,
+            "{\"volume\":\"unenriched\",\"flushed\":true}\n");
+  EXPECT_EQ(Run({"flush"}).code, 2);
+}
+
+TEST_F(EventCommandsTest, FlushWaitsForAWatcherThatIsAway) {
+  coordinator_.SetFlushStatus(
+      WithReason(absl::UnavailableError("the watcher of volume in is not connected"),
+                 "WATCHER_NOT_CONNECTED"));
+  const auto run = Begin({"flush", "in"});
+  run->err().Await("the watcher of volume in is not connected; waiting for it\n");
+  coordinator_.SetFlushStatus(absl::OkStatus());
+  EXPECT_EQ(run->Finish(), 0);
+  coordinator_.SetFlushStatus(
+      WithReason(absl::UnavailableError("the watcher of volume in is not connected"),
+                 "WATCHER_NOT_CONNECTED"));
+  const CliResult late = Run({"flush", "in", "--timeout", "200ms"});
+  EXPECT_EQ(late.code, 124);
+  EXPECT_EQ(late.err,
+            "closewrite: volume in was not flushed in time: the watcher of volume in is not "
+            "connected\n");
+}
+
+TEST_F(EventCommandsTest, FlushTellsWhatTheCoordinatorRefuses) {
+  coordinator_.SetFlushStatus(absl::FailedPreconditionError("volume in is LOST: it is gone"));
+  const CliResult lost = Run({"flush", "in"});
+  EXPECT_EQ(lost.code, 1);
+  EXPECT_EQ(lost.err, "closewrite: volume in is LOST: it is gone\n");
+  coordinator_.SetFlushStatus(absl::DeadlineExceededError("volume in is not flushed after 1ms"));
+  EXPECT_EQ(Run({"flush", "in", "--timeout", "50ms"}).code, 124);
 }
 
 TEST_F(EventCommandsTest, FollowsOverARestartWithoutLossOrRepetition) {

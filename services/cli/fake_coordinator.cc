@@ -8,6 +8,7 @@
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "services/cli/fake_job_service.h"
 #include "services/log/str_cat.h"
+#include "services/transport/errors.h"
 
 namespace closewrite::cli {
 namespace {
@@ -94,6 +95,17 @@ class FakeCoordinator::Events : public v1::EventService::Service {
       }
     } while (state_->AwaitChange(context, seen));
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "stopping");
+  }
+
+  grpc::Status FlushEvents(grpc::ServerContext*, const v1::FlushEventsRequest* request,
+                           v1::FlushEventsResponse*) override {
+    absl::MutexLock lock(&state_->mutex);
+    const grpc::Status status = state_->Enter(*request);
+    if (!status.ok() || !state_->flush_status.ok()) {
+      return status.ok() ? ToGrpc(state_->flush_status) : status;
+    }
+    for (const v1::Job& job : std::exchange(state_->flushed_jobs, {})) state_->Put(job);
+    return grpc::Status::OK;
   }
 
  private:
@@ -217,6 +229,16 @@ void FakeCoordinator::FailCalls(int times, const absl::Status& status) {
   absl::MutexLock lock(&state_->mutex);
   state_->failures = times;
   state_->failure = status;
+}
+
+void FakeCoordinator::PutJobAtFlush(const v1::Job& job) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->flushed_jobs.push_back(job);
+}
+
+void FakeCoordinator::SetFlushStatus(const absl::Status& status) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->flush_status = status;
 }
 
 v1::Job FakeCoordinator::job(int64_t id) const {

@@ -37,6 +37,10 @@ class FakeCoordinator {
   void PutPipeline(const v1::PipelineStatus& pipeline);
   void SetVerdicts(const v1::TestPipelinesResponse& verdicts);
   void SetStory(const v1::ExplainResponse& story);
+  // Is made by the next flush, as if its file had just been seen.
+  void PutJobAtFlush(const v1::Job& job);
+  // Of all flushes from now on.
+  void SetFlushStatus(const absl::Status& status);
   // The next `times` unary calls fail with it.
   void FailCalls(int times, const absl::Status& status);
 

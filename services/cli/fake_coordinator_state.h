@@ -53,6 +53,8 @@ struct FakeState {
   std::vector<v1::PipelineStatus> pipelines;
   v1::TestPipelinesResponse verdicts;
   v1::ExplainResponse story;
+  std::vector<v1::Job> flushed_jobs;
+  absl::Status flush_status;
   int failures = 0;
   absl::Status failure;
   std::vector<std::string> request_ids;

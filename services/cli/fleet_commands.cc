@@ -88,17 +88,57 @@ Cell VolumeStateCell(v1::VolumeState state) {
   return {EnumName(*v1::VolumeState_descriptor(), state), color};
 }
 
-// A row a volume; a watcher without any has one of its own.
-Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>& watchers) {
-  std::vector<Column> columns = {{"HOST"},       {"STATE"},         {"VOLUME"},          {"IS"},
-                                 {"DIRS", true}, {"WAITING", true}, {"OVERFLOWS", true}, {"SEEN"},
-                                 {"ROOT"}};
-  if (invocation.wide()) {
-    columns.push_back({"VERSION"});
-    columns.push_back({"ADDRESS"});
+// `12`, and where some are not watched `12 (3 not)`.
+std::string DirectoriesText(const v1::VolumeStatus& volume) {
+  std::string text = StrCat(volume.watched_directories());
+  if (volume.unwatched_directories() > 0) {
+    StrAppend(&text, " (", volume.unwatched_directories(), " not)");
+  }
+  return text;
+}
+
+// How long ago the canary's event came, and how many never did.
+std::string CanaryText(Invocation& invocation, const v1::VolumeStatus& volume) {
+  std::string text = invocation.When(volume.has_canary_seen_at(), volume.canary_seen_at());
+  if (volume.canary_misses() > 0) {
+    StrAppend(&text, text.empty() ? "" : " ", "(", volume.canary_misses(), " missed)");
+  }
+  return text;
+}
+
+// What is asked for only now and then.
+std::vector<Cell> WideVolumeCells(Invocation& invocation, const v1::VolumeStatus& volume) {
+  return {{volume.file_system()},
+          {StrCat(volume.pending_files())},
+          {StrCat(volume.scans())},
+          {volume.has_scan_duration() ? DurationText(ToDuration(volume.scan_duration())) : ""},
+          {StrCat(volume.audit_found())},
+          {CanaryText(invocation, volume)}};
+}
+
+std::vector<Column> WatcherColumns(bool wide) {
+  std::vector<Column> columns = {{"HOST"}, {"STATE"},      {"VOLUME"},        {"IS"},
+                                 {"BY"},   {"DIRS", true}, {"WAITING", true}, {"OVERFLOWS", true},
+                                 {"SEEN"}, {"ROOT"}};
+  if (wide) {
+    for (Column& column : std::vector<Column>{{"FS"},
+                                              {"PENDING", true},
+                                              {"SCANS", true},
+                                              {"TOOK", true},
+                                              {"AUDIT FOUND", true},
+                                              {"CANARY"},
+                                              {"VERSION"},
+                                              {"ADDRESS"}}) {
+      columns.push_back(std::move(column));
+    }
   }
   columns.push_back({"WHY"});
-  Table table(std::move(columns));
+  return columns;
+}
+
+// A row a volume; a watcher without any has one of its own.
+Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>& watchers) {
+  Table table(WatcherColumns(invocation.wide()));
   for (const v1::WatcherStatus& watcher : watchers) {
     const v1::VolumeStatus none;
     const int rows = std::max(1, watcher.volumes_size());
@@ -110,12 +150,17 @@ Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>&
           PresenceCell(watcher.connected(), false),
           {volume.volume()},
           VolumeStateCell(volume.state()),
-          {some ? StrCat(volume.watched_directories()) : ""},
+          {EnumName(*v1::WatchBackend_descriptor(), volume.backend())},
+          {some ? DirectoriesText(volume) : ""},
           {some ? StrCat(volume.unacknowledged_events()) : ""},
           {some ? StrCat(volume.overflows()) : ""},
           {invocation.When(watcher.has_heartbeat_at(), watcher.heartbeat_at())},
           {StrCat(volume.root(), volume.read_only() ? " (read-only)" : "")}};
       if (invocation.wide()) {
+        for (Cell& cell :
+             some ? WideVolumeCells(invocation, volume) : std::vector<Cell>(6, Cell(""))) {
+          cells.push_back(std::move(cell));
+        }
         cells.emplace_back(watcher.version());
         cells.emplace_back(watcher.address());
       }

@@ -38,6 +38,15 @@ TEST_F(FleetCommandsTest, ListsWatchersByVolume) {
   live->set_root("/srv/unenriched");
   live->set_state(v1::VOLUME_STATE_LIVE);
   live->set_watched_directories(12);
+  live->set_unwatched_directories(3);
+  live->set_backend(v1::WATCH_BACKEND_INOTIFY);
+  live->set_file_system("ext4");
+  live->set_pending_files(2);
+  live->set_scans(4);
+  live->mutable_scan_duration()->set_nanos(250'000'000);
+  live->set_audit_found(5);
+  live->mutable_canary_seen_at()->set_seconds(1795345199);
+  live->set_canary_misses(1);
   v1::VolumeStatus* lost = watcher.add_volumes();
   lost->set_volume("old");
   lost->set_root("/srv/old");
@@ -49,13 +58,25 @@ TEST_F(FleetCommandsTest, ListsWatchersByVolume) {
   coordinator_.PutWatcher(silent);
   EXPECT_EQ(
       Run({"watchers"}).out,
-      "HOST  STATE      VOLUME      IS    DIRS  WAITING  OVERFLOWS  SEEN                      "
-      "ROOT             WHY\n"
-      "vm-b  connected  unenriched  live    12        0          0  2026-11-22T11:00:00.000Z  "
-      "/srv/unenriched\n"
-      "vm-b  connected  old         lost     0        0          0  2026-11-22T11:00:00.000Z  "
-      "/srv/old         the root is gone\n"
+      "HOST  STATE      VOLUME      IS    BY             DIRS  WAITING  OVERFLOWS  SEEN           "
+      "           ROOT             WHY\n"
+      "vm-b  connected  unenriched  live  inotify  12 (3 not)        0          0  "
+      "2026-11-22T11:00:00.000Z  /srv/unenriched\n"
+      "vm-b  connected  old         lost                    0        0          0  "
+      "2026-11-22T11:00:00.000Z  /srv/old         the root is gone\n"
       "vm-d  silent\n");
+  const std::string wide = Run({"watchers", "-o", "wide"}).out;
+  EXPECT_NE(wide.find("FS    PENDING  SCANS   TOOK  AUDIT FOUND  CANARY"), std::string::npos)
+      << wide;
+  EXPECT_NE(wide.find("ext4        2      4  250ms            5  2026-11-22T10:59:59.000Z "
+                      "(1 missed)"),
+            std::string::npos)
+      << wide;
+  const std::string json = Run({"watchers", "-o", "json"}).out;
+  const auto volume = nlohmann::json::parse(json.substr(0, json.find('\n')))["volumes"][0];
+  EXPECT_EQ(volume["backend"], "inotify");
+  EXPECT_EQ(volume["canary_misses"], 1);
+  EXPECT_EQ(volume["scan_duration"], 0.25);
 }
 
 TEST_F(FleetCommandsTest, TellsBothVersions) {

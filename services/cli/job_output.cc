@@ -37,7 +37,8 @@ std::vector<Column> JobColumns(Invocation& invocation) {
   std::vector<Column> columns = {{"ID", true}, {"PIPELINE"}, {"STATE"}, {"INPUT"},
                                  {"ATTEMPTS"}, {"HOST"},     {age}};
   if (invocation.wide()) {
-    for (const char* heading : {"SIZE", "EXECUTOR", "TOKEN", "EXIT", "TOOK", "FINISHED", "TO"}) {
+    for (const char* heading :
+         {"SIZE", "MADE BY", "EXECUTOR", "TOKEN", "EXIT", "TOOK", "FINISHED", "TO"}) {
       columns.push_back({heading});
     }
   }
@@ -51,6 +52,7 @@ std::vector<Cell> JobCells(Invocation& invocation, const v1::Job& job) {
       {AttemptsText(job)}, {job.host()},     {CreatedText(invocation, job)}};
   if (invocation.wide()) {
     cells.emplace_back(job.has_input() ? StrCat(job.input().size()) : "");
+    cells.emplace_back(job.caused_by_job() == 0 ? "" : StrCat("job ", job.caused_by_job()));
     cells.emplace_back(job.executor());
     cells.emplace_back(StrCat(job.token()));
     cells.emplace_back(StrCat(job.exit_code()));
@@ -80,9 +82,11 @@ void PrintFacts(Invocation& invocation, const v1::Job& job) {
   PrintFact(invocation, "state", state.text, state.color);
   PrintFact(invocation, "why", WhyText(job));
   if (job.has_input()) {
-    PrintFact(invocation, "input",
-              StrCat(InputText(job), "  ", BytesText(job.input().size()), "  written ",
-                     Rfc3339(absl::FromUnixNanos(job.input().mtime_ns()))));
+    PrintFact(
+        invocation, "input",
+        StrCat(InputText(job), "  ", BytesText(job.input().size()), "  written ",
+               Rfc3339(absl::FromUnixNanos(job.input().mtime_ns())),
+               job.caused_by_job() == 0 ? "" : StrCat("  made by job ", job.caused_by_job())));
   }
   for (const v1::OutputFile& file : job.outputs()) {
     PrintFact(invocation, job.state() == v1::JOB_STATE_SUCCEEDED ? "published" : "output",

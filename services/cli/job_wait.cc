@@ -178,7 +178,8 @@ class JobWait {
   absl::StatusOr<int> ExitCodeOfFirstFailure() {
     for (const int64_t id : job_ids_) {
       const v1::Job& job = finished_.at(id);
-      if (job.state() != v1::JOB_STATE_SUCCEEDED) return ExitCodeOfJob(job);
+      const bool excused = job.state() == v1::JOB_STATE_CANCELLED && !options_.cancelled_fails;
+      if (job.state() != v1::JOB_STATE_SUCCEEDED && !excused) return ExitCodeOfJob(job);
     }
     return kExitOk;
   }

@@ -19,6 +19,8 @@ struct JobWaitOptions {
   bool print_results = true;
   // The caller made these jobs: a second Ctrl-C cancels them.
   bool may_cancel = false;
+  // A cancelled job is a failure. Not where a newer version of its file may have taken its place.
+  bool cancelled_fails = true;
 };
 
 // Waits until all are final, --timeout, or Ctrl-C; prints each job as it finishes (an object a line

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "services/cli/file_argument.h"
+#include "services/cli/input_wait.h"
 #include "services/cli/job_output.h"
 #include "services/cli/job_wait.h"
 #include "services/cli/log_follow.h"
@@ -28,9 +30,10 @@ struct SubmitOptions {
 
 struct WaitOptions {
   std::vector<int64_t> job_ids;
+  std::string input;
   std::string volume;
   std::string match;
-  int64_t count = 1;
+  std::optional<int64_t> count;
 };
 
 absl::StatusOr<v1::SubmitJobsResponse> SubmitSome(Invocation& invocation,
@@ -94,15 +97,25 @@ absl::StatusOr<int> Submit(Invocation& invocation, const SubmitOptions& options)
 }
 
 absl::StatusOr<int> Wait(Invocation& invocation, const WaitOptions& options) {
-  if (options.job_ids.empty() == options.volume.empty()) {
-    return UsageError("name either jobs, or --volume with --match: what to wait for?");
+  const int wishes = !options.job_ids.empty() + !options.input.empty() + !options.volume.empty();
+  if (wishes != 1) {
+    return UsageError(
+        "name either jobs, or --input with --match, or --volume with --match: what to wait for?");
   }
   if (!options.job_ids.empty()) {
-    if (!options.match.empty()) return UsageError("--match goes with --volume, not with jobs");
+    if (!options.match.empty()) {
+      return UsageError("--match goes with --input or --volume, not with jobs");
+    }
     return WaitForJobs(invocation, options.job_ids, {});
   }
-  if (options.count < 1) return UsageError("--count: use a positive number");
-  return WaitForOutputs(invocation, {options.volume, options.match, options.count});
+  if (!options.input.empty()) {
+    if (options.count.has_value())
+      return UsageError("--count goes with --volume, not with --input");
+    return WaitForInputs(invocation, {options.input, options.match});
+  }
+  const int64_t count = options.count.value_or(1);
+  if (count < 1) return UsageError("--count: use a positive number");
+  return WaitForOutputs(invocation, {options.volume, options.match, count});
 }
 
 Command SubmitCommand(const std::string& name) {
@@ -128,18 +141,23 @@ Command SubmitCommand(const std::string& name) {
 }
 
 Command WaitCommand() {
-  Command command{"wait", "JOB... | --volume V [--match GLOB] [--count N]",
+  Command command{"wait",
+                  "JOB... | --input V [--match GLOB] | --volume V [--match GLOB] [--count N]",
                   "Wait until jobs are finished, or until results are in place."};
   command.examples =
       "closewrite wait 41 42 --timeout 30s\n"
+      "closewrite wait --input unenriched --match '2026/**' --timeout 5m\n"
       "closewrite wait --volume enriched --match '2026/*.csv' --count 40 --timeout 5m\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<WaitOptions>();
     app.add_option("JOB", options->job_ids, "Numbers of jobs");
+    app.add_option("--input", options->input,
+                   "Wait until everything that happened in this volume until now is known, and the "
+                   "jobs of its files have ended");
     app.add_option("--volume", options->volume, "Wait for files published into this volume");
     app.add_option("--match", options->match, "Only files that match this glob; ** by default");
-    app.add_option("--count", options->count, "Until there are so many different ones")
-        ->capture_default_str();
+    app.add_option("--count", options->count,
+                   "With --volume: until there are so many different ones; 1 by default");
     return [options](Invocation& invocation) { return Wait(invocation, *options); };
   };
   return command;

@@ -171,7 +171,9 @@ bool Command::ReadOutput(const Listener& listener) {
 bool Command::TakeReport(const Listener& listener, CommandEnd* end) {
   SupervisorReport report = {};
   const ssize_t count = recv(control_.get(), &report, sizeof report, MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  // A peer that ended with one of our orders unread resets the connection, once; what it said
+  // before is still to be read.
+  if (count < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return false;
   if (count != sizeof report) {
     end->lost = true;
     return true;

@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
@@ -264,6 +266,24 @@ TEST_F(CommandTest, DiesAtItsLeasesEndWhileTheExecutorIsFrozen) {
   int status = 0;
   waitpid(executor, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+// A supervisor that ended with an order unread reset the connection, and its last report, which was
+// there to be read, was taken for its death: a command that had succeeded counted as failed.
+TEST_F(CommandTest, AnOrderThatComesWhileTheCommandEndsTakesNothingAway) {
+  for (int round = 0; round < 50; ++round) {
+    auto command = Command::Start(Options({"true"}));
+    ASSERT_TRUE(command.ok()) << command.status();
+    std::atomic<bool> over = false;
+    std::thread renewals([&] {
+      while (!over) (*command)->Renew(SinceBoot() + kLong);
+    });
+    const CommandEnd end = Watch(command->get());
+    over = true;
+    renewals.join();
+    ASSERT_FALSE(end.lost) << "round " << round;
+    EXPECT_EQ(end.wait_status, 0);
+  }
 }
 
 }  // namespace
