@@ -1,11 +1,14 @@
 #include "services/watcher/engine_fixture.h"
 
+#include <fcntl.h>
+
 #include <utility>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
+#include "services/watcher/fanotify_backend.h"
 
 namespace closewrite::watcher {
 namespace {
@@ -24,6 +27,13 @@ std::string Describe(const FileRecord& record) {
 }  // namespace
 
 EngineFixture::~EngineFixture() { Stop(); }
+
+absl::Status EngineFixture::CheckBackend() {
+  if (options.backend != BackendKind::kFanotify) return absl::OkStatus();
+  EventQueue queue;
+  const Fd root(open(volume.path().c_str(), O_RDONLY | O_DIRECTORY));
+  return FanotifyBackend::Create(root.get(), &queue).status();
+}
 
 void EngineFixture::Start() {
   StartOnly();

@@ -23,6 +23,8 @@ class EngineFixture {
  public:
   ~EngineFixture();
 
+  // PERMISSION_DENIED when `options.backend` can't be used by this user.
+  absl::Status CheckBackend();
   // Starts, and waits until what was there before is known.
   void Start();
   void StartOnly();

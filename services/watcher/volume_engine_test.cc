@@ -2,6 +2,7 @@
 #include "services/watcher/volume_engine.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +12,6 @@
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
 #include "services/watcher/engine_fixture.h"
-#include "services/watcher/fanotify_backend.h"
 #include "services/watcher/scratch_volume.h"
 
 namespace closewrite::watcher {
@@ -26,11 +26,7 @@ class VolumeEngineTest : public ::testing::TestWithParam<BackendKind>, protected
  protected:
   void SetUp() override {
     options.backend = GetParam();
-    if (GetParam() != BackendKind::kFanotify) return;
-    EventQueue queue;
-    const Fd root(open(volume.path().c_str(), O_RDONLY | O_DIRECTORY));
-    const auto backend = FanotifyBackend::Create(root.get(), &queue);
-    if (absl::IsPermissionDenied(backend.status())) GTEST_SKIP() << backend.status();
+    if (const absl::Status usable = CheckBackend(); !usable.ok()) GTEST_SKIP() << usable;
   }
 };
 
@@ -357,6 +353,66 @@ TEST_P(VolumeEngineTest, ADirectoryTakesTheNameOfAFile) {
   EXPECT_THAT(News(), ElementsAre(Pair("b", "DELETE  rescan")));
 }
 
+TEST_P(VolumeEngineTest, ADirectoryThatIsMadeAnewIsWatchedAnew) {
+  Start();
+  volume.MakeDirectory("d");
+  volume.Write("d/a", "1");
+  News();
+  volume.Remove("d");
+  volume.MakeDirectory("d");
+  volume.Write("d/a", "22");
+  EXPECT_EQ(News().count("d/a"), 1u);
+  EXPECT_EQ(Version("d/a").size, 2);
+  volume.Write("d/b", "1");
+  EXPECT_THAT(News(), ElementsAre(Pair("d/b", "CLOSE_WRITE CLOSED")));
+}
+
+TEST_P(VolumeEngineTest, AMappingCountsAsAWriter) {
+  Start();
+  Fd fd(open(volume.Absolute("a").c_str(), O_RDWR | O_CREAT, 0600));
+  ASSERT_EQ(ftruncate(fd.get(), 4096), 0);
+  void* const mapping = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  ASSERT_NE(mapping, MAP_FAILED);
+  fd.Reset();
+  EXPECT_THAT(News(), IsEmpty()) << "the mapping outlives the descriptor";
+  *static_cast<char*>(mapping) = 'x';
+  munmap(mapping, 4096);
+  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
+}
+
+TEST_P(VolumeEngineTest, LinksAndOtherKindsAreNoFiles) {
+  volume.MakeDirectory("d");
+  ASSERT_EQ(symlink("..", volume.Absolute("d/loop").c_str()), 0);
+  Start();
+  volume.Write("d/a", "1");
+  ASSERT_EQ(symlink("a", volume.Absolute("d/link").c_str()), 0);
+  ASSERT_EQ(mkfifo(volume.Absolute("d/pipe").c_str(), 0600), 0);
+  EXPECT_THAT(News(), ElementsAre(Pair("d/a", "CLOSE_WRITE CLOSED")));
+  volume.Remove("d/a");
+  ASSERT_EQ(rename(volume.Absolute("d/pipe").c_str(), volume.Absolute("d/a").c_str()), 0);
+  EXPECT_THAT(News(), ElementsAre(Pair("d/a", "DELETE ")));
+}
+
+TEST_P(VolumeEngineTest, ManyClosesOfOneFileAreOneNews) {
+  Start();
+  for (int i = 0; i < 1000; ++i) volume.Append("a", "x");
+  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
+  EXPECT_EQ(Version("a").size, 1000);
+  for (int i = 0; i < 1000; ++i) volume.OpenForWriting("b", "");
+  EXPECT_THAT(News(), ElementsAre(Pair("b", "CLOSE_WRITE CLOSED")));
+  const Fd untouched(open(volume.Absolute("a").c_str(), O_RDWR));
+  EXPECT_THAT(News(), IsEmpty());
+}
+
+TEST_P(VolumeEngineTest, ATruncationByPathIsFoundByTheAudit) {
+  options.audit = absl::Milliseconds(100);
+  volume.Write("a", "123");
+  Start();
+  News();
+  ASSERT_EQ(truncate(volume.Absolute("a").c_str(), 1), 0);
+  while (Version("a").size != 1) ASSERT_TRUE(Flush().ok());
+}
+
 TEST_P(VolumeEngineTest, NamesThatAppearAreToldOnDemand) {
   Start();
   volume.Write("early", "1");
@@ -421,7 +477,7 @@ TEST_P(VolumeEngineTest, TheCanaryIsSeenAndMissed) {
   EXPECT_NE(engine->Report().canary_seen_at, absl::InfinitePast());
   EXPECT_EQ(engine->Report().canary_misses, 0);
   EXPECT_TRUE(volume.Exists(".closewrite/canary"));
-  EXPECT_EQ(engine->Report().backend, GetParam());
+  EXPECT_EQ(engine->Report().backend, options.backend);
 }
 
 TEST_P(VolumeEngineTest, StopsInAnyOrder) {

@@ -10,7 +10,17 @@
 
 namespace closewrite::watcher {
 
+namespace {
+
+// A lease that is broken by an opener sends SIGIO, which would end the process (fcntl(2)).
+void IgnoreBrokenLeases() {
+  [[maybe_unused]] static const bool ignored = signal(SIGIO, SIG_IGN) != SIG_ERR;
+}
+
+}  // namespace
+
 absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool lease) {
+  IgnoreBrokenLeases();
   CheckedFile checked;
   const int readable = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
   absl::StatusOr<Fd> fd = OpenBeneath(root, path, lease ? readable : O_PATH | O_NOFOLLOW);
@@ -21,9 +31,6 @@ absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool le
   } else if (!fd.ok()) {
     return fd.status();
   } else if (lease) {
-    // A lease that is broken by an opener sends SIGIO, which would end the process; SIGURG is
-    // ignored unless somebody asks for it (signal(7)).
-    fcntl(fd->get(), F_SETSIG, SIGURG);
     leased = fcntl(fd->get(), F_SETLEASE, F_RDLCK) == 0;
     if (leased) {
       checked.state = WriterState::kFree;

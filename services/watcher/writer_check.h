@@ -27,7 +27,7 @@ struct CheckedFile {
 // while a writer is left (fcntl(2), F_SETLEASE). The lease is given back at once; a writer that
 // opens the file meanwhile waits for some microseconds, and one that does so with O_NONBLOCK gets
 // EWOULDBLOCK. NOT_FOUND when the file is gone; FAILED_PRECONDITION when it is no regular file.
-// Thread-safe.
+// The process ignores SIGIO from the first call on. Thread-safe.
 // With `lease` false it only looks (kUnchecked).
 absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool lease = true);
 
