@@ -34,6 +34,7 @@ _PKG_CONFIG = {
     "gtest_main": "gtest_main",
     "gmock": "gmock",
     "openssl": "libcrypto",
+    "prometheus_cpp": "prometheus-cpp-pull",
     "protobuf": "protobuf",
     "spdlog": "spdlog",
     "sqlite3": "sqlite3",
