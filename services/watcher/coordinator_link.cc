@@ -241,6 +241,10 @@ void CoordinatorLink::SendStaging(Session* session) {
 void CoordinatorLink::SendEvents(Session* session) {
   while (session->events_in_flight < kUnacknowledgedEventsMax &&
          session->in_flight.size() < kUnacknowledgedMessagesMax) {
+    // A few events wait for the answer to those before them: what comes during one commit of the
+    // coordinator shares the next, and when nothing is in flight nothing waits.
+    const bool few = options_.ledger->sequence() - session->sent < kEventsPerMessageMax / 2;
+    if (few && session->events_in_flight > 0) return;
     const int rows_max = static_cast<int>(std::min<int64_t>(
         kEventsPerMessageMax, kUnacknowledgedEventsMax - session->events_in_flight));
     const absl::StatusOr<std::vector<PendingChange>> changes =

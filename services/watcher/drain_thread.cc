@@ -35,6 +35,14 @@ void RaisePriority() {
 
 }  // namespace
 
+bool MayRaisePriority() {
+  sched_param parameter = {};
+  parameter.sched_priority = 1;
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameter) != 0) return false;
+  parameter.sched_priority = 0;
+  return sched_setscheduler(0, SCHED_OTHER, &parameter) == 0;
+}
+
 DrainThread::DrainThread(int source, EventQueue* queue, Decode decode)
     : source_(source),
       queue_(queue),

@@ -18,6 +18,9 @@
 
 namespace closewrite::watcher {
 
+// Whether this process may give a thread a higher priority than the writers have (CAP_SYS_NICE).
+bool MayRaisePriority();
+
 // The kernel drops events once its own queue is full, so the thread does nothing but read and hand
 // on, at a higher priority than the writers where that is permitted. After a wake-up it pauses for
 // half a millisecond while events keep coming: every wake-up is paid for by the process that closes

@@ -107,9 +107,12 @@ void EventInterpreter::DirectoryLeft(const RawEvent& event, const std::string& p
 }
 
 void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path) {
-  if (options_.ignore->IgnoresFile(path)) return;
-  const auto [entry, added] = touches_.try_emplace(path);
-  if (added) touched_.push_back(path);
+  auto entry = touches_.find(path);
+  if (entry == touches_.end()) {
+    if (options_.ignore->IgnoresFile(path)) return;
+    entry = touches_.try_emplace(path).first;
+    touched_.push_back(path);
+  }
   Touch& touch = entry->second;
   if (event.mask & IN_CREATE) touch.created = true;
   if (event.mask & IN_ATTRIB) touch.attributes = true;

@@ -14,6 +14,7 @@
 namespace closewrite::watcher {
 
 inline constexpr size_t kQueuedEventsMax = 1 << 20;
+inline constexpr size_t kGatheredEvents = 1000;
 
 // An event as the kernel told it.
 struct RawEvent {
@@ -45,7 +46,9 @@ class EventQueue {
   void MarkFailed();
 
   // Waits until there is something, Wake was called, or `timeout` is over. At most `events_max`.
-  Batch Take(absl::Duration timeout, size_t events_max);
+  // Then waits up to `gather` for kGatheredEvents, a barrier or anything else but an event.
+  Batch Take(absl::Duration timeout, size_t events_max,
+             absl::Duration gather = absl::ZeroDuration());
   // Ends the current or the next wait.
   void Wake();
   // Forgets everything.
@@ -55,6 +58,7 @@ class EventQueue {
   const size_t events_max_;
   absl::Mutex mutex_;
   std::deque<RawEvent> events_ ABSL_GUARDED_BY(mutex_);
+  int64_t barriers_ ABSL_GUARDED_BY(mutex_) = 0;  // among events_
   bool overflowed_ ABSL_GUARDED_BY(mutex_) = false;
   bool unnamed_ ABSL_GUARDED_BY(mutex_) = false;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;

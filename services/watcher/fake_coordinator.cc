@@ -61,6 +61,10 @@ void FakeCoordinator::Restart() { Serve(address()); }
 void FakeCoordinator::SetAcknowledging(bool on) {
   absl::MutexLock lock(&mutex_);
   acknowledging_ = on;
+  if (!on || withheld_ == 0) return;
+  v1::ObserveResponse response;
+  response.set_acked_sequence(std::exchange(withheld_, 0));
+  for (const auto& [key, stream] : streams_) stream->Send(response);
 }
 
 void FakeCoordinator::Order(v1::PublishOrder order) {
@@ -119,6 +123,7 @@ grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* FakeCoordinato
   {
     absl::MutexLock lock(&mutex_);
     ++heard_.streams;
+    withheld_ = 0;
     streams_[reactor] = stream;
   }
   reactor->Begin(
@@ -142,8 +147,9 @@ void FakeCoordinator::OnMessage(const std::shared_ptr<Stream>& stream, v1::Obser
     heard_.volumes.assign(request.volumes().begin(), request.volumes().end());
   }
   for (const v1::FileEvent& event : request.events()) heard_.events.push_back(event);
-  if (acknowledging_ && request.events_size() > 0) {
-    response.set_acked_sequence(request.events(request.events_size() - 1).sequence());
+  if (request.events_size() > 0) {
+    const int64_t newest = request.events(request.events_size() - 1).sequence();
+    acknowledging_ ? response.set_acked_sequence(newest) : void(withheld_ = newest);
   }
   for (const v1::PublishResult& result : request.published()) {
     heard_.published.push_back(result);

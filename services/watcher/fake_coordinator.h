@@ -72,6 +72,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   int port_ = 0;
   mutable absl::Mutex mutex_;
   bool acknowledging_ ABSL_GUARDED_BY(mutex_) = true;
+  int64_t withheld_ ABSL_GUARDED_BY(mutex_) = 0;  // the newest sequence that is not acknowledged
   bool sweeping_ = false;
   Heard heard_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<int64_t, int64_t>, v1::PublishOrder> orders_ ABSL_GUARDED_BY(mutex_);

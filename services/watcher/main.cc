@@ -1,4 +1,6 @@
 // closewrite-watcher: finished files -> ledger -> coordinator, and results -> their final names.
+#include <sys/resource.h>
+
 #include <optional>
 #include <string>
 
@@ -7,7 +9,12 @@
 #include "services/config/command_line.h"
 #include "services/log/log.h"
 #include "services/transport/server.h"
+#include "services/watcher/drain_thread.h"
 #include "services/watcher/watcher.h"
+
+namespace {
+constexpr int kNice = 5;
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
@@ -18,6 +25,9 @@ int main(int argc, char** argv) {
     return *exit_code;
   }
   InitLog("watcher");
+  // The thread that empties the kernel's queue comes before the writers; all others after them, as
+  // what they do can wait. Threads inherit it.
+  if (watcher::MayRaisePriority()) setpriority(PRIO_PROCESS, 0, kNice);
   SteadyClock clock;
   watcher::Watcher watcher(&clock);
   if (const absl::Status started = watcher.Start(config); !started.ok()) {

@@ -31,6 +31,8 @@ constexpr absl::Duration kAuditRest = absl::Milliseconds(20);
 constexpr double kAuditJitter = 0.1;
 constexpr absl::Duration kOverflowsWithin = absl::Seconds(60);
 constexpr size_t kPendingPerTurnMax = 1000;
+constexpr size_t kFewEvents = 16;
+constexpr absl::Duration kGather = absl::Milliseconds(2);
 
 std::string RealPath(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> real(realpath(path.c_str(), nullptr), free);
@@ -252,7 +254,11 @@ absl::Time VolumeEngine::NextDue(absl::Time now) const {
 
 // One turn: hear, look, commit. `before` is the time before it waited.
 void VolumeEngine::Turn(absl::Time before) {
-  EventQueue::Batch batch = queue_.Take(NextDue(before) - before, kEventsPerCommitMax);
+  // While much happens, a commit waits a moment for more to share it.
+  const bool busy = last_batch_ > kFewEvents && !scanner_->busy();
+  EventQueue::Batch batch = queue_.Take(NextDue(before) - before, kEventsPerCommitMax,
+                                        busy ? kGather : absl::ZeroDuration());
+  last_batch_ = batch.events.size();
   if (!root_.has_value()) {
     flushes_.Fail(
         absl::FailedPreconditionError(StrCat("volume ", options_.name, " is LOST: ", lost_)));

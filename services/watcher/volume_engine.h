@@ -151,6 +151,7 @@ class VolumeEngine {
   std::unique_ptr<EventInterpreter> interpreter_;
   absl::BitGen random_;
   int64_t next_barrier_ = 1;
+  size_t last_batch_ = 0;         // events of the last turn
   bool fanotify_wanted_ = false;  // inotify has too few watches
   bool fanotify_refused_ = false;
   Interest interest_;

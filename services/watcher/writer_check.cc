@@ -40,7 +40,7 @@ absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool le
   }
   struct stat st;
   const int stat_error = fstat(fd->get(), &st) == 0 ? 0 : errno;
-  if (leased) fcntl(fd->get(), F_SETLEASE, F_UNLCK);
+  // The lease ends with the descriptor.
   if (stat_error != 0) return ErrnoStatus(stat_error, "stat", path);
   if (!S_ISREG(st.st_mode)) {
     return absl::FailedPreconditionError(StrCat(Display(path), " is not a regular file"));

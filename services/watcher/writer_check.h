@@ -24,7 +24,7 @@ struct CheckedFile {
 };
 
 // Opens the regular file `path` below `root` and asks for a read lease, which the kernel refuses
-// while a writer is left (fcntl(2), F_SETLEASE). The lease is given back at once; a writer that
+// while a writer is left (fcntl(2), F_SETLEASE). The lease ends at once; a writer that
 // opens the file meanwhile waits for some microseconds, and one that does so with O_NONBLOCK gets
 // EWOULDBLOCK. NOT_FOUND when the file is gone; FAILED_PRECONDITION when it is no regular file.
 // The process ignores SIGIO from the first call on. Thread-safe.
