@@ -15,9 +15,9 @@ constexpr std::string_view kExitCodes = R"(Exit codes of closewrite:
   125   ours failed: the coordinator can't be reached, did not answer, or has a defect
   130   interrupted by Ctrl-C
 
-With --wait, and for `wait JOB...`, any other code is the command's own: that of the first job, in
-the order asked for, that failed (128 + N when signal N ended it). A command that itself exits with
-124 or 125 passes that through as well; `closewrite job JOB` tells them apart.
+With --wait, for `wait JOB...` and for `wait --input`, any other code is the command's own: that of
+the first job, in the order asked for, that failed (128 + N when signal N ended it). A command that
+itself exits with 124 or 125 passes that through as well; `closewrite job JOB` tells them apart.
 
 Ctrl-C while waiting leaves the jobs alone and prints how to attach again. With `submit --wait` and
 `run --wait` a second Ctrl-C within 2 s cancels them.

@@ -1,8 +1,8 @@
 #include "services/coordinator/api/flush_call.h"
 
-#include <chrono>
 #include <utility>
 
+#include "grpc/support/time.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
 
@@ -24,10 +24,12 @@ void FlushCall::Begin() {
   const std::string late =
       StrCat("volume ", options_.volume, " is not flushed after ",
              absl::FormatDuration(options_.timeout), ": its watcher is busy, or does not answer");
-  alarm_.Set(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(options_.timeout),
-             [end, late](bool is_due) {
-               if (is_due) end(absl::DeadlineExceededError(late));
-             });
+  const gpr_timespec due =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_nanos(absl::ToInt64Nanoseconds(options_.timeout), GPR_TIMESPAN));
+  alarm_.Set(due, [end, late](bool is_due) {
+    if (is_due) end(absl::DeadlineExceededError(late));
+  });
   const absl::StatusOr<int64_t> id = options_.board->Ask(options_.volume, end);
   if (!id.ok()) return End(options_.explain(id.status()));
   bool ended = false;
