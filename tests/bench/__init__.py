@@ -1,0 +1,1 @@
+"""Speed of the watcher beside the kernel's own and its peers; see README.md."""
