@@ -8,6 +8,7 @@
 #include "services/version/version.h"
 #include "services/watcher/ignore_list.h"
 #include "services/watcher/watcher_config.h"
+#include "services/watcher/watcher_metrics.h"
 
 namespace closewrite::watcher {
 namespace {
@@ -48,6 +49,10 @@ absl::Status Watcher::Start(v1::WatcherConfig config) {
     link_->Wake();
     service_->Wake();
   });
+  if (absl::Status metered = ServeMetrics(); !metered.ok()) {
+    server_->Shutdown(absl::ZeroDuration());
+    return metered;
+  }
   for (const auto& [name, engine] : engines_) engine->Start();
   mounts_ = std::make_unique<MountWatch>([this] {
     for (const auto& [name, engine] : engines_) engine->MountsChanged();
@@ -122,6 +127,22 @@ absl::Status Watcher::Serve() {
   return absl::OkStatus();
 }
 
+absl::Status Watcher::ServeMetrics() {
+  if (config_.metrics().empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
+      MetricsServer::Start(config_.metrics(), [this] {
+        // Numbers of a ledger that can't be read are zero; the volumes say that it can't.
+        const LedgerNumbers numbers = ledger_->Numbers().value_or(LedgerNumbers());
+        return WatcherMetrics(Reports(), numbers, link_->connected(), clock_->Now());
+      });
+  if (!metrics.ok()) {
+    return absl::Status(metrics.status().code(),
+                        StrCat("metrics: ", metrics.status().message()));
+  }
+  metrics_ = *std::move(metrics);
+  return absl::OkStatus();
+}
+
 void Watcher::MakeLink() {
   CoordinatorLink::Options options;
   options.host = config_.host();
@@ -179,6 +200,7 @@ std::vector<VolumeReport> Watcher::Reports() const {
 
 void Watcher::Shutdown() {
   if (server_ == nullptr) return;
+  metrics_.reset();
   server_->Drain();
   service_->Shutdown();
   if (mounts_ != nullptr) mounts_->Shutdown();

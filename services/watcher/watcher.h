@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "closewrite/v1/config.pb.h"
 #include "services/clock/clock.h"
+#include "services/metrics/metrics_server.h"
 #include "services/transport/server.h"
 #include "services/watcher/coordinator_link.h"
 #include "services/watcher/ledger.h"
@@ -43,6 +44,7 @@ class Watcher {
   void MakePublisher();
   absl::Status Serve();
   void MakeLink();
+  absl::Status ServeMetrics();
   absl::Status CheckTarget(const std::string& volume) const;
   absl::StatusOr<VolumeRoot> OpenTarget(const std::string& volume) const;
   std::vector<VolumeReport> Reports() const;
@@ -56,6 +58,7 @@ class Watcher {
   std::unique_ptr<WatchService> service_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<CoordinatorLink> link_;
+  std::unique_ptr<MetricsServer> metrics_;
 };
 
 }  // namespace closewrite::watcher
