@@ -95,15 +95,33 @@ std::string Condition(const Pipeline& pipeline, const v1::VolumePath& file, Stor
   return "";
 }
 
+// A pipeline that asks for a close of files in a volume without events would never start.
+std::string PolledWarning(const Pipeline& pipeline, const Fleet& fleet) {
+  const bool asks = ReadsInput(pipeline) && pipeline.quiet == absl::ZeroDuration();
+  const Watcher* home = asks ? fleet.HomeOf(pipeline.volume) : nullptr;
+  if (home == nullptr) return "";
+  for (const VolumeReport& report : home->volumes) {
+    if (report.volume == pipeline.volume && report.backend == v1::WATCH_BACKEND_POLL) {
+      return StrCat("; but volume ", report.volume, " is polled on ", home->host,
+                    ", which tells of no close: say `when: quiet`, or `evidence: quiet`");
+    }
+  }
+  return "";
+}
+
 v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& file,
-                                StoreReader& reader) {
+                                const Fleet& fleet, StoreReader& reader) {
   const Verdict verdict = MatchPath(pipeline, file.volume(), file.path());
   v1::PipelineVerdict shown;
   *shown.mutable_file() = file;
   shown.set_pipeline(pipeline.name);
   shown.set_matches(verdict.matches);
-  const std::string condition = verdict.matches ? Condition(pipeline, file, reader) : "";
-  shown.set_message(StrCat(verdict.message, condition));
+  if (verdict.matches) {
+    shown.set_message(
+        StrCat(verdict.message, Condition(pipeline, file, reader), PolledWarning(pipeline, fleet)));
+  } else {
+    shown.set_message(verdict.message);
+  }
   return shown;
 }
 
@@ -204,11 +222,12 @@ absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
                                       " pipelines are too many at once; at most ", kVerdictsMax,
                                       " pairs: try fewer files"));
   }
+  const Fleet fleet = CopyFleet(loop_);
   return loop_.store().Read([&](StoreReader& reader) {
     size_t bytes = 0;
     for (const v1::VolumePath& file : request.files()) {
       for (const auto& pipeline : *pipelines) {
-        v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file, reader);
+        v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file, fleet, reader);
         bytes += verdict.ByteSizeLong();
         if (bytes > kPageBytesMax) {
           return WrongField("files", "make too long an answer; try fewer files");

@@ -168,6 +168,21 @@ TEST_F(PipelineServiceTest, TestTriesFilesThatNeedNotExist) {
   EXPECT_EQ(tested_.verdicts(0).message(),
             "**/*.csv matches; also without a close, once it has not changed for 3s");
 
+  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction&, absl::Time now) {
+                const VolumeReport polled{.volume = "unenriched",
+                                          .backend = v1::WATCH_BACKEND_POLL};
+                (void)engine.ConnectWatcher({.host = "vm-b", .volumes = {polled}}, now);
+              }).ok());
+  ASSERT_TRUE(Test(request).ok());
+  EXPECT_EQ(tested_.verdicts(0).message(),
+            "**/*.csv matches; also without a close, once it has not changed for 3s");
+  on.clear_quiet();
+  ASSERT_TRUE(Test(request).ok());
+  EXPECT_EQ(
+      tested_.verdicts(0).message(),
+      "**/*.csv matches; but volume unenriched is polled on vm-b, which tells of no close: say "
+      "`when: quiet`, or `evidence: quiet`");
+
   request.mutable_pipelines(0)->clear_name();
   EXPECT_EQ(Test(request).error_code(), Code::INVALID_ARGUMENT);
   EXPECT_EQ(Test(TestOf("unenriched", "/x")).error_code(), Code::INVALID_ARGUMENT);

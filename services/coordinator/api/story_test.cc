@@ -184,6 +184,35 @@ TEST_F(StoryTest, TellsThatAFileWasRemovedBelowTheVerdictsOfItsVersion) {
 )");
 }
 
+TEST_F(StoryTest, TellsWhatAContractWaitsFor) {
+  ConnectWatcher();
+  v1::Pipeline marked = TestPipeline("marked");
+  marked.mutable_on()->set_marker("{name}.done");
+  Apply(marked);
+  v1::Pipeline gone = TestPipeline("gone");
+  gone.mutable_on()->set_when(v1::WHEN_DELETE);
+  Apply(gone);
+  Announce("a.csv");
+  EXPECT_EQ(ExplainFile("unenriched", "a.csv"), R"(
++0 SEEN CLOSE_WRITE on vm-b by inotify, closed: 101 bytes, inode 7, mtime
+    2026-11-22T10:55:00.000000000Z
++0 NOT_MATCHED pipeline gone: it takes files that are removed or renamed away
++0 NOT_MATCHED pipeline marked: marker a.csv.done is missing
+)");
+  clock_.Advance(absl::Seconds(1));
+  Announce("a.csv.done");
+  clock_.Advance(absl::Seconds(1));
+  Remove("a.csv.done");
+  const std::string text = ExplainJob(1);
+  EXPECT_NE(text.find("+0 MATCHED pipeline marked: its marker a.csv.done has come\n"),
+            std::string::npos)
+      << text;
+  Remove("a.csv");
+  const std::string removed = ExplainFile("unenriched", "a.csv");
+  EXPECT_NE(removed.find("+2 MATCHED pipeline gone: **/*.csv matches\n"), std::string::npos)
+      << removed;
+}
+
 TEST_F(StoryTest, LeavesOldThingsOutAndSaysSo) {
   ConnectWatcher();
   Apply(TestPipeline("enrich"));

@@ -209,6 +209,34 @@ TEST_F(ContractsTest, MarkerOfAVersionThatNeverHadOneIsForTheNewerVersion) {
   EXPECT_EQ(Get(2).input.mtime_ns, 11);
 }
 
+// The same when the older version's job runs already: it finds the newer version and takes it.
+TEST_F(ContractsTest, RunningJobTakesTheVersionThatItsMarkerWasFor) {
+  ApplyPipeline(Make(When::kMarker));
+  const SessionId session = Attend();
+  Observe({Close("a.csv", 1)});
+  EXPECT_EQ(Observe({Close("a.csv.done", 12)}), Ids{1});
+  EXPECT_EQ(Get(1).state, JobState::kRunning);
+  EXPECT_EQ(Observe({Close("a.csv", 11)}), Ids{});
+  const auto finish = [&](Outcome outcome) {
+    Do([&](StoreTransaction& tx) {
+      const AttendReport report = {
+          .session = session,
+          .results = {{JobId{1}, Finished{.token = Get(1).token, .outcome = outcome}}}};
+      EXPECT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
+    });
+  };
+  finish(Outcome::kInputChanged);
+  EXPECT_EQ(Get(1).state, JobState::kRetrying);
+  EXPECT_EQ(Get(1).input.mtime_ns, 11);
+  // A version that came without its marker is not taken.
+  now_ += absl::Seconds(1);
+  Do([](StoreTransaction&) {});
+  EXPECT_EQ(Get(1).state, JobState::kRunning);
+  Observe({Close("a.csv", 21)});
+  finish(Outcome::kInputChanged);
+  EXPECT_EQ(Get(1).input.mtime_ns, 11);
+}
+
 // An old date on the new version must not make the used marker look younger.
 TEST_F(ContractsTest, UsedMarkerStartsNoVersionOfAnOlderDate) {
   ApplyPipeline(Make(When::kMarker));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/file_history.h"
 
 namespace closewrite {
 
@@ -106,6 +107,17 @@ void Dispatch::RecordResult(StoreTransaction& tx, const AttendReport::Result& re
   }
 }
 
+// Whether a job whose version was not there any more is to read the newest one instead.
+bool Dispatch::Adopts(StoreTransaction& tx, const Job& job, const EventRecord& latest) {
+  const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  if (pipeline == nullptr) return false;
+  if (tx.FindJobByKey(JobKey(job.pipeline, latest.event.file)).has_value()) return false;
+  if (pipeline->on_new_version == OnNewVersion::kIgnore) return true;
+  // The marker that made the job was told before the version that it was written for.
+  return pipeline->when == When::kMarker && IsWaiting(job.state) &&
+         MatchEvent(*pipeline, latest.event, HistoryOf(tx, *pipeline, latest)).matches;
+}
+
 void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end,
                                   absl::Time now) {
   std::optional<EventRecord> latest = tx.LatestEvent(job.input.volume, job.input.path);
@@ -120,11 +132,9 @@ void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished
     // event of a newer version is on its way: the next attempt will tell. Where newer versions are
     // ignored, this job stands for them.
     absl::StatusOr<Job> ended = book_.Change(tx, job, end, now);
-    std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
-    const bool adopts = ended.ok() && pipeline != nullptr && latest.has_value() &&
-                        pipeline->on_new_version == OnNewVersion::kIgnore &&
-                        !tx.FindJobByKey(JobKey(job.pipeline, latest->event.file)).has_value();
-    if (adopts) (void)book_.Change(tx, *ended, AmendInput{latest->event.file}, now);
+    if (ended.ok() && latest.has_value() && Adopts(tx, *ended, *latest)) {
+      (void)book_.Change(tx, *ended, AmendInput{latest->event.file}, now);
+    }
     return;
   }
   absl::StatusOr<Job> ended = book_.Change(tx, job, end, now);

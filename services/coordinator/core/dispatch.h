@@ -77,6 +77,7 @@ class Dispatch {
  private:
   void RecordResult(StoreTransaction& tx, const AttendReport::Result& result, absl::Time now);
   void RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end, absl::Time now);
+  bool Adopts(StoreTransaction& tx, const Job& job, const EventRecord& latest);
   void RecordRunning(StoreTransaction& tx, Session& session,
                      const std::vector<AttendReport::Running>& running, absl::Time now);
   void Resend(StoreTransaction& tx, const Session& session, const AttendReport& report,
