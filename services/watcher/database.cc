@@ -33,7 +33,7 @@ absl::Status SqliteStatus(int code, sqlite3* database) {
 
 }  // namespace
 
-Query::Query(sqlite3* database, sqlite3_stmt* statement)
+Query::Query(Database* database, sqlite3_stmt* statement)
     : database_(database), statement_(statement) {}
 
 Query::Query(Query&& other) noexcept
@@ -65,11 +65,11 @@ Query& Query::Bind(std::string_view bytes) {
 }
 
 absl::StatusOr<bool> Query::Step() {
-  if (error_ != SQLITE_OK) return SqliteStatus(error_, database_);
+  if (error_ != SQLITE_OK) return database_->StatusOf(error_);
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return SqliteStatus(code, database_);
+  return database_->StatusOf(code);
 }
 
 absl::Status Query::Run() { return Step().status(); }
@@ -98,9 +98,15 @@ Database::~Database() {
   sqlite3_close(database_);
 }
 
+absl::Status Database::StatusOf(int code) {
+  absl::Status status = SqliteStatus(code, database_);
+  if (absl::IsDataLoss(status)) damaged_ = true;
+  return status;
+}
+
 absl::Status Database::Execute(const char* sql) {
   const int code = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
-  return code == SQLITE_OK ? absl::OkStatus() : SqliteStatus(code, database_);
+  return code == SQLITE_OK ? absl::OkStatus() : StatusOf(code);
 }
 
 absl::StatusOr<Query> Database::Prepare(const char* sql) {
@@ -110,10 +116,10 @@ absl::StatusOr<Query> Database::Prepare(const char* sql) {
         sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) {
       statements_.erase(sql);
-      return SqliteStatus(code, database_);
+      return StatusOf(code);
     }
   }
-  return Query(database_, statement);
+  return Query(this, statement);
 }
 
 }  // namespace closewrite::watcher

@@ -21,7 +21,7 @@ class Database;
 // comes out of Step, so that binding needs no checks.
 class Query {
  public:
-  Query(sqlite3* database, sqlite3_stmt* statement);
+  Query(Database* database, sqlite3_stmt* statement);
   Query(Query&& other) noexcept;
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
@@ -43,7 +43,7 @@ class Query {
   bool IsNull(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
  private:
-  sqlite3* database_;
+  Database* database_;
   sqlite3_stmt* statement_;
   int parameter_ = 0;
   int error_ = SQLITE_OK;
@@ -64,10 +64,16 @@ class Database {
   absl::StatusOr<Query> Prepare(const char* sql);
   // Rows that the last statement changed.
   int64_t changes() const { return sqlite3_changes64(database_); }
+  // Some statement found the file to be damaged.
+  bool damaged() const { return damaged_; }
 
  private:
+  friend class Query;
   Database() = default;
+  absl::Status StatusOf(int code);
+
   sqlite3* database_ = nullptr;
+  bool damaged_ = false;
   absl::flat_hash_map<const char*, sqlite3_stmt*> statements_;
 };
 

@@ -111,24 +111,28 @@ absl::StatusOr<std::vector<std::string>> Ledger::NextDirectories(
     int64_t volume, std::string_view below, const std::optional<std::string>& after,
     int directories_max) {
   absl::MutexLock lock(&mutex_);
-  return directories_->Next(volume, below, after, directories_max);
+  absl::StatusOr<std::vector<LedgerDirectories::Entry>> entries =
+      directories_->Next(volume, below, after, directories_max);
+  if (!entries.ok()) return entries.status();
+  std::vector<std::string> directories;
+  directories.reserve(entries->size());
+  for (LedgerDirectories::Entry& entry : *entries) directories.push_back(std::move(entry.path));
+  return directories;
 }
 
 absl::StatusOr<std::vector<DirectoryRows>> Ledger::ListNext(int64_t volume, std::string_view below,
                                                             const std::optional<std::string>& after,
                                                             int directories_max) {
   absl::MutexLock lock(&mutex_);
-  absl::StatusOr<std::vector<std::string>> directories =
+  absl::StatusOr<std::vector<LedgerDirectories::Entry>> directories =
       directories_->Next(volume, below, after, directories_max);
   if (!directories.ok()) return directories.status();
   std::vector<DirectoryRows> all;
-  for (std::string& directory : *directories) {
-    const absl::StatusOr<std::optional<int64_t>> key = directories_->Find(volume, directory);
-    if (!key.ok()) return key.status();
-    if (!key->has_value()) continue;
-    absl::StatusOr<std::vector<FileRecord>> rows = ReadDirectory(**key, directory);
+  all.reserve(directories->size());
+  for (LedgerDirectories::Entry& directory : *directories) {
+    absl::StatusOr<std::vector<FileRecord>> rows = ReadDirectory(directory.key, directory.path);
     if (!rows.ok()) return rows.status();
-    all.push_back({std::move(directory), *std::move(rows)});
+    all.push_back({std::move(directory.path), *std::move(rows)});
   }
   return all;
 }

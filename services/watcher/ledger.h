@@ -190,6 +190,9 @@ class Ledger {
   absl::Status Change(const std::function<absl::Status()>& body)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Sees to it that a damaged file is checked at the next start.
+  void NoteDamage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   std::string id_;
   const SteadyClock clock_;
   std::function<void()> listener_;

@@ -70,22 +70,22 @@ absl::StatusOr<std::string> LedgerDirectories::PathOf(int64_t key) {
   return path;
 }
 
-absl::StatusOr<std::vector<std::string>> LedgerDirectories::Next(
+absl::StatusOr<std::vector<LedgerDirectories::Entry>> LedgerDirectories::Next(
     int64_t volume, std::string_view below, const std::optional<std::string>& after,
     int directories_max) {
   absl::StatusOr<Query> query = database_->Prepare(
-      "SELECT path FROM directories WHERE volume = ? AND path >= ? ORDER BY path LIMIT ?");
+      "SELECT key, path FROM directories WHERE volume = ? AND path >= ? ORDER BY path LIMIT ?");
   if (!query.ok()) return query.status();
   // Nothing lies between a path and the same with a NUL.
   const std::string from =
       after.has_value() ? Stored(*after) + std::string(1, '\0') : Stored(below);
   query->Bind(volume).Bind(from).Bind(directories_max);
-  std::vector<std::string> directories;
+  std::vector<Entry> directories;
   absl::StatusOr<bool> row = query->Step();
   for (; row.ok() && *row; row = query->Step()) {
-    std::string path = Restored(query->View(0));
+    std::string path = Restored(query->View(1));
     if (!IsOrLiesBelow(path, below)) break;
-    directories.push_back(std::move(path));
+    directories.push_back({query->Int(0), std::move(path)});
   }
   if (!row.ok()) return row.status();
   return directories;

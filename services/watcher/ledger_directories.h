@@ -23,6 +23,11 @@ inline constexpr size_t kDirectoriesRememberedMax = 4096;
 // that lies below one follows it. Not thread-safe.
 class LedgerDirectories {
  public:
+  struct Entry {
+    int64_t key = 0;
+    std::string path;
+  };
+
   explicit LedgerDirectories(Database* database) : database_(database) {}
 
   absl::StatusOr<std::optional<int64_t>> Find(int64_t volume, std::string_view path);
@@ -31,9 +36,9 @@ class LedgerDirectories {
 
   // At most `directories_max` that follow `after` (nullopt: from the start) in the order of a walk
   // and are `below` or lie below it.
-  absl::StatusOr<std::vector<std::string>> Next(int64_t volume, std::string_view below,
-                                                const std::optional<std::string>& after,
-                                                int directories_max);
+  absl::StatusOr<std::vector<Entry>> Next(int64_t volume, std::string_view below,
+                                          const std::optional<std::string>& after,
+                                          int directories_max);
 
   // Drops it if it has no rows left.
   absl::Status DropIfEmpty(int64_t key);

@@ -63,8 +63,9 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& director
 
 Ledger::~Ledger() {
   absl::MutexLock lock(&mutex_);
-  if (database_ == nullptr || id_.empty() || suspect_) return;
-  MarkClosed(database_.get()).IgnoreError();
+  if (database_ == nullptr || id_.empty()) return;
+  NoteDamage();
+  if (!suspect_) MarkClosed(database_.get()).IgnoreError();
 }
 
 absl::Status Ledger::Load(const std::string& file, std::string_view boot_id) {
@@ -123,18 +124,24 @@ absl::Status Ledger::Change(const std::function<absl::Status()>& body) {
     if (absl::Status loaded = LoadVolumes(); !loaded.ok()) return loaded;
   }
   absl::Status status = Transact(database_.get(), body);
-  if (status.ok()) return status;
+  if (status.ok()) {
+    // A read may have met some since the last change.
+    NoteDamage();
+    return status;
+  }
   ++failed_commits_;
   reload_ = true;
   directories_->ForgetAll();
   lineage_->ForgetAll();
-  if (absl::IsDataLoss(status) && !suspect_) {
-    suspect_ = true;
-    LogError("the ledger is damaged; restart the watcher: it then begins a new one",
-             {{"error", status.message()}});
-    MarkSuspect(database_.get()).IgnoreError();
-  }
+  NoteDamage();
   return status;
+}
+
+void Ledger::NoteDamage() {
+  if (suspect_ || !database_->damaged()) return;
+  suspect_ = true;
+  LogError("the ledger is damaged; restart the watcher: it then begins a new one");
+  MarkSuspect(database_.get()).IgnoreError();
 }
 
 absl::StatusOr<LedgerVolume> Ledger::FindVolume(std::string_view name) {

@@ -464,8 +464,9 @@ TEST_F(LedgerTest, DamageThatIsMetIsRememberedForTheNextStart) {
   Damage(state_);
   Reopen();
   EXPECT_EQ(ledger_->id(), id);
-  const absl::Status status = ledger_->Record(volume_.key, rows);
+  const absl::Status status = ledger_->List(volume_.key, "d").status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_TRUE(absl::IsDataLoss(ledger_->Record(volume_.key, rows)));
   Reopen();
   EXPECT_NE(ledger_->id(), id);
   Record(rows);

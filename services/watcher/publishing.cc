@@ -22,6 +22,21 @@ namespace {
 
 constexpr mode_t kDirectoryMode = 0777;  // less the umask
 
+// Gives a new directory the owner and the mode that the executor gave its staged one, as a rename
+// gives them to files. What we may not give stays as it is.
+void Resemble(int parent, const std::string& name, const struct stat& staged) {
+  const Fd fd(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat above = {};
+  struct stat made = {};
+  if (!fd.ok() || fstat(parent, &above) != 0 || fstat(fd.get(), &made) != 0) return;
+  // In a set-group-ID directory the group is inherited.
+  const bool inherits = (above.st_mode & S_ISGID) != 0;
+  const gid_t group = inherits ? made.st_gid : staged.st_gid;
+  [[maybe_unused]] int ignored = 0;
+  if (geteuid() == 0) ignored = fchown(fd.get(), staged.st_uid, group);
+  ignored = fchmod(fd.get(), (staged.st_mode & 0777) | (inherits ? S_ISGID : 0));
+}
+
 // One call of Publish.
 class Order {
  public:
@@ -205,6 +220,11 @@ absl::Status Order::MakeDirectory(const std::string& path) {
   if (!parent.ok()) return parent.status();
   if (mkdirat(parent->get(), std::string(BaseName(path)).c_str(), kDirectoryMode) != 0) {
     return errno == EEXIST ? absl::OkStatus() : ErrnoStatus(errno, "make directory", path);
+  }
+  const absl::StatusOr<Fd> staged = OpenBeneath(root_, Join(staging_, path), O_PATH | O_DIRECTORY);
+  struct stat st = {};
+  if (staged.ok() && fstat(staged->get(), &st) == 0) {
+    Resemble(parent->get(), std::string(BaseName(path)), st);
   }
   changed_.insert(directory);
   return After(PublishStep::kDirectoryMade);

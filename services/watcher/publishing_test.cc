@@ -205,6 +205,21 @@ TEST_F(PublishingTest, TheRenameKeepsTheInodeThatIsRecorded) {
   EXPECT_EQ(Inode("d/a"), inode_a);
 }
 
+TEST_F(PublishingTest, NewDirectoriesResembleTheStagedOnes) {
+  Stage("new/deep/a", "1");
+  const bool root = geteuid() == 0;
+  ASSERT_EQ(chmod(volume_.Absolute(Staged("new")).c_str(), 0770), 0);
+  if (root) {
+    ASSERT_EQ(chown(volume_.Absolute(Staged("new")).c_str(), 12345, 54321), 0);
+  }
+  ASSERT_TRUE(Run().ok());
+  struct stat st = {};
+  ASSERT_EQ(stat(volume_.Absolute("new").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, 0770u);
+  EXPECT_EQ(st.st_uid, root ? 12345u : geteuid());
+  EXPECT_EQ(st.st_gid, root ? 54321u : getegid());
+}
+
 TEST_F(PublishingTest, EachDirectoryIsSyncedOnce) {
   for (int number = 0; number < 20; ++number) Stage(StrCat("new/deep/", number), "x");
   Stage("there/a", "x");

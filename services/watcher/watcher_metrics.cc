@@ -60,16 +60,6 @@ class Metrics {
 };
 
 void AddLedger(const LedgerNumbers& ledger, absl::Time now, Metrics* metrics) {
-  for (const auto& [name, volume] : ledger.volumes) {
-    for (const auto& [kind, word] : kKinds) {
-      metrics->Counter("events_total", "Changes that were recorded in the ledger, by kind.",
-                       {{"volume", name}, {"kind", word}},
-                       volume.recorded[static_cast<size_t>(kind)]);
-    }
-    metrics->Count("unacknowledged_events",
-                   "Changes in the ledger that the coordinator has not acknowledged.",
-                   {{"volume", name}}, volume.pending);
-  }
   const absl::Duration age = ledger.oldest_pending_unix_ns == 0
                                  ? absl::ZeroDuration()
                                  : now - absl::FromUnixNanos(ledger.oldest_pending_unix_ns);
@@ -79,6 +69,20 @@ void AddLedger(const LedgerNumbers& ledger, absl::Time now, Metrics* metrics) {
   metrics->Counter("ledger_failed_commits_total",
                    "Commits of the ledger that failed, such as on a full disk.", {},
                    ledger.failed_commits);
+}
+
+void AddEvents(const std::string& name, const LedgerNumbers& ledger, Metrics* metrics) {
+  const auto known = ledger.volumes.find(name);
+  const LedgerNumbers::Volume volume =
+      known == ledger.volumes.end() ? LedgerNumbers::Volume() : known->second;
+  for (const auto& [kind, word] : kKinds) {
+    metrics->Counter("events_total", "Changes that were recorded in the ledger, by kind.",
+                     {{"volume", name}, {"kind", word}},
+                     volume.recorded[static_cast<size_t>(kind)]);
+  }
+  metrics->Count("unacknowledged_events",
+                 "Changes in the ledger that the coordinator has not acknowledged.",
+                 {{"volume", name}}, volume.pending);
 }
 
 void AddState(const VolumeReport& volume, Metrics* metrics) {
@@ -123,7 +127,11 @@ std::vector<Metric> WatcherMetrics(const std::vector<VolumeReport>& volumes,
   Metrics metrics;
   metrics.Count("connected", "1 while the coordinator's stream is up.", {}, connected ? 1 : 0);
   AddLedger(ledger, now, &metrics);
-  for (const VolumeReport& volume : volumes) AddVolume(volume, now, &metrics);
+  // The ledger may know volumes that are not configured any more.
+  for (const VolumeReport& volume : volumes) {
+    AddEvents(volume.name, ledger, &metrics);
+    AddVolume(volume, now, &metrics);
+  }
   return metrics.Take();
 }
 

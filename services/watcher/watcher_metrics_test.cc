@@ -37,7 +37,7 @@ std::vector<Metric> Example() {
   LedgerNumbers ledger;
   ledger.volumes["v"].pending = 5;
   ledger.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kMovedTo)] = 4;
-  ledger.volumes["w"].pending = 0;
+  ledger.volumes["not configured any more"].pending = 9;
   ledger.oldest_pending_unix_ns = absl::ToUnixNanos(kNow - absl::Seconds(7));
   return WatcherMetrics({live, lost}, ledger, true, kNow);
 }
@@ -64,6 +64,8 @@ TEST(WatcherMetricsTest, Values) {
   EXPECT_EQ(values.at("closewrite_watcher_overflows_total volume=v"), 3);
   EXPECT_EQ(values.at("closewrite_watcher_last_scan_duration_seconds volume=v"), 1.5);
   EXPECT_EQ(values.at("closewrite_watcher_canary_age_seconds volume=v"), 2);
+  EXPECT_FALSE(
+      values.contains("closewrite_watcher_unacknowledged_events volume=not configured any more"));
   EXPECT_FALSE(values.contains("closewrite_watcher_canary_age_seconds volume=w")) << "never seen";
 }
 
