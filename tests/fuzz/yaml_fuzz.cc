@@ -1,0 +1,85 @@
+// Configurations: YAML that fits a message, or one line that says what is wrong.
+#include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "services/config/config.h"
+#include "services/log/str_cat.h"
+#include "services/volume/path.h"
+#include "tests/fuzz/require.h"
+
+namespace closewrite {
+namespace {
+
+namespace protobuf = google::protobuf;
+
+// The messages, as they stand in proto/; the folder that a target is run in has it.
+class Schemas {
+ public:
+  Schemas() : importer_(Mapped(&tree_), nullptr) {
+    Require(importer_.Import("closewrite/v1/config.proto") != nullptr &&
+                importer_.Import("closewrite/v1/pipeline.proto") != nullptr,
+            "the messages can be read; run it at the top of the repository");
+  }
+
+  std::unique_ptr<protobuf::Message> New(const std::string& name) {
+    const protobuf::Descriptor* const type =
+        importer_.pool()->FindMessageTypeByName("closewrite.v1." + name);
+    Require(type != nullptr, "a message is there", name);
+    return std::unique_ptr<protobuf::Message>(factory_.GetPrototype(type)->New());
+  }
+
+ private:
+  static protobuf::compiler::DiskSourceTree* Mapped(protobuf::compiler::DiskSourceTree* tree) {
+    tree->MapPath("", "proto");
+    tree->MapPath("", "/usr/include");
+    return tree;
+  }
+
+  protobuf::compiler::DiskSourceTree tree_;
+  protobuf::compiler::Importer importer_;
+  protobuf::DynamicMessageFactory factory_;
+};
+
+// JSON is YAML.
+void CheckJson(const protobuf::Message& message) {
+  std::string json;
+  protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  // What JSON can't say, such as a time past the year 9999, has no second way in.
+  if (!protobuf::util::MessageToJsonString(message, &json, options).ok()) return;
+  std::unique_ptr<protobuf::Message> again(message.New());
+  const absl::Status status = ParseYaml("f.json", json, again.get());
+  Require(status.ok(), "a message in JSON is read", StrCat(json, " ", status.ToString()));
+  Require(protobuf::util::MessageDifferencer::Equals(message, *again),
+          "a message in JSON is read as it was", json);
+}
+
+}  // namespace
+}  // namespace closewrite
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using closewrite::Require;
+  constexpr const char* kTypes[] = {"WatcherConfig", "CoordinatorConfig", "ExecutorConfig",
+                                    "PipelineFile"};
+  static auto* const schemas = new closewrite::Schemas;
+  if (size == 0) return 0;
+  const auto message = schemas->New(kTypes[data[0] % std::size(kTypes)]);
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const absl::Status status = closewrite::ParseYaml("f.yaml", text, message.get());
+  if (status.ok()) {
+    closewrite::CheckJson(*message);
+    return 0;
+  }
+  const std::string_view said = closewrite::ToStd(status.message());
+  Require(absl::IsInvalidArgument(status), "wrong text is an invalid argument", said);
+  Require(said.find('\n') == std::string_view::npos, "an error is one line", said);
+  Require(said.starts_with("f.yaml"), "an error names the file", said);
+  Require(closewrite::IsUtf8(said), "an error is text", said);
+  return 0;
+}
