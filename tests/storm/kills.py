@@ -43,8 +43,8 @@ def library(folder):
 
 
 def killed(folder, seed, size, kills, backend=None):
-    """One flood of a flood.Size with `kills` kills; everything lies in `folder`. Returns numbers for
-    people; verdict.Wrong."""
+    """One flood of a flood.Size with `kills` kills; everything lies in `folder`. Returns numbers
+    for people; verdict.Wrong."""
     with rigs.Rig(folder, backend) as rig, verdict.kept(rig, f"kills-{seed}"):
         preload = library(folder)
         rig.start_coordinator()
