@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite::watcher {
@@ -113,66 +114,70 @@ void Scanner::Gone(const std::string& path, ChangeKind kind, ChangeSource source
 }
 
 absl::Status Scanner::Walk(std::string path, absl::Time now) {
-  absl::StatusOr<Fd> directory = options_.tree->Enter(path);
+  absl::StatusOr<Fd> entered = options_.tree->Enter(path);
   // Gone, or named as uncovered by the tree.
-  if (!directory.ok()) return absl::OkStatus();
-  absl::StatusOr<std::vector<Entry>> entries = List(*std::move(directory), path);
-  // It was removed while it was listed, or the disk is failing; another scan will see.
-  if (!entries.ok()) return absl::OkStatus();
+  if (!entered.ok()) return absl::OkStatus();
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(entered->get()), closedir);
+  // No memory; another scan will see.
+  if (directory == nullptr) return absl::OkStatus();
+  entered->Release();
   std::vector<std::string> files;
   std::vector<std::string> directories;
-  for (Entry& entry : *entries) {
-    const std::string child = Join(path, entry.name);
-    if (child.size() > kPathBytesMax) continue;
-    if (entry.type == DT_DIR) {
-      if (!options_.ignore->IgnoresDirectory(child)) directories.push_back(std::move(entry.name));
-    } else if (entry.type == DT_REG && !options_.ignore->IgnoresFile(child)) {
-      files.push_back(std::move(entry.name));
-    }
-  }
+  // It was removed while it was listed, or the disk is failing; another scan will see.
+  if (!List(directory.get(), path, &files, &directories)) return absl::OkStatus();
   ForgetChildren(path, directories);
   for (const std::string& name : directories) scan_->directories.push_back(Join(path, name));
-  return Compare(path, files, now);
+  return Compare(path, dirfd(directory.get()), files, now);
 }
 
-absl::StatusOr<std::vector<Scanner::Entry>> Scanner::List(Fd directory,
-                                                          std::string_view path) const {
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(directory.get()), closedir);
-  if (stream == nullptr) return ErrnoStatus(errno, "list", path);
-  const int fd = directory.Release();
-  std::vector<Entry> entries;
+bool Scanner::List(DIR* directory, std::string_view path, std::vector<std::string>* files,
+                   std::vector<std::string>* directories) {
+  std::string child = path.empty() ? std::string() : StrCat(path, "/");
+  const size_t prefix = child.size();
   while (true) {
     errno = 0;
-    const dirent* entry = readdir(stream.get());
+    const dirent* entry = readdir(directory);
     if (entry == nullptr) break;
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     unsigned char type = entry->d_type;
     struct stat st;
-    if (type == DT_UNKNOWN && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (type == DT_UNKNOWN &&
+        fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
       type = IFTODT(st.st_mode);
     }
-    if (type == DT_DIR || type == DT_REG) entries.push_back({std::string(name), type});
+    if (prefix + name.size() > kPathBytesMax) continue;
+    child.replace(prefix, std::string::npos, name);
+    if (type == DT_DIR && !options_.ignore->IgnoresDirectory(child)) {
+      directories->emplace_back(name);
+    } else if (type == DT_REG && !options_.ignore->IgnoresFile(child)) {
+      files->emplace_back(name);
+    }
   }
-  if (errno != 0) return ErrnoStatus(errno, "list", path);
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.name < b.name; });
-  return entries;
+  if (errno != 0) return false;
+  std::sort(files->begin(), files->end());
+  std::sort(directories->begin(), directories->end());
+  return true;
 }
 
-absl::Status Scanner::Compare(std::string_view path, const std::vector<std::string>& files,
-                              absl::Time now) {
+absl::Status Scanner::Compare(std::string_view path, int directory,
+                              const std::vector<std::string>& files, absl::Time now) {
   const absl::StatusOr<std::vector<FileRecord>> rows = options_.batch->List(path);
   if (!rows.ok()) return rows.status();
   auto row = rows->begin();
+  std::string file = path.empty() ? std::string() : StrCat(path, "/");
+  const size_t prefix = file.size();
   // Both are in byte order, and all have the same directory before the name.
   for (const std::string& name : files) {
-    const std::string file = Join(path, name);
+    file.replace(prefix, std::string::npos, name);
     for (; row != rows->end() && row->path < file; ++row) {
       if (!row->gone()) scan_->missing.push_back(row->path);
     }
     const bool known = row != rows->end() && row->path == file;
-    Found(file, known ? &*row : nullptr, now);
+    struct stat st;
+    if (fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
+      Found(file, st, known ? &*row : nullptr, now);
+    }
     if (known) ++row;
   }
   for (; row != rows->end(); ++row) {
@@ -181,11 +186,10 @@ absl::Status Scanner::Compare(std::string_view path, const std::vector<std::stri
   return absl::OkStatus();
 }
 
-void Scanner::Found(const std::string& path, const FileRecord* known, absl::Time now) {
+void Scanner::Found(const std::string& path, const struct stat& st, const FileRecord* known,
+                    absl::Time now) {
   const FileRecord* uncommitted = options_.batch->FindUncommitted(path);
   if (uncommitted != nullptr) known = uncommitted;
-  struct stat st;
-  if (fstatat(root_, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return;
   const ContentVersion version = ContentVersion::Of(st);
   if (known != nullptr && known->finished() && known->version == version) return;
   // Its times were set after its close, and somebody is about to prove it.

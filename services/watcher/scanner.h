@@ -2,6 +2,9 @@
 #ifndef SERVICES_WATCHER_SCANNER_H_
 #define SERVICES_WATCHER_SCANNER_H_
 
+#include <dirent.h>
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -51,7 +54,6 @@ class Scanner {
 
   explicit Scanner(Options options) : options_(std::move(options)) {}
 
-  void SetRoot(int root) { root_ = root; }
   void Enqueue(ScanRequest request);
   // Asks for the whole volume, once behind everything that is under way.
   void EnqueueAll(const Cause& cause = kCausedByScan);
@@ -80,26 +82,23 @@ class Scanner {
     bool checked = false;  // the volume, after the walk
     bool audit = false;
   };
-  struct Entry {
-    std::string name;
-    unsigned char type;
-  };
-
   void Begin();
   void Finish();
   absl::Status StepOne(absl::Time now, bool* finished);
   void Gone(const std::string& path, ChangeKind kind, ChangeSource source, absl::Time now);
   absl::Status Walk(std::string path, absl::Time now);
-  absl::StatusOr<std::vector<Entry>> List(Fd directory, std::string_view path) const;
-  absl::Status Compare(std::string_view path, const std::vector<std::string>& files,
+  // Names of what is to be looked at, sorted. False when it could not be read to its end.
+  bool List(DIR* directory, std::string_view path, std::vector<std::string>* files,
+            std::vector<std::string>* directories);
+  absl::Status Compare(std::string_view path, int directory, const std::vector<std::string>& files,
                        absl::Time now);
-  void Found(const std::string& path, const FileRecord* known, absl::Time now);
+  void Found(const std::string& path, const struct stat& st, const FileRecord* known,
+             absl::Time now);
   void ForgetChildren(std::string_view path, const std::vector<std::string>& directories);
   // Looks at the next directory of the ledger. False when there is none.
   absl::StatusOr<bool> SweepNext(absl::Time now);
 
   const Options options_;
-  int root_ = -1;
   std::deque<ScanRequest> requests_;
   std::optional<Scan> active_;
   std::optional<Scan> audit_;

@@ -1,5 +1,6 @@
 #include "services/watcher/volume_engine.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -199,7 +200,6 @@ absl::Status VolumeEngine::Attach() {
   backend_ = *std::move(backend);
   queue_.Clear();
   judge_->SetRoot(root_->fd());
-  scanner_->SetRoot(root_->fd());
   ApplyInterest();
   backend_->Start();
   if (absl::Status status = tree_.Attach(&*root_, backend_.get()); !status.ok()) return status;
@@ -464,6 +464,8 @@ void VolumeEngine::NoteScans(absl::Time now) {
     return;
   }
   if (scan_began_ == absl::InfinitePast()) return;
+  // What a scan of millions of files took for the moment goes back to the system.
+  malloc_trim(0);
   absl::MutexLock lock(&mutex_);
   ++report_.scans;
   report_.scan_duration = options_.clock->Now() - scan_began_;
