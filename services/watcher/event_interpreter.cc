@@ -74,16 +74,14 @@ void EventInterpreter::DirectoryCame(const RawEvent& event, const std::string& p
     return;
   }
   // What was known under the old name is forgotten after it served to recognize the files.
-  ScanRequest sweep;
-  sweep.directory = half->second.path;
-  sweep.only_gone = ChangeKind::kMovedFrom;
-  request.moved_from = half->second.path;
+  const std::string from = half->second.path;
+  request.moved_from = from;
   const DirectoryTree::Id id = half->second.id;
   renames_.erase(half);
   const bool arrived = options_.tree->tree().Path(id).has_value();
   if (!arrived && id != 0) options_.tree->Leave(id);
   options_.scanner->Enqueue(std::move(request));
-  options_.scanner->Enqueue(std::move(sweep));
+  Sweep(from, ChangeKind::kMovedFrom);
 }
 
 void EventInterpreter::DirectoryLeft(const RawEvent& event, const std::string& path,
@@ -95,15 +93,24 @@ void EventInterpreter::DirectoryLeft(const RawEvent& event, const std::string& p
     half.path = path;
     half.due = now + kRenamePairing;
     renames_[event.cookie] = std::move(half);
-    return;
+  } else {
+    if (const auto id = tree.Child(event.watch, event.name); id.has_value()) {
+      options_.tree->Leave(*id);
+    }
+    Sweep(path, (event.mask & IN_MOVED_FROM) ? ChangeKind::kMovedFrom : ChangeKind::kDelete);
   }
-  if (const auto id = tree.Child(event.watch, event.name); id.has_value()) {
-    options_.tree->Leave(*id);
-  }
+}
+
+void EventInterpreter::Sweep(const std::string& path, ChangeKind gone) {
   ScanRequest sweep;
   sweep.directory = path;
-  sweep.only_gone = (event.mask & IN_MOVED_FROM) ? ChangeKind::kMovedFrom : ChangeKind::kDelete;
+  sweep.only_gone = gone;
   options_.scanner->Enqueue(std::move(sweep));
+  // Another directory may have the name already (RENAME_EXCHANGE), and its arrival have been told.
+  if (!options_.tree->Enter(path).ok()) return;
+  ScanRequest request;
+  request.directory = path;
+  options_.scanner->Enqueue(std::move(request));
 }
 
 void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path) {
@@ -117,7 +124,9 @@ void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path)
   if (event.mask & IN_CREATE) touch.created = true;
   if (event.mask & IN_ATTRIB) touch.attributes = true;
   if (event.mask & IN_MODIFY) touch.modified = true;
-  if (event.mask & IN_CLOSE_WRITE) touch.finished = kCausedByClose;
+  // A program may rename a file into place before it closes it.
+  const bool moved = touch.finished == kCausedByMove;
+  if ((event.mask & IN_CLOSE_WRITE) && !moved) touch.finished = kCausedByClose;
   if (event.mask & IN_MOVED_TO) touch.finished = kCausedByMove;
   if (event.mask & IN_DELETE) touch.gone = ChangeKind::kDelete;
   if (event.mask & IN_MOVED_FROM) touch.gone = ChangeKind::kMovedFrom;
@@ -125,12 +134,16 @@ void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path)
 
 void EventInterpreter::Resolve(const std::string& path, const Touch& touch, absl::Time now) {
   FileJudge* const judge = options_.judge;
-  if (touch.finished.has_value() || touch.gone.has_value()) options_.pending->Erase(path);
+  std::optional<Cause> finished = touch.finished;
+  const PendingFile* const waiting = options_.pending->Find(path);
+  const bool moved = waiting != nullptr && waiting->cause.kind == ChangeKind::kMovedTo;
+  if (finished.has_value() && !touch.gone.has_value() && moved) finished = waiting->cause;
+  if (finished.has_value() || touch.gone.has_value()) options_.pending->Erase(path);
   if (touch.gone.has_value()) {
     judge->ConsiderGone(path, *touch.gone, ChangeSource::kInotify, now);
   }
-  if (touch.finished.has_value()) {
-    judge->Consider(path, *touch.finished, now);
+  if (finished.has_value()) {
+    judge->Consider(path, *finished, now);
     return;
   }
   if (touch.created) judge->Created(path, now);
@@ -142,10 +155,7 @@ void EventInterpreter::GiveUp(const HalfRename& half) {
   // Still without a place: it has left the volume. Otherwise a later event has placed it.
   const DirectoryTree& tree = options_.tree->tree();
   if (half.id != 0 && !tree.Path(half.id).has_value()) options_.tree->Leave(half.id);
-  ScanRequest sweep;
-  sweep.directory = half.path;
-  sweep.only_gone = ChangeKind::kMovedFrom;
-  options_.scanner->Enqueue(std::move(sweep));
+  Sweep(half.path, ChangeKind::kMovedFrom);
 }
 
 void EventInterpreter::Tick(absl::Time now) {

@@ -75,6 +75,8 @@ class EventInterpreter {
   void DirectoryLeft(const RawEvent& event, const std::string& path, absl::Time now);
   void Resolve(const std::string& path, const Touch& touch, absl::Time now);
   void GiveUp(const HalfRename& half);
+  // What is known below a directory that has left is gone.
+  void Sweep(const std::string& path, ChangeKind gone);
 
   const Options options_;
   absl::flat_hash_map<std::string, Touch> touches_;

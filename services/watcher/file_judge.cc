@@ -54,8 +54,10 @@ void FileJudge::Put(std::string_view path, const ContentVersion& version, const 
   batch_->Put(std::move(record));
 }
 
-void FileJudge::Consider(std::string_view path, const Cause& cause, absl::Time now,
+void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
                          absl::Duration backoff) {
+  const PendingFile* const waiting = pending_->Find(path);
+  if (waiting != nullptr && waiting->cause.kind == ChangeKind::kMovedTo) cause = waiting->cause;
   struct stat st;
   // A file that is gone already: the event that says so follows.
   if (Stat(root_, path, &st) != 0) return;
@@ -105,7 +107,8 @@ void FileJudge::StillWritten(std::string_view path, bool known, const struct sta
   if (rules_.poll_unchanged > 0) {
     if (pending_->Waits(path, PendingReason::kQuiet)) return;
     pending_->Quiet(path, cause, version, rules_.poll_unchanged - 1, now + rules_.poll);
-  } else if (rules_.quiet > absl::ZeroDuration()) {
+  } else if (rules_.quiet > absl::ZeroDuration() &&
+             (cause.evidence != ChangeEvidence::kClosed || backoff > absl::ZeroDuration())) {
     pending_->Quiet(path, cause, version, 1, now + rules_.quiet);
   } else {
     pending_->Written(path, cause, now, backoff);
@@ -124,6 +127,17 @@ void FileJudge::Audited(std::string_view path, absl::Time now) {
   // What the kernel had to say of it may still be in the queue.
   if (pending_->WaitsAtAll(path)) return;
   pending_->Defer(path, PendingReason::kAudit, now);
+}
+
+void FileJudge::LookNow(PendingFile file, absl::Time now) {
+  if (file.reason == PendingReason::kWritten)
+    return Consider(file.path, file.cause, now, file.backoff);
+  const absl::StatusOr<CheckedFile> checked = Check(file.path);
+  if (checked.ok() && checked->state == WriterState::kFree) {
+    return Consider(file.path, file.cause, now);
+  }
+  const absl::Time due = file.due;
+  pending_->Again(std::move(file), due);
 }
 
 void FileJudge::DueQuiet(const PendingFile& file, absl::Time now) {

@@ -53,8 +53,9 @@ class FileJudge {
   void SetRoot(int root) { root_ = root; }
   void SetRules(const Rules& rules) { rules_ = rules; }
 
-  // The file may be finished. `backoff` is the pause after which it is looked at again.
-  void Consider(std::string_view path, const Cause& cause, absl::Time now,
+  // The file may be finished. `backoff` is the pause before this look, if it is a repeated one. One
+  // that was renamed into place and waits for its writer stays one that was renamed into place.
+  void Consider(std::string_view path, Cause cause, absl::Time now,
                 absl::Duration backoff = absl::ZeroDuration());
   // A name was made. A second link is finished; for another a close may follow.
   void Created(std::string_view path, absl::Time now);
@@ -67,6 +68,8 @@ class FileJudge {
   // The name may be gone; if it is, and was known, it is recorded as `kind`.
   void ConsiderGone(std::string_view path, ChangeKind kind, ChangeSource source, absl::Time now);
 
+  // Looks at one of PendingFiles::TakeWritten ahead of its time. It goes back if it has a writer.
+  void LookNow(PendingFile file, absl::Time now);
   // The time of a pending file has come. True when it must be confirmed: `version` is set, and
   // Confirmed is to be called once every event up to now has been interpreted and the path is still
   // pending.

@@ -27,6 +27,12 @@ bool FlushQueue::Admit(int64_t barrier) {
   return !added.empty();
 }
 
+bool FlushQueue::Awaits(int64_t barrier) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [barrier](const Waiting& waiting) {
+    return !waiting.reached && waiting.barrier <= barrier;
+  });
+}
+
 void FlushQueue::Reached(int64_t barrier, const Horizon& horizon) {
   for (Waiting& waiting : waiting_) {
     if (waiting.reached || waiting.barrier > barrier) continue;

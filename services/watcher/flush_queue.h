@@ -36,6 +36,8 @@ class FlushQueue {
   // Takes those that were added; they wait for `barrier`. True when there are any: then it must be
   // asked for.
   bool Admit(int64_t barrier);
+  // Whether any waits for this barrier or an earlier one.
+  bool Awaits(int64_t barrier) const;
   // The barrier was reached; `horizon` is as it is now.
   void Reached(int64_t barrier, const Horizon& horizon);
   // Takes those out whose horizon is `settled`.

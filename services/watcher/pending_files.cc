@@ -106,6 +106,21 @@ std::vector<PendingFile> PendingFiles::TakeDue(absl::Time now, size_t files_max)
   return due;
 }
 
+std::vector<PendingFile> PendingFiles::TakeWritten() {
+  std::vector<std::string> paths;
+  for (const auto& [path, file] : files_) {
+    if (!IsWaitedFor(file) && file.barrier == 0) paths.push_back(path);
+  }
+  std::vector<PendingFile> written;
+  for (const std::string& path : paths) written.push_back(TakeOut(path));
+  return written;
+}
+
+const PendingFile* PendingFiles::Find(std::string_view path) const {
+  const auto entry = files_.find(std::string(path));
+  return entry == files_.end() ? nullptr : &entry->second;
+}
+
 std::vector<PendingFile> PendingFiles::TakeConfirmed(int64_t barrier) {
   std::vector<PendingFile> confirmed;
   while (!by_barrier_.empty() && by_barrier_.begin()->first <= barrier) {

@@ -16,7 +16,9 @@
 namespace closewrite::watcher {
 
 inline constexpr size_t kPendingFilesMax = 200'000;
-inline constexpr absl::Duration kWrittenRetryMin = absl::Seconds(1);
+// The kernel tells of a close before it takes the right to write away (fs/file_table.c, __fput), so
+// a reader that is quick finds a writer that is gone a moment later.
+inline constexpr absl::Duration kWrittenRetryMin = absl::Milliseconds(2);
 inline constexpr absl::Duration kWrittenRetryMax = absl::Seconds(60);
 
 enum class PendingReason {
@@ -66,13 +68,17 @@ class PendingFiles {
 
   // Takes out at most `files_max` that are due.
   std::vector<PendingFile> TakeDue(absl::Time now, size_t files_max);
+  // Takes out all that have a writer, or had one when they were looked at last.
+  std::vector<PendingFile> TakeWritten();
   // Takes out all that wait for this barrier or an earlier one.
   std::vector<PendingFile> TakeConfirmed(int64_t barrier);
 
   // InfiniteFuture when nothing waits for a time.
   absl::Time NextDue() const;
   bool Waits(std::string_view path, PendingReason reason) const;
-  bool WaitsAtAll(std::string_view path) const { return files_.contains(std::string(path)); }
+  bool WaitsAtAll(std::string_view path) const { return Find(path) != nullptr; }
+  // nullptr when it does not wait; valid until the next change.
+  const PendingFile* Find(std::string_view path) const;
   // Whether any waits that was put in before `order`, but for those that have a writer.
   bool AnyBefore(int64_t order) const;
   int64_t next_order() const { return next_order_; }

@@ -13,10 +13,10 @@ TEST(PendingFilesTest, WrittenBacksOffUpToAMinute) {
   absl::Time now = kStart;
   absl::Duration backoff;
   std::vector<int64_t> pauses;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 17; ++i) {
     ASSERT_TRUE(files.Written("a", kCausedByMove, now, backoff));
     const absl::Time due = files.NextDue();
-    pauses.push_back(absl::ToInt64Seconds(due - now));
+    pauses.push_back(absl::ToInt64Milliseconds(due - now));
     EXPECT_TRUE(files.TakeDue(due - absl::Nanoseconds(1), kAll).empty());
     const std::vector<PendingFile> taken = files.TakeDue(due, kAll);
     ASSERT_EQ(taken.size(), 1u);
@@ -24,7 +24,8 @@ TEST(PendingFilesTest, WrittenBacksOffUpToAMinute) {
     backoff = taken[0].backoff;
     now = due;
   }
-  EXPECT_EQ(pauses, (std::vector<int64_t>{1, 2, 4, 8, 16, 32, 60, 60}));
+  EXPECT_EQ(pauses, (std::vector<int64_t>{2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
+                                          8192, 16384, 32768, 60000, 60000}));
   EXPECT_EQ(files.size(), 0u);
 }
 

@@ -1,6 +1,5 @@
 #include "services/watcher/volume_engine.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -19,17 +18,8 @@ namespace closewrite::watcher {
 namespace {
 
 constexpr absl::Duration kAttachInterval = absl::Seconds(5);
-constexpr absl::Duration kUncoveredInterval = absl::Seconds(5);
-// Polling what can't be watched may take this part of the time.
-constexpr int kUncoveredPart = 10;
-constexpr absl::Duration kLedgerRetryInterval = absl::Seconds(1);
 constexpr absl::Duration kUnnamedInterval = absl::Seconds(5);
 constexpr absl::Duration kIdlePauseMax = absl::Minutes(1);
-constexpr absl::Duration kScanSlice = absl::Milliseconds(10);
-// An audit works for a slice and then rests, so that it takes a fifth of one core at most.
-constexpr absl::Duration kAuditSlice = absl::Milliseconds(5);
-constexpr absl::Duration kAuditRest = absl::Milliseconds(20);
-constexpr double kAuditJitter = 0.1;
 constexpr absl::Duration kOverflowsWithin = absl::Seconds(60);
 constexpr size_t kPendingPerTurnMax = 1000;
 constexpr size_t kFewEvents = 16;
@@ -242,7 +232,6 @@ void VolumeEngine::Lose(const absl::Status& why, absl::Time now) {
       absl::FailedPreconditionError(StrCat("volume ", options_.name, " is LOST: ", why.message())));
 }
 
-// A volume has at most one gap of these at a time.
 absl::Time VolumeEngine::NextDue(absl::Time now) const {
   if (!root_.has_value()) return next_attach_;
   if (scanner_->busy()) return now;
@@ -376,102 +365,6 @@ void VolumeEngine::ApplyInterest() {
   scanner_->EnqueueAll();
 }
 
-void VolumeEngine::Upkeep(absl::Time now) {
-  if (canary_.Tick(next_barrier_, now)) backend_->Barrier(next_barrier_++);
-  if (const absl::Status failure = judge_->TakeFailure(); !failure.ok()) {
-    LogError("the ledger can't be read; the volume is rescanned",
-             {{"volume", options_.name}, {"error", failure.message()}});
-    next_rescan_ = now + kLedgerRetryInterval;
-  }
-  if (now >= next_rescan_) {
-    next_rescan_ = absl::InfiniteFuture();
-    scanner_->EnqueueAll();
-  }
-  if (now >= next_audit_) {
-    next_audit_ = now + (polled() ? options_.poll : AuditInterval());
-    polled() ? scanner_->EnqueueAll(kCausedByPoll) : scanner_->StartAudit();
-  }
-  RetryUncovered(now);
-}
-
-absl::Duration VolumeEngine::AuditInterval() {
-  absl::Duration interval = options_.audit;
-  if (interval == absl::ZeroDuration()) {
-    const bool often = options_.nfs_exported || root_->file_system() == "overlay";
-    interval = often ? kAuditOften : kAuditDefault;
-  }
-  return interval * absl::Uniform(random_, 1 - kAuditJitter, 1 + kAuditJitter);
-}
-
-void VolumeEngine::RetryUncovered(absl::Time now) {
-  if (now < next_retry_) return;
-  next_retry_ = now + kUncoveredInterval;
-  if (tree_.unwatched() > 0) UseFanotifyInstead();
-  if (!root_.has_value()) return;
-  for (std::string& path : tree_.UncoveredToRetry()) {
-    ScanRequest request;
-    request.directory = std::move(path);
-    scanner_->Enqueue(std::move(request));
-    next_retry_ = absl::InfiniteFuture();
-    retry_began_ = now;
-  }
-  retry_scans_ = scanner_->requested();
-}
-
-// Watches are short: with `auto`, fanotify is tried once.
-void VolumeEngine::UseFanotifyInstead() {
-  const bool may = options_.backend == BackendKind::kAuto && !options_.make_backend &&
-                   backend_->kind() == BackendKind::kInotify && !fanotify_refused_;
-  if (!may) return;
-  const auto fanotify = FanotifyBackend::Create(root_->fd(), &queue_);
-  if (!fanotify.ok()) {
-    LogInfo("inotify has too few watches, and fanotify can't be used instead",
-            {{"volume", options_.name}, {"error", fanotify.status().message()}});
-    fanotify_refused_ = true;
-    return;
-  }
-  LogWarn("inotify has too few watches; fanotify is used instead", {{"volume", options_.name}});
-  fanotify_wanted_ = true;
-  Detach();
-  next_attach_ = absl::InfinitePast();
-}
-
-void VolumeEngine::StepScans(absl::Time now) {
-  const bool urgent = scanner_->busy();
-  if (!urgent && (!scanner_->auditing() || now < next_step_)) return;
-  const absl::Duration until = SinceBoot() + (urgent ? kScanSlice : kAuditSlice);
-  while (scanner_->busy() || scanner_->auditing()) {
-    const absl::Status stepped = scanner_->Step(now);
-    if (absl::IsFailedPrecondition(stepped)) return Lose(stepped, now);
-    if (!stepped.ok()) {
-      LogError("a scan failed; it is repeated",
-               {{"volume", options_.name}, {"error", stepped.message()}});
-      next_rescan_ = now + kLedgerRetryInterval;
-      return;
-    }
-    if (SinceBoot() >= until || scanner_->busy() != urgent) break;
-  }
-  next_step_ = now + kAuditSlice + kAuditRest;
-}
-
-void VolumeEngine::NoteScans(absl::Time now) {
-  if (retry_began_ != absl::InfinitePast() && scanner_->finished() >= retry_scans_) {
-    next_retry_ = now + std::max(kUncoveredInterval, (now - retry_began_) * kUncoveredPart);
-    retry_began_ = absl::InfinitePast();
-  }
-  if (scanner_->scanning_all()) {
-    if (scan_began_ == absl::InfinitePast()) scan_began_ = now;
-    return;
-  }
-  if (scan_began_ == absl::InfinitePast()) return;
-  // What a scan of millions of files took for the moment goes back to the system.
-  malloc_trim(0);
-  absl::MutexLock lock(&mutex_);
-  ++report_.scans;
-  report_.scan_duration = options_.clock->Now() - scan_began_;
-  scan_began_ = absl::InfinitePast();
-}
-
 // Waits until the ledger takes the batch; meanwhile events gather in the bounded queue. False when
 // the engine is to stop.
 bool VolumeEngine::Commit() {
@@ -495,6 +388,11 @@ bool VolumeEngine::Commit() {
 }
 
 void VolumeEngine::ServeFlushes(int64_t barrier, absl::Time now) {
+  if (barrier != 0 && flushes_.Awaits(barrier)) {
+    // A close may have been heard a moment before it was done.
+    for (PendingFile& file : pending_.TakeWritten()) judge_->LookNow(std::move(file), now);
+    if (!Commit()) return;
+  }
   flushes_.Reached(barrier, {scanner_->requested(), pending_.next_order(), now + kRenamePairing});
   if (flushes_.Admit(next_barrier_)) {
     // What nothing tells of must be looked for.

@@ -40,6 +40,9 @@ inline constexpr absl::Duration kAuditDefault = absl::Minutes(10);
 // Where writes may come that no event tells of: by NFS servers, and below an overlay.
 inline constexpr absl::Duration kAuditOften = absl::Seconds(60);
 inline constexpr absl::Duration kQuietOfNfs = absl::Seconds(2);
+// Directories that could not be watched or read are tried again after this, at least.
+inline constexpr absl::Duration kUncoveredInterval = absl::Seconds(5);
+inline constexpr absl::Duration kLedgerRetryInterval = absl::Seconds(1);
 
 // Owns the volume's backend and its own thread. Start once; Shutdown any number of times; the other
 // calls at any time, from any thread.

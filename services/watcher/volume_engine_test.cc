@@ -205,6 +205,26 @@ TEST_P(VolumeEngineTest, DirectoriesThatSwapNames) {
                                            Pair("b/4", "CLOSE_WRITE CLOSED")));
 }
 
+TEST_P(VolumeEngineTest, DirectoriesThatAreExchanged) {
+  Start();
+  for (const char* path : {"a", "b"}) volume.MakeDirectory(path);
+  volume.Write("a/1", "1");
+  volume.Write("b/2", "22");
+  News();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(renameat2(AT_FDCWD, volume.Absolute("a").c_str(), AT_FDCWD,
+                        volume.Absolute("b").c_str(), RENAME_EXCHANGE),
+              0);
+    if (i != 1) News();
+  }
+  volume.Write("a/3", "1");
+  volume.Write("b/4", "1");
+  EXPECT_THAT(News(), UnorderedElementsAre(Pair("a/3", "CLOSE_WRITE CLOSED"),
+                                           Pair("b/4", "CLOSE_WRITE CLOSED")));
+  EXPECT_EQ(Version("a/2").size, 2);
+  EXPECT_EQ(Version("b/1").size, 1);
+}
+
 TEST_P(VolumeEngineTest, TimesSetAfterTheCloseCorrectTheAnnouncedVersion) {
   Start();
   volume.Write("a", "1");
@@ -365,119 +385,6 @@ TEST_P(VolumeEngineTest, ADirectoryThatIsMadeAnewIsWatchedAnew) {
   EXPECT_EQ(Version("d/a").size, 2);
   volume.Write("d/b", "1");
   EXPECT_THAT(News(), ElementsAre(Pair("d/b", "CLOSE_WRITE CLOSED")));
-}
-
-TEST_P(VolumeEngineTest, AMappingCountsAsAWriter) {
-  Start();
-  Fd fd(open(volume.Absolute("a").c_str(), O_RDWR | O_CREAT, 0600));
-  ASSERT_EQ(ftruncate(fd.get(), 4096), 0);
-  void* const mapping = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  ASSERT_NE(mapping, MAP_FAILED);
-  fd.Reset();
-  EXPECT_THAT(News(), IsEmpty()) << "the mapping outlives the descriptor";
-  *static_cast<char*>(mapping) = 'x';
-  munmap(mapping, 4096);
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
-}
-
-TEST_P(VolumeEngineTest, LinksAndOtherKindsAreNoFiles) {
-  volume.MakeDirectory("d");
-  ASSERT_EQ(symlink("..", volume.Absolute("d/loop").c_str()), 0);
-  Start();
-  volume.Write("d/a", "1");
-  ASSERT_EQ(symlink("a", volume.Absolute("d/link").c_str()), 0);
-  ASSERT_EQ(mkfifo(volume.Absolute("d/pipe").c_str(), 0600), 0);
-  EXPECT_THAT(News(), ElementsAre(Pair("d/a", "CLOSE_WRITE CLOSED")));
-  volume.Remove("d/a");
-  ASSERT_EQ(rename(volume.Absolute("d/pipe").c_str(), volume.Absolute("d/a").c_str()), 0);
-  EXPECT_THAT(News(), ElementsAre(Pair("d/a", "DELETE ")));
-}
-
-TEST_P(VolumeEngineTest, ManyClosesOfOneFileAreOneNews) {
-  Start();
-  for (int i = 0; i < 1000; ++i) volume.Append("a", "x");
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
-  EXPECT_EQ(Version("a").size, 1000);
-  for (int i = 0; i < 1000; ++i) volume.OpenForWriting("b", "");
-  EXPECT_THAT(News(), ElementsAre(Pair("b", "CLOSE_WRITE CLOSED")));
-  const Fd untouched(open(volume.Absolute("a").c_str(), O_RDWR));
-  EXPECT_THAT(News(), IsEmpty());
-}
-
-TEST_P(VolumeEngineTest, ATruncationByPathIsFoundByTheAudit) {
-  options.audit = absl::Milliseconds(100);
-  volume.Write("a", "123");
-  Start();
-  News();
-  ASSERT_EQ(truncate(volume.Absolute("a").c_str(), 1), 0);
-  while (Version("a").size != 1) ASSERT_TRUE(Flush().ok());
-}
-
-TEST_P(VolumeEngineTest, NamesThatAppearAreToldOnDemand) {
-  Start();
-  volume.Write("early", "1");
-  EXPECT_THAT(News(), ElementsAre(Pair("early", "CLOSE_WRITE CLOSED")));
-  engine->SetInterest(/*create=*/true, absl::ZeroDuration());
-  ASSERT_TRUE(Flush().ok());
-  Fd writer = volume.OpenForWriting("a", "");
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CREATE ")));
-  // The same size and time as when it was made: still to be announced.
-  writer.Reset();
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
-  volume.Append("a", "1");
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
-  Fd gone = volume.OpenForWriting("b", "");
-  EXPECT_THAT(News(), ElementsAre(Pair("b", "CREATE ")));
-  volume.Remove("b");
-  EXPECT_THAT(News(), ElementsAre(Pair("b", "DELETE ")));
-}
-
-TEST_P(VolumeEngineTest, AQuietFileCountsThoughItIsOpen) {
-  Start();
-  engine->SetInterest(false, absl::Milliseconds(100));
-  ASSERT_TRUE(Flush().ok());
-  Fd writer = volume.OpenForWriting("a", "1");
-  Said said;
-  while (said.empty()) said = News();
-  EXPECT_THAT(said, ElementsAre(Pair("a", "CLOSE_WRITE QUIET")));
-  EXPECT_THAT(News(), IsEmpty());
-  ASSERT_EQ(pwrite(writer.get(), "22", 2, 0), 2);
-  for (said.clear(); said.empty();) said = News();
-  EXPECT_THAT(said, ElementsAre(Pair("a", "CLOSE_WRITE QUIET")));
-  EXPECT_EQ(Version("a").size, 2);
-  writer.Reset();
-  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED"))) << "better evidence";
-}
-
-TEST_P(VolumeEngineTest, TheAuditFindsWhatNoEventTold) {
-  options.audit = absl::Milliseconds(100);
-  ScratchVolume outside;
-  volume.Write("a", "1");
-  outside.MakeDirectory("d");
-  Start();
-  News();
-  ASSERT_EQ(link(volume.Absolute("a").c_str(), outside.Absolute("d/a").c_str()), 0);
-  outside.Append("d/a", "2");
-  Said said;
-  while (said.empty()) said = News();
-  EXPECT_EQ(said.size(), 1u);
-  EXPECT_EQ(Version("a").size, 2);
-  // fanotify tells of the other name only, inotify of none.
-  EXPECT_THAT(said, ElementsAre(Pair("a", "CLOSE_WRITE FOUND audit")));
-  EXPECT_EQ(engine->Report().audit_found, 1);
-  volume.Write("b", "1");
-  volume.Remove("b");
-  volume.Write("c", "1");
-  EXPECT_EQ(News()["c"], "CLOSE_WRITE CLOSED");
-}
-
-TEST_P(VolumeEngineTest, TheCanaryIsSeenAndMissed) {
-  Start();
-  Until(EngineState::kLive);
-  EXPECT_NE(engine->Report().canary_seen_at, absl::InfinitePast());
-  EXPECT_EQ(engine->Report().canary_misses, 0);
-  EXPECT_TRUE(volume.Exists(".closewrite/canary"));
-  EXPECT_EQ(engine->Report().backend, options.backend);
 }
 
 TEST_P(VolumeEngineTest, StopsInAnyOrder) {
