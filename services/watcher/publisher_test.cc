@@ -60,6 +60,7 @@ class PublisherTest : public ::testing::Test {
     options.on_news = [this] {
       absl::MutexLock lock(&mutex_);
       ++news_;
+      answers_ = publisher_->Outcomes().size();
     };
     options.backoff_min = absl::Milliseconds(1);
     options.backoff_max = absl::Milliseconds(4);
@@ -70,6 +71,7 @@ class PublisherTest : public ::testing::Test {
   absl::StatusOr<VolumeRoot> OpenVolume(const std::string& volume) {
     if (volume == "slow") gate_.Pass();
     absl::MutexLock lock(&mutex_);
+    ++opened_;
     if (failures_ > 0 && failures_-- > 0) return absl::UnavailableError("not now");
     return VolumeRoot::Open(folder_.path());
   }
@@ -93,7 +95,7 @@ class PublisherTest : public ::testing::Test {
   }
   bool AwaitAnswers(size_t count) {
     absl::MutexLock lock(&mutex_);
-    const auto answered = [&] { return publisher_->Outcomes().size() >= count; };
+    const auto answered = [&] { return answers_ >= count; };
     return mutex_.AwaitWithTimeout(absl::Condition(&answered), kDeadline);
   }
 
@@ -103,6 +105,8 @@ class PublisherTest : public ::testing::Test {
   Gate gate_;
   absl::Mutex mutex_;
   int news_ = 0;
+  int opened_ = 0;      // roots
+  size_t answers_ = 0;  // when there was news last
   int failures_ = 0;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Publisher> publisher_;
@@ -161,6 +165,10 @@ TEST_F(PublisherTest, SettledOrdersLetTheNextOnesGo) {
   ASSERT_TRUE(AwaitAnswers(1));
   EXPECT_THAT(Answered(), ElementsAre(3));
   publisher_->Settle({{1, 1}});
+  {
+    absl::MutexLock lock(&mutex_);
+    answers_ = 0;
+  }
   EXPECT_FALSE(*ledger_->PublishingBegan(3, 1));
   EXPECT_THAT(Answered(), IsEmpty());
   gate_.Open();
@@ -208,9 +216,13 @@ TEST_F(PublisherTest, OldStagingIsListedAndSwept) {
   publisher_->Sweep({"v", {7, 1}});
   publisher_->Sweep({"v", {8, 1}});
   publisher_->Sweep({"v", {9, 1}});  // not there
-  absl::MutexLock lock(&mutex_);
-  const auto swept = [&] { return !folder_.Exists(".closewrite/staging/8"); };
-  EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&swept), kDeadline));
+  {
+    // One after the other: with the third the first two are done.
+    absl::MutexLock lock(&mutex_);
+    const auto swept = [&] { return opened_ == 4; };  // the first was that of the list
+    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&swept), kDeadline));
+  }
+  EXPECT_FALSE(folder_.Exists(".closewrite/staging/8"));
   EXPECT_FALSE(folder_.Exists(".closewrite/staging/7"));
 }
 
