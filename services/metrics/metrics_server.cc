@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
@@ -11,8 +12,11 @@
 #include <exception>
 #include <map>
 #include <string_view>
+#include <thread>
 
 #include "absl/strings/numbers.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
@@ -23,6 +27,7 @@ namespace {
 // Scrapes that are answered side by side.
 constexpr int kScrapesMax = 2;
 constexpr int kPortMax = 65535;
+constexpr absl::Duration kStopPause = absl::Milliseconds(5);
 
 // As Prometheus wants them: all values of a name together.
 std::vector<prometheus::MetricFamily> Families(std::vector<Metric> metrics) {
@@ -88,8 +93,24 @@ absl::Status CannotListen(const std::string& listen, std::string_view why) {
              "; name another address, or stop the program that has this one"));
 }
 
-// Why an address can't be had, which the HTTP server does not tell. Returns it as numbers.
-absl::StatusOr<std::string> Resolve(const std::string& listen) {
+// An address as the system has it.
+struct SocketAddress {
+  sockaddr_storage storage = {};
+  socklen_t size = 0;
+  std::string text;  // in numbers
+
+  void SetPort(int port) {
+    const auto network_order = htons(static_cast<uint16_t>(port));
+    if (storage.ss_family == AF_INET6) {
+      reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port = network_order;
+    } else {
+      reinterpret_cast<sockaddr_in*>(&storage)->sin_port = network_order;
+    }
+  }
+};
+
+// Says why an address can't be had, which the HTTP server does not tell.
+absl::StatusOr<SocketAddress> Resolve(const std::string& listen) {
   const absl::StatusOr<Address> address = Parse(listen);
   if (!address.ok()) return address.status();
   addrinfo hints = {};
@@ -112,37 +133,61 @@ absl::StatusOr<std::string> Resolve(const std::string& listen) {
                   NI_NUMERICHOST) != 0) {
     return CannotListen(listen, "it can't be written as numbers");
   }
-  return found->ai_family == AF_INET6 ? StrCat("[", numeric, "]:", address->port)
-                                      : StrCat(numeric, ":", address->port);
+  SocketAddress resolved;
+  memcpy(&resolved.storage, found->ai_addr, found->ai_addrlen);
+  resolved.size = found->ai_addrlen;
+  resolved.text = found->ai_family == AF_INET6 ? StrCat("[", numeric, "]:", address->port)
+                                               : StrCat(numeric, ":", address->port);
+  return resolved;
 }
 
 }  // namespace
 
 class MetricsServer::Exposer {
  public:
-  Exposer(const std::string& address, CollectMetrics collect)
-      : collector_(std::make_shared<Collector>(std::move(collect))),
-        exposer_(address, kScrapesMax) {
-    exposer_.RegisterCollectable(collector_);
+  Exposer(SocketAddress address, CollectMetrics collect)
+      : address_(std::move(address)),
+        collector_(std::make_shared<Collector>(std::move(collect))),
+        exposer_(std::make_unique<prometheus::Exposer>(address_.text, kScrapesMax)) {
+    exposer_->RegisterCollectable(collector_);
+    address_.SetPort(port());
+  }
+  // The server looks every two seconds, and at each connection, whether it is to stop.
+  ~Exposer() {
+    absl::Notification stopped;
+    std::thread stopping([this, &stopped] {
+      exposer_.reset();
+      stopped.Notify();
+    });
+    while (!stopped.WaitForNotificationWithTimeout(kStopPause)) Knock();
+    stopping.join();
   }
   int port() const {
-    const std::vector<int> ports = exposer_.GetListeningPorts();
+    const std::vector<int> ports = exposer_->GetListeningPorts();
     return ports.empty() ? 0 : ports[0];
   }
 
  private:
+  void Knock() const {
+    const Fd fd(socket(address_.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    // If nobody answers, it has stopped.
+    [[maybe_unused]] const int ignored =
+        connect(fd.get(), reinterpret_cast<const sockaddr*>(&address_.storage), address_.size);
+  }
+
+  SocketAddress address_;
   const std::shared_ptr<Collector> collector_;
-  prometheus::Exposer exposer_;  // its end waits for its threads
+  std::unique_ptr<prometheus::Exposer> exposer_;  // its end waits for its threads
 };
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& listen,
                                                                     CollectMetrics collect) {
-  const absl::StatusOr<std::string> address = Resolve(listen);
+  absl::StatusOr<SocketAddress> address = Resolve(listen);
   if (!address.ok()) return address.status();
   std::unique_ptr<MetricsServer> server(new MetricsServer);
   // The library throws when it can't listen.
   try {
-    server->exposer_ = std::make_unique<Exposer>(*address, std::move(collect));
+    server->exposer_ = std::make_unique<Exposer>(*std::move(address), std::move(collect));
   } catch (const std::exception& error) {
     return CannotListen(listen, error.what());
   }
