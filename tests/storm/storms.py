@@ -6,7 +6,7 @@ import time
 
 from storm import flood, rig as rigs, verdict
 
-_STOPPED_S_MAX = 2.0
+_STOPPED_S_MAX = 3.0
 _RUNNING_S_MAX = 1.0
 
 
@@ -33,11 +33,13 @@ def _blow(chance, rig, writers, slices):
     """Lets the writers go while the watcher runs, and while it is stopped. Returns how long it was
     stopped. What is random are the moments; nothing is waited for."""
     stopped = 0.0
-    weights = [chance.random() ** 3 for _ in range(slices)]  # Mostly small, some large.
+    weights = [chance.random() ** 4 for _ in range(slices)]  # Mostly small, some large.
     for weight in weights:
         writers.let_go(math.ceil(writers.steps * weight / sum(weights)))
         pause = chance.uniform(0, _STOPPED_S_MAX)
-        if chance.random() < 0.5:
+        if weight == max(weights):
+            pause = _STOPPED_S_MAX  # So that the kernel's own limit is reached as well.
+        if chance.random() < 0.5 or pause == _STOPPED_S_MAX:
             rig.watcher.freeze()
             time.sleep(pause)
             rig.watcher.thaw()
