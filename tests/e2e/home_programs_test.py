@@ -98,7 +98,8 @@ class HomeProgramsTest(shares.ShareCase):
 
     def _rename(self, small, source):
         """What `when: rename` and a marker take."""
-        for name in ("rename/mv", "rename/rsync", "rename/folder/file", "marker/cp"):
+        for name in ("rename/mv", "rename/rsync", "rename/rename-first", "rename/folder/file",
+                     "marker/cp"):
             self.want(name, small)
         self._run("""
             cp "$1" rename/mv.part && mv rename/mv.part rename/mv
@@ -108,3 +109,5 @@ class HomeProgramsTest(shares.ShareCase):
             cp "$1" marker/cp && touch marker/cp.done
             cp "$1" marker/no-marker
             """, source, os.path.join(self.folder, "source", "folder"))
+        self.hosts.b.check(["/usr/bin/python3", "-c", _RENAME_FIRST, source,
+                            os.path.join(self.share, "rename", "rename-first")])

@@ -88,11 +88,25 @@ class SshfsTest(_ServerCase):
             cp "$1" marker/cp && touch marker/cp.done
             cp "$1" marker/no-marker
             """, self.small_file)
+        self._over_ssh()
         self._append()
         self._run('dd if="$1" of=close/large bs=128k status=none', self._large("close/large"))
         self._run('cp -r "$1" close/many', self._many("close/many"))
         self._kill_in_the_middle()
         self.check()
+
+    def _over_ssh(self):
+        """Programs that need no mount, with the keys that the mount uses."""
+        ssh = (f"-F /dev/null -o IdentityFile={self.folder}/user_key -o BatchMode=yes "
+               f"-o UserKnownHostsFile={self.folder}/known_hosts")
+        for name in ("close/scp", "close/scp-old", "close/sftp", "close/ssh-rsync"):
+            self.want(name, self.small)
+        self._run(f"""
+            scp -q {ssh} "$1" root@"$2":"$3/close/scp"
+            scp -q -O {ssh} "$1" root@"$2":"$3/close/scp-old"
+            echo "put $1 $3/close/sftp" | sftp -q -b - {ssh} root@"$2"
+            rsync -a -e "ssh {ssh}" "$1" root@"$2":"$3/close/ssh-rsync"
+            """, self.small_file, self.hosts.b.address, self.share)
 
     def _append(self):
         for line in self._lines("close/appended"):
