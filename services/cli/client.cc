@@ -113,8 +113,21 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
       options_.on_notice(std::string(Unreachable(status, *lost_at, true).message()));
     }
     const absl::Time until = std::min(limits.deadline, *lost_at + patience);
-    options_.interrupts->Wait(std::min(Backoff(failures, random), until - now));
+    Pause(std::min(Backoff(failures, random), until - now));
   }
+}
+
+// A channel that could not connect tries again only while somebody waits for it to.
+void Client::Pause(absl::Duration pause) {
+  const absl::Time until = options_.clock->Now() + pause;
+  while (channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    const absl::Time now = options_.clock->Now();
+    if (now >= until || options_.interrupts->Pending()) return;
+    channel_->WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE,
+                                 absl::ToChronoTime(std::min(until, now + kConnectPoll)));
+  }
+  const absl::Duration left = until - options_.clock->Now();
+  if (left > absl::ZeroDuration()) options_.interrupts->Wait(left);
 }
 
 // A call on a channel that is still connecting would hang on a host that swallows packets, without

@@ -82,6 +82,7 @@ class Client {
   };
 
   absl::Status Repeat(const Limits& limits, Try try_once);
+  void Pause(absl::Duration pause);
   absl::Status WaitForChannel(absl::Time until);
   absl::Status Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const;
 

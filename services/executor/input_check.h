@@ -50,10 +50,13 @@ struct InputCheckOptions {
   std::function<bool(absl::Duration)> pause;
   // A clock that never jumps: SinceBoot.
   std::function<absl::Duration()> now;
+  // For tests: treats a local folder like a network mount, which may show what was.
+  bool as_if_cached = false;
 };
 
 // Opens the file and compares size and mtime with the announced ones, again and again, until they
-// are the same, or time is over, or a newer version has stayed for `change_confirm`.
+// are the same, or time is over, or a newer version has stayed for `change_confirm`. On a local
+// file system another version is final at once.
 //
 // Network mounts cache names, absence and attributes for seconds (sshfs: 20 s, sshfs(1)
 // dcache_timeout). Each look therefore opens the file, which makes sshfs ask the server for its

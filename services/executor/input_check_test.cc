@@ -23,6 +23,7 @@ class InputCheckTest : public testing::Test {
     input_.path = "sub/a \n'file'\xff.csv";
     std::filesystem::create_directory(input_.root + "/sub");
     options_.visible_within = absl::Seconds(30);
+    options_.as_if_cached = true;
     options_.now = [this] { return now_; };
     options_.pause = [this](absl::Duration pause) {
       pauses_.push_back(pause);
@@ -90,6 +91,15 @@ TEST_F(InputCheckTest, GivesUpWhenItNeverShows) {
   EXPECT_FALSE(finding.seen);
   EXPECT_GE(now_, absl::Seconds(30));
   EXPECT_NE(finding.message.find("does not show"), std::string::npos) << finding.message;
+}
+
+// A file whose times were set just after its close was waited for in vain.
+TEST_F(InputCheckTest, AnotherVersionOnALocalFileSystemIsFinal) {
+  options_.as_if_cached = false;
+  Write("abc", kNs - 5);
+  Announce(3, kNs);
+  EXPECT_EQ(CheckInput(input_, options_).state, InputState::kChanged);
+  EXPECT_TRUE(pauses_.empty());
 }
 
 TEST_F(InputCheckTest, WaitsForAnOlderOrShorterLookToGo) {

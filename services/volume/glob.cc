@@ -263,7 +263,27 @@ bool Glob::Accepts(const Token& token, uint8_t byte) const {
 // last
 // `**/`, take more: what an earlier one could change, the later one can reach as well. So each
 // token meets each byte a bounded number of times.
+// Most patterns can be told from most paths by one byte: the last, or the first of the last part.
+bool Glob::MayMatch(const Alternative& tokens, std::string_view path) const {
+  if (tokens.empty() || path.empty()) return true;
+  const Token& last = tokens.back();
+  const bool one = last.kind == Kind::kByte || last.kind == Kind::kAny || last.kind == Kind::kClass;
+  if (one && !Accepts(last, static_cast<uint8_t>(path.back()))) return false;
+  const bool anywhere =
+      tokens.size() > 1 && tokens[0].kind == Kind::kTree && tokens[1].kind == Kind::kByte;
+  if (!anywhere) return true;
+  const size_t slash = path.rfind('/');
+  const size_t name = slash == std::string_view::npos ? 0 : slash + 1;
+  if (name < path.size() && Accepts(tokens[1], static_cast<uint8_t>(path[name]))) return true;
+  // A later part of the pattern may be a name of its own.
+  return std::any_of(tokens.begin() + 1, tokens.end(), [](const Token& token) {
+    return token.kind == Kind::kTree || token.kind == Kind::kRest ||
+           (token.kind == Kind::kByte && token.byte == '/');
+  });
+}
+
 bool Glob::MatchesOne(const Alternative& tokens, std::string_view path) const {
+  if (!MayMatch(tokens, path)) return false;
   constexpr size_t kNone = std::string_view::npos;
   size_t token = 0, at = 0;
   size_t star_token = kNone, star_at = 0;

@@ -55,6 +55,7 @@ class Glob {
   void Compile(std::string_view alternative);
   size_t CompileClass(std::string_view text, size_t at, Alternative* tokens);
   bool Accepts(const Token& token, uint8_t byte) const;
+  bool MayMatch(const Alternative& tokens, std::string_view path) const;
   bool MatchesOne(const Alternative& tokens, std::string_view path) const;
 
   std::string pattern_;

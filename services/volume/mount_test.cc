@@ -41,9 +41,11 @@ TEST(CheckLocalTest, NamesTypeSourceAndCure) {
   const Mount sshfs = {"fuse.sshfs", "vm-a:/srv/x", "/mnt/x", 0x65735546, 7};
   const absl::Status status = CheckLocal(sshfs, "/mnt/x");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(std::string(status.message()),
-            "/mnt/x is fuse.sshfs from vm-a:/srv/x: inotify here does not see what other hosts "
-            "write; run the watcher on the host that holds the files");
+  EXPECT_EQ(
+      std::string(status.message()),
+      "/mnt/x is fuse.sshfs from vm-a:/srv/x: inotify here does not see what other hosts "
+      "write; run the watcher on the host that holds the files, or set poll: 5s on the volume "
+      "to list it every 5 s");
 }
 
 TEST(CheckLocalTest, Table) {

@@ -215,6 +215,7 @@ TEST_F(BlindnessTest, APolledFileCountsWhenItWasSeenTheSameTwice) {
   EXPECT_THAT(News(), UnorderedElementsAre(Pair("a", "CLOSE_WRITE QUIET poll"),
                                            Pair("d/b", "CLOSE_WRITE QUIET poll")));
   EXPECT_THAT(News(), IsEmpty());
+  EXPECT_EQ(Version("a").inode, 0u);
   volume.Rename("d", "e");
   volume.Remove("a");
   EXPECT_THAT(News(), UnorderedElementsAre(Pair("a", "DELETE  poll"), Pair("d/b", "DELETE  poll"),

@@ -68,8 +68,7 @@ void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
     }
     return;
   }
-  const bool same =
-      known.has_value() && known->finished() && known->version == ContentVersion::Of(st);
+  const bool same = known.has_value() && known->finished() && known->version == VersionOf(st);
   // A file that was called finished because it was quiet gets better evidence by its close.
   const bool was_quiet = same && known->evidence == ChangeEvidence::kQuiet;
   if (same && (!was_quiet || rules_.poll_unchanged > 0)) return;
@@ -94,13 +93,19 @@ void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
   Put(path, checked->version, said, now);
 }
 
+ContentVersion FileJudge::VersionOf(const struct stat& st) const {
+  ContentVersion version = ContentVersion::Of(st);
+  if (rules_.poll_unchanged > 0) version.inode = 0;
+  return version;
+}
+
 absl::StatusOr<CheckedFile> FileJudge::Check(std::string_view path) const {
   return CheckWriter(root_, path, rules_.writer_check);
 }
 
 void FileJudge::StillWritten(std::string_view path, bool known, const struct stat& st,
                              const Cause& cause, absl::Time now, absl::Duration backoff) {
-  const ContentVersion version = ContentVersion::Of(st);
+  const ContentVersion version = VersionOf(st);
   if (rules_.create && !known) Put(path, version, kCausedByCreation, now);
   // Past the limit of pending files the writer's own close must do, or the next look at the whole
   // volume.
@@ -120,7 +125,7 @@ void FileJudge::Modified(std::string_view path, absl::Time now) {
   if (rules_.quiet == absl::ZeroDuration() || pending_->Waits(path, PendingReason::kQuiet)) return;
   struct stat st;
   if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
-  pending_->Quiet(path, kCausedByClose, ContentVersion::Of(st), 1, now + rules_.quiet);
+  pending_->Quiet(path, kCausedByClose, VersionOf(st), 1, now + rules_.quiet);
 }
 
 void FileJudge::Audited(std::string_view path, absl::Time now) {
@@ -143,7 +148,7 @@ void FileJudge::LookNow(PendingFile file, absl::Time now) {
 void FileJudge::DueQuiet(const PendingFile& file, absl::Time now) {
   struct stat st;
   if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return;
-  const ContentVersion version = ContentVersion::Of(st);
+  const ContentVersion version = VersionOf(st);
   const std::optional<FileRecord> known = Known(file.path);
   if (known.has_value() && known->finished() && known->version == version) return;
   const bool polled = rules_.poll_unchanged > 0;
@@ -174,9 +179,9 @@ void FileJudge::Created(std::string_view path, absl::Time now) {
   if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
   if (st.st_nlink > 1) return Consider(path, kCausedByLink, now);
   const std::optional<FileRecord> known = Known(path);
-  if (known.has_value() && known->version == ContentVersion::Of(st)) return;
+  if (known.has_value() && known->version == VersionOf(st)) return;
   if (rules_.create && !known.has_value()) {
-    Put(path, ContentVersion::Of(st), kCausedByCreation, now);
+    Put(path, VersionOf(st), kCausedByCreation, now);
   }
   pending_->Defer(path, PendingReason::kLink, now + kLinkDelay);
 }
@@ -187,8 +192,7 @@ void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
   struct stat st;
   if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
   const std::optional<FileRecord> known = Known(path);
-  if (!known.has_value() || !known->finished() ||
-      !OnlyTimesDiffer(known->version, ContentVersion::Of(st)))
+  if (!known.has_value() || !known->finished() || !OnlyTimesDiffer(known->version, VersionOf(st)))
     return;
   pending_->Defer(path, PendingReason::kAttrib, now + kAttribDelay);
 }

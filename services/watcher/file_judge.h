@@ -53,6 +53,9 @@ class FileJudge {
   void SetRoot(int root) { root_ = root; }
   void SetRules(const Rules& rules) { rules_ = rules; }
 
+  // What is compared. On a polled volume without the inode: network mounts number them anew.
+  ContentVersion VersionOf(const struct stat& st) const;
+
   // The file may be finished. `backoff` is the pause before this look, if it is a repeated one. One
   // that was renamed into place and waits for its writer stays one that was renamed into place.
   void Consider(std::string_view path, Cause cause, absl::Time now,

@@ -74,7 +74,10 @@ void Scanner::Finish() {
     audit_.reset();
     return;
   }
-  if (WholeVolume(active_->request)) --scanning_all_;
+  if (WholeVolume(active_->request)) {
+    --scanning_all_;
+    ++whole_finished_;
+  }
   active_.reset();
   ++finished_;
 }
@@ -190,7 +193,7 @@ void Scanner::Found(const std::string& path, const struct stat& st, const FileRe
                     absl::Time now) {
   const FileRecord* uncommitted = options_.batch->FindUncommitted(path);
   if (uncommitted != nullptr) known = uncommitted;
-  const ContentVersion version = ContentVersion::Of(st);
+  const ContentVersion version = options_.judge->VersionOf(st);
   if (known != nullptr && known->finished() && known->version == version) return;
   // Its times were set after its close, and somebody is about to prove it.
   if (options_.pending->Waits(path, PendingReason::kAttrib)) return;

@@ -72,6 +72,8 @@ class Scanner {
   // A scan asked for as number n has ended when finished() >= n.
   int64_t requested() const { return requested_; }
   int64_t finished() const { return finished_; }
+  // Walks over the whole volume that have ended, without audits.
+  int64_t whole_finished() const { return whole_finished_; }
 
  private:
   struct Scan {
@@ -106,6 +108,7 @@ class Scanner {
   int scanning_all_ = 0;  // requests for the whole volume, the active one too
   int64_t requested_ = 0;
   int64_t finished_ = 0;
+  int64_t whole_finished_ = 0;
 };
 
 }  // namespace closewrite::watcher

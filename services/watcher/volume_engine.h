@@ -167,6 +167,7 @@ class VolumeEngine {
   absl::Time next_step_ = absl::InfinitePast();      // of the audit
   absl::Time scan_began_ = absl::InfinitePast();     // of the whole volume; that: none is under way
   absl::Time retry_began_ = absl::InfinitePast();    // of uncovered directories
+  int64_t scans_ = 0;                                // of the whole volume
   int64_t retry_scans_ = 0;                          // it has ended when as many have
   absl::Time last_overflow_ = absl::InfinitePast();
   absl::Time overflowing_until_ = absl::InfinitePast();

@@ -105,17 +105,16 @@ void VolumeEngine::NoteScans(absl::Time now) {
     next_retry_ = now + std::max(kUncoveredInterval, (now - retry_began_) * kUncoveredPart);
     retry_began_ = absl::InfinitePast();
   }
-  if (scanner_->scanning_all()) {
-    if (scan_began_ == absl::InfinitePast()) scan_began_ = now;
-    return;
-  }
-  if (scan_began_ == absl::InfinitePast()) return;
+  if (scanner_->scanning_all() && scan_began_ == absl::InfinitePast()) scan_began_ = now;
+  if (scanner_->whole_finished() == scans_) return;
   // What a scan of millions of files took for the moment goes back to the system.
   malloc_trim(0);
+  scans_ = scanner_->whole_finished();
   absl::MutexLock lock(&mutex_);
-  ++report_.scans;
-  report_.scan_duration = options_.clock->Now() - scan_began_;
-  scan_began_ = absl::InfinitePast();
+  report_.scans = scans_;
+  report_.scan_duration =
+      options_.clock->Now() - (scan_began_ == absl::InfinitePast() ? now : scan_began_);
+  scan_began_ = scanner_->scanning_all() ? now : absl::InfinitePast();
 }
 
 }  // namespace closewrite::watcher
