@@ -1,6 +1,7 @@
 """W1, W6: two writers make files as fast as they can."""
 
 import contextlib
+import os
 import time
 
 from bench import contenders, load, measure, table
@@ -91,7 +92,10 @@ def _notes(rows, bare):
     if ours:
         speed = ours["per_second"] / bare["per_second"]
         cpu = ours["cpu_us"] / bare["cpu_us"] if bare["cpu_us"] else None
-        notes += [f"W1, writers at >= {_W1_WRITERS}x of the loop's: {speed:.2f}x, "
+        away = rows.get(f"{contenders.ClosewriteAlone.name}: in the ledger")
+        beside = f", and {away['per_second'] / bare['per_second']:.2f}x without it" if away else ""
+        notes += [f"W1, writers at >= {_W1_WRITERS}x of the loop's: {speed:.2f}x with a "
+                  f"coordinator on these {os.cpu_count()} cores{beside}, "
                   + table.verdict(speed, _W1_WRITERS, at_most=False),
                   f"W6, CPU a file <= {_W6_CPU:.0f}x of the loop's: {table.ratio(cpu, 1)}, "
                   + table.verdict(cpu, _W6_CPU)]

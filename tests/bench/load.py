@@ -1,7 +1,6 @@
 """Writers, and what a contender made of what they wrote."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -83,9 +82,9 @@ class Place:
         return self
 
     def __exit__(self, *_):
+        # A million files take Python ten times as long.
+        subprocess.run(["rm", "-rf", self._outside or self.root], check=False)
         self._run.close()
-        if self._outside:
-            shutil.rmtree(self._outside, ignore_errors=True)
 
 
 def delays_ms(closed, seen):
