@@ -35,6 +35,8 @@ os.close(fd)
 class HomeProgramsTest(shares.ShareCase):
     """Everything here runs on cw-b, in the volume itself."""
 
+    contracts = {**shares.CONTRACTS, "settle": "when: close_write, settle: 2s"}
+
     def _run(self, script, *args):
         """A shell script in the volume."""
         self.hosts.b.check(["/bin/sh", "-ec", 'cd "$0" && ' + script, self.share, *args])
@@ -75,11 +77,12 @@ class HomeProgramsTest(shares.ShareCase):
         self.want("close/vi", b"new\n", versions=2)
         self.want("close/sed", b"new\n" * 3, versions=2)
         self.want("close/appended", small * 3, versions=3)
+        self.want("settle/appended", small * 3, versions=3, succeeding=1)
         self._run("""
             for name in vi sed; do printf 'old!\\nold!\\nold!\\n' > close/$name; done
             sed -i s/old!/new/ close/sed
             mv close/vi close/vi~ && echo new > close/vi && chmod 600 close/vi && rm close/vi~
-            for time in 1 2 3; do cat "$1" >> close/appended; done
+            for time in 1 2 3; do cat "$1" >> close/appended; cat "$1" >> settle/appended; done
             """, source)
 
     def _write_directories(self):

@@ -54,7 +54,7 @@ class ShareCase(case.HostsCase):
         super().setUp()
         self.share = self.home("unenriched")
         self.results_path = os.path.join(self.hosts.b.folder, "results")
-        # Path in bytes: (content, whether earlier versions may have had jobs).
+        # Path in bytes: what want() was told of it.
         self._wanted = {}
         os.makedirs(self.results_path)
         for name in self.contracts:
@@ -68,13 +68,14 @@ class ShareCase(case.HostsCase):
             _PIPELINE.format(name=name, contract=contract)
             for name, contract in self.contracts.items()))
 
-    def want(self, path, content, versions=1):
+    def want(self, path, content, versions=1, succeeding=None):
         """Once all is settled, `path` holds `content` and has had exactly one job of it.
 
         With `versions` above 1 it was written in so many steps that each look finished; those
-        before the last may have had jobs too.
+        before the last may have had jobs too, of which all may have succeeded, or `succeeding` in
+        all.
         """
-        self._wanted[os.fsencode(path)] = (content, versions)
+        self._wanted[os.fsencode(path)] = (content, versions, succeeding or versions)
 
     def want_truncated(self, path, size_below):
         """`path` was left short by a writer that was killed. It looks finished, and gets a job."""
@@ -105,13 +106,16 @@ class ShareCase(case.HostsCase):
         for job in jobs:
             by_path.setdefault(job.path, []).append(job)
         self.assertEqual(sorted(set(by_path) - set(self._wanted)), [], "jobs of other names")
-        for path, (content, versions) in self._wanted.items():
-            self._check_file(path, content, versions, by_path[path])
+        for path, wanted in self._wanted.items():
+            self._check_file(path, wanted, by_path[path])
         self.assertEqual(case.tree(self.results_path), sorted(self._wanted))
 
-    def _check_file(self, path, content, versions, jobs):
+    def _check_file(self, path, wanted, jobs):
+        content, versions, succeeding = wanted
         told = [(job.state, job.row["input"], job.message) for job in jobs]
         self.assertLessEqual(len(jobs), versions, (path, told))
+        succeeded = [job for job in jobs if job.state == "succeeded"]
+        self.assertLessEqual(len(succeeded), succeeding, (path, told))
         status = os.stat(os.path.join(os.fsencode(self.share), path))
         self.assertEqual(status.st_size, len(content), path)
         last = [job for job in jobs if _size(job) == len(content)]
@@ -140,7 +144,7 @@ class ShareCase(case.HostsCase):
             return None
         jobs = self.fleet.jobs()
         done = {(job.path, _size(job)) for job in jobs if job.state in _FINAL_STATES}
-        missing = [path for path, (content, _) in self._wanted.items()
+        missing = [path for path, (content, *_) in self._wanted.items()
                    if (path, len(content)) not in done]
         return jobs if not missing and all(job.state in _FINAL_STATES for job in jobs) else None
 
