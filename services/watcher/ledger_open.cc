@@ -56,7 +56,9 @@ absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& director
   ledger->log_ = Fd(open(log_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!ledger->log_.ok()) return ErrnoStatus(errno, "open", log_file);
   const Fd names(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!names.ok() || fsync(names.get()) != 0) return ErrnoStatus(errno, "sync", directory);
+  if (!names.ok() || fsync(names.get()) != 0 || fdatasync(ledger->log_.get()) != 0) {
+    return ErrnoStatus(errno, "sync", directory);
+  }
   ledger->lock_ = std::move(lock);
   return ledger;
 }
@@ -90,6 +92,9 @@ absl::Status Ledger::Load(const std::string& file, std::string_view boot_id) {
   // A power cut may have taken rows that were sent. Their sequences must not come again for other
   // files: the coordinator would take those for repeats.
   if (!state->made_new) sequence_ += kSequencesLostMax;
+  // That this was done is itself synced by Open before the first one is given.
+  status = WriteMeta(database_.get(), "sequence_floor", sequence_);
+  if (!status.ok()) return status;
   // A former process may have sent any of them.
   sent_ = sequence_;
   id_ = std::move(state->id);
