@@ -18,6 +18,8 @@ namespace {
 // making its child fails once.
 constexpr int kMakeTriesMax = 3;
 
+constexpr mode_t kMode = 0777;
+
 absl::Status Sync(int fd, std::string_view path) {
   // Some FUSE servers and special mounts can't sync; there the server decides.
   if (fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
@@ -64,7 +66,9 @@ absl::Status Staging::TryMake(std::string_view output_path) const {
     if (!removed.ok()) return removed;
   }
   const std::string_view parent = DirName(output_path);
-  return MakeDirectories(root->get(), parent.empty() ? path_ : StrCat(path_, "/", parent));
+  // Collect syncs them: until the command has succeeded nothing of it must last.
+  return MakeDirectories(root->get(), parent.empty() ? path_ : StrCat(path_, "/", parent), kMode,
+                         /*sync=*/false);
 }
 
 absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {
@@ -108,8 +112,13 @@ absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {
     file.size = digest->size;
     file.sha256 = std::move(digest->sha256);
   }
-  for (const std::string& directory : directories) {
-    const auto fd = OpenBeneath(staging->get(), directory, O_RDONLY | O_DIRECTORY);
+  // Those above too, in which Make has made some: the job's, and that of all jobs.
+  const std::string_view job = DirName(path_);
+  std::vector<std::pair<int, std::string>> synced = {{root->get(), std::string(job)},
+                                                     {root->get(), std::string(DirName(job))}};
+  for (const std::string& directory : directories) synced.emplace_back(staging->get(), directory);
+  for (const auto& [base, directory] : synced) {
+    const auto fd = OpenBeneath(base, directory, O_RDONLY | O_DIRECTORY);
     if (!fd.ok()) return fd.status();
     status = Sync(fd->get(), directory);
     if (!status.ok()) return status;

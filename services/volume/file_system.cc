@@ -243,7 +243,7 @@ absl::StatusOr<Fd> OpenBeneath(int root, std::string_view path, int flags, mode_
   return ErrnoStatus(errno, "open", path);
 }
 
-absl::Status MakeDirectories(int root, std::string_view path, mode_t mode) {
+absl::Status MakeDirectories(int root, std::string_view path, mode_t mode, bool sync) {
   if (path.empty()) return absl::OkStatus();
   const absl::Status good = CheckRelativePath(path);
   if (!good.ok()) return good;
@@ -254,7 +254,8 @@ absl::Status MakeDirectories(int root, std::string_view path, mode_t mode) {
     const std::string name(path.substr(start, end - start));
     const std::string_view so_far = path.substr(0, end);
     if (mkdirat(parent->get(), name.c_str(), mode) == 0) {
-      const absl::Status synced = SyncDirectory(parent->get(), DirName(so_far));
+      const absl::Status synced =
+          sync ? SyncDirectory(parent->get(), DirName(so_far)) : absl::OkStatus();
       if (!synced.ok()) return synced;
     } else if (errno != EEXIST) {
       return ErrnoStatus(errno, "make directory", so_far);

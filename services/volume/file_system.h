@@ -44,9 +44,9 @@ absl::StatusOr<Fd> OpenRoot(const std::string& absolute_path);
 // O_CLOEXEC is added.
 absl::StatusOr<Fd> OpenBeneath(int root, std::string_view path, int flags, mode_t mode = 0);
 
-// mkdir -p of a directory path below `root`; syncs each parent in which a directory was made. "" is
-// the root.
-absl::Status MakeDirectories(int root, std::string_view path, mode_t mode = 0777);
+// mkdir -p of a directory path below `root`; syncs each parent in which a directory was made,
+// unless `sync` is false and the caller does. "" is the root.
+absl::Status MakeDirectories(int root, std::string_view path, mode_t mode = 0777, bool sync = true);
 
 // Removes a directory below `root` with all that is in it. OK if it is not there. Does not follow
 // symlinks.

@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kReadBytes = 256 << 10;
 constexpr absl::Duration kBatchPause = absl::Microseconds(500);
 constexpr absl::Duration kIdleAfter = absl::Milliseconds(2);
+// A single file is read at once: its creation and its close are two or three reads.
+constexpr int kQuickReads = 4;
 constexpr int kNice = -10;
 
 void RaisePriority() {
@@ -83,6 +85,7 @@ void DrainThread::Barrier(int64_t barrier) {
 void DrainThread::Run() {
   RaisePriority();
   absl::Duration last_event = absl::ZeroDuration();
+  int quick_reads = 0;
   while (true) {
     pollfd files[2] = {{source_, POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     if (poll(files, 2, -1) < 0 && errno != EINTR) break;
@@ -93,7 +96,8 @@ void DrainThread::Run() {
       ServeBarriers();
     }
     if (files[0].revents == 0) continue;
-    if (SinceBoot() - last_event < kIdleAfter) {
+    quick_reads = SinceBoot() - last_event < kIdleAfter ? quick_reads + 1 : 0;
+    if (quick_reads >= kQuickReads) {
       const timespec pause = absl::ToTimespec(kBatchPause);
       nanosleep(&pause, nullptr);
     }
