@@ -10,11 +10,11 @@ from hosts import fleet, pair, process, run_folder
 _LOG_LINES_MAX = 25
 SCRIPTS = os.path.dirname(os.path.realpath(__file__))
 
-_options = {"local": False, "seed": 1, "keep": False}
+_options = {"local": False, "seed": 1, "keep": False, "files": 100}
 
 
 def configure(**options):
-    """Set by tests/e2e/run: local, seed, keep."""
+    """Set by tests/e2e/run: local, seed, keep, files."""
     _options.update(options)
 
 
@@ -41,6 +41,11 @@ class HostsCase(unittest.TestCase):
         self.addCleanup(self.hosts.close)
         self.addCleanup(self._collect_logs)
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl)
+
+    @property
+    def files(self):
+        """Small files that come in one go, where a test has such."""
+        return _options["files"]
 
     def until(self, condition, what, seconds_max=60.0):
         """Polls until `condition` is true; returns what it returned."""

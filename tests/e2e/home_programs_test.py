@@ -87,7 +87,7 @@ class HomeProgramsTest(shares.ShareCase):
 
     def _write_directories(self):
         """Trees that come whole."""
-        for number in range(shares.MANY):
+        for number in range(self.files):
             name, content = f"{number % 7}/{number:03d}", b"%d " % number * 20
             self.source(f"tree/{name}", content)
             for to in ("tar", "copied", "moved"):

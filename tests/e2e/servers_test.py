@@ -29,7 +29,7 @@ class _ServerCase(shares.ShareCase):
 
     def _many(self, to):
         """A folder with many small files; each is wanted below `to`. Returns its path."""
-        for number in range(shares.MANY):
+        for number in range(self.files):
             content = b"%d " % number * 20
             name = f"{number % 10}/{number:03d}"
             self.want(f"{to}/{name}", content)
@@ -223,7 +223,7 @@ class _NfsCase(_ServerCase):
             self._run(f"append {self.source(f'line{number}', line)} quiet/appended")
         many = self._many("quiet/many")
         commands = ["mkdir quiet/many", *(f"mkdir quiet/many/{number}" for number in range(10))]
-        for number in range(shares.MANY):
+        for number in range(self.files):
             name = f"{number % 10}/{number:03d}"
             commands.append(f"put {many}/{name} quiet/many/{name}")
         self._run(*commands)

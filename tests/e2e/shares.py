@@ -9,9 +9,6 @@ import os
 
 from e2e import case
 
-# Small files that come in one go; tests/campaign sets a larger number.
-MANY = int(os.environ.get("CLOSEWRITE_TEST_FILES", "100"))
-
 _SETTLE_S_MAX = 120.0
 _SHOWN_MAX = 12
 _FINAL_STATES = ("succeeded", "failed", "cancelled")
@@ -22,8 +19,8 @@ CONTRACTS = {
     "rename": "when: rename",
     "marker": 'marker: "{name}.done"',
 }
-# Nothing is cached between the volume and its executor, so that there is little to wait for when an
-# input is not the announced version: its times were set after the close, and the next attempt knows.
+# Nothing is cached between the volume and its executor, so there is little to wait for when an input
+# is not the announced version: its times were set after the close, and the next attempt knows.
 _PIPELINE = """\
   - name: {name}
     on: {{volume: unenriched, match: ["{name}/**"], {contract}}}

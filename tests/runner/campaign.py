@@ -23,6 +23,15 @@ def kills(report, runs, seed):
         everything.end_to_end(report, ["--seed", str(seed + number), "KillsTest"])
 
 
+def servers(report, runs, seed):
+    """Uploads through real file servers, and programs at home, with many files."""
+    subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
+    for number in range(runs):
+        report.note(f"run {number + 1} of {runs}, seed {seed + number}")
+        everything.end_to_end(report, ["--seed", str(seed + number), "--files", "500",
+                                       "servers_test", "home_programs_test"])
+
+
 def watch(report, args):
     """Storms on the watcher; tests/storm/run takes the same arguments."""
     if not os.environ.get("CLOSEWRITE_TEST_PROGRAMS"):
@@ -45,12 +54,14 @@ def main():
         watch(report, sys.argv[2:])
         return report.finish()
     parser = argparse.ArgumentParser(prog="tests/campaign")
-    parser.add_argument("name", choices=["kills", "asan", "ubsan", "tsan", "tidy"])
+    parser.add_argument("name", choices=["kills", "servers", "asan", "ubsan", "tsan", "tidy"])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
     options = parser.parse_args()
     if options.name == "kills":
         kills(report, options.runs, options.seed)
+    elif options.name == "servers":
+        servers(report, options.runs, options.seed)
     elif options.name == "tidy":
         findings = check.show(check.extra_rules()["clang_tidy_all"](check.all_files()))
         report.case("tidy clang_tidy_all", "\n".join(findings) if findings else None)
