@@ -1,6 +1,7 @@
 #include "services/watcher/database.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "services/log/str_cat.h"
 
@@ -21,8 +22,18 @@ absl::Status SqliteStatus(int code, sqlite3* database) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    // The statements are right for the tables that were made.
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
       return absl::DataLossError(message);
     case SQLITE_READONLY:
+      // A damaged header can say so of a file that may be written to.
+      if (database != nullptr && access(sqlite3_db_filename(database, "main"), W_OK) == 0) {
+        return absl::DataLossError(message);
+      }
+      return absl::PermissionDeniedError(message);
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
       return absl::PermissionDeniedError(message);
@@ -102,6 +113,11 @@ absl::Status Database::StatusOf(int code) {
   absl::Status status = SqliteStatus(code, database_);
   if (absl::IsDataLoss(status)) damaged_ = true;
   return status;
+}
+
+absl::Status Database::Damaged(std::string_view what) {
+  damaged_ = true;
+  return absl::DataLossError(StrCat("ledger: ", what));
 }
 
 absl::Status Database::Execute(const char* sql) {

@@ -51,8 +51,9 @@ class Query {
 
 // One connection with its prepared statements. Not thread-safe.
 //
-// Errors: DATA_LOSS when the file is no database or is damaged, RESOURCE_EXHAUSTED when the disk or
-// a quota is full, PERMISSION_DENIED, else UNAVAILABLE.
+// Errors: DATA_LOSS when the file is no database or is damaged, also where a statement does not fit
+// its tables; RESOURCE_EXHAUSTED when the disk or a quota is full, PERMISSION_DENIED, else
+// UNAVAILABLE.
 class Database {
  public:
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& file);
@@ -64,7 +65,10 @@ class Database {
   absl::StatusOr<Query> Prepare(const char* sql);
   // Rows that the last statement changed.
   int64_t changes() const { return sqlite3_changes64(database_); }
-  // Some statement found the file to be damaged.
+  bool in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }
+  // DATA_LOSS, for rows that contradict each other.
+  absl::Status Damaged(std::string_view what);
+  // Some statement found the file to be damaged, or Damaged was called.
   bool damaged() const { return damaged_; }
 
  private:

@@ -227,7 +227,7 @@ absl::Status Ledger::Record(int64_t volume, absl::Span<const FileRecord> records
 absl::StatusOr<std::vector<PendingChange>> Ledger::Pending(int64_t after, int rows_max) {
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<Query> query = database_->Prepare(
-      "SELECT p.volume, p.directory, " CLOSEWRITE_RECORD_COLUMNS
+      "SELECT p.volume, p.directory, p.sequence, " CLOSEWRITE_RECORD_COLUMNS
       " FROM pending p CROSS JOIN files ON files.directory = p.directory AND files.name = p.name"
       " WHERE p.sequence > ? ORDER BY p.sequence LIMIT ?");
   if (!query.ok()) return query.status();
@@ -237,7 +237,12 @@ absl::StatusOr<std::vector<PendingChange>> Ledger::Pending(int64_t after, int ro
   for (; row.ok() && *row; row = query->Step()) {
     const absl::StatusOr<std::string> directory = directories_->PathOf(query->Int(1));
     if (!directory.ok()) return directory.status();
-    changes.push_back({volumes_[query->Int(0)].name, ReadRecord(*query, *directory, 2)});
+    FileRecord record = ReadRecord(*query, *directory, 3);
+    // The coordinator is asked to acknowledge the row's, which must not lead back to this change.
+    if (record.sequence != query->Int(2)) {
+      return database_->Damaged("a pending change does not fit its row");
+    }
+    changes.push_back({volumes_[query->Int(0)].name, std::move(record)});
   }
   if (!row.ok()) return row.status();
   return changes;

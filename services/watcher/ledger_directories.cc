@@ -64,7 +64,7 @@ absl::StatusOr<std::string> LedgerDirectories::PathOf(int64_t key) {
   if (!query.ok()) return query.status();
   const absl::StatusOr<bool> row = query->Bind(key).Step();
   if (!row.ok()) return row.status();
-  if (!*row) return absl::DataLossError("ledger: a row names a directory that is not there");
+  if (!*row) return database_->Damaged("a row names a directory that is not there");
   std::string path = Restored(query->View(1));
   Remember(query->Int(0), path, key);
   return path;

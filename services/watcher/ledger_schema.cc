@@ -107,6 +107,10 @@ absl::Status MigrateFrom1(Database* database) {
 }
 
 absl::Status CheckIntegrity(Database* database, std::string_view boot_id) {
+  const absl::StatusOr<int64_t> suspect = ReadMetaNumber(database, "suspect");
+  if (!suspect.ok()) return suspect.status();
+  // No check finds all that a statement can stumble upon.
+  if (*suspect != 0) return absl::DataLossError("ledger: damage was met in it before");
   const absl::StatusOr<int64_t> clean = ReadMetaNumber(database, "clean");
   if (!clean.ok()) return clean.status();
   const absl::StatusOr<std::string> boot = ReadMeta(database, "boot_id");
@@ -144,9 +148,8 @@ absl::Status Transact(Database* database, const std::function<absl::Status()>& b
   if (absl::Status status = run("BEGIN IMMEDIATE"); !status.ok()) return status;
   absl::Status status = body();
   if (status.ok()) status = run("COMMIT");
-  // SQLite has rolled back by itself after some errors; then this one says so and is of no
-  // interest.
-  if (!status.ok()) run("ROLLBACK").IgnoreError();
+  // SQLite has rolled back by itself after some errors.
+  if (!status.ok() && database->in_transaction()) run("ROLLBACK").IgnoreError();
   return status;
 }
 
@@ -206,6 +209,9 @@ absl::StatusOr<LedgerState> PrepareLedger(Database* database, const std::string&
   const absl::StatusOr<int64_t> newest = ReadNumber(database, "SELECT max(sequence) FROM pending");
   if (!newest.ok()) return newest.status();
   state.newest = std::max({*newest, *acknowledged, *floor});
+  if (state.newest > kLedgerSequenceMax || *acknowledged < 0) {
+    return absl::DataLossError("ledger: its sequences can't be right");
+  }
   status = WriteMeta(database, "clean", 0);
   if (status.ok()) status = WriteMeta(database, "boot_id", boot_id);
   if (!status.ok()) return status;
@@ -214,9 +220,6 @@ absl::StatusOr<LedgerState> PrepareLedger(Database* database, const std::string&
 
 absl::Status MarkClosed(Database* database) { return WriteMeta(database, "clean", 1); }
 
-absl::Status MarkSuspect(Database* database) {
-  absl::Status status = WriteMeta(database, "clean", 0);
-  return status.ok() ? WriteMeta(database, "boot_id", "") : status;
-}
+absl::Status MarkSuspect(Database* database) { return WriteMeta(database, "suspect", 1); }
 
 }  // namespace closewrite::watcher

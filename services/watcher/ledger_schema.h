@@ -15,6 +15,8 @@
 namespace closewrite::watcher {
 
 inline constexpr int64_t kLedgerSchemaVersion = 2;
+// What counting up from 1 never reaches: a larger one is damage.
+inline constexpr int64_t kLedgerSequenceMax = INT64_MAX / 2;
 
 // Runs `body` in a transaction; rolls it back when it fails.
 absl::Status Transact(Database* database, const std::function<absl::Status()>& body);
@@ -43,7 +45,7 @@ struct LedgerState {
 absl::StatusOr<LedgerState> PrepareLedger(Database* database, const std::string& file,
                                           std::string_view boot_id);
 absl::Status MarkClosed(Database* database);
-// The next PrepareLedger checks it, come what may.
+// The next PrepareLedger says DATA_LOSS, come what may.
 absl::Status MarkSuspect(Database* database);
 
 }  // namespace closewrite::watcher
