@@ -19,8 +19,8 @@ CONTRACTS = {
     "rename": "when: rename",
     "marker": 'marker: "{name}.done"',
 }
-# Nothing is cached between the volume and its executor, so there is little to wait for when an input
-# is not the announced version: its times were set after the close, and the next attempt knows.
+# Nothing is cached between the volume and its executor, so there is little to wait for when an
+# input is not the announced version: its times were set after the close; the next attempt knows.
 _PIPELINE = """\
   - name: {name}
     on: {{volume: unenriched, match: ["{name}/**"], {contract}}}
