@@ -1,12 +1,15 @@
 """Runs fuzz targets and says what they did."""
 
+import argparse
 import os
+import random
 import re
 import subprocess
+import sys
 import tempfile
 import time
 
-from fuzz import build, build_graph
+from fuzz import build, build_graph, seeds
 
 SECONDS_IN_A_CAMPAIGN = 600
 SECONDS_IN_A_RUN = 10
@@ -18,6 +21,28 @@ _MEMORY_MB_MAX = 2048
 # Before the first input: the corpus of former runs is read and tried.
 _START_S_MAX = 600
 _SHOWN_LINES_MAX = 60
+# What the code under test has to say of each input.
+_LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+Z ")
+
+
+def main(report, args, prog, description=None):
+    """`fuzz` for people: reads the command line."""
+    parser = argparse.ArgumentParser(prog=prog, description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("targets", nargs="*", metavar="TARGET",
+                        help=f"of {', '.join(build.names())}; all without one")
+    parser.add_argument("--seconds", type=int, default=SECONDS_IN_A_CAMPAIGN,
+                        help="for each target (%(default)s)")
+    parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
+    parser.add_argument("--build", action="store_true", help="print the programs, run nothing")
+    options = parser.parse_args(args)
+    wrong = [name for name in options.targets if name not in build.names()]
+    if wrong:
+        parser.error(f"no target {wrong[0]}; there are {', '.join(build.names())}")
+    if options.build:
+        print(*build.build(options.targets or build.names()).values(), sep="\n")
+        sys.exit()
+    fuzz(report, options.targets, options.seconds, options.seed)
 
 
 def fuzz(report, targets, seconds, seed):
@@ -43,12 +68,11 @@ def _run(name, program, seconds, seed):
     found = os.path.join(build.cache(), f"found-{name}")
     for folder in (kept, found):
         os.makedirs(folder, exist_ok=True)
-    seeds = os.path.join(build_graph.ROOT, build.PACKAGE, "corpus", name)
     args = [program, f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={_INPUT_S_MAX}",
             f"-max_len={_INPUT_BYTES_MAX}", f"-rss_limit_mb={_MEMORY_MB_MAX}",
             f"-artifact_prefix={found}/", "-print_final_stats=1", "-use_value_profile=1", kept]
-    args += [seeds] if os.path.isdir(seeds) else []
     with tempfile.TemporaryDirectory(prefix="closewrite-fuzz-", dir=_memory()) as scratch:
+        args.append(_write_seeds(name, scratch))
         try:
             done = subprocess.run(
                 args, cwd=build_graph.ROOT, check=False, timeout=_START_S_MAX + seconds,
@@ -61,7 +85,17 @@ def _run(name, program, seconds, seed):
     executions = int(executions.group(1)) if executions else None
     if done.returncode == 0:
         return (None, executions) if executions else ("ran no input", executions)
-    return "\n".join(output.splitlines()[-_SHOWN_LINES_MAX:]), executions
+    lines = [line for line in output.splitlines() if not _LOGGED.match(line)]
+    return "\n".join(lines[-_SHOWN_LINES_MAX:]), executions
+
+
+def _write_seeds(name, scratch):
+    folder = os.path.join(scratch, "seeds")
+    os.makedirs(folder)
+    for number, seed in enumerate(seeds.SEEDS[name]):
+        with open(os.path.join(folder, str(number)), "wb") as file:
+            file.write(seed)
+    return folder
 
 
 def _memory():

@@ -9,6 +9,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "..")))
 
+from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import main as everything  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
@@ -52,6 +53,9 @@ def main():
     report = reports.Report()
     if sys.argv[1:2] == ["watch"]:
         watch(report, sys.argv[2:])
+        return report.finish()
+    if sys.argv[1:2] == ["fuzz"]:
+        fuzzing.main(report, sys.argv[2:], "tests/campaign fuzz")
         return report.finish()
     parser = argparse.ArgumentParser(prog="tests/campaign")
     parser.add_argument("name", choices=["kills", "servers", "asan", "ubsan", "tsan", "tidy"])

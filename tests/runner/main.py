@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ _TESTS = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
 sys.dont_write_bytecode = True
 sys.path.insert(0, _TESTS)
 
+from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
@@ -54,6 +56,7 @@ def main():
     built = unit.build(report)
     unit.test(report)
     tidy(report)
+    fuzzing.fuzz(report, [], fuzzing.SECONDS_IN_A_RUN, random.randrange(1, 1 << 30))
     if built:
         end_to_end(report, ["--local"] if options.fast else [])
     return report.finish()
