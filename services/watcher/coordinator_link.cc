@@ -169,13 +169,14 @@ void CoordinatorLink::Act(Heard heard, Session* session) {
         std::min(session->next_heartbeat, options_.clock->Now() + session->interval);
   }
   // More than was sent on this stream can't have been committed from it.
-  const int64_t acknowledged = std::min(heard.acknowledged, session->sent);
-  if (acknowledged > 0) {
-    const absl::Status status = options_.ledger->Acknowledge(acknowledged);
-    // It is then sent again after the next reconnect.
+  session->acknowledged =
+      std::max(session->acknowledged, std::min(heard.acknowledged, session->sent));
+  if (session->acknowledged > options_.ledger->acknowledged()) {
+    const absl::Status status = options_.ledger->Acknowledge(session->acknowledged);
+    // On a full disk: it is tried again whenever the thread wakes up, at each heartbeat at least.
     if (!status.ok()) LogError("acknowledgement not recorded", {{"error", status.message()}});
     while (!session->in_flight.empty() &&
-           session->in_flight.front().last_sequence <= acknowledged) {
+           session->in_flight.front().last_sequence <= session->acknowledged) {
       session->events_in_flight -= session->in_flight.front().events;
       session->in_flight.pop_front();
     }

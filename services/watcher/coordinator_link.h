@@ -96,6 +96,7 @@ class CoordinatorLink {
   struct Session {
     std::shared_ptr<Stream> stream;
     int64_t sent = 0;
+    int64_t acknowledged = 0;  // what the coordinator has said
     int64_t events_in_flight = 0;
     struct Message {
       int64_t last_sequence;

@@ -136,8 +136,7 @@ absl::Status Watcher::ServeMetrics() {
         return WatcherMetrics(Reports(), numbers, link_->connected(), clock_->Now());
       });
   if (!metrics.ok()) {
-    return absl::Status(metrics.status().code(),
-                        StrCat("metrics: ", metrics.status().message()));
+    return absl::Status(metrics.status().code(), StrCat("metrics: ", metrics.status().message()));
   }
   metrics_ = *std::move(metrics);
   return absl::OkStatus();
