@@ -79,9 +79,12 @@ class HomeProgramsTest(shares.ShareCase):
         self.want("rename/sed", b"new\n" * 3)
         self.want("close/appended", small * 3, versions=3)
         self.want("settle/appended", small * 3, versions=3, succeeding=1)
+        self._run("printf 'old!\\nold!\\nold!\\n' > rename/sed")
+        # Else the watcher may look at the first version when the second is in its place.
+        self.fleet.must("flush", "unenriched")
         self._run("""
-            for name in close/vi rename/sed; do printf 'old!\\nold!\\nold!\\n' > $name; done
             sed -i s/old!/new/ rename/sed
+            echo older > close/vi
             mv close/vi close/vi~ && echo new > close/vi && chmod 600 close/vi && rm close/vi~
             for time in 1 2 3; do cat "$1" >> close/appended; cat "$1" >> settle/appended; done
             """, source)
