@@ -24,6 +24,17 @@ class EngineRulesTest : public ::testing::TestWithParam<BackendKind>, protected 
   }
 };
 
+// A file that was renamed over one that was just closed was taken for the one that was closed.
+TEST_P(EngineRulesTest, ARenameIsToldThoughItsVersionIsKnown) {
+  Start();
+  volume.Write("a", "1");
+  EXPECT_THAT(News(), ElementsAre(Pair("a", "CLOSE_WRITE CLOSED")));
+  // Away and back at once: the same version, by a rename.
+  volume.Rename("a", "b");
+  volume.Rename("b", "a");
+  EXPECT_THAT(News()["a"], "MOVED_TO MOVED_IN");
+}
+
 TEST_P(EngineRulesTest, AMappingCountsAsAWriter) {
   Start();
   Fd fd(open(volume.Absolute("a").c_str(), O_RDWR | O_CREAT, 0600));

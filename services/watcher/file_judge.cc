@@ -71,7 +71,11 @@ void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
   const bool same = known.has_value() && known->finished() && known->version == VersionOf(st);
   // A file that was called finished because it was quiet gets better evidence by its close.
   const bool was_quiet = same && known->evidence == ChangeEvidence::kQuiet;
-  if (same && (!was_quiet || rules_.poll_unchanged > 0)) return;
+  // The look after a first close may have found what was renamed over it already.
+  const bool was_moved = same && cause == kCausedByMove && known->kind == ChangeKind::kCloseWrite &&
+                         known->evidence == ChangeEvidence::kClosed;
+  const bool better = was_quiet || was_moved;
+  if (same && (!better || rules_.poll_unchanged > 0)) return;
   if (rules_.poll_unchanged > 0) {
     return StillWritten(path, known.has_value(), st, kCausedByPoll, now, backoff);
   }
@@ -87,7 +91,7 @@ void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
   }
   const bool still_same =
       known.has_value() && known->finished() && known->version == checked->version;
-  if (still_same && (!was_quiet || checked->state != WriterState::kFree)) return;
+  if (still_same && (!better || checked->state != WriterState::kFree)) return;
   Cause said = cause;
   if (checked->state == WriterState::kUnchecked) said.evidence = ChangeEvidence::kUnchecked;
   Put(path, checked->version, said, now);

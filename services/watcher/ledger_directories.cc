@@ -81,9 +81,14 @@ absl::StatusOr<std::vector<LedgerDirectories::Entry>> LedgerDirectories::Next(
       after.has_value() ? Stored(*after) + std::string(1, '\0') : Stored(below);
   query->Bind(volume).Bind(from).Bind(directories_max);
   std::vector<Entry> directories;
+  // A damaged index could lead whoever pages back to where they were.
+  std::string least = from;
   absl::StatusOr<bool> row = query->Step();
   for (; row.ok() && *row; row = query->Step()) {
-    std::string path = Restored(query->View(1));
+    const std::string_view stored = query->View(1);
+    if (stored < least) return database_->Damaged("its directories are out of order");
+    least = StrCat(stored, std::string_view("\0", 1));
+    std::string path = Restored(stored);
     if (!IsOrLiesBelow(path, below)) break;
     directories.push_back({query->Int(0), std::move(path)});
   }
