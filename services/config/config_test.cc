@@ -156,7 +156,7 @@ TEST(ParseYamlTest, WrongWatchers) {
       {"lisen: x", "f.yaml:1: unknown key \"lisen\"; did you mean \"listen\"?"},
       {"a: 1\nzzzzzz: x",
        "f.yaml:1: unknown key \"a\"; known are host, listen, coordinator, state, "
-       "volumes, reflection"},
+       "volumes, reflection, metrics"},
       {"Host: x", "f.yaml:1: unknown key \"Host\"; did you mean \"host\"?"},
       {"\n\nvolumes:\n  a: {pth: /x}",
        "f.yaml:4: unknown key \"pth\" in volumes.a; did you mean \"path\"?"},
@@ -184,10 +184,12 @@ TEST(ParseYamlTest, WrongWatchers) {
        "...` below it"},
       {"volumes:\n  a: /srv",
        "f.yaml:2: volumes.a: expected keys and values, not \"/srv\"; known "
-       "are path, read_only, ignore"},
+       "are path, read_only, ignore, backend, poll, poll_unchanged, "
+       "audit, nfs_exported, writer_check"},
       {"volumes:\n  a:",
        "f.yaml:2: volumes.a: expected keys and values, not nothing; known are "
-       "path, read_only, ignore"},
+       "path, read_only, ignore, backend, poll, poll_unchanged, "
+       "audit, nfs_exported, writer_check"},
       {"volumes:\n  a:\n    ignore: '*.part'",
        "f.yaml:3: volumes.a.ignore: expected a list, not \"*.part\"; write ignore: [\"*.part\"]"},
       {"volumes:\n  a:\n    ignore: {x: y}",
@@ -202,10 +204,10 @@ TEST(ParseYamlTest, WrongWatchers) {
        "them"},
       {"- host: a",
        "f.yaml:1: expected keys and values, not a list; known are host, listen, "
-       "coordinator, state, volumes, reflection"},
+       "coordinator, state, volumes, reflection, metrics"},
       {"just text",
        "f.yaml:1: expected keys and values, not \"just text\"; known are host, listen, "
-       "coordinator, state, volumes, reflection"},
+       "coordinator, state, volumes, reflection, metrics"},
       {"? [a]\n: b", "f.yaml:1: expected a key, not a list; write `name: value`"},
       {"host: a\n---\nhost: b",
        "f.yaml:2: here starts a second document, or something that belongs "
@@ -259,10 +261,12 @@ TEST(ParseYamlTest, WrongPipelines) {
        "\" weeks\"; write a number and a unit, such as 100ms, 2s, 5m, 1h, 2d"},
       {on("when: IN_CREATED"),
        "f.yaml:5: pipelines[0].on.when: \"IN_CREATED\" is not possible here; did you mean "
-       "\"close_write\"? (the kernel's name is IN_CREATE, which comes before the data is there)"},
+       "\"create\"? (the kernel's name is IN_CREATE, which comes before the data is there; "
+       "close_write waits for it)"},
       {on("when: created"),
        "f.yaml:5: pipelines[0].on.when: \"created\" is not possible here; did you mean "
-       "\"close_write\"? (the kernel's name is IN_CREATE, which comes before the data is there)"},
+       "\"create\"? (the kernel's name is IN_CREATE, which comes before the data is there; "
+       "close_write waits for it)"},
       {on("when: IN_CLOSE_WRITE"),
        "f.yaml:5: pipelines[0].on.when: \"IN_CLOSE_WRITE\" is not "
        "possible here; did you mean \"close_write\"?"},

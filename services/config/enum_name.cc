@@ -81,9 +81,9 @@ std::string Suggest(std::string_view word, const EnumDescriptor& type) {
   if (event == nullptr) return SuggestNearest(folded, names);
   const auto meant = std::find_if(event->meant.begin(), event->meant.end(), has);
   if (meant == event->meant.end()) return SuggestNearest(folded, names);
-  const bool early = event->kernel_name == "IN_CREATE" && *meant == "close_write";
+  const bool early = event->kernel_name == "IN_CREATE" && has("close_write");
   return StrCat("did you mean \"", *meant, "\"? (the kernel's name is ", event->kernel_name,
-                early ? ", which comes before the data is there)" : ")");
+                early ? ", which comes before the data is there; close_write waits for it)" : ")");
 }
 
 }  // namespace

@@ -37,7 +37,9 @@ TEST(EnumNameTest, SuggestsWhatTheEnumHas) {
   const struct {
     std::string word, suggestion;
   } kCases[] = {
-      {"IN_CREATED", "\"create\"? (the kernel's name is IN_CREATE)"},
+      {"IN_CREATED",
+       "\"create\"? (the kernel's name is IN_CREATE, which comes before the data is there; "
+       "close_write waits for it)"},
       {"IN_MOVED_TO", "\"moved_to\"?"},
       {"renamed", "\"moved_to\"? (the kernel's name is IN_MOVED_TO)"},
       {"removed", "\"delete\"? (the kernel's name is IN_DELETE)"},

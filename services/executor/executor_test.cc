@@ -186,7 +186,7 @@ TEST_F(ExecutorTest, ADrainHandsBackFinishesAndReports) {
   ASSERT_EQ(mkfifo((root_ + "/go").c_str(), 0600), 0);
   coordinator.Assign(Job(7, "echo ready; cat '" + root_ + "/go'"));
   v1::Assignment invisible = Job(8, "exit 0");
-  invisible.mutable_input()->set_size(1000);
+  invisible.mutable_input()->set_path("absent.csv");
   coordinator.Assign(invisible);
   coordinator.Await([&] { return !coordinator.logs[Key(7, 1)].empty(); });
   std::thread draining([&] { executor->Drain(); });
