@@ -86,9 +86,11 @@ absl::StatusOr<std::vector<LedgerDirectories::Entry>> LedgerDirectories::Next(
   absl::StatusOr<bool> row = query->Step();
   for (; row.ok() && *row; row = query->Step()) {
     const std::string_view stored = query->View(1);
-    if (stored < least) return database_->Damaged("its directories are out of order");
-    least = StrCat(stored, std::string_view("\0", 1));
     std::string path = Restored(stored);
+    if (stored < least || Stored(path) != stored) {
+      return database_->Damaged("its directories are out of order");
+    }
+    least = StrCat(stored, std::string_view("\0", 1));
     if (!IsOrLiesBelow(path, below)) break;
     directories.push_back({query->Int(0), std::move(path)});
   }
