@@ -135,9 +135,9 @@ void EventInterpreter::AboutFile(const RawEvent& event, const std::string& path)
 void EventInterpreter::Resolve(const std::string& path, const Touch& touch, absl::Time now) {
   FileJudge* const judge = options_.judge;
   std::optional<Cause> finished = touch.finished;
-  const PendingFile* const waiting = options_.pending->Find(path);
-  const bool moved = waiting != nullptr && waiting->cause.kind == ChangeKind::kMovedTo;
-  if (finished.has_value() && !touch.gone.has_value() && moved) finished = waiting->cause;
+  if (finished.has_value() && !touch.gone.has_value()) {
+    finished = options_.pending->CauseOf(path, *finished);
+  }
   if (finished.has_value() || touch.gone.has_value()) options_.pending->Erase(path);
   if (touch.gone.has_value()) {
     judge->ConsiderGone(path, *touch.gone, ChangeSource::kInotify, now);

@@ -56,8 +56,7 @@ void FileJudge::Put(std::string_view path, const ContentVersion& version, const 
 
 void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
                          absl::Duration backoff) {
-  const PendingFile* const waiting = pending_->Find(path);
-  if (waiting != nullptr && waiting->cause.kind == ChangeKind::kMovedTo) cause = waiting->cause;
+  cause = pending_->CauseOf(path, cause);
   struct stat st;
   // A file that is gone already: the event that says so follows.
   if (Stat(root_, path, &st) != 0) return;

@@ -121,6 +121,11 @@ const PendingFile* PendingFiles::Find(std::string_view path) const {
   return entry == files_.end() ? nullptr : &entry->second;
 }
 
+Cause PendingFiles::CauseOf(std::string_view path, const Cause& cause) const {
+  const PendingFile* const waiting = Find(path);
+  return waiting != nullptr && waiting->cause.kind == ChangeKind::kMovedTo ? waiting->cause : cause;
+}
+
 std::vector<PendingFile> PendingFiles::TakeConfirmed(int64_t barrier) {
   std::vector<PendingFile> confirmed;
   while (!by_barrier_.empty() && by_barrier_.begin()->first <= barrier) {

@@ -79,6 +79,8 @@ class PendingFiles {
   bool WaitsAtAll(std::string_view path) const { return Find(path) != nullptr; }
   // nullptr when it does not wait; valid until the next change.
   const PendingFile* Find(std::string_view path) const;
+  // `cause`, or that of the file that waits if it was renamed into place: it stays one that was.
+  Cause CauseOf(std::string_view path, const Cause& cause) const;
   // Whether any waits that was put in before `order`, but for those that have a writer.
   bool AnyBefore(int64_t order) const;
   int64_t next_order() const { return next_order_; }

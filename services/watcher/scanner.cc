@@ -19,6 +19,11 @@ bool WholeVolume(const ScanRequest& request) {
   return request.directory.empty() && !request.only_gone.has_value();
 }
 
+// What stands before a name in the directory.
+std::string Prefix(std::string_view path) {
+  return path.empty() ? std::string() : StrCat(path, "/");
+}
+
 }  // namespace
 
 void Scanner::Enqueue(ScanRequest request) {
@@ -46,7 +51,6 @@ void Scanner::EnqueueAll(const Cause& cause) {
 void Scanner::StartAudit() {
   if (audit_.has_value()) return;
   audit_.emplace();
-  audit_->audit = true;
   audit_->request.cause = kCausedByAudit;
   audit_->directories.emplace_back();
 }
@@ -70,7 +74,7 @@ void Scanner::Begin() {
 }
 
 void Scanner::Finish() {
-  if (scan_->audit) {
+  if (scan_->audit()) {
     audit_.reset();
     return;
   }
@@ -112,7 +116,7 @@ absl::Status Scanner::StepOne(absl::Time now, bool* finished) {
 
 void Scanner::Gone(const std::string& path, ChangeKind kind, ChangeSource source, absl::Time now) {
   if (options_.tree->Hidden(path)) return;
-  if (scan_->audit) return options_.judge->Audited(path, now);
+  if (scan_->audit()) return options_.judge->Audited(path, now);
   options_.judge->ConsiderGone(path, kind, source, now);
 }
 
@@ -135,7 +139,7 @@ absl::Status Scanner::Walk(std::string path, absl::Time now) {
 
 bool Scanner::List(DIR* directory, std::string_view path, std::vector<std::string>* files,
                    std::vector<std::string>* directories) {
-  std::string child = path.empty() ? std::string() : StrCat(path, "/");
+  std::string child = Prefix(path);
   const size_t prefix = child.size();
   while (true) {
     errno = 0;
@@ -168,7 +172,7 @@ absl::Status Scanner::Compare(std::string_view path, int directory,
   const absl::StatusOr<std::vector<FileRecord>> rows = options_.batch->List(path);
   if (!rows.ok()) return rows.status();
   auto row = rows->begin();
-  std::string file = path.empty() ? std::string() : StrCat(path, "/");
+  std::string file = Prefix(path);
   const size_t prefix = file.size();
   // Both are in byte order, and all have the same directory before the name.
   for (const std::string& name : files) {
@@ -197,7 +201,7 @@ void Scanner::Found(const std::string& path, const struct stat& st, const FileRe
   if (known != nullptr && known->finished() && known->version == version) return;
   // Its times were set after its close, and somebody is about to prove it.
   if (options_.pending->Waits(path, PendingReason::kAttrib)) return;
-  if (scan_->audit) return options_.judge->Audited(path, now);
+  if (scan_->audit()) return options_.judge->Audited(path, now);
   Cause cause = scan_->request.cause;
   if (scan_->request.moved_from.has_value()) {
     const std::string_view below =

@@ -46,7 +46,7 @@ class Scanner {
     WatchedTree* tree;
     LedgerBatch* batch;
     FileJudge* judge;
-    PendingFiles* pending;
+    const PendingFiles* pending;
     const IgnoreList* ignore;
     // OK while the volume is the one that it should be; asked before anything is taken for gone.
     std::function<absl::Status()> check_volume;
@@ -82,7 +82,7 @@ class Scanner {
     std::vector<std::string> missing;      // files that were not listed where they are known
     std::optional<std::string> ledger_cursor;
     bool checked = false;  // the volume, after the walk
-    bool audit = false;
+    bool audit() const { return request.cause.source == ChangeSource::kAudit; }
   };
   void Begin();
   void Finish();

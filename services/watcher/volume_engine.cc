@@ -338,21 +338,22 @@ bool VolumeEngine::HearOthers(absl::Time now) {
 }
 
 void VolumeEngine::ApplyInterest() {
+  Interest interest;
   {
     absl::MutexLock lock(&mutex_);
-    interest_ = wanted_;
+    interest = wanted_;
   }
-  if (options_.nfs_exported && interest_.quiet == absl::ZeroDuration()) {
-    interest_.quiet = kQuietOfNfs;
+  if (options_.nfs_exported && interest.quiet == absl::ZeroDuration()) {
+    interest.quiet = kQuietOfNfs;
   }
   FileJudge::Rules rules;
   rules.writer_check = options_.writer_check;
-  rules.create = interest_.create;
-  rules.quiet = interest_.quiet;
+  rules.create = interest.create;
+  rules.quiet = interest.quiet;
   rules.poll_unchanged = polled() ? options_.poll_unchanged : 0;
   rules.poll = options_.poll;
   judge_->SetRules(rules);
-  const bool tell = interest_.quiet > absl::ZeroDuration();
+  const bool tell = interest.quiet > absl::ZeroDuration();
   if (tell == modifications_) return;
   const absl::Status told = backend_->TellModifications(tell);
   if (!told.ok()) {

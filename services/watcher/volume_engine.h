@@ -157,7 +157,6 @@ class VolumeEngine {
   size_t last_batch_ = 0;         // events of the last turn
   bool fanotify_wanted_ = false;  // inotify has too few watches
   bool fanotify_refused_ = false;
-  Interest interest_;
   bool modifications_ = false;       // are told by the backend
   std::vector<std::string> mounts_;  // below the root
   absl::Time next_attach_ = absl::InfinitePast();

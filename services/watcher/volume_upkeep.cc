@@ -107,8 +107,8 @@ void VolumeEngine::NoteScans(absl::Time now) {
   }
   if (scanner_->scanning_all() && scan_began_ == absl::InfinitePast()) scan_began_ = now;
   if (scanner_->whole_finished() == scans_) return;
-  // What a scan of millions of files took for the moment goes back to the system.
-  malloc_trim(0);
+  // What a scan of millions of files took for the moment goes back to the system; not at each poll.
+  if (!polled() || scans_ == 0) malloc_trim(0);
   scans_ = scanner_->whole_finished();
   absl::MutexLock lock(&mutex_);
   report_.scans = scans_;
