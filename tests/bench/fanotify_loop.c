@@ -5,17 +5,14 @@
  * Directories of events are resolved once, by their handles; files outside of ROOT are left out. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "record.h"
 
-#define READ_BYTES (256 << 10)
 #define SLOTS (1 << 16)
 #define HANDLE_BYTES_MAX 128
 
@@ -73,8 +70,7 @@ static void interpret(const struct fanotify_event_metadata* event, int64_t now) 
     return;
   }
   const struct fanotify_event_info_fid* info = (const void*)(event + 1);
-  if (event->event_len <= sizeof(*event) ||
-      info->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME) {
+  if (event->event_len <= sizeof(*event) || info->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME) {
     return;
   }
   struct file_handle* handle = (struct file_handle*)info->handle;
@@ -82,14 +78,9 @@ static void interpret(const struct fanotify_event_metadata* event, int64_t now) 
   if (below_root(handle)) record_add(now, name, strlen(name), 1);
 }
 
-static int read_once(char* buffer) {
-  const ssize_t got = read(fanotify, buffer, READ_BYTES);
-  if (got <= 0) return 0;
-  const int64_t now = record_now();
-  ssize_t left = got;
+static void take(const char* buffer, ssize_t left, int64_t now) {
   const struct fanotify_event_metadata* event = (const void*)buffer;
   for (; FAN_EVENT_OK(event, left); event = FAN_EVENT_NEXT(event, left)) interpret(event, now);
-  return 1;
 }
 
 int main(int argc, char** argv) {
@@ -97,14 +88,13 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: fanotify_loop ROOT RECORDS PAUSE_US\n");
     return 2;
   }
-  const struct timespec pause_time = {0, atol(argv[3]) * 1000};
   if (realpath(argv[1], root) == NULL) record_fail(argv[1]);
   mount_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   record_open(argv[2]);
   record_handle_signals();
-  fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_UNLIMITED_QUEUE |
-                               FAN_CLOEXEC | FAN_NONBLOCK,
-                           O_RDONLY);
+  fanotify = fanotify_init(
+      FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_UNLIMITED_QUEUE | FAN_CLOEXEC | FAN_NONBLOCK,
+      O_RDONLY);
   if (fanotify < 0) record_fail("fanotify");
   if (fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CLOSE_WRITE | FAN_MOVED_TO,
                     AT_FDCWD, root) != 0) {
@@ -112,14 +102,7 @@ int main(int argc, char** argv) {
   }
   printf("ready 1\n");
   fflush(stdout);
-  char* buffer = malloc(READ_BYTES);
-  while (!record_stopping()) {
-    struct pollfd waiting = {.fd = fanotify, .events = POLLIN};
-    if (poll(&waiting, 1, -1) <= 0) continue;
-    if (pause_time.tv_nsec > 0) nanosleep(&pause_time, NULL);
-    read_once(buffer);
-  }
-  while (read_once(buffer)) continue;
+  record_drain(fanotify, take, atol(argv[3]));
   record_close();
   return 0;
 }

@@ -8,19 +8,16 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "record.h"
 
-#define MASK                                                                        \
+#define MASK \
   (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
-#define READ_BYTES (256 << 10)
 
 static int inotify;
 static char** paths; /* by watch descriptor */
@@ -76,17 +73,12 @@ static void interpret(const struct inotify_event* event, int64_t now) {
   }
 }
 
-/* False when there was nothing to be read. */
-static int read_once(char* buffer) {
-  const ssize_t got = read(inotify, buffer, READ_BYTES);
-  if (got <= 0) return 0;
-  const int64_t now = record_now();
-  for (ssize_t at = 0; at < got;) {
+static void take(const char* buffer, ssize_t size, int64_t now) {
+  for (ssize_t at = 0; at < size;) {
     const struct inotify_event* event = (const struct inotify_event*)(buffer + at);
     interpret(event, now);
     at += (ssize_t)sizeof(*event) + event->len;
   }
-  return 1;
 }
 
 int main(int argc, char** argv) {
@@ -94,7 +86,6 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: inotify_loop ROOT RECORDS PAUSE_US\n");
     return 2;
   }
-  const struct timespec pause_time = {0, atol(argv[3]) * 1000};
   record_open(argv[2]);
   record_handle_signals();
   inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -103,14 +94,7 @@ int main(int argc, char** argv) {
   listening = 1;
   printf("ready %ld\n", directories);
   fflush(stdout);
-  char* buffer = malloc(READ_BYTES);
-  while (!record_stopping()) {
-    struct pollfd waiting = {.fd = inotify, .events = POLLIN};
-    if (poll(&waiting, 1, -1) <= 0) continue;
-    if (pause_time.tv_nsec > 0) nanosleep(&pause_time, NULL);
-    read_once(buffer);
-  }
-  while (read_once(buffer)) continue;
+  record_drain(inotify, take, atol(argv[3]));
   record_close();
   return 0;
 }

@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define DRAIN_BYTES (256 << 10)
 
 static FILE* out;
 static char* text_of_all;
@@ -83,3 +86,23 @@ void record_handle_signals(void) {
 }
 
 int record_stopping(void) { return stopping; }
+
+/* False when there was nothing to be read. */
+static int read_once(int source, char* buffer, record_take take) {
+  const ssize_t got = read(source, buffer, DRAIN_BYTES);
+  if (got <= 0) return 0;
+  take(buffer, got, record_now());
+  return 1;
+}
+
+void record_drain(int source, record_take take, long pause_us) {
+  const struct timespec pause_time = {0, pause_us * 1000};
+  char* buffer = malloc(DRAIN_BYTES);
+  while (!stopping) {
+    struct pollfd waiting = {.fd = source, .events = POLLIN};
+    if (poll(&waiting, 1, -1) <= 0) continue;
+    if (pause_time.tv_nsec > 0) nanosleep(&pause_time, NULL);
+    read_once(source, buffer, take);
+  }
+  while (read_once(source, buffer, take)) continue;
+}

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Nanoseconds of CLOCK_REALTIME: the stamps of the product are of that clock, and all programs of
  * one machine share it. */
@@ -22,6 +23,11 @@ void record_close(void);
 /* SIGTERM and SIGINT make record_stopping() true, and end a call that waits. */
 void record_handle_signals(void);
 int record_stopping(void);
+
+/* Reads from `source`, which is non-blocking, and hands on what each read brought and when, until
+ * record_stopping() and all that is left then; pauses for `pause_us` after each wake-up. */
+typedef void (*record_take)(const char* bytes, ssize_t size, int64_t now);
+void record_drain(int source, record_take take, long pause_us);
 
 /* Says what failed, and ends the program. */
 void record_fail(const char* what) __attribute__((noreturn));
