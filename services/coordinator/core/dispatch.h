@@ -58,12 +58,16 @@ class Dispatch {
   Dispatch(Fleet* fleet, JobBook* book, std::function<SessionId()> new_session_id)
       : fleet_(*fleet), book_(*book), new_session_id_(std::move(new_session_id)) {}
 
-  // Opens a session, or resumes one. ALREADY_EXISTS, NOT_FOUND: as AttendService says.
-  absl::StatusOr<SessionId> Open(const ExecutorHello& hello, absl::Time now);
-  // The stream broke. The session lives on until it expires, unless it holds nothing.
-  void Disconnect(const SessionId& session);
+  // Opens a session, or resumes one, from whichever coordinator has it. ALREADY_EXISTS, NOT_FOUND:
+  // as AttendService says.
+  absl::StatusOr<SessionId> Open(StoreTransaction& tx, const ExecutorHello& hello, absl::Time now);
+  // The stream broke. The session lives on until it expires, unless it drains and holds nothing.
+  void Disconnect(StoreTransaction& tx, const SessionId& session);
+  // Its host says that all its processes are dead: its leases are free at once. Does nothing for
+  // sessions that are no more.
+  void Bury(StoreTransaction& tx, const SessionId& session, absl::Time now);
 
-  // NOT_FOUND: the session has expired.
+  // NOT_FOUND: the session has expired. ABORTED: it attends another coordinator by now.
   absl::StatusOr<AttendReply> Report(StoreTransaction& tx, const AttendReport& report,
                                      absl::Time now);
 

@@ -27,6 +27,8 @@ inline constexpr int64_t kPublishOrdersMax = 1000;
 class Engine {
  public:
   struct Options {
+    CoordinatorId self;    // another one at each start
+    bool shared = false;   // Store::shared()
     absl::Duration session_ttl = absl::Seconds(10);
     std::function<double()> random;             // in [0, 1)
     std::function<SessionId()> new_session_id;  // never repeats
@@ -35,15 +37,24 @@ class Engine {
   };
   explicit Engine(Options options);
 
-  // Reads pipelines and running jobs. `now` starts the time that executors have to come back.
+  // Reads everything: pipelines, sessions, watchers, leases, locks. Sessions that attend no other
+  // coordinator have a full time to live from `now`, to come back.
   absl::Status Load(StoreReader& reader, absl::Time now);
+  // Of a shared store: catches up with what other coordinators have changed. To be called at the
+  // beginning of each transaction; `everything` at least once a second, and when a notice came.
+  absl::Status CatchUp(StoreTransaction& tx, bool everything, absl::Time now);
 
-  // Watchers. Connect returns ALREADY_EXISTS or FAILED_PRECONDITION as ObserveService says.
-  absl::Status ConnectWatcher(const Watcher& watcher, absl::Time now);
-  void UpdateWatcher(const std::string& host, std::vector<VolumeReport> volumes, absl::Time now);
-  void DisconnectWatcher(const std::string& host);
-  void RecordEvents(StoreTransaction& tx, const std::string& host, const std::string& ledger_id,
-                    const std::vector<FileEvent>& events, absl::Time now);
+  // Watchers. Connect returns ALREADY_EXISTS or FAILED_PRECONDITION as ObserveService says. A
+  // watcher with the same ledger takes its own place over, from whichever coordinator has it.
+  absl::Status ConnectWatcher(StoreTransaction& tx, const Watcher& watcher, absl::Time now);
+  // ABORTED: the watcher attends another coordinator by now.
+  absl::Status UpdateWatcher(StoreTransaction& tx, const std::string& host,
+                             std::vector<VolumeReport> volumes, absl::Time now);
+  void DisconnectWatcher(StoreTransaction& tx, const std::string& host);
+  // ABORTED: likewise; nothing was recorded.
+  absl::Status RecordEvents(StoreTransaction& tx, const std::string& host,
+                            const std::string& ledger_id, const std::vector<FileEvent>& events,
+                            absl::Time now);
   void RecordPublished(StoreTransaction& tx, const Lease& lease, const std::string& error,
                        absl::Time now);
   // PUBLISHING jobs of these volumes, at most kPublishOrdersMax.
@@ -59,6 +70,7 @@ class Engine {
   // transaction. Returns when it must be called next, at the latest.
   absl::Time Tick(StoreTransaction& tx, absl::Time now);
 
+  // What is to be told once the transaction is committed.
   Effects TakeEffects() { return book_.TakeEffects(); }
 
  private:

@@ -62,6 +62,7 @@ struct Job {
   std::string pipeline;
   std::string key;  // unique over all jobs that are kept: see JobKey
   JobState state = JobState::kAvailable;
+  int priority = 0;  // larger runs first, within its pipeline
   FileVersion input;
   int64_t event_id = 0;       // the event that made it; 0: made by a caller
   int64_t caused_by_job = 0;  // whose result the input is; 0: of none
@@ -74,6 +75,7 @@ struct Job {
   SessionId session;      // that holds the lease; "" unless RUNNING
   std::string executor;   // that holds it or held it last
   std::string host;       // of that executor
+  int pid = 0;            // of the newest attempt's command; 0: not started
   int exit_code = 0;      // of the newest attempt that has ended
   std::string message;    // why it is RETRYING, FAILED or CANCELLED
   JobId after;            // the job of an earlier version that it waits for; 0: none
@@ -102,7 +104,7 @@ struct Attempt {
   absl::Time ended_at = absl::InfinitePast();
   absl::Duration cpu;
   int64_t max_rss_bytes = 0;
-  int64_t log_bytes = 0;  // recorded; kept by the store as logs are appended
+  int64_t log_bytes = 0;  // recorded; filled in by the store when it is read
   bool operator==(const Attempt&) const = default;
 };
 

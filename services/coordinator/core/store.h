@@ -4,9 +4,11 @@
 #define SERVICES_COORDINATOR_CORE_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -15,6 +17,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/presence.h"
 
 namespace closewrite {
 
@@ -44,20 +47,33 @@ class StoreReader {
  public:
   virtual ~StoreReader() = default;
 
+  // The store's clock: `local`, the caller's own, unless the store is shared and has one itself.
+  virtual absl::Time Now(absl::Time local) { return local; }
+
   virtual std::optional<Job> GetJob(JobId id) = 0;
   // Newest first (descending id), ids below `before` (0: from the newest), at most `limit`.
   virtual std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) = 0;
   // Jobs of the pipeline that are not final.
   virtual int64_t CountUnfinished(const std::string& pipeline) = 0;
-  // Jobs of the pipeline in state kAvailable with an id below `id`: the place in line.
-  virtual int64_t CountAvailableBefore(const std::string& pipeline, JobId id) = 0;
-  // Oldest first.
+  // Jobs of the pipeline in state kAvailable that Claim gives before `job`, counted up to `limit`:
+  // the place in line.
+  virtual int64_t CountAvailableBefore(const Job& job, int64_t limit) = 0;
+  // The RUNNING jobs of a session: its leases. By id.
+  virtual std::vector<Job> LeasesOf(const SessionId& session) = 0;
+
+  // Attempts that have ended, oldest first.
   virtual std::vector<Attempt> ListAttempts(JobId id) = 0;
   virtual std::optional<Attempt> GetAttempt(const Lease& lease) = 0;
+  // Bytes of the log of an attempt that are recorded.
+  virtual int64_t LogLength(const Lease& lease) = 0;
   // Log bytes from `offset`, at most `bytes_max`; "" at the end of what is recorded.
   virtual std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) = 0;
+
   // By name.
   virtual std::vector<StoredPipeline> ListPipelines() = 0;
+  // Rises whenever a pipeline is put or deleted.
+  virtual int64_t PipelinesVersion() = 0;
+
   // Newest first, ids below `before` (0: from the newest); of one volume, or "" for all; of one
   // path of it, or "".
   virtual std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
@@ -67,11 +83,36 @@ class StoreReader {
   // The newest event of a path: what the file is now.
   virtual std::optional<EventRecord> LatestEvent(const std::string& volume,
                                                  const std::string& path) = 0;
+
+  // By id; by host; by lock.
+  virtual std::vector<SessionRecord> ListSessions() = 0;
+  virtual std::vector<Watcher> ListWatchers() = 0;
+  virtual std::vector<LockHolder> ListLocks() = 0;
+};
+
+// What the commands of a transaction are about to read. A hint: a store that is far away fetches it
+// in one round trip.
+struct Expected {
+  std::vector<JobId> jobs;
+  std::vector<Lease> logs;
+  std::vector<std::pair<std::string, std::string>> paths;  // volume, path
+  std::vector<std::string> keys;
+  std::vector<std::string> requests;
+  std::vector<SessionId> sessions;
 };
 
 // Reads its own writes. Nothing is visible to others before the commit.
+//
+// Where several coordinators share the store, transactions run side by side. What GetJob,
+// FindJobByKey, FindUnfinished, Followers, NextDue, LeasesOf, FindSession and FindWatcher give is
+// then locked until the commit, so that what is decided on it stays true; what Claim and
+// ExpiredSessions give is locked too, and what others have locked is left out. A transaction that
+// can't go on (two wait for each other, a key was taken meanwhile) fails with ABORTED and is to be
+// run again.
 class StoreTransaction : public StoreReader {
  public:
+  virtual void Expect(const Expected&) {}
+
   // Inserts a job and gives it an id (job.id is ignored). 0 on failure. The key must be new.
   virtual JobId InsertJob(const Job& job) = 0;
   // Replaces all fields of job.id.
@@ -80,8 +121,13 @@ class StoreTransaction : public StoreReader {
   // The newest job of the pipeline for that path that is not final.
   virtual std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
                                             const std::string& path) = 0;
-  // Jobs of the pipeline in state kAvailable in ascending order of id.
-  virtual std::vector<Job> NextAvailable(const std::string& pipeline, int64_t limit) = 0;
+  struct Wish {
+    std::string pipeline;
+    int64_t limit = 0;
+  };
+  // Jobs in state kAvailable: of each pipeline the first ones, larger priority first, then in
+  // ascending order of id. Wishes have different pipelines; their jobs come in the same order.
+  virtual std::vector<Job> Claim(const std::vector<Wish>& wishes) = 0;
   // Jobs in kScheduled or kRetrying with `after` 0 and due_at <= now, earliest first.
   virtual std::vector<Job> NextDue(absl::Time now, int64_t limit) = 0;
   // The earliest due_at of those, due or not; infinite future when there is none.
@@ -89,7 +135,7 @@ class StoreTransaction : public StoreReader {
   // Jobs that wait for `id` (after == id).
   virtual std::vector<Job> Followers(JobId id) = 0;
 
-  // Inserts or replaces by (job, token); log_bytes is left as it is in the store.
+  // Inserts or replaces by (job, token); log_bytes is not kept with it.
   virtual void PutAttempt(const Attempt& attempt) = 0;
   // Appends to the log of an attempt if `offset` is where it ends; bytes that are there already are
   // skipped. Returns the length that is recorded then, which is less than offset + size when a gap
@@ -103,12 +149,37 @@ class StoreTransaction : public StoreReader {
   virtual void PutPipeline(const StoredPipeline& pipeline) = 0;
   virtual void DeletePipeline(const std::string& name) = 0;
 
-  // Answers of requests, by the caller's id, for `request_kept` at least.
+  virtual std::optional<SessionRecord> FindSession(const SessionId& id) = 0;
+  virtual void PutSession(const SessionRecord& session) = 0;
+  virtual void EraseSession(const SessionId& id) = 0;
+  // Sessions with expires_at <= now, by id.
+  virtual std::vector<SessionRecord> ExpiredSessions(absl::Time now, int64_t limit) = 0;
+
+  virtual std::optional<Watcher> FindWatcher(const std::string& host) = 0;
+  virtual void PutWatcher(const Watcher& watcher) = 0;
+
+  // True when this transaction alone may give locks away; it stays so until the commit. False:
+  // another one does so just now.
+  virtual bool MayGrantLocks() = 0;
+  virtual void PutLock(const LockHolder& holder) = 0;
+  virtual void EraseLocksOf(JobId job) = 0;
+
+  // True once in `every` for the whole fleet: for duties that one coordinator is to do. The name is
+  // one of a few constants.
+  virtual bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) = 0;
+
+  // Answers of requests, by the caller's id, for kRequestKept at least.
   virtual std::optional<std::string> FindRequest(const std::string& request_id) = 0;
   virtual void RecordRequest(const std::string& request_id, const std::string& answer,
                              absl::Time now) = 0;
   // Forgets requests recorded before `before`.
   virtual void ForgetRequests(absl::Time before) = 0;
+
+  // Forgets jobs that were finished before `before`, with their attempts and logs, and events
+  // received before then; at most `limit` rows of each. Kept are, so that no version is ever done
+  // twice: the newest event of each file that is there, jobs that such an event made, and whatever
+  // an unfinished job names. Returns how many rows went; 0: nothing is left to forget.
+  virtual int64_t Prune(absl::Time before, int64_t limit) = 0;
 };
 
 inline constexpr absl::Duration kRequestKept = absl::Hours(24);
@@ -118,14 +189,26 @@ class Store {
  public:
   virtual ~Store() = default;
   // Runs `fn` in one transaction. When it returns OK and no step failed, everything is durable when
-  // Write returns OK; otherwise nothing was changed. RESOURCE_EXHAUSTED: the disk is full.
-  // UNAVAILABLE: other I/O errors. The error of `fn` is returned as it is.
+  // Write returns OK; otherwise nothing was changed. RESOURCE_EXHAUSTED: the disk is full. ABORTED:
+  // the same again may succeed at once. UNAVAILABLE: I/O errors, or the database can't be reached.
+  // The error of `fn` is returned as it is.
   virtual absl::Status Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) = 0;
   // Runs `fn` over one consistent, committed state.
   virtual absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> fn) = 0;
   // How durable a commit is, for people: "sqlite, WAL, synchronous=FULL".
   virtual std::string Durability() const = 0;
+
+  // Whether other coordinators may write to it.
+  virtual bool shared() const { return false; }
+  // Of a shared store. Tells the other coordinators something; it may be lost, and several may
+  // become one. At most kNoticeBytesMax.
+  virtual void Notify(std::string_view notice) {}
+  // `fn` is called with what others told, on a thread of the store's; once with "" when something
+  // may have been lost. Set before the first Write; must be quick and outlive the store.
+  virtual void Listen(std::function<void(std::string_view notice)> fn) {}
 };
+
+inline constexpr size_t kNoticeBytesMax = 4000;
 
 }  // namespace closewrite
 
