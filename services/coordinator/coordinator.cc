@@ -80,7 +80,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const Clock* clock, absl::Duration session_ttl)
       : store(std::move(opened)),
-        engine({.session_ttl = session_ttl,
+        engine({.self = NewSessionId(),
+                .shared = store->shared(),
+                .session_ttl = session_ttl,
                 .random = RandomFraction,
                 .new_session_id = NewSessionId,
                 .decode_pipeline = DecodeStoredPipeline}),
