@@ -30,6 +30,8 @@ namespace {
 constexpr absl::Duration kSessionTtlDefault = absl::Seconds(10);
 constexpr absl::Duration kSessionTtlMin = absl::Seconds(1);
 constexpr absl::Duration kSessionTtlMax = absl::Minutes(10);
+constexpr absl::Duration kRetentionDefault = absl::Hours(30 * 24);
+constexpr absl::Duration kRetentionMin = absl::Hours(1);
 constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
 
 // 128 random bits in hexadecimal digits.
@@ -51,6 +53,15 @@ absl::StatusOr<absl::Duration> SessionTtl(const v1::CoordinatorConfig& config) {
     return absl::InvalidArgumentError("session_ttl: must be 1s to 10m");
   }
   return ttl;
+}
+
+absl::StatusOr<absl::Duration> Retention(const v1::CoordinatorConfig& config) {
+  if (!config.has_retention()) return kRetentionDefault;
+  const absl::Duration retention = FromProto(config.retention());
+  if (retention < kRetentionMin) {
+    return absl::InvalidArgumentError("retention: must be 1h or more");
+  }
+  return retention;
 }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
@@ -78,11 +89,13 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
 
 // In order of construction; each uses those above it.
 struct Coordinator::Parts {
-  Parts(std::unique_ptr<Store> opened, const Clock* clock, absl::Duration session_ttl)
+  Parts(std::unique_ptr<Store> opened, const Clock* clock, absl::Duration session_ttl,
+        absl::Duration retention)
       : store(std::move(opened)),
         engine({.self = NewSessionId(),
                 .shared = store->shared(),
                 .session_ttl = session_ttl,
+                .retention = retention,
                 .random = RandomFraction,
                 .new_session_id = NewSessionId,
                 .decode_pipeline = DecodeStoredPipeline}),
@@ -119,10 +132,12 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   }
   absl::StatusOr<absl::Duration> session_ttl = SessionTtl(config);
   if (!session_ttl.ok()) return session_ttl.status();
+  absl::StatusOr<absl::Duration> retention = Retention(config);
+  if (!retention.ok()) return retention.status();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store());
   if (!store.ok()) return store.status();
 
-  auto parts = std::make_unique<Parts>(*std::move(store), clock, *session_ttl);
+  auto parts = std::make_unique<Parts>(*std::move(store), clock, *session_ttl, *retention);
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.listen = config.listen(),
