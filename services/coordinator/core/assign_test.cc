@@ -224,9 +224,9 @@ TEST_F(AssignTest, AJobWithoutASlotHoldsNoLockBack) {
 
 TEST_F(AssignTest, MoreSlotsThanOneStepGives) {
   Apply("p");
-  Files("p", 3000);
-  Attend(2500);
-  EXPECT_EQ(Tick().size(), 2500u);
+  Files("p", 1200);
+  Attend(1100);
+  EXPECT_EQ(Tick().size(), 1100u);
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ inline constexpr absl::Duration kWatcherTtl = absl::Seconds(9);
 class Engine {
  public:
   struct Options {
-    CoordinatorId self;    // another one at each start
-    bool shared = false;   // Store::shared()
+    CoordinatorId self = "coordinator";  // of a shared store: another one at each start
+    bool shared = false;                 // Store::shared()
     absl::Duration session_ttl = absl::Seconds(10);
     // Finished jobs and old events are kept for so long.
     absl::Duration retention = absl::InfiniteDuration();
