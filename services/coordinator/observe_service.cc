@@ -151,7 +151,7 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
 Expected ObserveService::WhatIsRead(const Visit& visit, const Exchange& exchange) {
   Expected expected{.watchers = {visit.host}};
   for (const FileEvent& event : exchange.events) {
-    expected.paths.emplace_back(event.file.volume, event.file.path);
+    expected.files.push_back(event.file);
     expected.events.emplace_back(visit.ledger_id, event.sequence);
   }
   for (const auto& [lease, error] : exchange.published) expected.jobs.push_back(lease.job);

@@ -110,7 +110,7 @@ absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   absl::Status committed = store_.Write([&](StoreTransaction& tx) {
     const absl::Time now = tx.Now(local);
     absl::MutexLock lock(&engine_mutex_);
-    if (store_.shared()) expected.Add(engine_.WhatIsRead());
+    if (store_.shared()) engine_.AddWhatIsRead(expected);
     tx.Expect(expected);
     if (absl::Status s = engine_.CatchUp(tx, catch_up ? news_ : News(), now); !s.ok()) return s;
     for (Command& command : commands) command.status = command.step(engine_, tx, now);

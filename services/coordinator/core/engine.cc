@@ -137,12 +137,18 @@ absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time 
   return absl::OkStatus();
 }
 
-Expected Engine::WhatIsRead() const {
-  Expected expected;
+void Engine::AddWhatIsRead(Expected& expected) const {
   for (const auto& [id, session] : fleet_.sessions) {
     if (session.coordinator == fleet_.self) expected.sessions.push_back(id);
   }
-  return expected;
+  for (const FileVersion& file : expected.files) {
+    expected.paths.emplace_back(file.volume, file.path);
+    for (const auto& [name, pipeline] : fleet_.pipelines) {
+      if (pipeline->volume == file.volume && ReadsInput(*pipeline)) {
+        expected.keys.push_back(JobKey(name, file));
+      }
+    }
+  }
 }
 
 News Engine::NewsOf(const Effects& effects) const {

@@ -50,8 +50,8 @@ class Engine {
   // Of a shared store: catches up with what other coordinators have changed. To be called at the
   // beginning of each transaction, with News::Anything() at least once a second.
   absl::Status CatchUp(StoreTransaction& tx, const News& news, absl::Time now);
-  // Of a shared store: what every transaction reads.
-  Expected WhatIsRead() const;
+  // Of a shared store: adds what the engine will read by itself when commands read this.
+  void AddWhatIsRead(Expected& expected) const;
   // What others should hear of a commit.
   News NewsOf(const Effects& effects) const;
 

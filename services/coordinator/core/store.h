@@ -97,7 +97,9 @@ struct Expected {
   std::vector<Lease> logs;  // their lengths
   // Volume and path: the newest event, and the unfinished jobs of each pipeline.
   std::vector<std::pair<std::string, std::string>> paths;
-  std::vector<std::pair<std::string, int64_t>> events;      // ledger id, sequence
+  std::vector<std::string> keys;
+  std::vector<FileVersion> files;  // of events; the engine knows what keys their jobs would have
+  std::vector<std::pair<std::string, int64_t>> events;  // ledger id, sequence
   std::vector<std::string> requests;
   std::vector<SessionId> sessions;
   std::vector<std::string> watchers;  // by host
@@ -109,6 +111,8 @@ struct Expected {
     append(jobs, other.jobs);
     append(logs, other.logs);
     append(paths, other.paths);
+    append(keys, other.keys);
+    append(files, other.files);
     append(events, other.events);
     append(requests, other.requests);
     append(sessions, other.sessions);
