@@ -138,6 +138,12 @@ void PostgresJobCache::Put(const Job& job) {
   row->dirty = true;
 }
 
+void PostgresJobCache::Clear() {
+  const bool due_touched = due_touched_;
+  *this = PostgresJobCache();
+  due_touched_ = due_touched;
+}
+
 const Job* PostgresJobCache::Find(JobId id) const {
   const auto found = rows_.find(id);
   return found == rows_.end() ? nullptr : &found->second->job;

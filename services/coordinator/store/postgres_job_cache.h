@@ -29,7 +29,7 @@ class PostgresJobCache {
   // As it is to become; inserts it when it is not cached.
   void Put(const Job& job);
   // The database knows better from now on.
-  void Clear() { *this = PostgresJobCache(); }
+  void Clear();
 
   // Whether it was looked up, and the job if there is one.
   bool Knows(JobId id) const { return rows_.contains(id) || absent_.contains(id); }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "services/coordinator/store/postgres_prune.h"
 
 namespace closewrite {
 
@@ -45,8 +46,9 @@ class PostgresIds {
 struct PostgresMemory {
   PostgresIds job_ids;
   PostgresIds event_ids;
-  // By duty: nobody's turn comes before this.
+  // By duty: when somebody has taken a turn.
   std::map<std::string, absl::Time> turns;
+  PostgresPruneCursor prune_cursor;
 };
 
 }  // namespace closewrite

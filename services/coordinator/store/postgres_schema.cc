@@ -69,6 +69,7 @@ constexpr const char* kVersion1[] = {
     "CREATE INDEX jobs_due ON closewrite.jobs(due_at, id) WHERE state IN (1, 6) AND after_id = 0",
     "CREATE INDEX jobs_leased ON closewrite.jobs(session) WHERE state = 3",
     "CREATE INDEX jobs_after ON closewrite.jobs(after_id) WHERE after_id <> 0",
+    "CREATE INDEX jobs_caused ON closewrite.jobs(caused_by_job) WHERE caused_by_job <> 0",
     "CREATE INDEX jobs_by_file ON closewrite.jobs(file)",
     "ALTER TABLE closewrite.history ADD PRIMARY KEY (id)",
     "CREATE INDEX history_by_file ON closewrite.history(file, id)",
@@ -170,7 +171,7 @@ constexpr const char* kVersion1[] = {
     "CREATE INDEX locks_by_job ON closewrite.locks(job_id)",
     R"sql(CREATE TABLE closewrite.duties(
   name bytea NOT NULL PRIMARY KEY,
-  next_at bigint NOT NULL
+  taken_at bigint NOT NULL
 ) WITH (fillfactor = 50))sql",
     R"sql(CREATE TABLE closewrite.coordinators(
   id bytea NOT NULL PRIMARY KEY,

@@ -13,8 +13,10 @@ using Place = PostgresJobCache::Place;
 
 // Steps to find a job by its key: two, and more when it is renamed meanwhile.
 constexpr int kKeyStepsMax = 9;
-// Ids are drawn so many at once when Expect did not say how many there will be.
-constexpr int64_t kIdsAtOnce = 16;
+// Ids are drawn so many at once when Expect did not say how many there will be: few at first, then
+// always twice as many.
+constexpr int64_t kIdsAtOnceMin = 8;
+constexpr int64_t kIdsAtOnceMax = 1024;
 
 constexpr char kBegin[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 constexpr char kLockCatalogShared[] = "SELECT pg_advisory_xact_lock_shared($1::bigint)";
@@ -110,11 +112,16 @@ void PostgresTransaction::Expect(const Expected& expected) {
   FetchNow(wanted);
 }
 
+int64_t PostgresTransaction::IdsToDraw() {
+  ids_drawn_ = std::clamp(2 * ids_drawn_, kIdsAtOnceMin, kIdsAtOnceMax);
+  return ids_drawn_;
+}
+
 int64_t PostgresTransaction::DrawId(PostgresIds* ids, int64_t PostgresWanted::*count,
                                     int64_t floor) {
   if (!ids->HasAbove(floor)) {
     PostgresWanted wanted;
-    wanted.*count = kIdsAtOnce;
+    wanted.*count = IdsToDraw();
     if (!FetchNow(wanted)) return 0;
   }
   // Whatever the sequence gave out before is below.
@@ -174,10 +181,15 @@ std::optional<PostgresFile> PostgresTransaction::FileRow(const PostgresHash& fil
 }
 
 JobId PostgresTransaction::InsertJob(const Job& job) {
+  const PostgresHash file = FileOf(job.input);
+  PostgresWanted wanted;
+  wanted.keys.insert(HashOf(job.key));
+  wanted.files.insert(file);
+  if (memory_.job_ids.size() == 0) wanted.job_ids = IdsToDraw();
+  FetchNow(wanted);
   if (FindJobByKey(job.key).has_value()) {
     Fail(absl::AlreadyExistsError("a job with this key is there already"));
   }
-  const PostgresHash file = FileOf(job.input);
   std::optional<PostgresFile> row = FileRow(file);
   if (!ok()) return JobId{};
   Job inserted = job;

@@ -98,6 +98,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
  private:
   // False, and everything fails from now on, when it could not be fetched.
   bool FetchNow(const PostgresWanted& wanted);
+  int64_t IdsToDraw();
   // An id above `floor`.
   int64_t DrawId(PostgresIds* ids, int64_t PostgresWanted::*count, int64_t floor);
   const Job* CachedJob(JobId id);
@@ -115,6 +116,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   int64_t pipelines_version_ = 0;
   absl::Time earliest_due_ = absl::InfiniteFuture();
   absl::Time earliest_expiry_ = absl::InfiniteFuture();
+  int64_t ids_drawn_ = 0;  // at once, last
   bool may_grant_locks_ = false;
   bool asked_for_grants_ = false;
   bool wrote_ = false;  // past the working set

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "services/coordinator/store/postgres_prune.h"
 #include "services/coordinator/store/postgres_rows.h"
 #include "services/coordinator/store/postgres_schema.h"
 #include "services/coordinator/store/postgres_transaction.h"
@@ -22,11 +23,11 @@ constexpr char kRaisePipelinesVersion[] =
 constexpr char kTryLock[] = "SELECT pg_try_advisory_xact_lock($1::bigint)";
 // Nobody waits for the row: it is written by whoever holds the lock of the duty.
 constexpr char kTakeTurn[] =
-    "INSERT INTO closewrite.duties AS t (name, next_at)"
-    " SELECT $1::bytea, $3::bigint WHERE pg_try_advisory_xact_lock($4::bigint)"
-    " ON CONFLICT (name) DO UPDATE SET next_at = excluded.next_at WHERE t.next_at <= $2::bigint"
-    " RETURNING 1";
-constexpr char kNextTurn[] = "SELECT next_at FROM closewrite.duties WHERE name = $1::bytea";
+    "INSERT INTO closewrite.duties AS t (name, taken_at)"
+    " SELECT $1::bytea, $2::bigint WHERE pg_try_advisory_xact_lock($5::bigint)"
+    " ON CONFLICT (name) DO UPDATE SET taken_at = excluded.taken_at"
+    " WHERE t.taken_at <= $3::bigint OR t.taken_at >= $4::bigint RETURNING 1";
+constexpr char kLastTurn[] = "SELECT taken_at FROM closewrite.duties WHERE name = $1::bytea";
 constexpr char kForgetRequests[] =
     "DELETE FROM closewrite.requests WHERE recorded_at < $1::bigint";
 
@@ -222,12 +223,18 @@ void PostgresTransaction::EraseLocksOf(JobId job) {
 
 bool PostgresTransaction::TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) {
   const auto turn = memory_.turns.find(duty);
-  if (!ok() || (turn != memory_.turns.end() && now < turn->second)) return false;
-  const absl::StatusOr<std::vector<PostgresResult>> results = connection()->Run(
-      {{.sql = kNextTurn, .params = PostgresParams().Bytes(duty)},
-       {.sql = kTakeTurn,
-        .params =
-            PostgresParams().Bytes(duty).Time(now).Time(now + every).Int(LockOf(duty))}});
+  if (!ok()) return false;
+  // A clock that was set back by much must not keep the duty undone.
+  if (turn != memory_.turns.end() && absl::AbsDuration(now - turn->second) < every) return false;
+  const absl::StatusOr<std::vector<PostgresResult>> results =
+      connection()->Run({{.sql = kLastTurn, .params = PostgresParams().Bytes(duty)},
+                         {.sql = kTakeTurn,
+                          .params = PostgresParams()
+                                        .Bytes(duty)
+                                        .Time(now)
+                                        .Time(now - every)
+                                        .Time(now + every)
+                                        .Int(LockOf(duty))}});
   Fail(results.status());
   if (!ok()) return false;
   if (results->back().rows() > 0) {
@@ -235,8 +242,8 @@ bool PostgresTransaction::TakeTurn(const std::string& duty, absl::Time now, absl
     return true;
   }
   // Committed by somebody else, so it holds whatever becomes of this transaction.
-  const PostgresResult& next = results->front();
-  if (next.rows() > 0 && !took_turn_) memory_.turns[duty] = PostgresRow(next, 0).Time();
+  const PostgresResult& last = results->front();
+  if (last.rows() > 0 && !took_turn_) memory_.turns[duty] = PostgresRow(last, 0).Time();
   return false;
 }
 
@@ -262,6 +269,19 @@ void PostgresTransaction::ForgetRequests(absl::Time before) {
   set_.requests.Clear();
 }
 
-int64_t PostgresTransaction::Prune(absl::Time before, int64_t limit) { return 0; }
+int64_t PostgresTransaction::Prune(absl::Time before, int64_t limit) {
+  if (!ok() || limit <= 0) return 0;
+  std::vector<PostgresQuery> writes = TakeWrites();
+  if (!writes.empty()) Fail(connection()->Run(writes).status());
+  if (!ok()) return 0;
+  const absl::StatusOr<int64_t> gone =
+      PrunePostgres(connection(), before, limit, &memory_.prune_cursor);
+  Fail(gone.status());
+  if (!ok()) return 0;
+  wrote_ |= *gone > 0;
+  set_.Forget();
+  key_owners_.clear();
+  return *gone;
+}
 
 }  // namespace closewrite

@@ -103,6 +103,14 @@ void PostgresWorkingSet::EraseLocksOf(JobId job) {
   unlocked_.insert(job);
 }
 
+void PostgresWorkingSet::Forget() {
+  jobs.Clear();
+  files.Clear();
+  latest_events.clear();
+  sequences.clear();
+  log_lengths_.clear();
+}
+
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || !events_.empty() || !attempts_.empty() || !appended_.empty() ||

@@ -76,6 +76,8 @@ class PostgresWorkingSet {
   size_t buffered_bytes() const { return buffered_bytes_; }
   // Statements that bring the database up to date, which counts as done.
   std::vector<PostgresQuery> TakeWrites();
+  // The database knows better from now on; nothing may wait to be written.
+  void Forget();
   // Whether anything was ever put here.
   bool wrote() const { return wrote_ || dirty(); }
 
