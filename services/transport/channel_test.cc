@@ -182,20 +182,18 @@ class Visit {
  public:
   explicit Visit(const std::shared_ptr<grpc::Channel>& channel)
       : stub_(v1::ObserveService::NewStub(channel)) {
-    stream_ = UpStream::Start(
-        [this](grpc::ClientContext* context, auto* reactor) {
-          stub_->async()->Observe(context, reactor);
-        },
-        {.on_message =
-             [this](const v1::ObserveResponse& response) {
-               absl::MutexLock lock(&mutex_);
-               number_ = response.acked_sequence();
-             },
-         .on_end =
-             [this](const absl::Status& status) {
-               status_ = status;
-               ended_.Notify();
-             }});
+    stream_ = UpStream::Start([this](grpc::ClientContext* context,
+                                     auto* reactor) { stub_->async()->Observe(context, reactor); },
+                              {.on_message =
+                                   [this](const v1::ObserveResponse& response) {
+                                     absl::MutexLock lock(&mutex_);
+                                     number_ = response.acked_sequence();
+                                   },
+                               .on_end =
+                                   [this](const absl::Status& status) {
+                                     status_ = status;
+                                     ended_.Notify();
+                                   }});
     stream_->Send(v1::ObserveRequest());
   }
   ~Visit() {
