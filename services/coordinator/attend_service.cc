@@ -1,10 +1,13 @@
 #include "services/coordinator/attend_service.h"
 
+#include <string_view>
 #include <utility>
 
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
 #include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/transport/errors.h"
 
 namespace closewrite {
 namespace {
@@ -17,6 +20,21 @@ Expected WhatIsRead(const AttendReport& report) {
   for (const AttendReport::Result& result : report.results) expected.jobs.push_back(result.job);
   for (const AttendReport::Log& log : report.logs) expected.logs.push_back(log.lease);
   return expected;
+}
+
+absl::Status Check(const v1::EndSessionRequest& request) {
+  const auto wrong = [](std::string_view field, std::string_view how) {
+    return WithField(absl::InvalidArgumentError(StrCat(field, " ", how)), field, how);
+  };
+  if (request.session_id().empty()) return wrong("session_id", "is missing; say which session");
+  if (request.session_id().size() > kSessionIdBytesMax) {
+    return wrong("session_id", "is too long to be one");
+  }
+  if (request.executor().empty()) return wrong("executor", "is missing; say whose session it is");
+  if (request.reason().size() > kEndReasonBytesMax) {
+    return wrong("reason", StrCat("is too long; at most ", kEndReasonBytesMax, " bytes"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -37,6 +55,31 @@ grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::A
                      visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
       .on_end = [this, visit] { OnEnd(visit); },
   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AttendService::EndSession(grpc::CallbackServerContext* context,
+                                                    const v1::EndSessionRequest* request,
+                                                    v1::EndSessionResponse*) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (absl::Status s = Check(*request); !s.ok()) {
+    reactor->Finish(ToGrpc(s));
+    return reactor;
+  }
+  loop_.Submit(
+      [session = SessionId(request->session_id())](Engine& engine, StoreTransaction& tx,
+                                                   absl::Time now) {
+        engine.dispatch().Bury(tx, session, now);
+        return absl::OkStatus();
+      },
+      [reactor, request](const absl::Status& status) {
+        if (status.ok()) {
+          LogInfo("executor's host ended its session", {{"executor", request->executor()},
+                                                        {"session", request->session_id()},
+                                                        {"reason", request->reason()}});
+        }
+        reactor->Finish(ToGrpc(status));
+      });
   return reactor;
 }
 
