@@ -48,6 +48,8 @@ class Desk {
                                              bool redrive, absl::Time now);
 
  private:
+  void LockHomes(StoreTransaction& tx,
+                 const std::vector<std::pair<std::string, std::string>>& files);
   absl::StatusOr<std::vector<Job>> ChangeAll(StoreTransaction& tx, const std::vector<JobId>& ids,
                                              const JobCommand& command, absl::Time now);
   absl::Status NotAnnounced(const FileVersion& file) const;

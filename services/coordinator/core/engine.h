@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/coordinator/core/assign.h"
 #include "services/coordinator/core/desk.h"
 #include "services/coordinator/core/dispatch.h"
 #include "services/coordinator/core/fleet.h"
@@ -21,6 +22,9 @@ namespace closewrite {
 
 // Jobs handed to one watcher for publishing at a time.
 inline constexpr int64_t kPublishOrdersMax = 1000;
+// A watcher that was not heard of for so long counts as away. It is asked for a heartbeat every
+// third of it.
+inline constexpr absl::Duration kWatcherTtl = absl::Seconds(9);
 
 // Not thread-safe: the store loop calls it, one command after the other, each inside a store
 // transaction. When a commit fails, memory may be ahead of the store: call Load again.
@@ -30,6 +34,8 @@ class Engine {
     CoordinatorId self;    // another one at each start
     bool shared = false;   // Store::shared()
     absl::Duration session_ttl = absl::Seconds(10);
+    // Finished jobs and old events are kept for so long.
+    absl::Duration retention = absl::InfiniteDuration();
     std::function<double()> random;             // in [0, 1)
     std::function<SessionId()> new_session_id;  // never repeats
     // Reads a stored definition back.
@@ -49,8 +55,10 @@ class Engine {
   absl::Status ConnectWatcher(StoreTransaction& tx, const Watcher& watcher, absl::Time now);
   // ABORTED: the watcher attends another coordinator by now.
   absl::Status UpdateWatcher(StoreTransaction& tx, const std::string& host,
-                             std::vector<VolumeReport> volumes, absl::Time now);
-  void DisconnectWatcher(StoreTransaction& tx, const std::string& host);
+                             const std::string& ledger_id, std::vector<VolumeReport> volumes,
+                             absl::Time now);
+  void DisconnectWatcher(StoreTransaction& tx, const std::string& host,
+                         const std::string& ledger_id);
   // ABORTED: likewise; nothing was recorded.
   absl::Status RecordEvents(StoreTransaction& tx, const std::string& host,
                             const std::string& ledger_id, const std::vector<FileEvent>& events,
@@ -74,13 +82,22 @@ class Engine {
   Effects TakeEffects() { return book_.TakeEffects(); }
 
  private:
+  absl::Status LoadPipelines(StoreReader& reader);
+  void LoadLeases(StoreReader& reader, absl::Time now);
+  void CatchUpSessions(StoreReader& reader, absl::Time now);
+  absl::Status CheckWatcher(StoreTransaction& tx, const std::string& host,
+                            const std::string& ledger_id);
+  void Forget(StoreTransaction& tx, absl::Time now);
+
   const Options options_;
   Fleet fleet_;
   JobBook book_;
   Intake intake_;
   Dispatch dispatch_;
+  Assigner assigner_;
   Desk desk_;
   absl::Time forget_at_ = absl::InfinitePast();
+  bool pruning_ = false;
 };
 
 }  // namespace closewrite
