@@ -45,10 +45,13 @@ class Stream final : public Link {
     });
   }
 
-  // By the server. What it sent before arrives; what was on its way to it is lost.
+  // By the server, which is told of the end all the same. What it sent before arrives; what was on
+  // its way to it is lost.
   void End(const absl::Status& status) {
     if (!open(Side::kServer)) return;
+    const auto handle = server_.on_end;
     Close(Side::kServer);
+    if (handle) end(Side::kServer).part->After(absl::ZeroDuration(), handle);
     Carry(Side::kClient, [this, status] { TellClient(status); });
   }
 
