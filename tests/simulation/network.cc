@@ -82,7 +82,11 @@ void Link::Die(Side side) {
 }
 
 void Link::LoseTouch(Side side) {
-  if (open(side)) Learn(side, absl::ZeroDuration());
+  if (!open(side)) return;
+  const Side other = Other(side);
+  // The reset that it sends comes after what it sent before, if it comes.
+  Carry(other, [this, other] { TellBroken(other); });
+  Learn(side, absl::ZeroDuration());
 }
 
 Network::~Network() {
@@ -122,12 +126,22 @@ void Network::Cut(HostId from, HostId to, bool both, absl::Duration duration) {
     const HostId client = link->end(Side::kClient).host;
     const HostId server = link->end(Side::kServer).host;
     if ((client != from || server != to) && (client != to || server != from)) continue;
+    for (const Side side : {Side::kClient, Side::kServer}) KeepAlive(link, side, duration);
+  }
+}
+
+void Network::KeepAlive(const std::shared_ptr<Link>& link, Side side, absl::Duration silence) {
+  const absl::Duration patience = world_.random().Between(kKeepAliveMin, kKeepAliveMax);
+  if (patience >= silence) return;
+  world_.After(patience, link->end(side).part, [link = std::weak_ptr<Link>(link), side] {
+    if (const std::shared_ptr<Link> open = link.lock()) open->LoseTouch(side);
+  });
+}
+
+void Network::Froze(const Part& part, absl::Duration duration) {
+  for (const std::shared_ptr<Link>& link : OpenLinks()) {
     for (const Side side : {Side::kClient, Side::kServer}) {
-      const absl::Duration patience = world_.random().Between(kKeepAliveMin, kKeepAliveMax);
-      if (patience >= duration) continue;
-      world_.After(patience, link->end(side).part, [link = std::weak_ptr<Link>(link), side] {
-        if (const std::shared_ptr<Link> open = link.lock()) open->LoseTouch(side);
-      });
+      if (link->end(side).part == &part) KeepAlive(link, Other(side), duration);
     }
   }
 }
@@ -160,6 +174,14 @@ void Network::Register(const std::shared_ptr<Link>& link) {
     });
   }
   links_.push_back(link);
+  const HostId client = link->end(Side::kClient).host;
+  const HostId server = link->end(Side::kServer).host;
+  const absl::Duration cut = std::max(CutUntil(client, server), CutUntil(server, client));
+  for (const Side side : {Side::kClient, Side::kServer}) {
+    const absl::Duration frozen =
+        absl::Nanoseconds(link->end(Other(side)).part->frozen_until_ns());
+    KeepAlive(link, side, std::max(cut, frozen) - world_.now());
+  }
 }
 
 std::vector<std::shared_ptr<Link>> Network::OpenLinks() {

@@ -99,10 +99,15 @@ class Network {
   void BreakSome(double share);
   // All connections of a process that has died.
   void Died(const Part& part);
+  // Of one that does not answer for so long.
+  void Froze(const Part& part, absl::Duration duration);
 
+  // A new connection.
   void Register(const std::shared_ptr<Link>& link);
 
  private:
+  // A side gives up when it hears nothing for longer than gRPC waits.
+  void KeepAlive(const std::shared_ptr<Link>& link, Side side, absl::Duration silence);
   std::vector<std::shared_ptr<Link>> OpenLinks();
 
   World& world_;
