@@ -52,6 +52,7 @@ void WatcherModel::Start() {
   part_.Start();
   world().Note(part_.name(), "starts");
   ledger_.Open();
+  sent_high_ = ledger_.sequence();
   publisher_ = std::make_unique<PublisherModel>(PublisherModel::Options{
       .world = options_.world,
       .part = &part_,
@@ -145,14 +146,29 @@ void WatcherModel::Consider(const std::string& volume, const std::string& path,
   }
   if (file->open || IsGone(cause)) return;  // another event follows
   if (known && row->file == file->version) return;
-  const bool only_times = known && IsThere(*row) && row->file.inode == file->version.inode &&
-                          row->file.size == file->version.size;
-  FileEvent event = cause;
-  if (cause.kind == EventKind::kAttrib && !only_times) {
-    event.kind = EventKind::kCloseWrite;
-    event.evidence = Evidence::kUnchecked;
+  if (cause.kind == EventKind::kAttrib) {
+    if (known) ConsiderTimes(*row, file->version, cause);
+    return;
   }
-  Put(file->version, event);
+  Put(file->version, cause);
+}
+
+// The same content under another mtime: a correction, if the coordinator knows of the version
+// before.
+void WatcherModel::ConsiderTimes(const FileEvent& row, const FileVersion& version,
+                                 const FileEvent& cause) {
+  if (row.file.inode != version.inode || row.file.size != version.size) return;
+  if (row.sequence > ledger_.acknowledged() && row.sequence <= sent_high_) {
+    // Whether the coordinator has it decides what is to be said.
+    part_.After(absl::Milliseconds(100), [this, version, cause] {
+      Consider(version.volume, version.path, cause);
+      Pump();
+    });
+    return;
+  }
+  FileEvent event = row;
+  if (row.sequence <= ledger_.acknowledged()) event.kind = EventKind::kAttrib;
+  Put(version, event);
 }
 
 void WatcherModel::Put(const FileVersion& version, const FileEvent& cause) {
@@ -254,6 +270,7 @@ void WatcherModel::Pump() {
     request.events = ledger_.Pending(sent_, kEventsPerMessage);
     if (request.events.empty()) return;
     sent_ = request.events.back().sequence;
+    sent_high_ = std::max(sent_high_, sent_);
     in_flight_.insert(in_flight_.end(), request.events.begin(), request.events.end());
     stream_->SendUp(std::move(request));
   }

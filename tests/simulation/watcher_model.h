@@ -69,6 +69,7 @@ class WatcherModel {
   void Scan();
   void Notice(const std::string& volume, const std::string& path, FileChange change);
   void Consider(const std::string& volume, const std::string& path, const FileEvent& cause);
+  void ConsiderTimes(const FileEvent& row, const FileVersion& version, const FileEvent& cause);
   void Put(const FileVersion& version, const FileEvent& cause);
 
   void Connect();
@@ -95,7 +96,8 @@ class WatcherModel {
   std::shared_ptr<ObserveStream> stream_;
   bool answered_ = false;
   int64_t sent_ = 0;
-  int64_t heard_ = 0;  // acknowledged on this stream
+  int64_t heard_ = 0;      // acknowledged on this stream
+  int64_t sent_high_ = 0;  // rows up to this one may be known to the coordinator
   std::vector<FileEvent> in_flight_;
   std::set<Lease> published_;  // outcomes that were sent since the last heartbeat
   absl::Duration backoff_;
