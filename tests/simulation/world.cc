@@ -22,7 +22,10 @@ void World::After(absl::Duration delay, Part* part, Action action) {
     free_slots_.pop_back();
   }
   slots_[slot] = {std::move(action), part, part == nullptr ? 0 : part->life()};
-  Push(now_ns_ + std::max<int64_t>(0, absl::ToInt64Nanoseconds(delay)), slot);
+  // Never too early: who waits for a point in time must find it passed.
+  int64_t delay_ns = absl::ToInt64Nanoseconds(delay);
+  if (absl::Nanoseconds(delay_ns) < delay) ++delay_ns;
+  Push(now_ns_ + std::max<int64_t>(0, delay_ns), slot);
 }
 
 bool World::Step() {

@@ -36,7 +36,6 @@ class Part {
   void FreezeUntil(absl::Duration until) {
     frozen_until_ns_ = std::max(frozen_until_ns_, absl::ToInt64Nanoseconds(until));
   }
-  void Thaw() { frozen_until_ns_ = 0; }
   int64_t frozen_until_ns() const { return frozen_until_ns_; }
 
   // Does `action` after `delay`, if this life lasts so long.
