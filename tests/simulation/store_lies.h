@@ -1,0 +1,46 @@
+// What a transaction does not see of the store: rows that others have locked, and planted bugs.
+#ifndef TESTS_SIMULATION_STORE_LIES_H_
+#define TESTS_SIMULATION_STORE_LIES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/coordinator/core/pipeline.h"
+#include "tests/simulation/plants.h"
+#include "tests/simulation/watched_transaction.h"
+#include "tests/simulation/world.h"
+
+namespace closewrite::simulation {
+
+// Not thread-safe.
+class StoreLies final : public WatchedTransaction::Lies {
+ public:
+  // `skipped_rows`: the share of rows that seem locked by another coordinator just now.
+  StoreLies(World* world, double skipped_rows, Plant plant)
+      : world_(*world), skipped_rows_(skipped_rows), plant_(plant) {}
+
+  // The storm begins: at some time of it a queue is forgotten, if that is planted.
+  void Begin(const std::vector<Pipeline>& pipelines, absl::Duration storm);
+
+  bool HidesFromClaim(const Job& job) override {
+    return job.pipeline == forgotten_ || Skips();
+  }
+  bool HidesExpired(const SessionRecord&) override { return Skips(); }
+  bool RefusesLocks() override { return Skips(); }
+  bool ForgetsLog() override {
+    return plant_ == Plant::kForgetLog && world_.random().Chance(0.05);
+  }
+
+ private:
+  bool Skips() { return skipped_rows_ > 0 && world_.random().Chance(skipped_rows_); }
+
+  World& world_;
+  const double skipped_rows_;
+  const Plant plant_;
+  std::string forgotten_;
+};
+
+}  // namespace closewrite::simulation
+
+#endif  // TESTS_SIMULATION_STORE_LIES_H_

@@ -1,0 +1,134 @@
+#include "tests/simulation/store_loop_model.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace closewrite::simulation {
+namespace {
+
+// What other coordinators would have to poll for.
+bool MattersElsewhere(const Effects& effects) {
+  return !effects.jobs.empty() || !effects.publish.empty() || !effects.revoked.empty() ||
+         !effects.expired.empty() || effects.pipelines;
+}
+
+}  // namespace
+
+void StoreLoopModel::Start() {
+  loaded_ = Load();
+  if (!loaded_) {
+    options_.part->After(absl::Milliseconds(200), [this] { Start(); });
+    return;
+  }
+  wake_at_ = world().time();
+  Wake();
+}
+
+void StoreLoopModel::Submit(Step step, Done done) {
+  queue_.push_back({std::move(step), std::move(done), absl::OkStatus()});
+  Wake();
+}
+
+void StoreLoopModel::OnNotice() {
+  noticed_ = true;
+  wake_at_ = world().time();
+  Wake();
+}
+
+void StoreLoopModel::Wake() {
+  if (!loaded_ || busy_) return;
+  if (!queue_.empty() || world().time() >= wake_at_) return Begin();
+  WakeAfter(std::min(wake_at_ - world().time(), kTickInterval));
+}
+
+void StoreLoopModel::WakeAfter(absl::Duration delay) {
+  options_.part->After(delay, [this, number = ++wake_number_] {
+    if (number != wake_number_ || busy_) return;
+    wake_at_ = world().time();
+    Wake();
+  });
+}
+
+void StoreLoopModel::Begin() {
+  busy_ = true;
+  if (taken_.empty()) taken_.swap(queue_);
+  const CommitPlan plan = options_.store->disk().Plan();
+  // All times of a transaction are that of its begin.
+  options_.part->After(plan.before, [this, plan, now = world().time()] { Change(plan, now); });
+}
+
+bool StoreLoopModel::Load() {
+  absl::Status loaded;
+  const absl::Status read = options_.store->Read([&](StoreReader& reader) {
+    loaded = options_.engine->Load(reader, world().time());
+    return absl::OkStatus();
+  });
+  if (!loaded.ok()) world().Fail("load", std::string(loaded.message()));
+  return read.ok() && loaded.ok();
+}
+
+absl::Status StoreLoopModel::Apply(StoreTransaction& tx, bool everything, absl::Time now) {
+  Engine& engine = *options_.engine;
+  if (absl::Status s = engine.CatchUp(tx, everything, now); !s.ok()) return s;
+  for (Command& command : taken_) command.status = command.step(engine, tx, now);
+  wake_at_ = engine.Tick(tx, now);
+  if (!options_.answer_before_commit) return absl::OkStatus();
+  for (Command& command : taken_) {
+    if (!command.answered) command.done(command.status);
+    command.answered = true;
+  }
+  return absl::OkStatus();
+}
+
+void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
+  using Crash = CommitPlan::Crash;
+  if (plan.crash == Crash::kBeforeChange) return options_.crash();
+  const bool everything = noticed_ || world().now() - looked_at_ >= kTickInterval;
+  const absl::Status committed = options_.store->Write(
+      plan.fate, [&](StoreTransaction& tx) { return Apply(tx, everything, now); });
+  world().Note(options_.part->name(), "commits $0 commands: $d",
+               {static_cast<int64_t>(taken_.size())}, committed.ok() ? "done" : "failed");
+  if (plan.crash == Crash::kAfterChange) return options_.crash();
+  if (committed.ok() && everything) {
+    noticed_ = false;
+    looked_at_ = world().now();
+  }
+  options_.part->After(plan.after, [this, committed] { Finish(committed); });
+}
+
+void StoreLoopModel::Answer(const absl::Status& committed) {
+  std::deque<Command> answered;
+  answered.swap(taken_);
+  tries_ = 0;
+  for (Command& command : answered) {
+    if (!command.answered) command.done(committed.ok() ? command.status : committed);
+  }
+}
+
+void StoreLoopModel::Finish(const absl::Status& committed) {
+  busy_ = false;
+  if (!committed.ok()) {
+    const bool again = absl::IsAborted(committed) || absl::IsUnavailable(committed);
+    // What is in memory may be ahead of the store now.
+    loaded_ = Load();
+    noticed_ = true;
+    if (!again || ++tries_ >= kCommitTriesMax) Answer(committed);
+    wake_at_ = world().time();
+    busy_ = true;
+    options_.part->After(kCommitPause, [this] {
+      busy_ = false;
+      if (!loaded_) return Start();
+      if (taken_.empty()) return Wake();
+      Begin();
+    });
+    return;
+  }
+  // Answers first: a session must be known to its stream before its first lease is sent.
+  Answer(committed);
+  const Effects effects = options_.engine->TakeEffects();
+  if (!effects.empty()) options_.tell(effects);
+  if (options_.store->shared() && MattersElsewhere(effects)) options_.notify();
+  Wake();
+}
+
+}  // namespace closewrite::simulation

@@ -1,0 +1,123 @@
+// A transaction that is looked at, and lied about.
+#ifndef TESTS_SIMULATION_WATCHED_TRANSACTION_H_
+#define TESTS_SIMULATION_WATCHED_TRANSACTION_H_
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "services/coordinator/core/store.h"
+
+namespace closewrite::simulation {
+
+// Passes everything on. Not thread-safe.
+class WatchedTransaction final : public StoreTransaction {
+ public:
+  // What others have locked, as it seems to this transaction; and what a planted bug hides.
+  class Lies {
+   public:
+    virtual ~Lies() = default;
+    virtual bool HidesFromClaim(const Job& job) = 0;
+    virtual bool HidesExpired(const SessionRecord& session) = 0;
+    virtual bool RefusesLocks() = 0;
+    virtual bool ForgetsLog() = 0;
+  };
+
+  WatchedTransaction(StoreTransaction* inner, Lies* lies) : inner_(*inner), lies_(*lies) {}
+
+  // The rows that were written.
+  const std::set<JobId>& jobs() const { return jobs_; }
+
+  std::optional<Job> GetJob(JobId id) override { return inner_.GetJob(id); }
+  std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) override {
+    return inner_.ListJobs(filter, before, limit);
+  }
+  int64_t CountUnfinished(const std::string& pipeline) override {
+    return inner_.CountUnfinished(pipeline);
+  }
+  int64_t CountAvailableBefore(const Job& job, int64_t limit) override {
+    return inner_.CountAvailableBefore(job, limit);
+  }
+  std::vector<Job> LeasesOf(const SessionId& session) override { return inner_.LeasesOf(session); }
+  std::vector<Attempt> ListAttempts(JobId id) override { return inner_.ListAttempts(id); }
+  std::optional<Attempt> GetAttempt(const Lease& lease) override {
+    return inner_.GetAttempt(lease);
+  }
+  int64_t LogLength(const Lease& lease) override { return inner_.LogLength(lease); }
+  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override {
+    return inner_.ReadLog(lease, offset, bytes_max);
+  }
+  std::vector<StoredPipeline> ListPipelines() override { return inner_.ListPipelines(); }
+  int64_t PipelinesVersion() override { return inner_.PipelinesVersion(); }
+  std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
+                                      int64_t before, int64_t limit) override {
+    return inner_.ListEvents(volume, path, before, limit);
+  }
+  std::vector<JobId> JobsOfEvent(int64_t event_id) override { return inner_.JobsOfEvent(event_id); }
+  std::optional<EventRecord> LatestEvent(const std::string& volume,
+                                         const std::string& path) override {
+    return inner_.LatestEvent(volume, path);
+  }
+  std::vector<SessionRecord> ListSessions() override { return inner_.ListSessions(); }
+  std::vector<Watcher> ListWatchers() override { return inner_.ListWatchers(); }
+  std::vector<LockHolder> ListLocks() override { return inner_.ListLocks(); }
+
+  void Expect(const Expected& expected) override { inner_.Expect(expected); }
+  JobId InsertJob(const Job& job) override;
+  void UpdateJob(const Job& job) override;
+  std::optional<Job> FindJobByKey(const std::string& key) override {
+    return inner_.FindJobByKey(key);
+  }
+  std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
+                                    const std::string& path) override {
+    return inner_.FindUnfinished(pipeline, volume, path);
+  }
+  std::vector<Job> Claim(const std::vector<Wish>& wishes) override;
+  std::vector<Job> NextDue(absl::Time now, int64_t limit) override {
+    return inner_.NextDue(now, limit);
+  }
+  absl::Time EarliestDue() override { return inner_.EarliestDue(); }
+  std::vector<Job> Followers(JobId id) override { return inner_.Followers(id); }
+  void PutAttempt(const Attempt& attempt) override { inner_.PutAttempt(attempt); }
+  int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override;
+  int64_t InsertEvent(const EventRecord& record) override { return inner_.InsertEvent(record); }
+  void PutPipeline(const StoredPipeline& pipeline) override { inner_.PutPipeline(pipeline); }
+  void DeletePipeline(const std::string& name) override { inner_.DeletePipeline(name); }
+  std::optional<SessionRecord> FindSession(const SessionId& id) override {
+    return inner_.FindSession(id);
+  }
+  void PutSession(const SessionRecord& session) override { inner_.PutSession(session); }
+  void EraseSession(const SessionId& id) override { inner_.EraseSession(id); }
+  std::vector<SessionRecord> ExpiredSessions(absl::Time now, int64_t limit) override;
+  std::optional<Watcher> FindWatcher(const std::string& host) override {
+    return inner_.FindWatcher(host);
+  }
+  void PutWatcher(const Watcher& watcher) override { inner_.PutWatcher(watcher); }
+  bool MayGrantLocks() override { return inner_.MayGrantLocks() && !lies_.RefusesLocks(); }
+  void PutLock(const LockHolder& holder) override { inner_.PutLock(holder); }
+  void EraseLocksOf(JobId job) override { inner_.EraseLocksOf(job); }
+  bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override {
+    return inner_.TakeTurn(duty, now, every);
+  }
+  std::optional<std::string> FindRequest(const std::string& request_id) override {
+    return inner_.FindRequest(request_id);
+  }
+  void RecordRequest(const std::string& request_id, const std::string& answer,
+                     absl::Time now) override {
+    inner_.RecordRequest(request_id, answer, now);
+  }
+  void ForgetRequests(absl::Time before) override { inner_.ForgetRequests(before); }
+  int64_t Prune(absl::Time before, int64_t limit) override { return inner_.Prune(before, limit); }
+
+ private:
+  StoreTransaction& inner_;
+  Lies& lies_;
+  std::set<JobId> jobs_;
+};
+
+}  // namespace closewrite::simulation
+
+#endif  // TESTS_SIMULATION_WATCHED_TRANSACTION_H_
