@@ -143,6 +143,9 @@ class Fleet:
 
     def start(self):
         """Starts everything and waits until it is ready for files."""
+        if self.postgres is not None:
+            self.postgres.start()
+            self.postgres.wait_ready()
         for service in self.services():
             service.start()
         self.wait_ready()
