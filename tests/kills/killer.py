@@ -9,7 +9,8 @@ import time
 
 from hosts import process
 
-_PAUSE_S_MAX = 0.6
+_PAUSE_S_MAX = 0.5
+_BUSY_S_MAX = 1.0
 _DOWN_S_MAX = 1.5
 _TICK_S = 0.02
 
@@ -33,6 +34,16 @@ def _kill_pid(pid):
         pass
 
 
+def _takes_sigterm(pid):
+    """Whether a service waits for this signal, which it blocks to do so; false at its very start."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            blocked = next(line for line in file if line.startswith("SigBlk:")).split()[1]
+    except (OSError, StopIteration):
+        return False
+    return bool(int(blocked, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 class Killer:
     """Not thread-safe. Every choice comes from a random.Random."""
 
@@ -48,16 +59,16 @@ class Killer:
         self._frozen = set()  # names of those that are frozen; these can only be killed
         self.counts = {}  # action: how often
         self.wrong = []  # what happened though nobody did it
-        executors = list(fleet.executors.values())
+        self._executors = executors = list(fleet.executors.values())
         self._deadly = (self._kill, self._kill_with_supervisors)
         # (weight, action, what it is done to)
         self._actions = [
-            (4, self._kill, fleet.coordinators),
+            (3, self._kill, fleet.coordinators),
             (2, self._kill, [fleet.watchers["unenriched"]]),
             (2, self._kill, [fleet.watchers["enriched"]]),
-            (3, self._kill, executors),
-            (2, self._kill_with_supervisors, executors),
-            (3, self._freeze_long, executors),
+            (4, self._kill, executors),
+            (3, self._kill_with_supervisors, executors),
+            (4, self._freeze_long, executors),
             (1, self._freeze, fleet.coordinators + list(fleet.watchers.values())),
             (1, self._kill_command, executors),
             (1, self._stop, fleet.coordinators),
@@ -66,10 +77,11 @@ class Killer:
             self._actions += [(3, self._kill_postgres, [fleet.postgres]),
                               (4, self._terminate_backends, [fleet.postgres])]
 
-    def run(self, busy, actions_min):
-        """Goes on while `busy()`, and until so many actions were taken."""
-        while busy() or sum(self.counts.values()) < actions_min:
-            self._act()
+    def run(self, busy, actions_min, actions_max):
+        """Goes on while `busy()`, within these limits."""
+        actions = 0
+        while actions < actions_min or (actions < actions_max and busy()):
+            actions += self._act()
             self._wait(self._chance.uniform(0, _PAUSE_S_MAX))
 
     def end(self):
@@ -83,16 +95,31 @@ class Killer:
         self._log.flush()
 
     def _act(self):
+        """Does something to somebody. False when that was not possible."""
         weights = [weight for weight, _, _ in self._actions]
         _, action, objects = self._chance.choices(self._actions, weights)[0]
         victim = self._chance.choice(objects)
+        if objects is self._executors:
+            victim = self._busy_executor() or victim
         name = getattr(victim, "name", "postgres")
         if name in self._down or (name in self._frozen and action not in self._deadly):
-            return
+            return False
         what = action.__name__.strip("_")
         self._note(f"{what} {name}")
         action(victim)
         self.counts[what] = self.counts.get(what, 0) + 1
+        return True
+
+    def _busy_executor(self):
+        """One that runs a command just now, if there is one soon: those are worth killing."""
+        until = time.monotonic() + _BUSY_S_MAX
+        while time.monotonic() < until:
+            busy = [each for each in self._executors if each.name not in self._down
+                    and each.name not in self._frozen and _children(each.process.pid)]
+            if busy:
+                return self._chance.choice(busy)
+            self._wait(_TICK_S)
+        return None
 
     def _wait(self, seconds):
         """The moments are what is random here; nothing is waited for but what is due."""
@@ -138,8 +165,9 @@ class Killer:
         self._start_later(service, self._down_s())
 
     def _stop(self, service):
+        ready = _takes_sigterm(service.process.pid)
         code = service.stop()
-        if code != 0:
+        if code != 0 and ready:
             self.wrong.append(f"{service.name} was stopped and ended with {code}")
         self._start_later(service, self._down_s())
 

@@ -25,7 +25,7 @@ _PIPELINES = """\
 pipelines:
   - name: plain
     on: {{volume: unenriched, match: ["plain/**"]}}
-    run: {{command: ["{command}", "{evidence}", "300"]}}
+    run: {{command: ["{command}", "{evidence}", "800"]}}
     publish: {{volume: enriched}}
     retry: &retry
       {{attempts: 1000, backoff: 50ms, backoff_max: 500ms, crash_attempts: 1000}}
@@ -43,7 +43,7 @@ pipelines:
     retry: *retry
   - name: asked
     on: {{volume: unenriched, match: ["nothing"]}}
-    run: {{command: ["{command}", "{evidence}", "300"]}}
+    run: {{command: ["{command}", "{evidence}", "800"]}}
     publish: {{volume: enriched}}
     retry: *retry
 """

@@ -12,6 +12,7 @@ from kills import checker, killer, rig as rigs
 
 _WRITE_S = 5.0
 _ACTIONS_MIN = 15
+_ACTIONS_MAX = 30
 _FINISH_S_MAX = 90.0
 _TTL_MS = (1000, 1500, 2000, 3000)
 _FINAL = ("succeeded", "failed", "cancelled")
@@ -45,6 +46,20 @@ class Outcome:
         return sum(each.kind == kind for each in self.findings)
 
 
+class Clock:
+    """How long the parts of a run took, for people."""
+
+    def __init__(self):
+        self._last = time.monotonic()
+        self.took = {}
+
+    def tell(self, name):
+        """A part is over."""
+        now = time.monotonic()
+        self.took[name] = round(now - self._last, 1)
+        self._last = now
+
+
 def trial(folder, seed, options):
     """Runs once; everything lies in `folder`. A copy of it is kept when something is wrong."""
     chance = random.Random(seed)
@@ -63,16 +78,21 @@ def trial(folder, seed, options):
 
 
 def _run(rig, chance, options, log):
+    clock = Clock()
     rig.start()
+    clock.tell("start_s")
     kills = killer.Killer(chance, rig.fleet, options.ttl_ms / 1000, log)
     rig.begin()
-    kills.run(rig.busy, _ACTIONS_MIN)
-    rig.finish()
+    kills.run(rig.busy, _ACTIONS_MIN, _ACTIONS_MAX)
+    clock.tell("kills_s")
     kills.end()
     rig.fleet.wait_ready()
+    rig.finish()
     wrong = kills.wrong + _wait_for_end(rig, options.files) + rig.stop()
+    clock.tell("end_s")
     findings, numbers = checker.check(rig.evidence, rig.published)
     numbers.update(kills.counts)
+    numbers.update(clock.took)
     return Outcome(findings, wrong, numbers)
 
 
