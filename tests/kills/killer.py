@@ -13,6 +13,10 @@ _PAUSE_S_MAX = 0.5
 _BUSY_S_MAX = 1.0
 _DOWN_S_MAX = 1.5
 _TICK_S = 0.02
+_AGAIN_S = 0.2
+
+# A coordinator ends with this when its database can't be reached at its start.
+_NO_DATABASE = 2
 
 
 def _children(pid):
@@ -88,7 +92,11 @@ class Killer:
         """Everything runs again. Does not wait until it is ready."""
         while self._due:
             self._take_due(self._due[0][0])
+        if self._fleet.postgres is not None:
+            self._fleet.postgres.wait_ready()
         self._look_for_dead()
+        while self._due:
+            self._take_due(self._due[0][0])
 
     def _note(self, text):
         self._log.write(f"{time.clock_gettime_ns(time.CLOCK_BOOTTIME)} {text}\n")
@@ -143,11 +151,17 @@ class Killer:
 
     def _look_for_dead(self):
         for service in self._fleet.services():
-            if service.name not in self._down and not service.process.alive():
-                said = service.process.read_log()[-500:].decode(errors="replace")
-                self.wrong.append(f"{service.name} ended by itself with "
-                                  f"{service.process.exit_code()}: {said}")
-                service.start()
+            if service.name in self._down or service.process.alive():
+                continue
+            code = service.process.exit_code()
+            if service.kind == "coordinator" and self._fleet.postgres and code == _NO_DATABASE:
+                # As a service manager would, which waits a little.
+                self._start_later(service, _AGAIN_S)
+                self.counts["gave_up"] = self.counts.get("gave_up", 0) + 1
+                continue
+            said = service.process.read_log()[-500:].decode(errors="replace")
+            self.wrong.append(f"{service.name} ended by itself with {code}: {said}")
+            service.start()
 
     def _down_s(self):
         """At once as often as not."""
