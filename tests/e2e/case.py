@@ -28,6 +28,8 @@ class HostsCase(unittest.TestCase):
 
     needs_root = True
     session_ttl = "3s"
+    store = "sqlite"
+    coordinators = 1
 
     def setUp(self):
         self.seed = _options["seed"]
@@ -40,7 +42,8 @@ class HostsCase(unittest.TestCase):
         # Runs before the folder is removed, while services can still be asked.
         self.addCleanup(self.hosts.close)
         self.addCleanup(self._collect_logs)
-        self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl)
+        self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
+                                 coordinators=self.coordinators)
 
     @property
     def files(self):

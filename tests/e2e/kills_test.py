@@ -12,8 +12,8 @@ _BYTES_MAX = 200_000
 _KILLS_A_SERVICE_MIN = 3
 _FINISH_S_MAX = 240.0
 
-# How a file is written: $1 is the finished source, $2 the target in the mount.
-_WAYS = {
+# How a file is written: $1 is the finished source of $3 bytes, $2 the target in the mount.
+WAYS = {
     "cp": 'cp "$1" "$2"',
     "mv": 'cp "$1" "$2.part" && mv "$2.part" "$2"',
     "rsync": 'rsync "$1" "$2"',
@@ -75,7 +75,7 @@ pipelines:
         self.sources = self.run_folder.make("sources")
         self.expected = {}  # path of the result: content
         self.plans = {way: [self._plan(way, number) for number in range(_FILES_A_WAY)]
-                      for way in _WAYS}
+                      for way in WAYS}
 
     def _plan(self, way, number):
         size = 0 if number == 0 else self.random.randrange(1, _BYTES_MAX)
@@ -90,7 +90,7 @@ pipelines:
     def _write_all(self, way):
         mount = self.hosts.path(self.hosts.a, "unenriched")
         for source, path, size in self.plans[way]:
-            self.hosts.a.check(["sh", "-c", 'mkdir -p "${2%/*}" && ' + _WAYS[way], "sh", source,
+            self.hosts.a.check(["sh", "-c", 'mkdir -p "${2%/*}" && ' + WAYS[way], "sh", source,
                                 os.path.join(mount, path), str(size)])
 
     def _kill_at_random(self, writers):
@@ -113,7 +113,7 @@ pipelines:
         monitor = Monitor(self.home("enriched"), self.expected)
         monitor.start()
         self.addCleanup(monitor.finish)
-        writers = [threading.Thread(target=self._write_all, args=(way,)) for way in _WAYS]
+        writers = [threading.Thread(target=self._write_all, args=(way,)) for way in WAYS]
         for writer in writers:
             writer.start()
         kills = self._kill_at_random(writers)

@@ -1,21 +1,24 @@
 """The services of Closewrite on a pair of hosts, and its command line.
 
-The coordinator runs on cw-a, a watcher on each host, executors where a test wants them.
+The coordinators run on cw-a, and so does the PostgreSQL server that several of them share; a
+watcher on each host, executors where a test wants them.
 """
 
 import json
 import os
 import socket
 
-from hosts import job, process
+from hosts import job, postgres, process
 
 _PORT_COORDINATOR = 7400
+_PORT_COORDINATOR_STEP = 100
 _PORT_WATCHER = 7401
 _PORT_EXECUTOR = 7410
 _READY_S_MAX = 30.0
 _STOP_S_MAX = 20.0
 _CLI_S_MAX = 120.0
 
+STORES = ("sqlite", "postgresql")
 _REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
@@ -37,9 +40,11 @@ class Service:
 
     def __init__(self, kind, on, folder, config, address):
         self.kind = kind
+        self.name = os.path.basename(folder)
         self.host = on
         self.folder = folder
         self.address = address
+        self.environment = {}  # in addition to that of the test
         self.config = os.path.join(folder, f"{kind}.yaml")
         self.log = os.path.join(folder, "log")
         self.process = None
@@ -47,7 +52,8 @@ class Service:
 
     def start(self):
         """Starts it. Does not wait until it serves."""
-        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log)
+        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log,
+                                       env={**os.environ, **self.environment})
         return self
 
     def kill(self):
@@ -65,23 +71,39 @@ class Service:
 
 
 class Fleet:
-    """All services on a pair of hosts."""
+    """All services on a pair of hosts.
 
-    def __init__(self, hosts, session_ttl="3s"):
+    `store` is `sqlite` or `postgresql`; `coordinators` are several only of the latter. Everything
+    that has a coordinator is told the addresses of all of them.
+    """
+
+    def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1):
+        if store not in STORES or (coordinators > 1 and store != "postgresql"):
+            raise ValueError(f"{coordinators} coordinators of {store}")
         self.hosts = hosts
-        port = _PORT_COORDINATOR if hosts.namespaced else _free_port()
         self._ports = iter(range(_PORT_EXECUTOR, _PORT_EXECUTOR + 100))
-        self.address = f"{hosts.a.address}:{port}"
         self.executors = {}
-        folder = _folder(hosts.a, "coordinator")
-        self.coordinator = Service("coordinator", hosts.a, folder, "\n".join([
-            f"listen: {self.address}",
-            f"store: sqlite:{folder}/closewrite.db",
-            f"session_ttl: {session_ttl}", ""]), self.address)
+        self.postgres = None
+        if store == "postgresql":
+            self.postgres = postgres.Postgres(hosts.a, hosts.namespaced)
+        self.coordinators = [self._coordinator(number, session_ttl)
+                             for number in range(coordinators)]
+        self.coordinator = self.coordinators[0]
+        self.address = ",".join(each.address for each in self.coordinators)
         self.watchers = {
             "enriched": self._watcher(hosts.a, "enriched"),
             "unenriched": self._watcher(hosts.b, "unenriched"),
         }
+
+    def _coordinator(self, number, session_ttl):
+        name = f"coordinator-{number + 1}" if number else "coordinator"
+        folder = _folder(self.hosts.a, name)
+        address = self._listen(self.hosts.a, _PORT_COORDINATOR + number * _PORT_COORDINATOR_STEP)
+        store = self.postgres.url if self.postgres else f"sqlite:{folder}/closewrite.db"
+        return Service("coordinator", self.hosts.a, folder, "\n".join([
+            f"listen: {address}",
+            f"store: {store}",
+            f"session_ttl: {session_ttl}", ""]), address)
 
     def _listen(self, on, port):
         return f"{on.address}:{port if self.hosts.namespaced else _free_port()}"
@@ -116,11 +138,14 @@ class Fleet:
         return self.executors[name]
 
     def services(self):
-        """All of them."""
-        return [self.coordinator, *self.watchers.values(), *self.executors.values()]
+        """All of them, without PostgreSQL."""
+        return [*self.coordinators, *self.watchers.values(), *self.executors.values()]
 
     def start(self):
         """Starts everything and waits until it is ready for files."""
+        if self.postgres is not None:
+            self.postgres.start()
+            self.postgres.wait_ready()
         for service in self.services():
             service.start()
         self.wait_ready()
@@ -133,7 +158,7 @@ class Fleet:
     def _ready(self):
         for service in self.services():
             if not service.process.alive():
-                raise RuntimeError(f"{service.kind} on {service.host.name} has ended with "
+                raise RuntimeError(f"{service.name} on {service.host.name} has ended with "
                                    f"{service.process.exit_code()}: "
                                    f"{service.process.read_log()[-2000:].decode(errors='replace')}")
         watchers = self.rows("watchers")
@@ -142,15 +167,17 @@ class Fleet:
         executors = [row for row in self.rows("executors") if row["connected"]]
         return len(live) >= len(self.watchers) and len(executors) >= len(self.executors)
 
-    def cli(self, *args, on=None, seconds_max=_CLI_S_MAX, **options):
-        """Runs `closewrite ARGS` on a host (cw-a by default). Returns the CompletedProcess."""
+    def cli(self, *args, on=None, ask=None, seconds_max=_CLI_S_MAX, **options):
+        """Runs `closewrite ARGS` on a host (cw-a by default), which asks any coordinator, or `ask`
+        alone. Returns the CompletedProcess."""
         on = on or self.hosts.a
-        return on.run([program("cli"), "--coordinator", self.address, *args], timeout=seconds_max,
+        address = ask.address if ask else self.address
+        return on.run([program("cli"), "--coordinator", address, *args], timeout=seconds_max,
                       **options)
 
-    def rows(self, *args):
+    def rows(self, *args, ask=None):
         """NDJSON rows of `closewrite ARGS -o json`; empty while there is no coordinator."""
-        done = self.cli(*args, "-o", "json")
+        done = self.cli(*args, "-o", "json", ask=ask)
         if done.returncode != 0:
             return []
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]

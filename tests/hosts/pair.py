@@ -6,7 +6,8 @@
 
 Both mounts are real sshfs over real sshd with sshfs' default caches. The network is a veth pair
 between the two hosts that the machine itself is no part of, so any number of pairs may live side by
-side. Without root both hosts are this machine, and a volume has the same path on both.
+side. Without `sshfs` they are two hosts that see the same folders under the same paths, as on one
+fast disk. Without root both hosts are this machine, and a volume has the same path on both.
 """
 
 import os
@@ -39,7 +40,7 @@ _SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\nnobody:*:19000:0:99999
 class Pair:
     """Two hosts `a` and `b`, each with both volumes. Close it, or use it in a `with`."""
 
-    def __init__(self, folder, namespaced=None, detached=False):
+    def __init__(self, folder, namespaced=None, detached=False, sshfs=True):
         self.namespaced = os.geteuid() == 0 if namespaced is None else namespaced
         self._folder = folder
         self._volumes = {}  # (host name, volume): path
@@ -54,6 +55,9 @@ class Pair:
                           for name, address in _ADDRESSES.items())
         try:
             self._join()
+            if not sshfs:
+                self._share_locally()
+                return
             for each in (self.a, self.b):
                 self._serve_ssh(each)
             self._mount("unenriched", home=self.b, client=self.a)

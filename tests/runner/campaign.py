@@ -16,14 +16,6 @@ from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
 
 
-def kills(report, runs, seed):
-    """The campaign of kill -9; run number N has the seed `seed` + N."""
-    subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
-    for number in range(runs):
-        report.note(f"run {number + 1} of {runs}, seed {seed + number}")
-        everything.end_to_end(report, ["--seed", str(seed + number), "KillsTest"])
-
-
 def servers(report, runs, seed):
     """Uploads through real file servers, and programs at home, with many files."""
     subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
@@ -33,38 +25,37 @@ def servers(report, runs, seed):
                                        "servers_test", "home_programs_test"])
 
 
-def watch(report, args):
-    """Storms on the watcher; tests/storm/run takes the same arguments."""
+def scripted(report, what, args):
+    """The campaign that tests/`what`/run is, which takes the same arguments."""
     if not os.environ.get("CLOSEWRITE_TEST_PROGRAMS"):
         subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
-    as_root = [] if os.geteuid() == 0 else ["sudo"]
-    with subprocess.Popen([*as_root, os.path.join(unit.ROOT, "tests", "storm", "run"), *args],
+    as_root = [] if os.geteuid() == 0 or "--local" in args else ["sudo"]
+    with subprocess.Popen([*as_root, os.path.join(unit.ROOT, "tests", what, "run"), *args],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                           errors="replace") as runner:
         for line in runner.stdout:
             if not line.endswith(" failed\n") or " passed, " not in line:
                 report.adopt(line.rstrip("\n"))
     if runner.returncode not in (0, 1):
-        report.case("storms", f"the runner ended early, with exit code {runner.returncode}")
+        report.case(what, f"the runner ended early, with exit code {runner.returncode}")
 
 
 def main():
     """Runs one campaign. Returns the exit code."""
     report = reports.Report()
-    if sys.argv[1:2] == ["watch"]:
-        watch(report, sys.argv[2:])
+    folders = {"kills": "kills", "watch": "storm"}
+    if sys.argv[1] in folders:
+        scripted(report, folders[sys.argv[1]], sys.argv[2:])
         return report.finish()
     if sys.argv[1:2] == ["fuzz"]:
         fuzzing.main(report, sys.argv[2:], "tests/campaign fuzz")
         return report.finish()
     parser = argparse.ArgumentParser(prog="tests/campaign")
-    parser.add_argument("name", choices=["kills", "servers", "asan", "ubsan", "tsan", "tidy"])
+    parser.add_argument("name", choices=["servers", "asan", "ubsan", "tsan", "tidy"])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
     options = parser.parse_args()
-    if options.name == "kills":
-        kills(report, options.runs, options.seed)
-    elif options.name == "servers":
+    if options.name == "servers":
         servers(report, options.runs, options.seed)
     elif options.name == "tidy":
         findings = check.show(check.extra_rules()["clang_tidy_all"](check.all_files()))

@@ -1,0 +1,1 @@
+"""Random kills of everything, and a checker that believes none of it."""
