@@ -1,6 +1,7 @@
 #include "services/coordinator/store/postgres_job_list.h"
 
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_join.h"
@@ -89,6 +90,7 @@ PostgresJobList ListJobsQuery(const JobFilter& filter, JobId before, int64_t lim
     for (const int state : StatesIn(filter, final_ones)) add(table, StrCat("state = ", state));
   }
   if (branches.empty()) return {};
+  if (branches.size() == 1) return {std::move(branches.front()), std::move(params)};
   return {StrCat(absl::StrJoin(branches, " UNION ALL "), end), std::move(params)};
 }
 

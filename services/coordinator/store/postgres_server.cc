@@ -134,6 +134,12 @@ std::string PostgresServer::NewDatabase() {
   return name;
 }
 
+void PostgresServer::DropDatabase(std::string_view database) {
+  const absl::StatusOr<PostgresResult> dropped =
+      Run("postgres", StrCat("DROP DATABASE ", database, " WITH (FORCE)"));
+  if (!dropped.ok()) LogError("cannot drop a database", {{"error", dropped.status().ToString()}});
+}
+
 absl::StatusOr<PostgresResult> PostgresServer::Run(std::string_view database,
                                                    std::string_view sql) {
   absl::StatusOr<PostgresUrl> url = ParsePostgresUrl(Url(database));

@@ -30,10 +30,14 @@ class PostgresServer {
       const std::vector<std::string>& settings = {});
   ~PostgresServer();
 
+  // Where its socket is.
+  const std::string& folder() const { return folder_; }
   // The URL of a database; `role` may be "postgres", who may do everything.
   std::string Url(std::string_view database, std::string_view role = "postgres") const;
   // Makes an empty database and gives its name.
   std::string NewDatabase();
+  // Each takes some room, and vacuum comes to it now and then.
+  void DropDatabase(std::string_view database);
   // Runs SQL as `postgres`.
   absl::StatusOr<PostgresResult> Run(std::string_view database, std::string_view sql);
 

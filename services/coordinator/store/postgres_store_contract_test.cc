@@ -14,7 +14,16 @@ namespace {
 
 class PostgresUnderTest final : public StoreUnderTest {
  public:
-  explicit PostgresUnderTest(const std::string& url) : url_(url) { Reopen(); }
+  PostgresUnderTest(PostgresServer* server, const std::string& parameters)
+      : server_(*server),
+        database_(server->NewDatabase()),
+        url_(server->Url(database_) + parameters) {
+    Reopen();
+  }
+  ~PostgresUnderTest() override {
+    store_ = nullptr;
+    server_.DropDatabase(database_);
+  }
   Store* store() override { return store_.get(); }
   bool durable() const override { return true; }
   void Reopen() override {
@@ -25,6 +34,8 @@ class PostgresUnderTest final : public StoreUnderTest {
   }
 
  private:
+  PostgresServer& server_;
+  const std::string database_;
   const std::string url_;
   std::unique_ptr<PostgresStore> store_;
 };
@@ -32,7 +43,7 @@ class PostgresUnderTest final : public StoreUnderTest {
 std::unique_ptr<StoreUnderTest> Make(const std::string& parameters) {
   PostgresServer* const server = PostgresServer::Get();
   if (server == nullptr) return nullptr;
-  return std::make_unique<PostgresUnderTest>(server->Url(server->NewDatabase()) + parameters);
+  return std::make_unique<PostgresUnderTest>(server, parameters);
 }
 
 INSTANTIATE_TEST_SUITE_P(
