@@ -106,6 +106,8 @@ void PostgresTransaction::Expect(const Expected& expected) {
   for (const std::string& key : expected.keys) wanted.keys.insert(HashOf(key));
   for (const std::string& request : expected.requests) wanted.requests.insert(HashOf(request));
   wanted.sessions.insert(expected.sessions.begin(), expected.sessions.end());
+  wanted.watchers.insert(expected.watchers.begin(), expected.watchers.end());
+  if (!expected.events.empty()) wanted.sequences = expected.events.front();
   const int64_t paths = static_cast<int64_t>(expected.paths.size());
   wanted.event_ids = paths - memory_.event_ids.size();
   wanted.job_ids = paths - memory_.job_ids.size();

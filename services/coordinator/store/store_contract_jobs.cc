@@ -103,6 +103,21 @@ TEST_P(StoreContract, KeysAreUnique) {
   });
 }
 
+// A list of one state looks into one table alone, which once made a query that was none.
+TEST_P(StoreContract, JobsOfOneStateAreListed) {
+  Job running = SmallJob("running", JobState::kRunning);
+  running.session = "s";
+  running.id = Insert(running);
+  Insert(SmallJob("available", JobState::kAvailable));
+  Job failed = SmallJob("failed", JobState::kFailed);
+  failed.id = Insert(failed);
+  for (const Job& job : {running, failed}) {
+    Read([&](StoreReader& r) {
+      EXPECT_EQ(r.ListJobs({.states = {job.state}}, JobId{}, 10), std::vector<Job>{job});
+    });
+  }
+}
+
 TEST_P(StoreContract, NamesOfBytesAreFound) {
   Job job = FullJob("full");
   job.state = JobState::kAvailable;
