@@ -49,6 +49,7 @@ class Lease(RowLock):
     """The same table; a worker claims a hundred rows in one commit and deletes them in another."""
 
     name = f"PostgreSQL by hand, leases of {_LEASE_ROWS}"
+    submits = False
 
     def drain(self, slots, jobs, seconds):
         return client.run([*self._client, "lease", slots, jobs, seconds, _LEASE_ROWS],

@@ -19,6 +19,7 @@ class Contender:
     by_hand = False  # no product
     slots = (4, 16)
     streams_max = 1  # only ours is measured with several
+    submits = True   # False: as another contender does
     latency = True
     jobs_max = None  # what is slower than others gets less to do
 

@@ -42,8 +42,9 @@ def text(bench):
     jobs = _JOBS_QUICK if bench.quick else _JOBS
     return table.render(
         f"drain: jobs/s over {jobs:,} waiting, {bench.options.runs} runs",
-        ["", "synced", *[f"{slots} slots" for slots in SLOTS], f"{reference}, 16 slots",
+        ["", "synced", *[f"{slots} slots" for slots in SLOTS], "ours / this, 16 slots",
          *[f"server us a job, {slots}" for slots in SLOTS], ""], cells,
-        ["slots: jobs that one client has at once; those of PostgreSQL by hand and of beanstalkd "
+        [f"ours: {reference}",
+         "slots: jobs that one client has at once; those of PostgreSQL by hand and of beanstalkd "
          "are connections",
          "server us: user and system time of the server's processes alone"])

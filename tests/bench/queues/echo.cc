@@ -66,20 +66,22 @@ absl::StatusOr<Latencies> MeasureEcho(v1::AttendService::Stub* stub, int64_t rou
                                       absl::Duration pause) {
   using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
   auto echoes = std::make_shared<Echoes>();
-  std::shared_ptr<Stream> stream =
-      Stream::Start([stub](grpc::ClientContext* context,
-                           auto* reactor) { stub->async()->Attend(context, reactor); },
-                    {.on_message =
-                         [echoes](const v1::AttendResponse& response) {
-                           absl::MutexLock lock(&echoes->mutex);
-                           echoes->answered = response.answered_sequence();
-                           echoes->answered_at = StampNow();
-                         },
-                     .on_end =
-                         [echoes](const absl::Status& status) {
-                           absl::MutexLock lock(&echoes->mutex);
-                           echoes->end = status;
-                         }});
+  Stream::Callbacks callbacks;
+  callbacks.on_message = [echoes](const v1::AttendResponse& response) {
+    absl::MutexLock lock(&echoes->mutex);
+    echoes->answered = response.answered_sequence();
+    echoes->answered_at = StampNow();
+  };
+  callbacks.on_end = [echoes](const absl::Status& status) {
+    absl::MutexLock lock(&echoes->mutex);
+    echoes->end = status;
+  };
+  std::shared_ptr<Stream> stream = Stream::Start(
+      [stub](grpc::ClientContext* context, auto* reactor) {
+        context->set_wait_for_ready(true);
+        stub->async()->Attend(context, reactor);
+      },
+      std::move(callbacks));
   Latencies latencies;
   bool broken = false;
   for (int64_t round = 1; round <= rounds && !broken; ++round) {

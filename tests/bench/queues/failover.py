@@ -176,10 +176,14 @@ def _settled(path):
         return {int(line) for line in file}
 
 
+def _backlog(bench):
+    return 500 if bench.quick else _BACKLOG
+
+
 def _kill_coordinator(bench, queue, found):
     """Killed in the middle of a drain: what was acknowledged is neither lost nor done again."""
     for number in range(1 if bench.quick else _COORDINATOR_KILLS):
-        jobs = queue.load(500 if bench.quick else _BACKLOG)
+        jobs = queue.load(_backlog(bench))
         before, after = (os.path.join(queue.folder, f"{name}-{number}") for name in ("a", "b"))
         with queue.attend(_SLOTS, "--jobs", jobs, "--settled", before, "--tell", jobs // 2,
                           "--seconds", contender.CLIENT_S_MAX) as attending:
@@ -246,5 +250,5 @@ def text(bench):
         "failover: until the job runs elsewhere, ms", ["", "", "times", "p50", "p99", "max", ""],
         cells, [f"session_ttl: {SESSION_TTL_S:g} s",
                 f"coordinator: until the first job is given again; {_SLOTS} slots, "
-                f"{_BACKLOG:,} waiting; lost: not done in the end; rerun: given again after its "
-                "end was acknowledged"])
+                f"{_backlog(bench):,} waiting; lost: not done in the end; rerun: given again after "
+                "its end was acknowledged"])

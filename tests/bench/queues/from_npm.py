@@ -1,6 +1,7 @@
 """Queues from npm, driven by their own libraries."""
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ _DATABASE = "from_npm"
 _BULK = 1000
 
 
+@functools.lru_cache(maxsize=None)
 def modules():
     """Folder `node_modules` with what package.json pins; filled once, outside the repository."""
     with open(os.path.join(_HERE, "package.json"), "rb") as file:
@@ -46,7 +48,7 @@ class _Peer(contender.Contender):
     def __init__(self, bench, folder):
         super().__init__(bench, folder)
         self._server = {}
-        self._environment = {**os.environ, "NODE_PATH": bench.modules()}
+        self._environment = {**os.environ, "NODE_PATH": modules()}
 
     def data_folder(self):
         return self.bench.postgres().data
@@ -118,6 +120,8 @@ class GraphilePrefetch(Graphile):
     """It takes 500 jobs at once; a crash strands them for hours."""
 
     name = "graphile-worker, localQueue 500"
+    submits = False
+    latency = False
     extra = {"prefetch": 500}
 
 
@@ -135,6 +139,7 @@ class PgBossBatch(PgBoss):
     """A hundred jobs a fetch."""
 
     name = "pg-boss, batches of 100"
+    submits = False
     extra = {"batch": 100}
     jobs_max = 20_000
 

@@ -11,7 +11,8 @@ Goal = collections.namedtuple("Goal", "number what value unit goal at_most")
 
 _SYNCED = by_hand.Beanstalkd.name
 _UNSYNCED = by_hand.BeanstalkdUnsynced.name
-_PRODUCTS = (_SYNCED, from_npm.BullMq.name, from_npm.Graphile.name, from_npm.PgBossBatch.name)
+_PRODUCTS = (_SYNCED, from_npm.BullMq.name, from_npm.Graphile.name, from_npm.PgBoss.name)
+_BY_ROWS = by_hand.RowLock.name
 _LEASES = by_hand.Lease.name
 _SQLITE = ours.Closewrite.name
 _POSTGRES = ours.ClosewritePostgres.name
@@ -32,10 +33,9 @@ def _submitted(found):
         return found.value(submit.SECTION, name, shape.label, "rate")
 
     batch, single = rate(_SQLITE, submit.THOUSAND), rate(_SQLITE, submit.SIXTY_FOUR)
-    by_rows = found.best(submit.SECTION, [by_hand.RowLock.name, _LEASES], [submit.THOUSAND.label])
     return [
-        Goal("J1", "submit, 1,000 a call / PostgreSQL's unnest", _over(batch, by_rows), "x", 2,
-             False),
+        Goal("J1", "submit, 1,000 a call / PostgreSQL's unnest", _over(
+            batch, rate(_BY_ROWS, submit.THOUSAND)), "x", 2, False),
         Goal("J1", "submit, 1,000 a call / best durable product", _over(batch, found.best(
             submit.SECTION, _PRODUCTS, [submit.THOUSAND.label])), "x", 6, False),
         Goal("J1", "submit, 1,000 a call / bare SQLite in groups of 512", _over(
@@ -43,8 +43,7 @@ def _submitted(found):
         Goal("J4", f"64 single submits in flight / {_SYNCED}", _over(
             single, rate(_SYNCED, submit.SIXTY_FOUR)), "x", 12, False),
         Goal("J4", "64 single submits in flight / best durable peer", _over(single, found.best(
-            submit.SECTION, [*_PRODUCTS, by_hand.RowLock.name, _LEASES],
-            [submit.SIXTY_FOUR.label])), "x", 3, False),
+            submit.SECTION, [*_PRODUCTS, _BY_ROWS], [submit.SIXTY_FOUR.label])), "x", 3, False),
     ]
 
 
@@ -57,8 +56,8 @@ def _drained(found):
     return [
         Goal("J2", f"drain, 16 slots / {_SYNCED}", _over(sixteen, rate(_SYNCED, 16)), "x", 8,
              False),
-        Goal("J2", f"drain, 16 slots / {by_hand.RowLock.name}", _over(
-            sixteen, rate(by_hand.RowLock.name, 16)), "x", 10, False),
+        Goal("J2", f"drain, 16 slots / {_BY_ROWS}", _over(sixteen, rate(_BY_ROWS, 16)), "x", 10,
+             False),
         Goal("J2", f"drain, 16 slots / {_UNSYNCED}, not synced", _over(
             sixteen, rate(_UNSYNCED, 16)), "x", 1.5, False),
         Goal("J2b", f"drain, 256 slots / {_LEASES}, at their best", _over(many, leases), "x", 1.5,
@@ -130,8 +129,8 @@ def _grown(found, size):
     return [
         Goal("J7", f"memory a waiting job, {size:,} waiting", weight("memory"), "bytes", 80, True),
         Goal("J7", f"disk a waiting job, {size:,} waiting / PostgreSQL by hand", _over(
-            weight("disk"), found.value(growth.SECTION, by_hand.RowLock.name, "weight", "disk")),
-             "x", 0.3, True),
+            weight("disk"), found.value(growth.SECTION, _BY_ROWS, "weight", "disk")), "x", 0.3,
+             True),
         Goal("J7", f"cost a drained job, {size:,} waiting / {growth.SMALL:,} waiting", found.value(
             growth.SECTION, _SQLITE, ("cost", size), "ratio"), "x", 1.2, True),
         Goal("J8", f"killed with {size:,} waiting: accepts again", restart("accepts_s"), "s", 0.5,
@@ -155,15 +154,17 @@ def as_data(goals):
              table.verdict(goal.value, goal.goal, goal.at_most) == "met"} for goal in goals]
 
 
-def text(goals):
+def text(goals, quick):
     """Their table."""
-    cells = []
+    cells, notes = [], [
+        "J5, inserts without notifications, needs a coordinator that sends none; J8 in 200 kills "
+        "and in power failures is a test of its own"]
+    if quick:
+        notes.append("--quick: so little work says nothing of speed")
     for goal in goals:
         form = "{:,.2f}" if goal.unit == "x" else "{:,.1f}"
         sign = "<=" if goal.at_most else ">="
         cells.append([goal.number, goal.what, table.number(goal.value, form + goal.unit),
                       f"{sign} {goal.goal:g}{goal.unit}",
                       table.verdict(goal.value, goal.goal, goal.at_most)])
-    return table.render("goals", ["", "", "measured", "goal", ""], cells, [
-        "J5, inserts without notifications, needs a coordinator that sends none; J8 in 200 kills "
-        "and in power failures is a test of its own"])
+    return table.render("goals", ["", "", "measured", "goal", ""], cells, notes)

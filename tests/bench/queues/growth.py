@@ -34,7 +34,8 @@ def _cost_us(queue, jobs):
     """Microseconds a job of draining `jobs`, which are added before: as many wait afterwards."""
     queue.load(jobs)
     with meter.Meter(queue.pids()) as measured:
-        numbers = results.rated(queue.drain(_SLOTS, jobs, _DRAIN_S_MAX), measured)
+        drained = queue.drain(_SLOTS, jobs, _DRAIN_S_MAX)
+    numbers = results.rated(drained, measured)
     missing = jobs - numbers["jobs"]
     if missing > 0:
         queue.drain(_SLOTS, missing, _DRAIN_S_MAX)

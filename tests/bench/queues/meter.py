@@ -9,6 +9,7 @@ from hosts import process
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Of the machine's CPU time; a run during which others took more counts only where none is quieter.
 STRANGERS_MAX = 0.2
+_QUIET_S = 1.0
 
 
 def _fields(pid):
@@ -57,6 +58,16 @@ def _own_s():
     """CPU seconds of this process and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def await_quiet(seconds_max):
+    """Waits until others leave the machine alone for a second, at most so long."""
+    deadline = time.monotonic() + seconds_max
+    while time.monotonic() < deadline:
+        with Meter([]) as idle:
+            time.sleep(_QUIET_S)
+        if idle.strangers <= STRANGERS_MAX:
+            return
 
 
 class Meter:

@@ -61,18 +61,23 @@ class Closewrite(contender.Contender):
             self._volumes = volumes
             client.run(self.command("prepare"), contender.CLIENT_S_MAX)
 
+    def submitting(self, *args):
+        """Arguments of a client that submits."""
+        ordered = ["--ordered"] if self.bench.options.ordered_names else []
+        return self.command("submit", *ordered, *args)
+
     def submit(self, shape, jobs, seconds):
         self.prepare(shape.streams)
         calls = max(1, jobs // shape.per_call // shape.streams)
-        return client.run(self.command(
-            "submit", "--streams", shape.streams, "--in-flight", shape.in_flight, "--per-call",
+        return client.run(self.submitting(
+            "--streams", shape.streams, "--in-flight", shape.in_flight, "--per-call",
             shape.per_call, "--calls", calls, "--warm-up", min(calls, shape.in_flight),
             "--seconds", seconds), contender.CLIENT_S_MAX)
 
     def load(self, jobs):
         """Returns how many there were, which are some more."""
-        loaded = client.run(self.command(
-            "submit", "--in-flight", _LOAD_IN_FLIGHT, "--per-call", min(jobs, _LOAD_BATCH),
+        loaded = client.run(self.submitting(
+            "--in-flight", _LOAD_IN_FLIGHT, "--per-call", min(jobs, _LOAD_BATCH),
             "--calls", max(1, -(-jobs // _LOAD_BATCH))), contender.CLIENT_S_MAX * 10)
         return loaded["jobs"]
 
@@ -101,7 +106,7 @@ class Closewrite(contender.Contender):
         longest = jobs * interval_us / 1e6 + contender.CLIENT_S_MAX / 2
         with self.attend(self.slots[0], "--jobs", jobs, "--seconds", longest) as attending:
             submitted = client.run(
-                self.command("submit", "--calls", jobs, "--interval-us", interval_us),
+                self.submitting("--calls", jobs, "--interval-us", interval_us),
                 contender.CLIENT_S_MAX)
             found = attending.numbers(contender.CLIENT_S_MAX)
             attending.end()
@@ -132,6 +137,7 @@ class TwoCoordinators(ClosewritePostgres):
     name = "closewrite, PostgreSQL, 2 coordinators"
     streams_max = 1
     coordinators = 2
+    submits = False
     latency = False
 
     def drain(self, slots, jobs, seconds):

@@ -5,7 +5,7 @@
 //   node peer.js KIND work SERVER {"slots", "jobs", "seconds"}
 //
 // KIND is a file beside this one; SERVER is JSON. `work` prints `ready` first. Each prints one line
-// of JSON at its end: jobs, seconds, and latencies of calls, or from a job's submission to its start.
+// of JSON at its end: jobs, seconds, and latencies of calls, or from submission to start.
 "use strict";
 
 const PAYLOAD_BYTES = 200;

@@ -44,6 +44,7 @@ struct Flags {
   std::string settled_file;
   int64_t tell_at = 0;
   bool create = false;
+  bool ordered_names = false;
   std::vector<std::string> command = {"true"};
   int64_t job = 0;
   int64_t rounds = 400;
@@ -55,7 +56,6 @@ std::shared_ptr<grpc::Channel> ConnectAlone(const std::string& address) {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
@@ -121,6 +121,7 @@ int Submit(const Flags& flags) {
     Submitter::Options options{.host = absl::StrCat("bench-host-", i),
                                .volume = VolumeName(i % flags.volumes),
                                .path_bytes = flags.path_bytes,
+                               .ordered_names = flags.ordered_names,
                                .create = flags.create};
     workers[i].stub = v1::ObserveService::NewStub(ConnectAlone(flags.coordinator));
     auto opened = Submitter::Open(workers[i].stub.get(), options);
@@ -254,6 +255,7 @@ void AddSubmit(CLI::App* command, Flags& flags) {
   command->add_option("--interval-us", flags.interval_us, "begin a call so often, whatever comes");
   command->add_option("--seconds", flags.seconds, "begin no call after it");
   command->add_flag("--create", flags.create, "events of names alone");
+  command->add_flag("--ordered", flags.ordered_names, "names rise");
   command->add_option("--path-bytes", flags.path_bytes)->check(CLI::Range(60, 4000));
 }
 

@@ -46,8 +46,9 @@ class Results:
 
     def quiet(self):
         """(measurements during which others left the machine alone, all)."""
-        runs = [run for each in self._runs.values() for run in each]
-        return (sum(run.get("strangers", 0.0) <= meter.STRANGERS_MAX for run in runs), len(runs))
+        found = [run["strangers"] for each in self._runs.values() for run in each
+                 if "strangers" in run]
+        return (sum(strangers <= meter.STRANGERS_MAX for strangers in found), len(found))
 
     def contenders(self, section):
         """Names, in the order in which they came."""

@@ -13,6 +13,7 @@ from hosts import fleet, host, process
 _START_S_MAX = 120.0
 _STOP_S_MAX = 120.0
 _PORT = re.compile(rb"\bport=(\d+)")
+_URL = re.compile(r"postgresql://[^\s\"]*")
 _POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 _POSTGRES_USER = "postgres"
 _SOCKET_PATH_MAX = 90
@@ -68,7 +69,8 @@ class Server:
 
     def _last_words(self):
         lines = self.process.read_log().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        # A password may stand in it.
+        return _URL.sub("postgresql://...", lines[-1]) if lines else "it said nothing"
 
     def stop(self):
         """Ends it in its own way. May be called any number of times."""

@@ -11,6 +11,10 @@
 namespace closewrite {
 namespace {
 
+// So many names, and so many makers, do not meet.
+constexpr int kNumberBits = 40;
+constexpr int kSeedBits = 20;
+
 // splitmix64: a number for each number, in no order.
 uint64_t Scattered(uint64_t number) {
   number += 0x9e3779b97f4a7c15;
@@ -27,8 +31,9 @@ int64_t StampNow() { return absl::ToInt64Nanoseconds(SinceBoot()); }
 
 std::string StampedNames::Next(int64_t stamp) {
   ++number_;
-  std::string name =
-      absl::StrFormat("in/%016x-%d-%d", Scattered(seed_ ^ (number_ << 20)), stamp, number_);
+  const uint64_t digits =
+      ordered_ ? (seed_ << kNumberBits) + number_ : Scattered(seed_ ^ (number_ << kSeedBits));
+  std::string name = absl::StrFormat("in/%016x-%d-%d", digits, stamp, number_);
   if (name.size() < bytes_) name.append(bytes_ - name.size(), '.');
   return name;
 }

@@ -16,17 +16,19 @@ namespace closewrite {
 int64_t StampNow();
 
 // Makes names of files, each once: `in/<16 hexadecimal digits>-<stamp>-<number>` and dots up to a
-// length. The digits are in no order, as names of uploads are in none: no index is filled at its
-// end alone. Not thread-safe.
+// length. The digits are in no order, as names of uploads are in none, so that no index is filled
+// at its end alone; unless they are asked to be. Not thread-safe.
 class StampedNames {
  public:
   // Names of two makers with different seeds differ.
-  StampedNames(uint64_t seed, size_t bytes) : seed_(seed), bytes_(bytes) {}
+  StampedNames(uint64_t seed, size_t bytes, bool ordered = false)
+      : seed_(seed), bytes_(bytes), ordered_(ordered) {}
   std::string Next(int64_t stamp);
 
  private:
   const uint64_t seed_;
   const size_t bytes_;
+  const bool ordered_;
   uint64_t number_ = 0;
 };
 

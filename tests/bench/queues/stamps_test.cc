@@ -24,6 +24,23 @@ TEST(StampedNamesTest, NoNameComesTwice) {
   }
 }
 
+TEST(StampedNamesTest, AreInOrderWhereTheyAreAskedToBe) {
+  StampedNames scattered(7, 100);
+  StampedNames ordered(7, 100, /*ordered=*/true);
+  bool all_rise = true;
+  std::string before_scattered = scattered.Next(5);
+  std::string before_ordered = ordered.Next(5);
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = ordered.Next(5);
+    EXPECT_LT(before_ordered, name);
+    before_ordered = name;
+    const std::string other = scattered.Next(5);
+    all_rise = all_rise && before_scattered < other;
+    before_scattered = other;
+  }
+  EXPECT_FALSE(all_rise);
+}
+
 TEST(StampInTest, OtherNamesHaveNone) {
   EXPECT_EQ(StampIn("report.csv"), std::nullopt);
   EXPECT_EQ(StampIn("report-1.csv"), std::nullopt);

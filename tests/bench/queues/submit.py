@@ -39,7 +39,11 @@ def once(bench, number):
                 numbers = queue.submit(shape, _jobs(bench, shape), seconds)
             found.add(SECTION, queue.name, shape.label, results.rated(numbers, measured))
 
-    bench.each(SECTION, number, bench.kinds(), measure)
+    bench.each(SECTION, number, _kinds(bench), measure)
+
+
+def _kinds(bench):
+    return [kind for kind in bench.kinds() if kind.submits]
 
 
 def text(bench):
@@ -47,7 +51,7 @@ def text(bench):
     found = bench.results
     reference = next((kind.name for kind in bench.kinds() if kind.ours), None)
     cells, many = [], []
-    for kind in bench.kinds():
+    for kind in _kinds(bench):
         name, why = kind.name, found.missing(SECTION, kind.name)
         rates = {shape.label: found.value(SECTION, name, shape.label, "rate")
                  for shape in (*SHAPES, *MANY)}
@@ -62,9 +66,12 @@ def text(bench):
     first = table.render(
         f"submit: jobs/s until durable, {bench.options.runs} runs",
         ["", "synced", *[shape.label for shape in SHAPES], "p50 us, one at a time",
-         f"{reference}, 64 in flight", f"{reference}, 1,000 a call", ""], cells,
-        ["a message of ours carries 512 events at most: 1,000 a call are two messages",
-         "our names are in no order, as those of uploads; other queues number their jobs"])
+         "ours / this, 64 in flight", "ours / this, 1,000 a call", ""], cells,
+        [f"ours: {reference}",
+         "a message of ours carries 512 events at most: 1,000 a call are two messages",
+         "our files' names are in " + ("order" if bench.options.ordered_names else
+                                       "no order, as those of uploads")
+         + "; other queues number their jobs"])
     if not many:
         return first
     return first + "\n" + table.render(

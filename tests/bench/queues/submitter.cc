@@ -29,7 +29,9 @@ uint64_t SeedOf(const std::string& id) {
 }  // namespace
 
 Submitter::Submitter(const Options& options)
-    : options_(options), ledger_id_(RandomId()), names_(SeedOf(ledger_id_), options.path_bytes) {}
+    : options_(options),
+      ledger_id_(RandomId()),
+      names_(SeedOf(ledger_id_), options.path_bytes, options.ordered_names) {}
 
 Submitter::~Submitter() {
   heartbeat_.reset();

@@ -44,6 +44,7 @@ class Submitter {
     std::string host;
     std::string volume;
     size_t path_bytes = 100;
+    bool ordered_names = false;
     bool create = false;  // names appear, in place of files that are finished
     absl::Duration patience = absl::Seconds(60);  // for the hello, and without any acknowledgement
   };

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from bench.queues import by_hand, client, from_npm, ours, results, servers
+from bench.queues import by_hand, client, from_npm, meter, ours, results, servers
 
 OURS = (ours.Closewrite, ours.ClosewritePostgres, ours.TwoCoordinators)
 PEERS = (by_hand.RowLock, by_hand.Lease, by_hand.Beanstalkd, by_hand.BeanstalkdUnsynced,
@@ -30,7 +30,6 @@ class Workbench:
         self.failed = []
         self.facts = []
         self._postgres = None
-        self._modules = None
 
     def __enter__(self):
         return self
@@ -58,12 +57,6 @@ class Workbench:
             shutil.rmtree(self._postgres.folder, ignore_errors=True)
             self._postgres = None
 
-    def modules(self):
-        """Folder of npm's packages."""
-        if self._modules is None:
-            self._modules = from_npm.modules()
-        return self._modules
-
     def kinds(self):
         """The contenders that were asked for."""
         found = []
@@ -90,6 +83,7 @@ class Workbench:
     def guarded(self, section, kind, measure):
         """One contender's turn. What it can't is noted, and the others go on."""
         os.sync()
+        meter.await_quiet(self.options.patience)
         try:
             with kind(self, os.path.join(self.folder, "contender")) as contender:
                 measure(contender)
