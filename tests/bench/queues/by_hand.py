@@ -82,27 +82,18 @@ class Beanstalkd(contender.Contender):
                    contender.CLIENT_S_MAX * 2)
 
     def _work(self, slots, jobs, seconds):
-        working = client.Client([*self._client, "work", slots, jobs, seconds])
-        try:
-            working.line(contender.CLIENT_S_MAX)
-        except BaseException:
-            working.close()
-            raise
-        return working
+        return client.started([*self._client, "work", slots, jobs, seconds],
+                              contender.CLIENT_S_MAX)
 
     def drain(self, slots, jobs, seconds):
         with self._work(slots, jobs, seconds) as working:
-            found = working.numbers(contender.CLIENT_S_MAX)
-            working.end()
-        return {**found, "latency": {}}
+            return {**working.last(contender.CLIENT_S_MAX), "latency": {}}
 
     def submit_to_start(self, jobs, interval_us):
         with self._work(1, jobs, contender.CLIENT_S_MAX) as working:
             client.run([*self._client, "put", 1, 1, jobs, contender.CLIENT_S_MAX, interval_us],
                        contender.CLIENT_S_MAX)
-            found = working.numbers(contender.CLIENT_S_MAX)
-            working.end()
-        return found
+            return working.last(contender.CLIENT_S_MAX)
 
 
 class BeanstalkdUnsynced(Beanstalkd):

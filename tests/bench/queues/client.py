@@ -92,6 +92,12 @@ class Client:
             raise ClientError(f"{self._what()}: {found['error']}")
         return found
 
+    def last(self, seconds_max):
+        """numbers() of its last line; waits until it has ended."""
+        found = self.numbers(seconds_max)
+        self.end()
+        return found
+
     def end(self):
         """Waits until it has ended by itself."""
         self._popen.stdin.close()
@@ -109,6 +115,19 @@ class Client:
         size = os.fstat(self._errors).st_size
         text = os.pread(self._errors, _ERROR_BYTES, max(0, size - _ERROR_BYTES))
         return text.decode(errors="replace").strip() or "it said nothing"
+
+
+def started(args, seconds_max, env=None):
+    """A client that has printed its first line, which says that it is ready."""
+    client = Client(args, env)
+    try:
+        line = client.line(seconds_max)
+        if '"error"' in line:
+            raise ClientError(line)
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 def run(args, seconds_max, env=None):

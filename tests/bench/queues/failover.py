@@ -199,8 +199,7 @@ def _kill_coordinator(bench, queue, found):
         # What was settled without its having been heard of makes fewer: the time ends it.
         with queue.attend(_SLOTS, "--jobs", left, "--settled", after, "--seconds",
                           3 * SESSION_TTL_S + left / 500) as attending:
-            drained = attending.numbers(contender.CLIENT_S_MAX)
-            attending.end()
+            drained = attending.last(contender.CLIENT_S_MAX)
         states = client.run(queue.command("states"), contender.CLIENT_S_MAX)
         found.add(SECTION, queue.name, COORDINATOR, {
             "restart_ms": (drained["first_at"] - killed_at) / 1e6,

@@ -84,28 +84,18 @@ class _Peer(contender.Contender):
                      seconds=contender.CLIENT_S_MAX)
 
     def _work(self, slots, jobs, seconds):
-        working = client.Client(self._command("work", slots=slots, jobs=jobs, seconds=seconds),
-                                self._environment)
-        try:
-            working.line(contender.CLIENT_S_MAX)
-        except BaseException:
-            working.close()
-            raise
-        return working
+        return client.started(self._command("work", slots=slots, jobs=jobs, seconds=seconds),
+                              contender.CLIENT_S_MAX, self._environment)
 
     def drain(self, slots, jobs, seconds):
         with self._work(slots, jobs, seconds) as working:
-            found = working.numbers(contender.CLIENT_S_MAX)
-            working.end()
-        return {**found, "latency": {}}
+            return {**working.last(contender.CLIENT_S_MAX), "latency": {}}
 
     def submit_to_start(self, jobs, interval_us):
         with self._work(1, jobs, contender.CLIENT_S_MAX) as working:
             self._submit(inFlight=1, perCall=1, calls=jobs, seconds=contender.CLIENT_S_MAX,
                          intervalUs=interval_us)
-            found = working.numbers(contender.CLIENT_S_MAX)
-            working.end()
-        return found
+            return working.last(contender.CLIENT_S_MAX)
 
 
 class Graphile(_Peer):

@@ -77,8 +77,7 @@ def _restart(queue, found):
     queue.coordinator.start()
     with queue.attend(1, "--jobs", 1, "--seconds", contender.CLIENT_S_MAX) as attending:
         submitted = client.run(queue.command("submit", "--calls", 1), contender.CLIENT_S_MAX)
-        given = attending.numbers(contender.CLIENT_S_MAX)
-        attending.end()
+        given = attending.last(contender.CLIENT_S_MAX)
     found.add(SECTION, queue.name, "restart", {
         "accepts_s": (submitted["ended_at"] - began) / 1e9,
         "dispatches_s": (given["first_at"] - began) / 1e9})

@@ -84,20 +84,13 @@ class Closewrite(contender.Contender):
     def attend(self, slots, *args, at=None):
         """Starts an executor. Returns its Client, once it has its session."""
         self._executors += 1
-        attending = client.Client(self.command(
+        return client.started(self.command(
             "attend", "--name", f"bench-executor-{self._executors}", "--slots", slots, *args,
-            at=at))
-        try:
-            attending.numbers(contender.CLIENT_S_MAX)
-        except BaseException:
-            attending.close()
-            raise
-        return attending
+            at=at), contender.CLIENT_S_MAX)
 
     def drain(self, slots, jobs, seconds):
         with self.attend(slots, "--jobs", jobs, "--seconds", seconds) as attending:
-            found = attending.numbers(contender.CLIENT_S_MAX)
-            attending.end()
+            found = attending.last(contender.CLIENT_S_MAX)
         if found["rerun"]:
             raise client.ClientError(f"{found['rerun']} jobs were given again after they had ended")
         return found
@@ -108,8 +101,7 @@ class Closewrite(contender.Contender):
             submitted = client.run(
                 self.submitting("--calls", jobs, "--interval-us", interval_us),
                 contender.CLIENT_S_MAX)
-            found = attending.numbers(contender.CLIENT_S_MAX)
-            attending.end()
+            found = attending.last(contender.CLIENT_S_MAX)
         found["latency"]["ack_max_us"] = submitted["latency"]["max_us"]
         return found
 
@@ -147,9 +139,7 @@ class TwoCoordinators(ClosewritePostgres):
             for each in where:
                 attending.append(self.attend(slots, "--jobs", jobs // len(where), "--seconds",
                                              seconds, at=each))
-            found = [each.numbers(contender.CLIENT_S_MAX) for each in attending]
-            for each in attending:
-                each.end()
+            found = [each.last(contender.CLIENT_S_MAX) for each in attending]
         finally:
             for each in attending:
                 each.close()
