@@ -1,0 +1,1 @@
+"""What tests/bench/jobs is made of."""
