@@ -1,6 +1,7 @@
 #include "services/coordinator/core/desk.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -55,6 +56,7 @@ absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& 
     pipeline.version = old == nullptr ? 1 : old->version + 1;
     pipeline.applied_at = now;
     tx.PutPipeline(StoredPipeline{pipeline.name, pipeline.version, now, pipeline.definition});
+    fleet_.pipelines_version = tx.PipelinesVersion();
     fleet_.ready.insert(pipeline.name);
     const std::string name = pipeline.name;
     fleet_.pipelines[name] = std::make_shared<const Pipeline>(std::move(pipeline));
@@ -103,6 +105,7 @@ absl::StatusOr<int64_t> Desk::DeletePipeline(StoreTransaction& tx, const std::st
             .ok();
   }
   tx.DeletePipeline(name);
+  fleet_.pipelines_version = tx.PipelinesVersion();
   fleet_.pipelines.erase(name);
   fleet_.ready.erase(name);
   book_.effects().pipelines = true;
@@ -148,12 +151,27 @@ absl::StatusOr<std::shared_ptr<const Pipeline>> Desk::PipelineFor(const std::str
                                     absl::StrJoin(takers, ", "), " by --pipeline"));
 }
 
+void Desk::LockHomes(StoreTransaction& tx,
+                     const std::vector<std::pair<std::string, std::string>>& files) {
+  std::set<std::string> hosts;
+  for (const auto& [volume, path] : files) {
+    for (const auto& [host, watcher] : fleet_.watchers) {
+      for (const VolumeReport& report : watcher.volumes) {
+        if (report.volume == volume) hosts.insert(host);
+      }
+    }
+  }
+  for (const std::string& host : hosts) (void)tx.FindWatcher(host);
+}
+
 absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
     StoreTransaction& tx, const std::string& pipeline,
-    const std::vector<std::pair<std::string, std::string>>& files, absl::Time now) {
+    const std::vector<std::pair<std::string, std::string>>& files, int priority, absl::Time now) {
   if (!pipeline.empty() && fleet_.FindPipeline(pipeline) == nullptr) {
     return absl::NotFoundError("there is no pipeline " + pipeline);
   }
+  // Where others write too: the watchers of these volumes tell of no newer version meanwhile.
+  if (fleet_.shared) LockHomes(tx, files);
   // Everything is checked before anything is written.
   std::vector<std::pair<std::shared_ptr<const Pipeline>, EventRecord>> plan;
   for (const auto& [volume, path] : files) {
@@ -165,7 +183,7 @@ absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
   }
   std::vector<Intake::Made> made;
   for (const auto& [taker, record] : plan) {
-    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, record.id, now);
+    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, record.id, priority, now);
     if (!job.has_value()) {
       // on_new_version is `ignore`: the job that runs stands for this version too.
       std::optional<Job> running =

@@ -8,40 +8,93 @@
 
 namespace closewrite {
 
-absl::StatusOr<SessionId> Dispatch::Open(const ExecutorHello& hello, absl::Time now) {
-  SessionId id = hello.session;
-  if (id.empty()) {
-    for (const auto& [other_id, other] : fleet_.sessions) {
-      if (other.connected && other.executor.name == hello.name && other.expires_at > now) {
-        return absl::AlreadyExistsError(absl::StrCat(
-            "executor ", hello.name, " attends already from host ", other.executor.host,
-            ": give each executor a `name` of its own, or wait until that one has expired"));
-      }
-    }
-    id = new_session_id_();
-  } else if (!fleet_.sessions.contains(id)) {
-    // Sessions without a lease are not kept over a restart of ours; nobody can have been given what
-    // such a session held before one time to live has passed.
-    if (now >= fleet_.started_at + fleet_.session_ttl) {
-      return absl::NotFoundError(absl::StrCat("session ", id, " has expired"));
+absl::Status Dispatch::CheckNewName(const ExecutorHello& hello, absl::Time now) const {
+  for (const auto& [id, other] : fleet_.sessions) {
+    if (other.connected() && other.executor.name == hello.name && other.expires_at > now) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "executor ", hello.name, " attends already from host ", other.executor.host,
+          ": give each executor a `name` of its own, or wait until that one has expired"));
     }
   }
-  Session& session = fleet_.sessions[id];
-  session.id = id;
-  session.executor = hello;
-  session.executor.session = id;
-  session.connected = true;
-  session.draining = false;
-  session.heartbeat_at = now;
-  session.expires_at = now + fleet_.session_ttl;
-  return id;
+  return absl::OkStatus();
 }
 
-void Dispatch::Disconnect(const SessionId& id) {
+Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
+  Session& session = fleet_.sessions[record.id];
+  static_cast<SessionRecord&>(session) = record;
+  session.leases.clear();
+  for (const Job& job : tx.LeasesOf(record.id)) {
+    session.leases[job.id] = {job.token, job.pid != 0};
+  }
+  return session;
+}
+
+absl::StatusOr<SessionId> Dispatch::Open(StoreTransaction& tx, const ExecutorHello& hello,
+                                         absl::Time now) {
+  SessionRecord record{.id = hello.session};
+  if (record.id.empty()) {
+    if (absl::Status s = CheckNewName(hello, now); !s.ok()) return s;
+    record.id = new_session_id_();
+  } else if (!tx.FindSession(record.id).has_value() &&
+             (fleet_.shared || !fleet_.sessions.contains(record.id))) {
+    return absl::NotFoundError(absl::StrCat("session ", record.id, " has expired"));
+  }
+  record.executor = hello;
+  record.executor.session = record.id;
+  record.coordinator = fleet_.self;
+  record.heartbeat_at = now;
+  record.expires_at = now + fleet_.session_ttl;
+  tx.PutSession(record);
+  Remember(tx, record);
+  return record.id;
+}
+
+void Dispatch::Disconnect(StoreTransaction& tx, const SessionId& id) {
+  std::optional<SessionRecord> record = tx.FindSession(id);
+  if (!record.has_value() || record->coordinator != fleet_.self) return;
   auto it = fleet_.sessions.find(id);
   if (it == fleet_.sessions.end()) return;
-  it->second.connected = false;
-  if (it->second.draining && it->second.leases.empty()) fleet_.sessions.erase(it);
+  if (it->second.draining && tx.LeasesOf(id).empty()) {
+    tx.EraseSession(id);
+    fleet_.sessions.erase(it);
+    return;
+  }
+  it->second.coordinator.clear();
+  tx.PutSession(it->second);
+}
+
+void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
+  std::optional<SessionRecord> record = tx.FindSession(id);
+  if (!record.has_value()) return;
+  End(tx, *record, "has died, and so have its processes", now);
+}
+
+// Where other coordinators judge by it, a heartbeat is written.
+absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
+                             absl::Time now) {
+  bool write = fleet_.shared && report.heartbeat;
+  if (fleet_.shared) {
+    std::optional<SessionRecord> record = tx.FindSession(session.id);
+    if (!record.has_value()) {
+      fleet_.sessions.erase(SessionId(session.id));
+      return absl::NotFoundError(absl::StrCat("session ", report.session, " has expired"));
+    }
+    if (record->connected() && record->coordinator != fleet_.self) {
+      static_cast<SessionRecord&>(session) = *record;
+      return absl::AbortedError("the session attends another coordinator by now");
+    }
+    write |= !record->connected();
+  }
+  session.coordinator = fleet_.self;
+  session.heartbeat_at = now;
+  session.expires_at = now + fleet_.session_ttl;
+  session.draining = report.draining || (session.draining && !report.heartbeat);
+  if (write) {
+    tx.PutSession(session);
+    // What another coordinator took away shows here.
+    Remember(tx, SessionRecord(session));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendReport& report,
@@ -51,20 +104,9 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
     return absl::NotFoundError(absl::StrCat("session ", report.session, " has expired"));
   }
   Session& session = it->second;
-  session.heartbeat_at = now;
-  session.expires_at = now + fleet_.session_ttl;
-  session.draining = report.draining || (session.draining && !report.heartbeat);
-
+  if (absl::Status s = Renew(tx, session, report, now); !s.ok()) return s;
   AttendReply reply;
-  for (const AttendReport::Log& log : report.logs) {
-    int64_t length = log.offset + static_cast<int64_t>(log.data.size());
-    // The log of an attempt that nobody knows is swallowed, or it would be sent for ever.
-    if (tx.GetAttempt(log.lease).has_value()) {
-      length = tx.AppendLog(log.lease, log.offset, log.data);
-      book_.effects().logs.insert(log.lease.job);
-    }
-    reply.log_lengths.emplace_back(log.lease, length);
-  }
+  RecordLogs(tx, session, report, reply);
   RecordRunning(tx, session, report.running, now);
   for (const AttendReport::Result& result : report.results) {
     RecordResult(tx, result, now);
@@ -74,20 +116,41 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
   return reply;
 }
 
+void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,
+                          AttendReply& reply) {
+  for (const AttendReport::Log& log : report.logs) {
+    int64_t length = log.offset + static_cast<int64_t>(log.data.size());
+    const auto lease = session.leases.find(log.lease.job);
+    bool known = lease != session.leases.end() && lease->second.token == log.lease.token;
+    if (!known) {
+      const std::optional<Job> job = tx.GetJob(log.lease.job);
+      known = job.has_value() && log.lease.token <= job->token;
+    }
+    // The log of an attempt that nobody knows is swallowed, or it would be sent for ever.
+    if (known) {
+      length = tx.AppendLog(log.lease, log.offset, log.data);
+      book_.effects().logs.insert(log.lease.job);
+    }
+    reply.log_lengths.emplace_back(log.lease, length);
+  }
+}
+
 void Dispatch::RecordRunning(StoreTransaction& tx, Session& session,
                              const std::vector<AttendReport::Running>& running, absl::Time now) {
   for (const AttendReport::Running& attempt : running) {
     auto lease = session.leases.find(attempt.lease.job);
-    if (lease == session.leases.end() || lease->second != attempt.lease.token) continue;
+    if (lease == session.leases.end() || lease->second.token != attempt.lease.token) continue;
     Progress& progress = session.progress[attempt.lease.job];
     const bool progressed = progress != attempt.progress;
     progress = attempt.progress;
-    if (attempt.pid == 0 && !progressed) continue;
+    const bool started = attempt.pid != 0 && !lease->second.started;
+    if (!started && !progressed) continue;
     std::optional<Job> job = tx.GetJob(attempt.lease.job);
     if (!job.has_value()) continue;
-    if (attempt.pid != 0 && job->started_at == absl::InfinitePast()) {
+    if (started) {
+      lease->second.started = true;
       (void)book_.Change(tx, *job, Started{attempt.lease.token, attempt.pid}, now);
-    } else if (progressed) {
+    } else {
       book_.effects().jobs.insert_or_assign(job->id, *job);
     }
   }
@@ -147,8 +210,8 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
                       AttendReply& reply) {
   std::set<Lease> known;
   for (const AttendReport::Running& attempt : report.running) known.insert(attempt.lease);
-  for (const auto& [id, token] : session.leases) {
-    if (known.contains(Lease{id, token})) continue;
+  for (const auto& [id, held] : session.leases) {
+    if (known.contains(Lease{id, held.token})) continue;
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) continue;
     std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job->pipeline);
@@ -156,98 +219,47 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
   }
 }
 
-absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
-  for (const Job& job : tx.NextDue(now, kPromoteBatchMax)) {
-    (void)book_.Change(tx, job, Promote{}, now);
-  }
-  absl::Time next = tx.EarliestDue();
-  std::vector<SessionId> expired;
+std::vector<SessionRecord> Dispatch::Expired(StoreTransaction& tx, absl::Time now) const {
+  std::vector<SessionRecord> expired;
+  bool any = false;
   for (const auto& [id, session] : fleet_.sessions) {
-    if (session.expires_at <= now) {
-      expired.push_back(id);
-    } else {
-      next = std::min(next, session.expires_at);
-    }
+    if (session.expires_at > now) continue;
+    any = true;
+    if (!fleet_.shared) expired.push_back(session);
   }
-  for (const SessionId& id : expired) {
-    Expire(tx, fleet_.sessions[id], now);
-    fleet_.sessions.erase(id);
-    book_.effects().expired.insert(id);
+  if (any && fleet_.shared) return tx.ExpiredSessions(now, kExpireBatchMax);
+  return expired;
+}
+
+absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
+  if (now >= fleet_.due_at) {
+    for (const Job& job : tx.NextDue(now, kPromoteBatchMax)) {
+      (void)book_.Change(tx, job, Promote{}, now);
+    }
+    fleet_.due_at = tx.EarliestDue();
+  }
+  for (const SessionRecord& session : Expired(tx, now)) {
+    End(tx, session,
+        absl::StrCat("was not heard of for ", absl::FormatDuration(fleet_.session_ttl)), now);
+  }
+  absl::Time next = fleet_.due_at;
+  for (const auto& [id, session] : fleet_.sessions) {
+    next = std::min(next, fleet_.shared ? std::max(session.expires_at, now + kExpiryPoll)
+                                        : session.expires_at);
   }
   return next;
 }
 
-void Dispatch::Expire(StoreTransaction& tx, const Session& session, absl::Time now) {
-  const std::map<JobId, FencingToken> leases = session.leases;
-  for (const auto& [id, token] : leases) {
-    std::optional<Job> job = tx.GetJob(id);
-    if (!job.has_value()) continue;
-    const std::string message =
-        absl::StrCat("executor ", session.executor.name, " on ", session.executor.host,
-                     " was not heard of for ", absl::FormatDuration(fleet_.session_ttl));
-    (void)book_.Change(tx, *job, Lost{token, Outcome::kLost, message}, now);
+void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, const std::string& why,
+                   absl::Time now) {
+  const std::string message = absl::StrCat("executor ", session.executor.name, " on ",
+                                           session.executor.host, " ", why);
+  for (const Job& job : tx.LeasesOf(session.id)) {
+    (void)book_.Change(tx, job, Lost{job.token, Outcome::kLost, message}, now);
   }
-}
-
-void Dispatch::Assign(StoreTransaction& tx, absl::Time now) {
-  std::vector<std::shared_ptr<const Pipeline>> order;
-  for (const std::string& name : fleet_.ready) {
-    if (auto pipeline = fleet_.FindPipeline(name)) order.push_back(std::move(pipeline));
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a->priority > b->priority; });
-  // Pipelines of one priority take turns; a lower priority gets what the higher ones leave.
-  for (auto first = order.begin(); first != order.end();) {
-    auto last = std::find_if(first, order.end(), [&](const auto& pipeline) {
-      return pipeline->priority != (*first)->priority;
-    });
-    const int64_t share = std::max<int64_t>(1, kLeaseBatchMax / (last - first));
-    bool progress = true;
-    while (progress) {
-      progress = false;
-      for (auto it = first; it != last; ++it) {
-        if (fleet_.ready.contains((*it)->name)) progress |= AssignSome(tx, *it, share, now);
-      }
-    }
-    first = last;
-  }
-}
-
-bool Dispatch::AssignSome(StoreTransaction& tx, const std::shared_ptr<const Pipeline>& pipeline,
-                          int64_t share, absl::Time now) {
-  int64_t free = 0;
-  for (const auto& [id, session] : fleet_.sessions) {
-    if (session.FreeSlots() > 0 && WhatIsMissing(session, *pipeline).empty()) {
-      free += session.FreeSlots();
-    }
-  }
-  int64_t wanted = std::min(free, share);
-  for (const std::string& lock : pipeline->locks) {
-    wanted = fleet_.locks.contains(lock) ? 0 : std::min<int64_t>(wanted, 1);
-  }
-  if (wanted == 0) return false;
-  const std::vector<Job> jobs = tx.NextAvailable(pipeline->name, wanted);
-  if (static_cast<int64_t>(jobs.size()) < wanted) fleet_.ready.erase(pipeline->name);
-  bool granted = false;
-  for (const Job& job : jobs) {
-    Session* session = MostFree(*pipeline);
-    if (session == nullptr) break;
-    absl::StatusOr<Job> leased = book_.Change(
-        tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
-    if (!leased.ok()) continue;
-    book_.effects().grants.push_back(Grant{session->id, *leased, pipeline});
-    granted = true;
-  }
-  return granted;
-}
-
-Session* Dispatch::MostFree(const Pipeline& pipeline) {
-  Session* best = nullptr;
-  for (auto& [id, session] : fleet_.sessions) {
-    if (session.FreeSlots() == 0 || !WhatIsMissing(session, pipeline).empty()) continue;
-    if (best == nullptr || session.FreeSlots() > best->FreeSlots()) best = &session;
-  }
-  return best;
+  tx.EraseSession(session.id);
+  fleet_.sessions.erase(session.id);
+  book_.effects().expired.insert(session.id);
 }
 
 }  // namespace closewrite

@@ -16,10 +16,12 @@
 
 namespace closewrite {
 
-// Leases given to one pipeline before the next one has its turn, at the most.
-inline constexpr int64_t kLeaseBatchMax = 256;
 // Due jobs made available in one commit.
 inline constexpr int64_t kPromoteBatchMax = 1000;
+// Expired sessions ended in one commit.
+inline constexpr int64_t kExpireBatchMax = 100;
+// Of a shared store: what is thought to be expired is looked at again at most this often.
+inline constexpr absl::Duration kExpiryPoll = absl::Milliseconds(50);
 
 // What an executor reports in one message.
 struct AttendReport {
@@ -67,6 +69,9 @@ class Dispatch {
   // sessions that are no more.
   void Bury(StoreTransaction& tx, const SessionId& session, absl::Time now);
 
+  // Takes a session's record and its leases into memory.
+  Session& Remember(StoreTransaction& tx, const SessionRecord& record);
+
   // NOT_FOUND: the session has expired. ABORTED: it attends another coordinator by now.
   absl::StatusOr<AttendReply> Report(StoreTransaction& tx, const AttendReport& report,
                                      absl::Time now);
@@ -75,10 +80,12 @@ class Dispatch {
   // latest.
   absl::Time Tick(StoreTransaction& tx, absl::Time now);
 
-  // Gives available jobs to free slots.
-  void Assign(StoreTransaction& tx, absl::Time now);
-
  private:
+  absl::Status CheckNewName(const ExecutorHello& hello, absl::Time now) const;
+  absl::Status Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
+                     absl::Time now);
+  void RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,
+                  AttendReply& reply);
   void RecordResult(StoreTransaction& tx, const AttendReport::Result& result, absl::Time now);
   void RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end, absl::Time now);
   bool Adopts(StoreTransaction& tx, const Job& job, const EventRecord& latest);
@@ -86,10 +93,9 @@ class Dispatch {
                      const std::vector<AttendReport::Running>& running, absl::Time now);
   void Resend(StoreTransaction& tx, const Session& session, const AttendReport& report,
               AttendReply& reply);
-  void Expire(StoreTransaction& tx, const Session& session, absl::Time now);
-  bool AssignSome(StoreTransaction& tx, const std::shared_ptr<const Pipeline>& pipeline,
-                  int64_t share, absl::Time now);
-  Session* MostFree(const Pipeline& pipeline);
+  std::vector<SessionRecord> Expired(StoreTransaction& tx, absl::Time now) const;
+  void End(StoreTransaction& tx, const SessionRecord& session, const std::string& why,
+           absl::Time now);
 
   Fleet& fleet_;
   JobBook& book_;

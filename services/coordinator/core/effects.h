@@ -10,6 +10,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/news.h"
 #include "services/coordinator/core/pipeline.h"
 
 namespace closewrite {
@@ -26,14 +27,18 @@ struct Effects {
   std::vector<Job> publish;         // newly PUBLISHING
   std::set<SessionId> revoked;      // sessions that lost a lease: to be told what they still hold
   std::set<SessionId> expired;      // sessions that are no more
+  std::set<SessionId> moved;        // sessions that attend another coordinator by now
   std::map<JobId, Job> jobs;        // as they are now
   std::vector<EventRecord> events;  // newly recorded
   std::set<JobId> logs;             // jobs whose log has grown
   bool pipelines = false;           // some were applied or deleted
+  bool lock_freed = false;
+  News elsewhere;  // what other coordinators may have changed
 
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
-           jobs.empty() && events.empty() && logs.empty() && !pipelines;
+           moved.empty() && jobs.empty() && events.empty() && logs.empty() && !pipelines &&
+           !lock_freed && elsewhere.empty();
   }
 };
 

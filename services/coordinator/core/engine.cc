@@ -8,7 +8,19 @@
 namespace closewrite {
 namespace {
 
-constexpr absl::Duration kForgetRequestsEvery = absl::Hours(1);
+// Requests and old jobs are forgotten once in this time, by one coordinator of all.
+constexpr absl::Duration kForgetEvery = absl::Hours(1);
+constexpr char kForgetDuty[] = "forget";
+// Rows of one kind that one transaction forgets, and the pause before the next.
+constexpr int64_t kPruneBatchMax = 1000;
+constexpr absl::Duration kPrunePause = absl::Milliseconds(50);
+constexpr int64_t kLoadPageRows = 1000;
+
+// Several on one store: what a record says of another coordinator is believed until it expires.
+template <class Record>
+void ForgetStale(Record& record, absl::Time now) {
+  if (record.expires_at <= now) record.coordinator.clear();
+}
 
 }  // namespace
 
@@ -17,14 +29,17 @@ Engine::Engine(Options options)
       book_(&fleet_, options_.random),
       intake_(&fleet_, &book_),
       dispatch_(&fleet_, &book_, options_.new_session_id),
+      assigner_(&fleet_, &book_),
       desk_(&fleet_, &book_, &intake_) {
+  fleet_.self = options_.self;
+  fleet_.shared = options_.shared;
   fleet_.session_ttl = options_.session_ttl;
 }
 
-absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
-  (void)TakeEffects();
-  if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
+absl::Status Engine::LoadPipelines(StoreReader& reader) {
+  fleet_.pipelines_version = reader.PipelinesVersion();
   fleet_.pipelines.clear();
+  fleet_.ready.clear();
   for (const StoredPipeline& stored : reader.ListPipelines()) {
     absl::StatusOr<Pipeline> pipeline = options_.decode_pipeline(stored.definition);
     if (!pipeline.ok()) {
@@ -34,48 +49,215 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
     pipeline->version = stored.version;
     pipeline->applied_at = stored.applied_at;
     fleet_.pipelines[stored.name] = std::make_shared<const Pipeline>(*std::move(pipeline));
+    fleet_.ready.insert(stored.name);
   }
-  book_.Load(reader, now);
   return absl::OkStatus();
 }
 
-absl::Status Engine::ConnectWatcher(const Watcher& watcher, absl::Time now) {
+// Fills in the leases. A session without a record is made up: older versions of the SQLite store kept
+// none.
+void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
+  const JobFilter running{.states = {JobState::kRunning}};
+  JobId before;
+  for (;;) {
+    const std::vector<Job> page = reader.ListJobs(running, before, kLoadPageRows);
+    for (const Job& job : page) {
+      if (fleet_.shared && !fleet_.sessions.contains(job.session)) continue;
+      auto [it, is_new] = fleet_.sessions.try_emplace(job.session);
+      Session& session = it->second;
+      if (is_new) {
+        session.id = job.session;
+        session.executor.name = job.executor;
+        session.executor.host = job.host;
+        session.expires_at = now + fleet_.session_ttl;
+      }
+      session.leases[job.id] = {job.token, job.pid != 0};
+    }
+    if (page.size() < kLoadPageRows) return;
+    before = page.back().id;
+  }
+}
+
+absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
+  (void)TakeEffects();
+  if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
+  if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
+  const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
+  for (SessionRecord& record : reader.ListSessions()) {
+    Session& session = fleet_.sessions[record.id];
+    static_cast<SessionRecord&>(session) = std::move(record);
+    const auto known = sessions.find(session.id);
+    if (known != sessions.end()) session.progress = known->second.progress;
+    if (fleet_.shared) continue;
+    // The store does not know of heartbeats; memory does, unless it is new itself.
+    if (known == sessions.end()) session.coordinator.clear();
+    session.expires_at =
+        known == sessions.end() ? now + fleet_.session_ttl : known->second.expires_at;
+  }
+  LoadLeases(reader, now);
+  const std::map<std::string, Watcher> watchers = std::exchange(fleet_.watchers, {});
+  for (Watcher& watcher : reader.ListWatchers()) {
+    const auto known = watchers.find(watcher.host);
+    if (!fleet_.shared && known != watchers.end()) watcher = known->second;
+    if (!fleet_.shared && known == watchers.end()) watcher.coordinator.clear();
+    fleet_.watchers[watcher.host] = std::move(watcher);
+  }
+  fleet_.locks.clear();
+  for (LockHolder& holder : reader.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
+  fleet_.due_at = absl::InfinitePast();
+  return absl::OkStatus();
+}
+
+absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time now) {
+  if (!fleet_.shared) return absl::OkStatus();
+  News heard = news;
+  if (tx.PipelinesVersion() != fleet_.pipelines_version) {
+    if (absl::Status s = LoadPipelines(tx); !s.ok()) return s;
+    book_.effects().pipelines = true;
+    heard.work = true;
+  }
+  for (const SessionId& id : heard.revoked) {
+    const auto session = fleet_.sessions.find(id);
+    if (session == fleet_.sessions.end() || session->second.coordinator != fleet_.self) continue;
+    dispatch_.Remember(tx, SessionRecord(session->second));
+    book_.effects().revoked.insert(id);
+  }
+  heard.revoked.clear();
+  book_.effects().elsewhere = heard;
+  if (!heard.work) return absl::OkStatus();
+  CatchUpSessions(tx);
+  for (Watcher& watcher : tx.ListWatchers()) {
+    ForgetStale(watcher, now);
+    fleet_.watchers[watcher.host] = std::move(watcher);
+  }
+  fleet_.locks.clear();
+  for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
+  for (const auto& [name, pipeline] : fleet_.pipelines) fleet_.ready.insert(name);
+  fleet_.due_at = absl::InfinitePast();
+  return absl::OkStatus();
+}
+
+void Engine::AddWhatIsRead(Expected& expected) const {
+  for (const auto& [id, session] : fleet_.sessions) {
+    if (session.coordinator == fleet_.self) expected.sessions.push_back(id);
+  }
+  for (const FileVersion& file : expected.files) {
+    expected.paths.emplace_back(file.volume, file.path);
+    for (const auto& [name, pipeline] : fleet_.pipelines) {
+      if (pipeline->volume == file.volume && ReadsInput(*pipeline)) {
+        expected.keys.push_back(JobKey(name, file));
+      }
+    }
+  }
+}
+
+News Engine::NewsOf(const Effects& effects) const {
+  News news{.work = effects.lock_freed || (effects.pipelines && !effects.elsewhere.work),
+            .jobs = !effects.jobs.empty() || !effects.events.empty() || !effects.logs.empty()};
+  for (const auto& [id, job] : effects.jobs) {
+    news.work |= job.state == JobState::kAvailable;
+    if (job.state != JobState::kPublishing) continue;
+    const Watcher* home = fleet_.HomeOf(job.output_volume);
+    news.publish |= home == nullptr || home->coordinator != fleet_.self;
+  }
+  for (const SessionId& id : effects.revoked) {
+    const auto session = fleet_.sessions.find(id);
+    const bool here =
+        session != fleet_.sessions.end() && session->second.coordinator == fleet_.self;
+    if (!here) news.revoked.insert(id);
+  }
+  return news;
+}
+
+void Engine::CatchUpSessions(StoreReader& reader) {
+  std::set<SessionId> gone;
+  for (const auto& [id, session] : fleet_.sessions) gone.insert(id);
+  for (SessionRecord& record : reader.ListSessions()) {
+    gone.erase(record.id);
+    Session& session = fleet_.sessions[record.id];
+    if (session.coordinator == fleet_.self && record.coordinator != fleet_.self) {
+      book_.effects().moved.insert(record.id);
+    }
+    static_cast<SessionRecord&>(session) = std::move(record);
+  }
+  for (const SessionId& id : gone) {
+    if (fleet_.sessions[id].coordinator == fleet_.self) book_.effects().expired.insert(id);
+    fleet_.sessions.erase(id);
+  }
+}
+
+absl::Status Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher, absl::Time now) {
+  if (fleet_.shared) {
+    for (Watcher& other : tx.ListWatchers()) {
+      ForgetStale(other, now);
+      fleet_.watchers[other.host] = std::move(other);
+    }
+  }
   auto same = fleet_.watchers.find(watcher.host);
-  if (same != fleet_.watchers.end() && same->second.connected) {
+  const bool taken = same != fleet_.watchers.end() && same->second.connected() &&
+                     same->second.ledger_id != watcher.ledger_id && same->second.expires_at > now;
+  if (taken) {
     return absl::AlreadyExistsError(absl::StrCat(
-        "a watcher of host ", watcher.host,
+        "another watcher of host ", watcher.host,
         " is connected already: give each host one watcher, or wait until that one is gone"));
   }
   for (const VolumeReport& report : watcher.volumes) {
     const Watcher* home = fleet_.HomeOf(report.volume);
-    if (home == nullptr) continue;
+    if (home == nullptr || home->host == watcher.host) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "volume ", report.volume, " has its home on ", home->host,
         " already: a volume lies on one host; take it out of this watcher's configuration"));
   }
+  (void)tx.FindWatcher(watcher.host);  // so that no other coordinator works for it just now
   Watcher& entry = fleet_.watchers[watcher.host];
   entry = watcher;
-  entry.connected = true;
+  entry.coordinator = fleet_.self;
   entry.heartbeat_at = now;
+  entry.expires_at = now + kWatcherTtl;
+  tx.PutWatcher(entry);
   return absl::OkStatus();
 }
 
-void Engine::UpdateWatcher(const std::string& host, std::vector<VolumeReport> volumes,
-                           absl::Time now) {
+absl::Status Engine::CheckWatcher(StoreTransaction& tx, const std::string& host,
+                                  const std::string& ledger_id) {
+  if (!fleet_.shared) return absl::OkStatus();
+  // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
+  std::optional<Watcher> record = tx.FindWatcher(host);
+  if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
+  const bool away = record->connected() && record->coordinator != fleet_.self;
+  if (!away && record->ledger_id == ledger_id) return absl::OkStatus();
+  fleet_.watchers[host] = *std::move(record);
+  return absl::AbortedError("a newer stream of this host's watcher has taken over");
+}
+
+absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const std::string& host,
+                                   const std::string& ledger_id, std::vector<VolumeReport> volumes,
+                                   absl::Time now) {
+  if (absl::Status s = CheckWatcher(tx, host, ledger_id); !s.ok()) return s;
   Watcher& watcher = fleet_.watchers[host];
+  watcher.coordinator = fleet_.self;
   watcher.heartbeat_at = now;
+  watcher.expires_at = now + kWatcherTtl;
   watcher.volumes = std::move(volumes);
+  if (fleet_.shared) tx.PutWatcher(watcher);
+  return absl::OkStatus();
 }
 
-void Engine::DisconnectWatcher(const std::string& host) {
-  auto it = fleet_.watchers.find(host);
-  if (it != fleet_.watchers.end()) it->second.connected = false;
+void Engine::DisconnectWatcher(StoreTransaction& tx, const std::string& host,
+                               const std::string& ledger_id) {
+  if (!CheckWatcher(tx, host, ledger_id).ok()) return;
+  Watcher& watcher = fleet_.watchers[host];
+  watcher.coordinator.clear();
+  tx.PutWatcher(watcher);
 }
 
-void Engine::RecordEvents(StoreTransaction& tx, const std::string& host,
-                          const std::string& ledger_id, const std::vector<FileEvent>& events,
-                          absl::Time now) {
+absl::Status Engine::RecordEvents(StoreTransaction& tx, const std::string& host,
+                                  const std::string& ledger_id,
+                                  const std::vector<FileEvent>& events, absl::Time now) {
+  if (events.empty()) return absl::OkStatus();
+  if (absl::Status s = CheckWatcher(tx, host, ledger_id); !s.ok()) return s;
   intake_.Record(tx, host, ledger_id, events, now);
+  return absl::OkStatus();
 }
 
 void Engine::RecordPublished(StoreTransaction& tx, const Lease& lease, const std::string& error,
@@ -107,12 +289,20 @@ bool Engine::MaySweep(StoreReader& reader, const Lease& lease) {
 
 absl::Time Engine::Tick(StoreTransaction& tx, absl::Time now) {
   const absl::Time next = dispatch_.Tick(tx, now);
-  dispatch_.Assign(tx, now);
-  if (now >= forget_at_) {
-    tx.ForgetRequests(now - kRequestKept);
-    forget_at_ = now + kForgetRequestsEvery;
-  }
+  assigner_.Assign(tx, now);
+  if (now >= forget_at_) Forget(tx, now);
   return std::min(next, forget_at_);
+}
+
+void Engine::Forget(StoreTransaction& tx, absl::Time now) {
+  forget_at_ = now + kForgetEvery;
+  if (!pruning_) {
+    if (!tx.TakeTurn(kForgetDuty, now, kForgetEvery)) return;
+    tx.ForgetRequests(now - kRequestKept);
+  }
+  pruning_ = options_.retention < absl::InfiniteDuration() &&
+             tx.Prune(now - options_.retention, kPruneBatchMax) > 0;
+  if (pruning_) forget_at_ = now + kPrunePause;
 }
 
 }  // namespace closewrite

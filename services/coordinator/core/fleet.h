@@ -18,10 +18,16 @@
 
 namespace closewrite {
 
+// A lease, and whether the start of its command has been recorded.
+struct HeldLease {
+  FencingToken token;
+  bool started = false;
+};
+
 // A session and what memory knows of it. Of sessions that attend another coordinator only the record
 // is kept up to date.
 struct Session : SessionRecord {
-  std::map<JobId, FencingToken> leases;
+  std::map<JobId, HeldLease> leases;
   std::map<JobId, Progress> progress;
 
   // Of a session that attends here.
@@ -33,8 +39,9 @@ struct Session : SessionRecord {
 };
 
 struct Fleet {
-  CoordinatorId self;  // this coordinator
+  CoordinatorId self;   // this coordinator
   bool shared = false;  // others use the same store
+  absl::Time started_at = absl::InfinitePast();
   absl::Duration session_ttl;
   std::map<std::string, std::shared_ptr<const Pipeline>> pipelines;
   int64_t pipelines_version = 0;

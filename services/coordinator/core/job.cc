@@ -15,4 +15,15 @@ std::string EventJobKey(const std::string& pipeline, const FileVersion& input, i
   return absl::StrCat(JobKey(pipeline, input), std::string(1, '\0'), event_id);
 }
 
+Attempt LiveAttempt(const Job& job) {
+  return {.job = job.id,
+          .token = job.token,
+          .number = job.attempts,
+          .executor = job.executor,
+          .host = job.host,
+          .pid = job.pid,
+          .leased_at = job.leased_at,
+          .started_at = job.started_at};
+}
+
 }  // namespace closewrite

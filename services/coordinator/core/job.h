@@ -108,6 +108,9 @@ struct Attempt {
   bool operator==(const Attempt&) const = default;
 };
 
+// The attempt of a RUNNING job; it is recorded when it ends.
+Attempt LiveAttempt(const Job& job);
+
 // Progress that a command reported about itself; kept in memory only.
 struct Progress {
   int64_t done = 0;

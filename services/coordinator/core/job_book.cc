@@ -1,17 +1,26 @@
 #include "services/coordinator/core/job_book.h"
 
-#include <utility>
+#include <algorithm>
 
 namespace closewrite {
 namespace {
 
-constexpr int64_t kLoadPageRows = 1000;
+Attempt NewestAttempt(StoreTransaction& tx, const Job& job) {
+  switch (job.state) {
+    case JobState::kRunning:
+      return LiveAttempt(job);
+    case JobState::kPublishing:
+      return tx.GetAttempt(Lease{job.id, job.token}).value_or(LiveAttempt(job));
+    default:
+      return {};
+  }
+}
 
 }  // namespace
 
 Job JobBook::Insert(StoreTransaction& tx, Job job) {
   job.id = tx.InsertJob(job);
-  Remember(Job{.state = JobState::kScheduled}, job);
+  Remember(tx, Job{.state = JobState::kScheduled}, job);
   return job;
 }
 
@@ -20,13 +29,12 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
   RuleContext context{.now = now, .jitter = random_()};
   if (pipeline != nullptr) context.retry = pipeline->retry;
-  const Attempt attempt = tx.GetAttempt(Lease{job.id, job.token}).value_or(Attempt{.job = job.id});
-  absl::StatusOr<JobChange> change = Apply(job, attempt, command, context);
+  absl::StatusOr<JobChange> change = Apply(job, NewestAttempt(tx, job), command, context);
   if (!change.ok()) return change.status();
   if (change->job == job && !change->attempt.has_value()) return job;
   tx.UpdateJob(change->job);
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
-  Remember(job, change->job);
+  Remember(tx, job, change->job);
   // Every other way out of RUNNING is one that the executor knows of, or that ends its session.
   const bool revoked = job.state == JobState::kRunning && std::holds_alternative<Cancel>(command);
   if (revoked) effects_.revoked.insert(job.session);
@@ -38,57 +46,46 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   return std::move(change->job);
 }
 
-void JobBook::Load(StoreReader& reader, absl::Time now) {
-  fleet_.locks.clear();
-  for (auto& [id, session] : fleet_.sessions) session.leases.clear();
-  for (const auto& [name, pipeline] : fleet_.pipelines) fleet_.ready.insert(name);
-  JobFilter running{.states = {JobState::kRunning}};
-  JobId before;
-  for (;;) {
-    const std::vector<Job> page = reader.ListJobs(running, before, kLoadPageRows);
-    for (const Job& job : page) {
-      auto [it, is_new] = fleet_.sessions.try_emplace(job.session);
-      if (is_new) {
-        it->second.id = job.session;
-        it->second.executor.name = job.executor;
-        it->second.executor.host = job.host;
-        it->second.expires_at = now + fleet_.session_ttl;
-      }
-      Grip(job);
-    }
-    if (page.size() < kLoadPageRows) return;
-    before = page.back().id;
+void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after) {
+  if (before.state == JobState::kRunning && after.state != JobState::kRunning) LetGo(tx, before);
+  if (before.state != JobState::kRunning && after.state == JobState::kRunning) Grip(tx, after);
+  if (after.state == JobState::kAvailable) {
+    fleet_.ready.insert(after.pipeline);
+  } else if (IsWaiting(after.state) && after.after.value == 0) {
+    fleet_.due_at = std::min(fleet_.due_at, after.due_at);
   }
-}
-
-void JobBook::Remember(const Job& before, const Job& after) {
-  if (before.state == JobState::kRunning && after.state != JobState::kRunning) LetGo(before);
-  if (before.state != JobState::kRunning && after.state == JobState::kRunning) Grip(after);
-  if (after.state == JobState::kAvailable) fleet_.ready.insert(after.pipeline);
   if (after.state == JobState::kPublishing && before.state != JobState::kPublishing) {
     effects_.publish.push_back(after);
   }
   effects_.jobs.insert_or_assign(after.id, after);
 }
 
-void JobBook::Grip(const Job& job) {
+void JobBook::Grip(StoreTransaction& tx, const Job& job) {
   auto session = fleet_.sessions.find(job.session);
-  if (session != fleet_.sessions.end()) session->second.leases[job.id] = job.token;
+  if (session != fleet_.sessions.end()) session->second.leases[job.id] = {job.token, false};
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
   if (pipeline == nullptr) return;
   for (const std::string& lock : pipeline->locks) {
-    fleet_.locks.try_emplace(lock, LockHolder{job.id, job.host, job.leased_at});
+    const LockHolder holder{lock, job.id, job.host, job.leased_at};
+    tx.PutLock(holder);
+    fleet_.locks.insert_or_assign(lock, holder);
   }
 }
 
-void JobBook::LetGo(const Job& job) {
+void JobBook::LetGo(StoreTransaction& tx, const Job& job) {
   auto session = fleet_.sessions.find(job.session);
   if (session != fleet_.sessions.end()) {
     session->second.leases.erase(job.id);
     session->second.progress.erase(job.id);
   }
-  // By holder, not by the pipeline's definition, which may have changed since.
-  std::erase_if(fleet_.locks, [&](const auto& entry) { return entry.second.job == job.id; });
+  // By holder, not by the pipeline's definition alone, which may have changed since.
+  const bool held = std::erase_if(fleet_.locks, [&](const auto& entry) {
+                      return entry.second.job == job.id;
+                    }) > 0;
+  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  if (!held && (pipeline == nullptr || pipeline->locks.empty())) return;
+  tx.EraseLocksOf(job.id);
+  effects_.lock_freed = true;
 }
 
 }  // namespace closewrite

@@ -3,6 +3,7 @@
 #define SERVICES_COORDINATOR_CORE_JOB_BOOK_H_
 
 #include <functional>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -30,16 +31,13 @@ class JobBook {
   absl::StatusOr<Job> Change(StoreTransaction& tx, const Job& job, const JobCommand& command,
                              absl::Time now);
 
-  // Rebuilds what memory holds about RUNNING jobs: sessions with a full time to live, and locks.
-  void Load(StoreReader& reader, absl::Time now);
-
   Effects& effects() { return effects_; }
   Effects TakeEffects() { return std::exchange(effects_, Effects()); }
 
  private:
-  void Remember(const Job& before, const Job& after);
-  void Grip(const Job& job);
-  void LetGo(const Job& job);
+  void Remember(StoreTransaction& tx, const Job& before, const Job& after);
+  void Grip(StoreTransaction& tx, const Job& job);
+  void LetGo(StoreTransaction& tx, const Job& job);
 
   Fleet& fleet_;
   std::function<double()> random_;

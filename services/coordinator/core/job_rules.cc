@@ -48,25 +48,17 @@ class Rules {
     job_.session = lease.session;
     job_.executor = lease.executor;
     job_.host = lease.host;
+    job_.pid = 0;
     job_.leased_at = context_.now;
     job_.started_at = absl::InfinitePast();
-    attempt_ = Attempt{.job = job_.id,
-                       .token = job_.token,
-                       .number = job_.attempts,
-                       .executor = lease.executor,
-                       .host = lease.host,
-                       .leased_at = context_.now};
-    attempt_changed_ = true;
     return absl::OkStatus();
   }
 
   absl::Status operator()(const Started& started) {
     if (absl::Status s = CheckRunning(started.token, "started"); !s.ok()) return s;
-    if (attempt_.pid == started.pid) return absl::OkStatus();
+    if (job_.pid == started.pid) return absl::OkStatus();
     job_.started_at = context_.now;
-    attempt_.started_at = context_.now;
-    attempt_.pid = started.pid;
-    attempt_changed_ = true;
+    job_.pid = started.pid;
     return absl::OkStatus();
   }
 
@@ -99,7 +91,7 @@ class Rules {
 
   absl::Status operator()(const Lost& lost) {
     if (absl::Status s = CheckRunning(lost.token, "lost"); !s.ok()) return s;
-    const bool started = attempt_.pid != 0;
+    const bool started = job_.pid != 0;
     EndAttempt(lost.outcome, lost.message);
     Uncount();
     // An executor that kills a command itself - drain, a lease that it could not renew - lives on:

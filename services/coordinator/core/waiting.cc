@@ -8,9 +8,16 @@
 namespace closewrite {
 namespace {
 
+// Counted exactly up to here: a list of jobs asks for it once a row.
+constexpr int64_t kPlaceInLineMax = 1000;
+
 std::string InLine(const Job& job, StoreReader& reader) {
-  const int64_t before = reader.CountAvailableBefore(job.pipeline, job.id);
-  return before == 0 ? "next in line" : absl::StrCat(before, " of its pipeline before it");
+  const int64_t before = reader.CountAvailableBefore(job, kPlaceInLineMax + 1);
+  if (before == 0) return "next in line";
+  if (before > kPlaceInLineMax) {
+    return absl::StrCat("more than ", kPlaceInLineMax, " of its pipeline before it");
+  }
+  return absl::StrCat(before, " of its pipeline before it");
 }
 
 Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
@@ -32,7 +39,7 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
   bool reattaching = false;
   for (const auto& [id, session] : fleet.sessions) {
     const std::string lacks = WhatIsMissing(session, *pipeline);
-    if (!session.connected) {
+    if (!session.connected()) {
       reattaching = true;
     } else if (!lacks.empty()) {
       missing.insert(lacks);

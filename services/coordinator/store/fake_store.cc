@@ -1,6 +1,7 @@
 #include "services/coordinator/store/fake_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -10,12 +11,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/store/fake_prune.h"
 #include "services/coordinator/store/job_filter.h"
 
 namespace closewrite {
 namespace {
 
 int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
+
+Lease LowestLease(JobId id) { return {id, FencingToken{std::numeric_limits<int64_t>::min()}}; }
 
 // The reads of `Interface`, which is StoreReader or StoreTransaction.
 template <class Interface>
@@ -41,19 +45,26 @@ class FakeReads : public Interface {
     return status_.ok() ? static_cast<int64_t>(tables_->Unfinished(pipeline).size()) : 0;
   }
 
-  int64_t CountAvailableBefore(const std::string& pipeline, JobId id) override {
-    if (!status_.ok()) return 0;
-    const std::set<JobId>& available = tables_->Available(pipeline);
-    return std::distance(available.begin(), available.lower_bound(id));
+  int64_t CountAvailableBefore(const Job& job, int64_t limit) override {
+    if (!status_.ok() || limit <= 0) return 0;
+    const std::set<FakeTables::Place>& available = tables_->Available(job.pipeline);
+    const auto end = available.lower_bound({job.priority, job.id});
+    return std::min<int64_t>(limit, std::distance(available.begin(), end));
+  }
+
+  std::vector<Job> LeasesOf(const SessionId& session) override {
+    std::vector<Job> jobs;
+    if (!status_.ok()) return jobs;
+    for (const JobId id : tables_->Running(session)) jobs.push_back(*tables_->FindJob(id));
+    return jobs;
   }
 
   std::vector<Attempt> ListAttempts(JobId id) override {
     std::vector<Attempt> attempts;
     if (!status_.ok()) return attempts;
-    constexpr FencingToken kLowest{std::numeric_limits<int64_t>::min()};
-    for (auto it = tables_->attempts.lower_bound(Lease{id, kLowest});
+    for (auto it = tables_->attempts.lower_bound(LowestLease(id));
          it != tables_->attempts.end() && it->first.job == id; ++it) {
-      attempts.push_back(it->second);
+      attempts.push_back(WithLog(it->second));
     }
     return attempts;
   }
@@ -61,7 +72,13 @@ class FakeReads : public Interface {
   std::optional<Attempt> GetAttempt(const Lease& lease) override {
     const auto found = tables_->attempts.find(lease);
     if (!status_.ok() || found == tables_->attempts.end()) return std::nullopt;
-    return found->second;
+    return WithLog(found->second);
+  }
+
+  int64_t LogLength(const Lease& lease) override {
+    const auto found = tables_->logs.find(lease);
+    if (!status_.ok() || found == tables_->logs.end()) return 0;
+    return static_cast<int64_t>(found->second.size());
   }
 
   std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override {
@@ -78,6 +95,8 @@ class FakeReads : public Interface {
     for (const auto& [name, pipeline] : tables_->pipelines) pipelines.push_back(pipeline);
     return pipelines;
   }
+
+  int64_t PipelinesVersion() override { return status_.ok() ? tables_->pipelines_version : 0; }
 
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
                                       int64_t before, int64_t limit) override {
@@ -102,10 +121,14 @@ class FakeReads : public Interface {
 
   std::optional<EventRecord> LatestEvent(const std::string& volume,
                                          const std::string& path) override {
-    const std::set<int64_t>& ids = tables_->EventsOfPath({volume, path});
-    if (!status_.ok() || ids.empty()) return std::nullopt;
-    return tables_->events().at(*ids.rbegin());
+    const EventRecord* const latest = tables_->LatestEvent({volume, path});
+    if (!status_.ok() || latest == nullptr) return std::nullopt;
+    return *latest;
   }
+
+  std::vector<SessionRecord> ListSessions() override { return Values(tables_->sessions); }
+  std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
+  std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
 
  protected:
   bool ok() const { return status_.ok(); }
@@ -118,6 +141,18 @@ class FakeReads : public Interface {
   }
 
  private:
+  Attempt WithLog(Attempt attempt) {
+    attempt.log_bytes = LogLength(Lease{attempt.job, attempt.token});
+    return attempt;
+  }
+  template <class Map>
+  std::vector<typename Map::mapped_type> Values(const Map& map) const {
+    std::vector<typename Map::mapped_type> values;
+    if (!status_.ok()) return values;
+    for (const auto& [key, value] : map) values.push_back(value);
+    return values;
+  }
+
   const FakeTables* const tables_;
   absl::Status status_;
 };
@@ -168,12 +203,15 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     return Copy(found == ids.rend() ? nullptr : tables_->FindJob(*found));
   }
 
-  std::vector<Job> NextAvailable(const std::string& pipeline, int64_t limit) override {
+  std::vector<Job> Claim(const std::vector<Wish>& wishes) override {
     std::vector<Job> jobs;
     if (!ok()) return jobs;
-    for (const JobId id : tables_->Available(pipeline)) {
-      if (static_cast<int64_t>(jobs.size()) >= limit) break;
-      jobs.push_back(*tables_->FindJob(id));
+    for (const Wish& wish : wishes) {
+      int64_t left = wish.limit;
+      for (const FakeTables::Place& place : tables_->Available(wish.pipeline)) {
+        if (left-- <= 0) break;
+        jobs.push_back(*tables_->FindJob(place.id));
+      }
     }
     return jobs;
   }
@@ -205,23 +243,18 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
   void PutAttempt(const Attempt& attempt) override {
     if (!ok()) return;
     const Lease lease{attempt.job, attempt.token};
-    Attempt& row = tables_->attempts[lease];
-    const int64_t log_bytes = row.log_bytes;
-    row = attempt;
-    row.log_bytes = log_bytes;
+    tables_->attempts[lease] = attempt;
     Touch(&touched_.attempts, lease);
   }
 
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override {
-    const auto found = tables_->attempts.find(lease);
-    if (!ok() || found == tables_->attempts.end()) return 0;
-    int64_t& recorded = found->second.log_bytes;
+    if (!ok()) return 0;
+    const int64_t recorded = LogLength(lease);
     if (offset < 0 || offset > recorded) return recorded;
     if (recorded - offset >= static_cast<int64_t>(data.size())) return recorded;
     tables_->logs[lease].append(data.substr(static_cast<size_t>(recorded - offset)));
-    recorded = offset + static_cast<int64_t>(data.size());
     Touch(&touched_.attempts, lease);
-    return recorded;
+    return offset + static_cast<int64_t>(data.size());
   }
 
   int64_t InsertEvent(const EventRecord& record) override {
@@ -236,11 +269,83 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
   void PutPipeline(const StoredPipeline& pipeline) override {
     if (!ok()) return;
     tables_->pipelines[pipeline.name] = pipeline;
+    ++tables_->pipelines_version;
     Touch(&touched_.pipelines, pipeline.name);
   }
 
   void DeletePipeline(const std::string& name) override {
-    if (ok() && tables_->pipelines.erase(name) != 0) Touch(&touched_.pipelines, name);
+    if (!ok() || tables_->pipelines.erase(name) == 0) return;
+    ++tables_->pipelines_version;
+    Touch(&touched_.pipelines, name);
+  }
+
+  std::optional<SessionRecord> FindSession(const SessionId& id) override {
+    const auto found = tables_->sessions.find(id);
+    if (!ok() || found == tables_->sessions.end()) return std::nullopt;
+    return found->second;
+  }
+
+  void PutSession(const SessionRecord& session) override {
+    if (!ok()) return;
+    tables_->sessions[session.id] = session;
+    Touch(&touched_.sessions, session.id);
+  }
+
+  void EraseSession(const SessionId& id) override {
+    if (ok() && tables_->sessions.erase(id) != 0) Touch(&touched_.sessions, id);
+  }
+
+  std::vector<SessionRecord> ExpiredSessions(absl::Time now, int64_t limit) override {
+    std::vector<SessionRecord> expired;
+    if (!ok()) return expired;
+    for (const auto& [id, session] : tables_->sessions) {
+      if (static_cast<int64_t>(expired.size()) >= limit) break;
+      if (session.expires_at <= now) expired.push_back(session);
+    }
+    return expired;
+  }
+
+  std::optional<Watcher> FindWatcher(const std::string& host) override {
+    const auto found = tables_->watchers.find(host);
+    if (!ok() || found == tables_->watchers.end()) return std::nullopt;
+    return found->second;
+  }
+
+  void PutWatcher(const Watcher& watcher) override {
+    if (!ok()) return;
+    tables_->watchers[watcher.host] = watcher;
+    Touch(&touched_.watchers, watcher.host);
+  }
+
+  // There is one transaction at a time.
+  bool MayGrantLocks() override { return ok(); }
+
+  void PutLock(const LockHolder& holder) override {
+    if (!ok()) return;
+    tables_->locks[holder.lock] = holder;
+    Touch(&touched_.locks, holder.lock);
+  }
+
+  void EraseLocksOf(JobId job) override {
+    if (!ok()) return;
+    for (auto it = tables_->locks.begin(); it != tables_->locks.end();) {
+      if (it->second.job != job) {
+        ++it;
+        continue;
+      }
+      Touch(&touched_.locks, it->first);
+      it = tables_->locks.erase(it);
+    }
+  }
+
+  bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override {
+    if (!ok()) return false;
+    const auto [turn, is_new] = tables_->turns.try_emplace(duty, now);
+    // A clock that was set back by much must not keep the duty undone.
+    if (!is_new && absl::AbsDuration(now - turn->second) < every) return false;
+    turn->second = now;
+    Touch(&touched_.turns, duty);
+    return true;
   }
 
   std::optional<std::string> FindRequest(const std::string& request_id) override {
@@ -268,11 +373,40 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     }
   }
 
+  int64_t Prune(absl::Time before, int64_t limit) override {
+    if (!ok()) return 0;
+    int64_t pruned = 0;
+    for (const JobId id : ForgettableJobs(*tables_, before, limit)) {
+      pruned += 1 + EraseAttemptsOf(id);
+      tables_->EraseJob(id);
+      Touch(&touched_.jobs, id);
+    }
+    for (const int64_t id : ForgettableEvents(*tables_, before, limit)) {
+      ++pruned;
+      tables_->EraseEvent(id);
+      Touch(&touched_.events, id);
+    }
+    return pruned;
+  }
+
  private:
   template <class Key>
   void Touch(std::set<Key>* keys, const Key& key) {
     keys->insert(key);
     changed_ = true;
+  }
+  // With their logs. Returns how many rows went.
+  int64_t EraseAttemptsOf(JobId id) {
+    const auto erase_from = [&](auto& map) {
+      int64_t erased = 0;
+      for (auto it = map.lower_bound(LowestLease(id)); it != map.end() && it->first.job == id;) {
+        Touch(&touched_.attempts, it->first);
+        it = map.erase(it);
+        ++erased;
+      }
+      return erased;
+    };
+    return erase_from(tables_->attempts) + erase_from(tables_->logs);
   }
   void Put(const Job& job) {
     tables_->PutJob(job);
@@ -310,6 +444,20 @@ absl::Status FakeStore::Read(absl::FunctionRef<absl::Status(StoreReader&)> fn) {
   absl::ReaderMutexLock lock(&committed_mutex_);
   FakeReads<StoreReader> reader(&committed_);
   return fn(reader);
+}
+
+void FakeStore::Notify(std::string_view notice) {
+  std::vector<std::function<void(std::string_view)>> listeners;
+  {
+    absl::MutexLock lock(&listeners_mutex_);
+    listeners = listeners_;
+  }
+  for (const auto& listener : listeners) listener(notice);
+}
+
+void FakeStore::Listen(std::function<void(std::string_view notice)> fn) {
+  absl::MutexLock lock(&listeners_mutex_);
+  listeners_.push_back(std::move(fn));
 }
 
 void FakeStore::FailNextCommit(const absl::Status& status) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "services/coordinator/store/store_contract.h"
 
@@ -69,6 +71,20 @@ TEST(FakeStoreTest, CountsCommitsThatChangedSomething) {
   ASSERT_TRUE(InsertJob(&store, "a").ok());
   EXPECT_FALSE(InsertJob(&store, "a").ok());
   EXPECT_EQ(store.commits(), 1);
+}
+
+TEST(FakeStoreTest, EveryoneWhoListensHearsNotices) {
+  FakeStore store(/*shared=*/true);
+  EXPECT_TRUE(store.shared());
+  EXPECT_FALSE(FakeStore().shared());
+  std::string heard;
+  for (const char* name : {"a", "b"}) {
+    store.Listen([&heard, name](std::string_view notice) {
+      heard.append(name).append(":").append(notice).append(" ");
+    });
+  }
+  store.Notify("jobs");
+  EXPECT_EQ(heard, "a:jobs b:jobs ");
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ void FakeTables::PutJob(const Job& job) {
   EraseJob(job.id);
   jobs_[job.id] = job;
   jobs_by_key_[job.key] = job.id;
-  if (job.state == JobState::kAvailable) available_[job.pipeline].insert(job.id);
+  if (job.state == JobState::kAvailable) available_[job.pipeline].insert({job.priority, job.id});
+  if (job.state == JobState::kRunning) running_[job.session].insert(job.id);
   if (!IsFinal(job.state)) unfinished_[job.pipeline].insert(job.id);
   if (job.after != JobId{}) followers_[job.after].insert(job.id);
   if (job.event_id != 0) jobs_of_event_[job.event_id].insert(job.id);
@@ -59,7 +60,8 @@ void FakeTables::EraseJob(JobId id) {
   if (found == jobs_.end()) return;
   const Job& job = found->second;
   jobs_by_key_.erase(job.key);
-  available_[job.pipeline].erase(id);
+  available_[job.pipeline].erase({job.priority, id});
+  running_[job.session].erase(id);
   unfinished_[job.pipeline].erase(id);
   if (job.after != JobId{}) followers_[job.after].erase(id);
   if (job.event_id != 0) jobs_of_event_[job.event_id].erase(id);
@@ -102,6 +104,11 @@ void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
   }
   for (const std::string& name : touched.pipelines) CopyRow(from.pipelines, name, &pipelines);
   for (const std::string& id : touched.requests) CopyRow(from.requests, id, &requests);
+  for (const SessionId& id : touched.sessions) CopyRow(from.sessions, id, &sessions);
+  for (const std::string& host : touched.watchers) CopyRow(from.watchers, host, &watchers);
+  for (const std::string& lock : touched.locks) CopyRow(from.locks, lock, &locks);
+  for (const std::string& duty : touched.turns) CopyRow(from.turns, duty, &turns);
+  pipelines_version = from.pipelines_version;
   last_job_id = from.last_job_id;
   last_event_id = from.last_event_id;
 }
@@ -116,7 +123,7 @@ const Job* FakeTables::FindJobByKey(const std::string& key) const {
   return found == jobs_by_key_.end() ? nullptr : FindJob(found->second);
 }
 
-const std::set<JobId>& FakeTables::Available(const std::string& pipeline) const {
+const std::set<FakeTables::Place>& FakeTables::Available(const std::string& pipeline) const {
   return GetOrEmpty(available_, pipeline);
 }
 
@@ -126,12 +133,21 @@ const std::set<JobId>& FakeTables::Unfinished(const std::string& pipeline) const
 
 const std::set<JobId>& FakeTables::Followers(JobId id) const { return GetOrEmpty(followers_, id); }
 
+const std::set<JobId>& FakeTables::Running(const SessionId& session) const {
+  return GetOrEmpty(running_, session);
+}
+
 const std::set<JobId>& FakeTables::JobsOfEvent(int64_t event_id) const {
   return GetOrEmpty(jobs_of_event_, event_id);
 }
 
 const std::set<int64_t>& FakeTables::EventsOfPath(const PathKey& path) const {
   return GetOrEmpty(events_of_path_, path);
+}
+
+const EventRecord* FakeTables::LatestEvent(const PathKey& path) const {
+  const std::set<int64_t>& ids = EventsOfPath(path);
+  return ids.empty() ? nullptr : &events_.at(*ids.rbegin());
 }
 
 }  // namespace closewrite

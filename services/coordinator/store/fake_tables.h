@@ -13,6 +13,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -27,14 +28,26 @@ class FakeTables {
   using PathKey = std::pair<std::string, std::string>;  // volume, path
   using SequenceKey = std::pair<std::string, int64_t>;  // ledger id, sequence
   using DueKey = std::pair<absl::Time, JobId>;
+  // Sorts as Claim gives: larger priority first, then the smaller id.
+  struct Place {
+    int priority = 0;
+    JobId id;
+    bool operator<(const Place& other) const {
+      return priority != other.priority ? priority > other.priority : id < other.id;
+    }
+  };
 
   // The names of the rows that a transaction touched.
   struct Touched {
     std::set<JobId> jobs;
-    std::set<Lease> attempts;
+    std::set<Lease> attempts;  // and their logs
     std::set<int64_t> events;
     std::set<std::string> pipelines;
     std::set<std::string> requests;
+    std::set<SessionId> sessions;
+    std::set<std::string> watchers;
+    std::set<std::string> locks;
+    std::set<std::string> turns;
   };
 
   // The only ways to change jobs and events, as these have indexes.
@@ -52,27 +65,36 @@ class FakeTables {
   // Null or empty when there is nothing.
   const Job* FindJob(JobId id) const;
   const Job* FindJobByKey(const std::string& key) const;
-  const std::set<JobId>& Available(const std::string& pipeline) const;
+  const std::set<Place>& Available(const std::string& pipeline) const;
   const std::set<JobId>& Unfinished(const std::string& pipeline) const;
   const std::set<JobId>& Followers(JobId id) const;
+  const std::set<JobId>& Running(const SessionId& session) const;
   const std::set<JobId>& JobsOfEvent(int64_t event_id) const;
   const std::set<int64_t>& EventsOfPath(const PathKey& path) const;
+  // The newest one; nullptr when there is none.
+  const EventRecord* LatestEvent(const PathKey& path) const;
   const std::set<DueKey>& due() const { return due_; }
   bool HasSequence(const SequenceKey& key) const { return sequences_.count(key) != 0; }
 
   std::map<Lease, Attempt> attempts;
   std::map<Lease, std::string> logs;
   std::map<std::string, StoredPipeline> pipelines;
+  int64_t pipelines_version = 0;
   std::map<std::string, Request> requests;
+  std::map<SessionId, SessionRecord> sessions;
+  std::map<std::string, Watcher> watchers;  // by host
+  std::map<std::string, LockHolder> locks;  // by lock
+  std::map<std::string, absl::Time> turns;  // when each duty was taken last
   int64_t last_job_id = 0;
   int64_t last_event_id = 0;
 
  private:
   std::map<JobId, Job> jobs_;
   std::map<std::string, JobId> jobs_by_key_;
-  std::map<std::string, std::set<JobId>> available_;
+  std::map<std::string, std::set<Place>> available_;
   std::map<std::string, std::set<JobId>> unfinished_;
   std::map<JobId, std::set<JobId>> followers_;
+  std::map<SessionId, std::set<JobId>> running_;
   std::map<int64_t, std::set<JobId>> jobs_of_event_;
   std::set<DueKey> due_;
   std::map<int64_t, EventRecord> events_;

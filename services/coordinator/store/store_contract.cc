@@ -63,9 +63,11 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_EQ(t.GetJob(JobId{1}), std::nullopt);
     EXPECT_TRUE(t.ListJobs({}, JobId{}, 10).empty());
     EXPECT_EQ(t.CountUnfinished("p"), 0);
-    EXPECT_EQ(t.CountAvailableBefore("p", JobId{5}), 0);
+    EXPECT_EQ(t.CountAvailableBefore(SmallJob("x"), 10), 0);
+    EXPECT_TRUE(t.LeasesOf("s").empty());
     EXPECT_TRUE(t.ListAttempts(JobId{1}).empty());
     EXPECT_EQ(t.GetAttempt(Lease{JobId{1}, FencingToken{1}}), std::nullopt);
+    EXPECT_EQ(t.LogLength(Lease{JobId{1}, FencingToken{1}}), 0);
     EXPECT_EQ(t.ReadLog(Lease{JobId{1}, FencingToken{1}}, 0, 10), "");
     EXPECT_TRUE(t.ListPipelines().empty());
     EXPECT_TRUE(t.ListEvents("", "", 0, 10).empty());
@@ -73,11 +75,50 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_EQ(t.LatestEvent("v", "p"), std::nullopt);
     EXPECT_EQ(t.FindJobByKey("k"), std::nullopt);
     EXPECT_EQ(t.FindUnfinished("p", "v", "f"), std::nullopt);
-    EXPECT_TRUE(t.NextAvailable("p", 10).empty());
+    EXPECT_TRUE(t.Claim({{"p", 10}}).empty());
     EXPECT_TRUE(t.NextDue(absl::InfiniteFuture(), 10).empty());
     EXPECT_EQ(t.EarliestDue(), absl::InfiniteFuture());
     EXPECT_TRUE(t.Followers(JobId{1}).empty());
     EXPECT_EQ(t.FindRequest("r"), std::nullopt);
+    EXPECT_TRUE(t.ListSessions().empty());
+    EXPECT_EQ(t.FindSession("s"), std::nullopt);
+    EXPECT_TRUE(t.ExpiredSessions(absl::InfiniteFuture(), 10).empty());
+    EXPECT_TRUE(t.ListWatchers().empty());
+    EXPECT_EQ(t.FindWatcher("h"), std::nullopt);
+    EXPECT_TRUE(t.ListLocks().empty());
+    EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
+  });
+}
+
+TEST_P(StoreContract, ClockIsTheCallersUnlessTheStoreIsShared) {
+  const absl::Time local = Second(12345);
+  Write([&](StoreTransaction& t) {
+    if (!store()->shared()) {
+      EXPECT_EQ(t.Now(local), local);
+    }
+    EXPECT_NE(t.Now(local), absl::InfinitePast());
+    EXPECT_NE(t.Now(local), absl::InfiniteFuture());
+  });
+}
+
+TEST_P(StoreContract, WhatIsExpectedNeedNotBeThere) {
+  Expected expected;
+  expected.jobs = {JobId{1}, JobId{0}};
+  expected.logs = {Lease{JobId{1}, FencingToken{1}}};
+  expected.paths = {{"v", "f"}, {AllBytes(), AllBytes()}};
+  expected.keys = {"k", ""};
+  expected.requests = {AllBytes()};
+  expected.sessions = {"s"};
+  Write([&](StoreTransaction& t) {
+    t.Expect({});
+    t.Expect(expected);
+    EXPECT_EQ(t.FindJobByKey("k"), std::nullopt);
+    const JobId id = t.InsertJob(SmallJob("k"));
+    EXPECT_EQ(t.FindJobByKey("k")->id, id);
+    t.PutSession(FullSession("s"));
+    EXPECT_EQ(t.FindSession("s"), FullSession("s"));
+    t.Expect(expected);
+    EXPECT_EQ(t.FindJobByKey("k")->id, id);
   });
 }
 
@@ -99,16 +140,24 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.InsertEvent(EventOfPath(1, "v", name));
   t.PutPipeline({name, 1, Second(1), "definition"});
   t.RecordRequest(name, "answer", Second(1));
+  t.PutSession(FullSession(name));
+  t.PutWatcher(FullWatcher(name));
+  t.PutLock({name, job.id, "host", Second(1)});
 }
+
+// Of what WriteOfEach writes, with one call of it.
+constexpr int64_t kOfEach = 18;
 
 // How many rows there are of all kinds that WriteOfEach writes.
 int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
   const std::optional<Job> job = t.FindJobByKey(name);
-  int64_t count = t.ListJobs({}, JobId{}, 100).size() + t.CountUnfinished("p") +
-                  t.NextAvailable("p", 100).size() + t.JobsOfEvent(7).size() +
-                  t.ListEvents("", "", 0, 100).size() + t.ListPipelines().size() +
-                  (t.LatestEvent("v", name).has_value() ? 1 : 0) +
-                  (t.FindRequest(name).has_value() ? 1 : 0) + (job.has_value() ? 1 : 0);
+  int64_t count =
+      t.ListJobs({}, JobId{}, 100).size() + t.CountUnfinished("p") + t.Claim({{"p", 100}}).size() +
+      t.JobsOfEvent(7).size() + t.ListEvents("", "", 0, 100).size() + t.ListPipelines().size() +
+      t.ListSessions().size() + t.ListWatchers().size() + t.ListLocks().size() +
+      (t.LatestEvent("v", name).has_value() ? 1 : 0) + (t.FindSession(name).has_value() ? 1 : 0) +
+      (t.FindWatcher(name).has_value() ? 1 : 0) + (t.FindRequest(name).has_value() ? 1 : 0) +
+      (job.has_value() ? 1 : 0);
   const Lease lease{job.has_value() ? job->id : JobId{1}, FencingToken{1}};
   count += t.ListAttempts(lease.job).size() + t.ReadLog(lease, 0, 100).size();
   return count;
@@ -118,14 +167,14 @@ TEST_P(StoreContract, NothingIsLeftOfAFailedTransaction) {
   const absl::Status error = absl::AbortedError("changed my mind");
   const absl::Status status = store()->Write([&](StoreTransaction& t) {
     WriteOfEach(t, "x");
-    EXPECT_EQ(CountOfEach(t, "x"), 13);
+    EXPECT_EQ(CountOfEach(t, "x"), kOfEach);
     return error;
   });
   EXPECT_EQ(status, error);
   Write([&](StoreTransaction& t) { EXPECT_EQ(CountOfEach(t, "x"), 0); });
   // And nothing of it is in the way.
   Write([&](StoreTransaction& t) { WriteOfEach(t, "x"); });
-  Write([&](StoreTransaction& t) { EXPECT_EQ(CountOfEach(t, "x"), 13); });
+  Write([&](StoreTransaction& t) { EXPECT_EQ(CountOfEach(t, "x"), kOfEach); });
 }
 
 TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
@@ -149,6 +198,10 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.DeletePipeline("x");
     t.ForgetRequests(absl::InfiniteFuture());
     t.InsertEvent(EventOfPath(2, "v", "x"));
+    t.EraseSession("x");
+    t.PutWatcher({.host = "x"});
+    t.EraseLocksOf(id);
+    t.TakeTurn("duty", Second(5), absl::Seconds(10));
     return error;
   }),
             error);
@@ -156,7 +209,7 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
   Write([&](StoreTransaction& t) {
     EXPECT_EQ(t.FindJobByKey("x"), before);
     EXPECT_EQ(t.FindJobByKey("other"), std::nullopt);
-    EXPECT_EQ(t.NextAvailable("p", 10).size(), 1u);
+    EXPECT_EQ(t.Claim({{"p", 10}}).size(), 1u);
     EXPECT_EQ(t.GetAttempt(lease)->message, FullAttempt(id, 1).message);
     EXPECT_EQ(t.GetAttempt(lease)->log_bytes, 3);
     EXPECT_EQ(t.ReadLog(lease, 0, 100), "log");
@@ -165,6 +218,10 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.ListPipelines().size(), 1u);
     EXPECT_EQ(t.FindRequest("x"), "answer");
     EXPECT_EQ(t.LatestEvent("v", "x")->event.sequence, 1);
+    EXPECT_EQ(t.FindSession("x"), FullSession("x"));
+    EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
+    EXPECT_EQ(t.ListLocks().size(), 1u);
+    EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
   });
 }
 
@@ -178,13 +235,16 @@ TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
     EXPECT_EQ(t.InsertEvent(EventOfPath(9, "v", "w")), 0);
     EXPECT_EQ(t.AppendLog(Lease{JobId{1}, FencingToken{1}}, 3, "more"), 0);
     EXPECT_EQ(t.EarliestDue(), absl::InfiniteFuture());
-    EXPECT_EQ(t.CountAvailableBefore("p", JobId{100}), 0);
+    EXPECT_EQ(t.CountAvailableBefore(SmallJob("x"), 10), 0);
+    EXPECT_FALSE(t.MayGrantLocks());
+    EXPECT_FALSE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
+    EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
     // What the caller makes of it is not what went wrong.
     return absl::NotFoundError("consequence");
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists) << status;
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(CountOfEach(t, "x"), 13);
+    EXPECT_EQ(CountOfEach(t, "x"), kOfEach);
     EXPECT_EQ(t.FindJobByKey("y"), std::nullopt);
     EXPECT_EQ(t.FindJobByKey("z"), std::nullopt);
   });
@@ -196,8 +256,10 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
     WriteOfEach(t, "new");
     Job job = *t.GetJob(id);
     job.state = JobState::kRunning;
+    job.session = "s";
     t.UpdateJob(job);
     EXPECT_EQ(t.GetJob(id)->state, JobState::kRunning);
+    EXPECT_EQ(t.LeasesOf("s").size(), 1u);
     Read([&](StoreReader& r) {
       EXPECT_EQ(r.GetJob(id)->state, JobState::kAvailable);
       EXPECT_EQ(r.ListJobs({}, JobId{}, 10).size(), 1u);
@@ -205,6 +267,10 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
       EXPECT_TRUE(r.ListPipelines().empty());
       EXPECT_TRUE(r.ListEvents("", "", 0, 10).empty());
       EXPECT_EQ(r.LatestEvent("v", "new"), std::nullopt);
+      EXPECT_TRUE(r.LeasesOf("s").empty());
+      EXPECT_TRUE(r.ListSessions().empty());
+      EXPECT_TRUE(r.ListWatchers().empty());
+      EXPECT_TRUE(r.ListLocks().empty());
     });
   });
   Read([&](StoreReader& r) {
@@ -244,21 +310,31 @@ TEST_P(StoreContract, EverythingIsThereAfterReopening) {
   if (!under_test()->durable()) GTEST_SKIP() << "this store is not durable";
   JobId small;
   JobId full;
+  JobId done;
   int64_t event = 0;
+  int64_t version = 0;
   Write([&](StoreTransaction& t) {
     WriteOfEach(t, "x");
     small = t.FindJobByKey("x")->id;
     full = t.InsertJob(FullJob("full"));
     event = t.InsertEvent(FullEvent("other ledger", 5));
+    done = t.InsertJob(SmallJob("done", JobState::kFailed));
+    version = t.PipelinesVersion();
+    EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
   });
   under_test()->Reopen();
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(CountOfEach(t, "x"), 15);  // a job and an event more
+    EXPECT_EQ(CountOfEach(t, "x"), kOfEach + 3);  // two jobs and an event more
     Job expected = FullJob("full");
     expected.id = full;
     EXPECT_EQ(t.GetJob(full), expected);
     EXPECT_EQ(t.ReadLog(Lease{small, FencingToken{1}}, 0, 100), "log");
-    EXPECT_GT(t.InsertJob(SmallJob("y")), full);
+    EXPECT_EQ(t.GetJob(done)->state, JobState::kFailed);
+    EXPECT_GT(t.InsertJob(SmallJob("y")), done);
+    EXPECT_EQ(t.FindSession("x"), FullSession("x"));
+    EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
+    EXPECT_EQ(t.PipelinesVersion(), version);
+    EXPECT_FALSE(t.TakeTurn("duty", Second(6), absl::Seconds(10)));
     EXPECT_GT(t.InsertEvent(EventOfPath(2, "v", "y")), event);
     EXPECT_EQ(t.InsertEvent(FullEvent("other ledger", 5)), 0);
   });

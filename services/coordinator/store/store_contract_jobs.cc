@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -109,7 +110,7 @@ TEST_P(StoreContract, NamesOfBytesAreFound) {
   const std::string& volume = job.input.volume;
   Write([&](StoreTransaction& t) {
     EXPECT_EQ(t.FindUnfinished(job.pipeline, volume, job.input.path), job);
-    EXPECT_EQ(t.NextAvailable(job.pipeline, 1), std::vector<Job>{job});
+    EXPECT_EQ(t.Claim({{job.pipeline, 1}}), std::vector<Job>{job});
     EXPECT_EQ(t.CountUnfinished(job.pipeline), 1);
     JobFilter filter;
     filter.pipeline = job.pipeline;
@@ -123,14 +124,18 @@ TEST_P(StoreContract, NamesOfBytesAreFound) {
 TEST_P(StoreContract, ThousandsOfJobsInOneTransaction) {
   constexpr int kJobs = 5000;
   std::vector<JobId> ids;
+  Job last = SmallJob("last");
   Write([&](StoreTransaction& t) {
-    for (int i = 0; i < kJobs; ++i) ids.push_back(t.InsertJob(SmallJob(absl::StrCat(i))));
+    for (int i = 1; i < kJobs; ++i) ids.push_back(t.InsertJob(SmallJob(absl::StrCat(i))));
+    last.id = t.InsertJob(last);
+    ids.push_back(last.id);
     EXPECT_EQ(t.CountUnfinished("p"), kJobs);
   });
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
   EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
   Read([&](StoreReader& r) {
-    EXPECT_EQ(r.CountAvailableBefore("p", ids.back()), kJobs - 1);
+    EXPECT_EQ(r.CountAvailableBefore(last, 2 * kJobs), kJobs - 1);
+    EXPECT_EQ(r.CountAvailableBefore(last, 100), 100);
     EXPECT_EQ(r.ListJobs({}, JobId{}, 2 * kJobs).size(), static_cast<size_t>(kJobs));
   });
 }
@@ -219,31 +224,114 @@ TEST_P(StoreContract, CountsAndQueuesFollowTheState) {
       EXPECT_EQ(t.CountUnfinished("p"), IsFinal(job.state) ? 0 : 1) << number;
       EXPECT_EQ(t.CountUnfinished("q"), 0);
       EXPECT_EQ(t.FindUnfinished("p", "in", "x").has_value(), !IsFinal(job.state)) << number;
-      EXPECT_EQ(t.NextAvailable("p", 5).size(), available ? 1u : 0u) << number;
-      EXPECT_EQ(t.CountAvailableBefore("p", JobId{job.id.value + 1}), available ? 1 : 0);
-      EXPECT_EQ(t.CountAvailableBefore("p", job.id), 0);
+      EXPECT_EQ(t.Claim({{"p", 5}}).size(), available ? 1u : 0u) << number;
+      Job after = job;
+      ++after.id.value;
+      EXPECT_EQ(t.CountAvailableBefore(after, 5), available ? 1 : 0);
+      EXPECT_EQ(t.CountAvailableBefore(job, 5), 0);
       EXPECT_EQ(t.NextDue(job.due_at, 5).size(), due ? 1u : 0u) << number;
       EXPECT_EQ(t.EarliestDue(), due ? job.due_at : absl::InfiniteFuture()) << number;
     });
   }
 }
 
-TEST_P(StoreContract, NextAvailableIsInOrderOfIds) {
-  for (const char* key : {"1", "2", "3", "4"}) Insert(SmallJob(key));
-  Job other = SmallJob("other");
-  other.pipeline = "q";
-  Insert(other);
+Job OfPriority(const std::string& key, int priority) {
+  Job job = SmallJob(key);
+  job.priority = priority;
+  return job;
+}
+
+TEST_P(StoreContract, ClaimGivesByPriorityThenById) {
+  for (const auto& [key, priority] : std::vector<std::pair<std::string, int>>{
+           {"1", 0}, {"2", 5}, {"3", -5}, {"4", 5}, {"5", 0}, {"6", 2000000000}, {"7", -5}}) {
+    Insert(OfPriority(key, priority));
+  }
   Insert(SmallJob("running", JobState::kRunning));
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(KeysOf(t.NextAvailable("p", 10)), (Keys{"1", "2", "3", "4"}));
-    EXPECT_EQ(KeysOf(t.NextAvailable("p", 2)), (Keys{"1", "2"}));
-    EXPECT_TRUE(t.NextAvailable("p", 0).empty());
-    EXPECT_TRUE(t.NextAvailable("p", -1).empty());
+    EXPECT_EQ(KeysOf(t.Claim({{"p", 10}})), (Keys{"6", "2", "4", "1", "5", "3", "7"}));
+    EXPECT_EQ(KeysOf(t.Claim({{"p", 3}})), (Keys{"6", "2", "4"}));
+    EXPECT_TRUE(t.Claim({{"p", 0}}).empty());
+    EXPECT_TRUE(t.Claim({{"p", -1}}).empty());
+    EXPECT_TRUE(t.Claim({}).empty());
     Job second = *t.FindJobByKey("2");
     second.state = JobState::kRunning;
     t.UpdateJob(second);
-    EXPECT_EQ(KeysOf(t.NextAvailable("p", 2)), (Keys{"1", "3"}));
-    EXPECT_EQ(t.CountAvailableBefore("p", t.FindJobByKey("4")->id), 2);
+    Job last = *t.FindJobByKey("7");
+    last.priority = 6;
+    t.UpdateJob(last);
+    EXPECT_EQ(KeysOf(t.Claim({{"p", 4}})), (Keys{"6", "7", "4", "1"}));
+  });
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(KeysOf(t.Claim({{"p", 10}})), (Keys{"6", "7", "4", "1", "5", "3"}));
+  });
+}
+
+TEST_P(StoreContract, ClaimGivesOfEachPipelineWhatIsWished) {
+  for (const char* name : {"p", "q", "r"}) {
+    for (const char* number : {"1", "2", "3"}) {
+      Job job = SmallJob(absl::StrCat(name, number));
+      job.pipeline = name;
+      Insert(job);
+    }
+  }
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(KeysOf(t.Claim({{"r", 2}, {"none", 5}, {"p", 1}, {"q", 0}})),
+              (Keys{"r1", "r2", "p1"}));
+    EXPECT_EQ(KeysOf(t.Claim({{"q", 100}})), (Keys{"q1", "q2", "q3"}));
+  });
+}
+
+TEST_P(StoreContract, PlaceInLineIsTheOrderOfClaim) {
+  for (int i = 0; i < 20; ++i) Insert(OfPriority(absl::StrCat(i), i * 7 % 4 - 2));
+  Job other = SmallJob("other");
+  other.pipeline = "q";
+  Insert(other);
+  Write([&](StoreTransaction& t) {
+    int64_t place = 0;
+    for (const Job& job : t.Claim({{"p", 100}})) {
+      EXPECT_EQ(t.CountAvailableBefore(job, 100), place) << job.key;
+      EXPECT_EQ(t.CountAvailableBefore(job, 3), std::min<int64_t>(place, 3)) << job.key;
+      EXPECT_EQ(t.CountAvailableBefore(job, 0), 0);
+      ++place;
+    }
+    EXPECT_EQ(place, 20);
+    // Of a job that does not wait for a slot yet: where it would stand.
+    Job scheduled = OfPriority("scheduled", 100);
+    scheduled.state = JobState::kScheduled;
+    scheduled.id = t.InsertJob(scheduled);
+    EXPECT_EQ(t.CountAvailableBefore(scheduled, 100), 0);
+    scheduled.priority = -100;
+    EXPECT_EQ(t.CountAvailableBefore(scheduled, 100), 20);
+  });
+}
+
+TEST_P(StoreContract, LeasesOfASessionAreItsRunningJobs) {
+  const auto insert = [&](const std::string& key, JobState state, const SessionId& session) {
+    Job job = SmallJob(key, state);
+    job.session = session;
+    Insert(job);
+  };
+  const SessionId mine = "0123456789abcdef0123456789abcdef";
+  insert("1", JobState::kRunning, mine);
+  insert("2", JobState::kRunning, "0123456789abcdef0123456789abcdee");
+  insert("3", JobState::kPublishing, mine);
+  insert("4", JobState::kRunning, mine);
+  insert("5", JobState::kAvailable, "");
+  insert("6", JobState::kSucceeded, mine);
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(KeysOf(r.LeasesOf(mine)), (Keys{"1", "4"}));
+    EXPECT_TRUE(r.LeasesOf("nobody").empty());
+    EXPECT_EQ(r.LeasesOf(mine).front(), *r.GetJob(r.LeasesOf(mine).front().id));
+  });
+  Write([&](StoreTransaction& t) {
+    Job first = *t.FindJobByKey("1");
+    first.state = JobState::kAvailable;
+    first.session = "";
+    t.UpdateJob(first);
+    Job second = *t.FindJobByKey("2");
+    second.session = mine;
+    t.UpdateJob(second);
+    EXPECT_EQ(KeysOf(t.LeasesOf(mine)), (Keys{"2", "4"}));
   });
 }
 

@@ -19,7 +19,7 @@ TEST_P(StoreContract, AttemptKeepsEveryField) {
   Read([&](StoreReader& r) { EXPECT_EQ(r.GetAttempt(kLease), FullAttempt(JobId{7}, 3)); });
 }
 
-TEST_P(StoreContract, PutAttemptReplacesAllButTheLogsLength) {
+TEST_P(StoreContract, PutAttemptReplacesAllAndLeavesTheLog) {
   Attempt plain;
   plain.job = kLease.job;
   plain.token = kLease.token;
@@ -103,15 +103,24 @@ TEST_P(StoreContract, LogsOfAttemptsAreApart) {
   });
 }
 
-// A log of an attempt that nobody knows is refused like a gap: it must not spoil the transactions
-// of others.
-TEST_P(StoreContract, LogOfAnUnknownAttemptIsRefused) {
+// The attempt is written when it ends; its log comes before.
+TEST_P(StoreContract, LogNeedsNoAttempt) {
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(t.AppendLog(kLease, 0, "abc"), 0);
-    EXPECT_EQ(t.ReadLog(kLease, 0, 100), "");
-    EXPECT_EQ(t.GetAttempt(kLease), std::nullopt);
-    t.PutAttempt(FullAttempt(kLease.job, kLease.token.value));
+    EXPECT_EQ(t.LogLength(kLease), 0);
     EXPECT_EQ(t.AppendLog(kLease, 0, "abc"), 3);
+    EXPECT_EQ(t.LogLength(kLease), 3);
+    EXPECT_EQ(t.ReadLog(kLease, 0, 100), "abc");
+    EXPECT_EQ(t.GetAttempt(kLease), std::nullopt);
+    EXPECT_TRUE(t.ListAttempts(kLease.job).empty());
+    t.PutAttempt(FullAttempt(kLease.job, kLease.token.value));
+    EXPECT_EQ(t.GetAttempt(kLease)->log_bytes, 3);
+    EXPECT_EQ(t.AppendLog(kLease, 3, "de"), 5);
+  });
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(r.LogLength(kLease), 5);
+    EXPECT_EQ(r.GetAttempt(kLease)->log_bytes, 5);
+    EXPECT_EQ(r.ListAttempts(kLease.job).front().log_bytes, 5);
+    EXPECT_EQ(r.LogLength(Lease{kLease.job, FencingToken{4}}), 0);
   });
 }
 
@@ -239,6 +248,30 @@ TEST_P(StoreContract, PipelinesAreReplacedAndDeleted) {
     t.DeletePipeline("not there");
   });
   Read([&](StoreReader& r) { EXPECT_EQ(r.ListPipelines(), (std::vector<StoredPipeline>{newer})); });
+}
+
+TEST_P(StoreContract, PipelinesVersionRisesWithEveryChange) {
+  int64_t version = 0;
+  const auto rises = [&](StoreReader& reader) {
+    const int64_t before = version;
+    version = reader.PipelinesVersion();
+    return version > before;
+  };
+  Write([&](StoreTransaction& t) {
+    version = t.PipelinesVersion();
+    t.PutPipeline({"a", 1, Second(5), "x"});
+    EXPECT_TRUE(rises(t));
+    t.PutPipeline({"a", 2, Second(5), "y"});
+    EXPECT_TRUE(rises(t));
+    t.InsertJob(SmallJob("x"));
+    EXPECT_FALSE(rises(t));
+  });
+  Write([&](StoreTransaction& t) {
+    EXPECT_FALSE(rises(t));
+    t.DeletePipeline("a");
+    EXPECT_TRUE(rises(t));
+  });
+  Read([&](StoreReader& r) { EXPECT_FALSE(rises(r)); });
 }
 
 TEST_P(StoreContract, RequestsAreRememberedUntilForgotten) {

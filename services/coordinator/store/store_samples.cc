@@ -29,6 +29,7 @@ Job FullJob(const std::string& key) {
   job.pipeline = absl::StrCat("pipeline ", AllBytes());
   job.key = key;
   job.state = JobState::kPublishing;
+  job.priority = -123456789;
   job.input = {absl::StrCat("volume ", AllBytes()), absl::StrCat("a/", AllBytes()),
                uint64_t{0xfedcba9876543210}, int64_t{1} << 62, -1234567890123456789};
   job.event_id = int64_t{1} << 40;
@@ -43,6 +44,7 @@ Job FullJob(const std::string& key) {
   job.session = "0123456789abcdef0123456789abcdef";
   job.executor = absl::StrCat("executor ", AllBytes());
   job.host = absl::StrCat("host ", AllBytes());
+  job.pid = 4194302;
   job.exit_code = -7;
   job.message = absl::StrCat("message with a NUL", std::string(1, '\0'), AllBytes());
   job.after.value = 123456789012;
@@ -74,6 +76,57 @@ Attempt FullAttempt(JobId job, int64_t token) {
   attempt.cpu = absl::Nanoseconds(123456789012345);
   attempt.max_rss_bytes = int64_t{1} << 45;
   return attempt;
+}
+
+SessionRecord FullSession(const SessionId& id) {
+  SessionRecord session;
+  session.id = id;
+  session.executor.name = absl::StrCat("name ", AllBytes());
+  session.executor.host = absl::StrCat("host ", AllBytes());
+  session.executor.session = "fedcba9876543210fedcba9876543210";
+  session.executor.labels = {"internet", "", AllBytes()};
+  session.executor.slots = 100000;
+  session.executor.volume_roots = {{"in", "/srv/in"}, {AllBytes(), ""}};
+  session.executor.read_only_volumes = {AllBytes(), "in"};
+  session.executor.version = "1.2.3";
+  session.executor.address = "[::1]:7402";
+  session.coordinator = "0123456789abcdef0123456789abcdef";
+  session.draining = true;
+  session.heartbeat_at = absl::FromUnixNanos(1700000000123456789);
+  session.expires_at = absl::InfiniteFuture();
+  return session;
+}
+
+Watcher FullWatcher(const std::string& host) {
+  VolumeReport report;
+  report.volume = absl::StrCat("volume ", AllBytes());
+  report.root = absl::StrCat("/", AllBytes());
+  report.volume_id = std::string(16, '\0');
+  report.state = VolumeState::kDegraded;
+  report.message = AllBytes();
+  report.read_only = true;
+  report.watched_directories = int64_t{1} << 40;
+  report.overflows = 3;
+  report.unacknowledged_events = int64_t{1} << 41;
+  report.backend = 2;
+  report.unwatched_directories = 5;
+  report.pending_files = int64_t{1} << 42;
+  report.file_system = "ext4";
+  report.scans = 7;
+  report.scan_duration = absl::Nanoseconds(1234567890123);
+  report.audit_found = 9;
+  report.canary_seen_at = absl::FromUnixNanos(-1);
+  report.canary_misses = 11;
+  Watcher watcher;
+  watcher.host = host;
+  watcher.ledger_id = std::string("\0\xff ledger", 9);
+  watcher.coordinator = "0123456789abcdef0123456789abcdef";
+  watcher.version = "1.2.3";
+  watcher.address = "vm-b:7401";
+  watcher.heartbeat_at = absl::InfinitePast();
+  watcher.expires_at = absl::FromUnixNanos(1700000000123456789);
+  watcher.volumes = {report, VolumeReport{}};
+  return watcher;
 }
 
 EventRecord FullEvent(const std::string& ledger_id, int64_t sequence) {

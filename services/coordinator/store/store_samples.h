@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/presence.h"
 
 namespace closewrite {
 
@@ -17,9 +18,11 @@ absl::Time Second(int64_t unix_seconds);
 
 // A job of pipeline "p" in `state` for the file "in/`name`", with `name` as its key.
 Job SmallJob(const std::string& name, JobState state = JobState::kAvailable);
-// A job, an attempt, an event in which no field has its default value.
+// A job, an attempt, ... in which no field has its default value.
 Job FullJob(const std::string& key);
 Attempt FullAttempt(JobId job, int64_t token);
+SessionRecord FullSession(const SessionId& id);
+Watcher FullWatcher(const std::string& host);
 EventRecord FullEvent(const std::string& ledger_id, int64_t sequence);
 EventRecord EventOfPath(int64_t sequence, const std::string& volume, const std::string& path);
 
