@@ -85,9 +85,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
                                                  const CoordinatorId& self) {
   constexpr absl::string_view kSqlite = "sqlite:";
-  absl::StatusOr<std::unique_ptr<Store>> store = absl::InvalidArgumentError(absl::StrCat(
-      where.empty() ? "is missing" : absl::StrCat("\"", where, "\" is not supported"),
-      "; say `sqlite:/path/to/file.db`, or `postgresql://user@host/database`"));
+  absl::StatusOr<std::unique_ptr<Store>> store = absl::InvalidArgumentError(
+      absl::StrCat(where.empty() ? "is missing" : absl::StrCat("\"", where, "\" is not supported"),
+                   "; say `sqlite:/path/to/file.db`, or `postgresql://user@host/database`"));
   if (absl::StartsWith(where, kSqlite)) {
     store = OpenSqlite(std::string(absl::StripPrefix(where, kSqlite)));
   } else if (absl::StartsWith(where, "postgresql://") || absl::StartsWith(where, "postgres://")) {

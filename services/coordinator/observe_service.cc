@@ -126,8 +126,7 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
   } else if (!visit.accepted) {
     return absl::CancelledError("the hello was refused");
   } else if (exchange.heartbeat) {
-    absl::Status s =
-        engine.UpdateWatcher(tx, visit.host, visit.ledger_id, exchange.volumes, now);
+    absl::Status s = engine.UpdateWatcher(tx, visit.host, visit.ledger_id, exchange.volumes, now);
     if (!s.ok()) return s;
     visit.volumes = exchange.volumes;
   }

@@ -144,8 +144,8 @@ absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
     absl::Status committed = CommitOnce(commands);
     if (committed.ok()) return committed;
     Reload();
-    const bool again = absl::IsAborted(committed) ||
-                       (absl::IsUnavailable(committed) && store_.shared());
+    const bool again =
+        absl::IsAborted(committed) || (absl::IsUnavailable(committed) && store_.shared());
     if (!again || clock_.Now() >= give_up_at || Stopping()) {
       LogError("the store refused a commit; nothing of it was kept",
                {{"error", committed.ToString()}});

@@ -94,7 +94,8 @@ grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContex
   return Answer(context,
                 ListByKey("ListExecutors", rows, request->page_size(), request->page_token(),
                           response, [&](const Session& session) -> const v1::ExecutorStatus& {
-                            return *response->add_executors() = ShowExecutor(session, leases[session.id]);
+                            return *response->add_executors() =
+                                       ShowExecutor(session, leases[session.id]);
                           }));
 }
 

@@ -119,8 +119,7 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Changes() {
     look = std::exchange(look_, false);
   }
   if (look) {
-    absl::Status looked =
-        loop_.store().Read([&](StoreReader& reader) { return Look(reader); });
+    absl::Status looked = loop_.store().Read([&](StoreReader& reader) { return Look(reader); });
     if (!looked.ok()) return looked;
   }
   std::vector<JobId> ids;

@@ -15,9 +15,8 @@ namespace closewrite {
 LogReader::LogReader(Store* store, const Options& options) : store_(*store), options_(options) {}
 
 bool LogReader::OnChange(const Effects& effects) {
-  return options_.follow &&
-         (effects.logs.contains(options_.job) || effects.jobs.contains(options_.job) ||
-          effects.elsewhere.jobs);
+  return options_.follow && (effects.logs.contains(options_.job) ||
+                             effects.jobs.contains(options_.job) || effects.elsewhere.jobs);
 }
 
 absl::StatusOr<LogReader::Batch> LogReader::Next() {

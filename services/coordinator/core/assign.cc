@@ -61,7 +61,8 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
   const std::vector<Session*> sessions = FreeSessions(tx);
   if (sessions.empty()) return;
   if (passes_.size() > fleet_.pipelines.size()) {
-    std::erase_if(passes_, [&](const auto& pass) { return !fleet_.pipelines.contains(pass.first); });
+    std::erase_if(passes_,
+                  [&](const auto& pass) { return !fleet_.pipelines.contains(pass.first); });
   }
   const Lanes lanes = ReadyLanes(sessions);
   std::set<std::string> reserved;
@@ -113,9 +114,8 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
   if (wishes.empty()) return;
   std::vector<Job> jobs = tx.Claim(wishes);
   for (const StoreTransaction::Wish& wish : wishes) {
-    const bool found = std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) {
-      return job.pipeline == wish.pipeline;
-    });
+    const bool found = std::any_of(jobs.begin(), jobs.end(),
+                                   [&](const Job& job) { return job.pipeline == wish.pipeline; });
     if (!found) fleet_.ready.erase(wish.pipeline);
   }
   std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {

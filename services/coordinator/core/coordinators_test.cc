@@ -39,13 +39,13 @@ class CoordinatorsTest : public ::testing::Test {
           return pipeline;
         },
     });
-    EXPECT_TRUE(
-        store_.Read([&](StoreReader& reader) { return engine->Load(reader, now_); }).ok());
+    EXPECT_TRUE(store_.Read([&](StoreReader& reader) { return engine->Load(reader, now_); }).ok());
     return engine;
   }
 
   // One commit of a coordinator's store loop, which has heard of everything.
-  Effects Do(Engine& engine, absl::FunctionRef<void(StoreTransaction&)> step = [](auto&) {}) {
+  Effects Do(
+      Engine& engine, absl::FunctionRef<void(StoreTransaction&)> step = [](auto&) {}) {
     EXPECT_TRUE(store_
                     .Write([&](StoreTransaction& tx) {
                       EXPECT_TRUE(engine.CatchUp(tx, News::Anything(), now_).ok());
@@ -287,9 +287,7 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   });
   const News news = a().NewsOf(effects);
   EXPECT_EQ(news.revoked, std::set<SessionId>{session});
-  EXPECT_TRUE(store_
-                  .Write([&](StoreTransaction& tx) { return b().CatchUp(tx, news, now_); })
-                  .ok());
+  EXPECT_TRUE(store_.Write([&](StoreTransaction& tx) { return b().CatchUp(tx, news, now_); }).ok());
   EXPECT_TRUE(b().TakeEffects().revoked.contains(session));
   EXPECT_TRUE(b().fleet().sessions.at(session).leases.empty());
 }

@@ -244,16 +244,16 @@ absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
   }
   absl::Time next = fleet_.due_at;
   for (const auto& [id, session] : fleet_.sessions) {
-    next = std::min(next, fleet_.shared ? std::max(session.expires_at, now + kExpiryPoll)
-                                        : session.expires_at);
+    next = std::min(
+        next, fleet_.shared ? std::max(session.expires_at, now + kExpiryPoll) : session.expires_at);
   }
   return next;
 }
 
 void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, const std::string& why,
                    absl::Time now) {
-  const std::string message = absl::StrCat("executor ", session.executor.name, " on ",
-                                           session.executor.host, " ", why);
+  const std::string message =
+      absl::StrCat("executor ", session.executor.name, " on ", session.executor.host, " ", why);
   for (const Job& job : tx.LeasesOf(session.id)) {
     (void)book_.Change(tx, job, Lost{job.token, Outcome::kLost, message}, now);
   }

@@ -54,8 +54,8 @@ absl::Status Engine::LoadPipelines(StoreReader& reader) {
   return absl::OkStatus();
 }
 
-// Fills in the leases. A session without a record is made up: older versions of the SQLite store kept
-// none.
+// Fills in the leases. A session without a record is made up: older versions of the SQLite store
+// kept none.
 void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
   const JobFilter running{.states = {JobState::kRunning}};
   JobId before;

@@ -107,10 +107,9 @@ class EngineTest : public ::testing::Test {
         .observed_at = now_};
   }
   Effects Observe(std::vector<FileEvent> events) {
-    return Do(
-        [&](StoreTransaction& tx) {
-          EXPECT_TRUE(engine_->RecordEvents(tx, "vm-b", "ledger", events, now_).ok());
-        });
+    return Do([&](StoreTransaction& tx) {
+      EXPECT_TRUE(engine_->RecordEvents(tx, "vm-b", "ledger", events, now_).ok());
+    });
   }
 
   Effects Report(AttendReport report) {
@@ -218,7 +217,8 @@ TEST_F(EngineTest, ARestartOfTheCoordinatorIsNotNoticedByARunningJob) {
   now_ += absl::Seconds(9);
   Tick();
   EXPECT_EQ(Get(job.id).state, JobState::kRunning);
-  absl::StatusOr<SessionId> resumed = Open({.name = "e1", .host = "vm-c", .session = session, .slots = 1});
+  absl::StatusOr<SessionId> resumed =
+      Open({.name = "e1", .host = "vm-c", .session = session, .slots = 1});
   ASSERT_TRUE(resumed.ok());
   EXPECT_EQ(*resumed, session);
   now_ += absl::Seconds(5);

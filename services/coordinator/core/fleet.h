@@ -24,8 +24,8 @@ struct HeldLease {
   bool started = false;
 };
 
-// A session and what memory knows of it. Of sessions that attend another coordinator only the record
-// is kept up to date.
+// A session and what memory knows of it. Of sessions that attend another coordinator only the
+// record is kept up to date.
 struct Session : SessionRecord {
   std::map<JobId, HeldLease> leases;
   std::map<JobId, Progress> progress;

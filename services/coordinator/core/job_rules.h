@@ -97,9 +97,9 @@ struct JobChange {
   std::optional<Attempt> attempt;  // the newest one, if it has ended, or changed after its end
 };
 
-// Applies one command. `attempt` is the job's newest one: LiveAttempt of a RUNNING job, the one that
-// was recorded of a PUBLISHING job; others are ignored.
-// FAILED_PRECONDITION: not in this state; the message says which. ABORTED: a stale token.
+// Applies one command. `attempt` is the job's newest one: LiveAttempt of a RUNNING job, the one
+// that was recorded of a PUBLISHING job; others are ignored. FAILED_PRECONDITION: not in this
+// state; the message says which. ABORTED: a stale token.
 absl::StatusOr<JobChange> Apply(const Job& job, const Attempt& attempt, const JobCommand& command,
                                 const RuleContext& context);
 

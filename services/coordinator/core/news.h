@@ -12,10 +12,10 @@
 namespace closewrite {
 
 struct News {
-  bool work = false;     // jobs wait that others may have slots for, or a lock is free, or pipelines
-                         // were changed
-  bool publish = false;  // results wait for their watcher
-  bool jobs = false;     // jobs, events or logs changed: for those who follow them
+  bool work = false;  // jobs wait that others may have slots for, or a lock is free, or pipelines
+                      // were changed
+  bool publish = false;         // results wait for their watcher
+  bool jobs = false;            // jobs, events or logs changed: for those who follow them
   std::set<SessionId> revoked;  // sessions that lost a lease
 
   bool empty() const { return !work && !publish && !jobs && revoked.empty(); }

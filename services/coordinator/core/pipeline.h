@@ -71,8 +71,8 @@ struct Pipeline {
   std::string output_volume;  // "" for none
   RetryPolicy retry;
   std::vector<std::string> locks;  // sorted, unique
-  int priority = 0;  // of all pipelines, the largest goes first
-  int weight = 1;    // the share of the slots, beside others of the same priority
+  int priority = 0;                // of all pipelines, the largest goes first
+  int weight = 1;                  // the share of the slots, beside others of the same priority
 
   std::string definition;  // opaque: what the API was given
 };

@@ -27,7 +27,7 @@ constexpr char kFindTurn[] = "SELECT taken_at FROM turns WHERE duty = ?";
 constexpr char kPutTurn[] = "INSERT OR REPLACE INTO turns(duty, taken_at) VALUES (?,?)";
 
 // Kinds 4 and 5: the file is gone. See StoreTransaction::Prune for what stays.
-#define CLOSEWRITE_LATEST_OF(volume, path)                                                     \
+#define CLOSEWRITE_LATEST_OF(volume, path) \
   "(SELECT max(n.id) FROM events AS n WHERE n.volume = " volume " AND n.path = " path ")"
 constexpr char kForgettableJobs[] =
     "SELECT j.id FROM jobs AS j INDEXED BY jobs_finished WHERE j.finished = 1"

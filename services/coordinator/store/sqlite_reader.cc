@@ -34,21 +34,18 @@ constexpr char kCountAvailableBefore[] =
 constexpr char kLeasesOf[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS
                              " FROM jobs INDEXED BY jobs_by_session WHERE state = 3 AND session = ?"
                              " ORDER BY id";
-#define CLOSEWRITE_LOG_LENGTH                                                     \
+#define CLOSEWRITE_LOG_LENGTH                                                                 \
   "coalesce((SELECT c.offset + length(c.data) FROM log_chunks AS c WHERE c.job_id = a.job_id" \
   " AND c.token = a.token ORDER BY c.offset DESC LIMIT 1), 0)"
-constexpr char kListAttempts[] =
-    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
-    " FROM attempts AS a WHERE job_id = ? ORDER BY token";
-constexpr char kGetAttempt[] =
-    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
-    " FROM attempts AS a WHERE job_id = ? AND token = ?";
+constexpr char kListAttempts[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
+                                 " FROM attempts AS a WHERE job_id = ? ORDER BY token";
+constexpr char kGetAttempt[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
+                               " FROM attempts AS a WHERE job_id = ? AND token = ?";
 constexpr char kLogLength[] =
     "SELECT offset + length(data) FROM log_chunks WHERE job_id = ? AND token = ?"
     " ORDER BY offset DESC LIMIT 1";
 constexpr char kPipelinesVersion[] = "SELECT version FROM versions WHERE what = x'70'";
-constexpr char kListSessions[] =
-    "SELECT " CLOSEWRITE_SESSION_COLUMNS " FROM sessions ORDER BY id";
+constexpr char kListSessions[] = "SELECT " CLOSEWRITE_SESSION_COLUMNS " FROM sessions ORDER BY id";
 constexpr char kListWatchers[] =
     "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers ORDER BY host";
 constexpr char kListLocks[] = "SELECT name, job_id, host, since FROM locks ORDER BY name";

@@ -22,7 +22,7 @@ namespace closewrite {
 #define CLOSEWRITE_JOB_STATE_COLUMNS                                                       \
   "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "     \
   "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, " \
-  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job, "  \
+  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job, "   \
   "pid, rank"
 #define CLOSEWRITE_JOB_COLUMNS CLOSEWRITE_JOB_IDENTITY_COLUMNS ", " CLOSEWRITE_JOB_STATE_COLUMNS
 

@@ -14,8 +14,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/record_codec.h"
+#include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_rows.h"
 #include "services/coordinator/store/store_contract.h"
 
