@@ -77,7 +77,7 @@ void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
     } else {
       *entry.result.mutable_lease() = lease;
       entry.result.set_outcome(v1::ATTEMPT_OUTCOME_LOST);
-      entry.result.set_message("the executor was restarted while the command ran");
+      entry.result.set_message("the executor died while the command ran");
       RemoveStaging(context_, old.assignment);
     }
     LogInfo("took up an attempt of an earlier run",

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ namespace {
 constexpr int kLookAfterMs = 10000;
 // Between two tries. An executor that starts meanwhile looks for the lock more often.
 constexpr int kTryAgainMs = 100;
+constexpr int kGuardianNice = -10;
 
 bool IsPassing(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
@@ -87,12 +89,12 @@ std::optional<Guardian::End> Guardian::Speak() {
   if (absl::IsAborted(status)) return End::kTakenOver;
   if (IsPassing(status)) return std::nullopt;
   if (!status.ok() && !absl::IsNotFound(status)) {
-    LogWarn("the last words were refused", {{"error", status.message()}});
+    LogWarn("the last words were refused", {{"error", status.ToString()}});
   }
   status = EndSession(session);
   if (IsPassing(status)) return std::nullopt;
   if (!status.ok()) {
-    LogError("the session was not ended", {{"error", status.message()}});
+    LogError("the session was not ended", {{"error", status.ToString()}});
     return End::kNotHeard;
   }
   // The next executor need not ask for it.
@@ -114,6 +116,8 @@ absl::Status Guardian::EndSession(const std::string& session) {
 
 int RunGuardian() {
   prctl(PR_SET_NAME, "cw-guardian");
+  // When it is needed, whatever killed the executor may keep the machine busy. Not allowed: as is.
+  setpriority(PRIO_PROCESS, 0, kGuardianNice);
   v1::ExecutorConfig config;
   if (!ReadConfig(&config)) {
     fprintf(stderr, "%s: started by closewrite-executor, not by hand\n", kGuardianName);
