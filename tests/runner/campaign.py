@@ -12,8 +12,12 @@ sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), ".."
 from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import main as everything  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
+from runner import simulate  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
+
+_SIMULATION_S = 3600
+_SIMULATION_S_MAX = 7 * 24 * 3600
 
 
 def servers(report, runs, seed):
@@ -46,6 +50,10 @@ def main():
     folders = {"kills": "kills", "watch": "storm"}
     if sys.argv[1] in folders:
         scripted(report, folders[sys.argv[1]], sys.argv[2:])
+        return report.finish()
+    if sys.argv[1:2] == ["simulation"]:
+        args = sys.argv[2:] or ["--seconds", str(_SIMULATION_S)]
+        simulate.simulate(report, args, _SIMULATION_S_MAX)
         return report.finish()
     if sys.argv[1:2] == ["fuzz"]:
         fuzzing.main(report, sys.argv[2:], "tests/campaign fuzz")
