@@ -145,6 +145,26 @@ absl::Status SqliteConnection::Begin() { return Run("BEGIN DEFERRED"); }
 
 absl::Status SqliteConnection::Commit() { return Run("COMMIT"); }
 
+int SqliteConnection::WalHook(void* self, sqlite3*, const char*, int pages) {
+  static_cast<SqliteConnection*>(self)->on_commit_(pages);
+  return SQLITE_OK;
+}
+
+void SqliteConnection::OnCommit(std::function<void(int64_t pages)> fn) {
+  on_commit_ = std::move(fn);
+  sqlite3_wal_hook(db_, &SqliteConnection::WalHook, this);
+}
+
+absl::Status SqliteConnection::Checkpoint(CheckpointMode mode) {
+  // Nobody is waited for: it is tried again after a later commit.
+  sqlite3_busy_timeout(db_, 0);
+  const int code = sqlite3_wal_checkpoint_v2(
+      db_, "main",
+      mode == CheckpointMode::kPassive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART,
+      nullptr, nullptr);
+  return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : ErrorOf(code);
+}
+
 void SqliteConnection::Rollback() {
   if (sqlite3_get_autocommit(db_) != 0) return;
   const absl::Status status = Run("ROLLBACK");

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +53,16 @@ class SqliteConnection {
   // Ends the transaction that is open, if one is: SQLite ends it by itself after some errors.
   void Rollback();
 
+  // From now on `fn` is called with the length of the write-ahead log in pages, after each commit
+  // that wrote something, on the thread that commits; and commits copy nothing into the database
+  // file any more (https://www.sqlite.org/c3ref/wal_hook.html).
+  void OnCommit(std::function<void(int64_t pages)> fn);
+  enum class CheckpointMode { kPassive, kRestart };
+  // Copies pages from the log into the database file, and syncs it. kPassive: as far as readers and
+  // writers let it. kRestart: all, so that the next commit begins the log anew. OK, too, when
+  // somebody was in the way. See https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
+  absl::Status Checkpoint(CheckpointMode mode);
+
   // Rows that the last INSERT, UPDATE or DELETE touched, and the rowid of the last INSERT.
   int64_t Changes() const { return sqlite3_changes64(db_); }
   int64_t LastInsertId() const { return sqlite3_last_insert_rowid(db_); }
@@ -71,8 +82,10 @@ class SqliteConnection {
   // The status of SQLite's result code, with the file's name and what to do.
   absl::Status ErrorOf(int code) const;
   absl::Status Run(std::string_view sql);
+  static int WalHook(void* self, sqlite3* db, const char* name, int pages);
 
   sqlite3* const db_;
+  std::function<void(int64_t)> on_commit_;
   const std::string path_;
   // The keys lie in the values.
   std::unordered_map<std::string_view, std::unique_ptr<Statement>> statements_;

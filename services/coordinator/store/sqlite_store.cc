@@ -142,9 +142,25 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (!writer.ok()) return WithPath(*canonical, writer.status());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical);
   if (!reader.ok()) return WithPath(*canonical, reader.status());
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> copier = SqliteConnection::Open(*canonical);
+  absl::Status configured = copier.ok() ? Configure(copier->get(), 0) : copier.status();
+  if (!configured.ok()) return WithPath(*canonical, configured);
   if (absl::Status status = SyncFolder(FolderOf(*canonical)); !status.ok()) return status;
-  return absl::WrapUnique(
+  auto store = absl::WrapUnique(
       new SqliteStore(*std::move(lock), *std::move(writer), *std::move(reader)));
+  store->CheckpointBy(*std::move(copier), options.checkpoints);
+  return store;
+}
+
+void SqliteStore::CheckpointBy(std::unique_ptr<SqliteConnection> connection,
+                               const SqliteCheckpointer::Limits& limits) {
+  checkpointer_ = std::make_unique<SqliteCheckpointer>(
+      std::move(connection), limits, [this](const std::function<void()>& fn) {
+        absl::MutexLock lock(&write_mutex_);
+        fn();
+      });
+  absl::MutexLock lock(&write_mutex_);
+  writer_->OnCommit([this](int64_t pages) { checkpointer_->Committed(pages); });
 }
 
 absl::Status SqliteStore::Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) {

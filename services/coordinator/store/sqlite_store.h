@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/file_lock.h"
+#include "services/coordinator/store/sqlite_checkpointer.h"
 #include "services/coordinator/store/sqlite_connection.h"
 
 namespace closewrite {
@@ -21,12 +22,14 @@ struct SqliteStoreOptions {
   // The database file grows to so many pages of 4 KiB at most, then it counts as a full disk. 0: as
   // far as SQLite goes.
   int64_t pages_max = 0;
+  // When the write-ahead log is copied.
+  SqliteCheckpointer::Limits checkpoints;
 };
 
 // Thread-safe. A write-ahead log is synced with every commit (journal_mode=WAL, synchronous=FULL,
 // https://www.sqlite.org/wal.html), so what Write acknowledged outlives a power cut; a Write that
 // wrote nothing costs no sync. One connection writes and one reads, so a Read sees the last commit
-// before it began, and neither waits for the other.
+// before it began, and neither waits for the other; a third one copies the log into the file.
 class SqliteStore final : public Store {
  public:
   static constexpr int64_t kWriterCacheKibMax = 64 << 10;
@@ -53,6 +56,8 @@ class SqliteStore final : public Store {
  private:
   SqliteStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteConnection> writer,
               std::unique_ptr<SqliteConnection> reader);
+  void CheckpointBy(std::unique_ptr<SqliteConnection> connection,
+                    const SqliteCheckpointer::Limits& limits);
 
   // In this order: the lock is given back last.
   const std::unique_ptr<FileLock> lock_;
@@ -60,6 +65,7 @@ class SqliteStore final : public Store {
   const std::unique_ptr<SqliteConnection> writer_ ABSL_PT_GUARDED_BY(write_mutex_);
   absl::Mutex read_mutex_;
   const std::unique_ptr<SqliteConnection> reader_ ABSL_PT_GUARDED_BY(read_mutex_);
+  std::unique_ptr<SqliteCheckpointer> checkpointer_;
 };
 
 }  // namespace closewrite

@@ -344,6 +344,30 @@ absl::Status UseEverything(SqliteStore* store) {
   return status;
 }
 
+// However long the writes go on, the log begins anew now and then; a reader that stays only puts
+// that off.
+TEST(SqliteStoreTest, TheLogStaysShortWhileWritesGoOn) {
+  const Folder folder;
+  constexpr int64_t kPagesMax = 64;
+  std::unique_ptr<SqliteStore> store =
+      OpenOrDie(folder.file(), {.checkpoints = {.pages_begin = 16, .pages_max = kPagesMax}});
+  const auto log_bytes = [&] {
+    struct stat info;
+    return stat((folder.file() + "-wal").c_str(), &info) == 0 ? int64_t{info.st_size} : 0;
+  };
+  Job job = SmallJob("x");
+  job.message = std::string(20000, 'm');
+  int64_t written = 0;
+  for (int i = 0; i < 2000; ++i) {
+    job.key = absl::StrCat("job ", i);
+    ASSERT_TRUE(InsertJob(store.get(), job).ok());
+    written += static_cast<int64_t>(job.message.size());
+  }
+  EXPECT_GT(written, int64_t{30} << 20);
+  EXPECT_LT(log_bytes(), int64_t{16} << 20);
+  EXPECT_EQ(CountJobs(store.get()), 2000);
+}
+
 TEST(SqliteStoreTest, EveryStatementFollowsAnIndex) {
   const Folder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
