@@ -1,17 +1,18 @@
 // Whatever breaks, a write that was acknowledged is there, once, and one that was not is not.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>  // NOLINT: breaks things
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/mutex.h"
 #include "services/coordinator/store/postgres_proxy.h"
 #include "services/coordinator/store/postgres_server.h"
 #include "services/coordinator/store/postgres_store.h"
@@ -68,76 +69,113 @@ void CheckCommits(Store* store, const std::string& id, int64_t acknowledged) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
-// Commits until `stop`, again and again what fails. Returns how many were acknowledged.
-int64_t CommitUntil(const std::atomic<bool>& stop, Store* store, const std::string& id) {
-  int64_t acknowledged = 0;
-  while (!stop) {
-    const absl::Status status = Commit(store, id, acknowledged + 1);
-    if (status.ok()) {
-      ++acknowledged;
-    } else if (status.code() != absl::StatusCode::kAborted &&
-               status.code() != absl::StatusCode::kUnavailable) {
-      ADD_FAILURE() << status;
-      break;
+// Commits of two coordinators that go on until they are stopped.
+class Committers {
+ public:
+  explicit Committers(const std::string& url) {
+    for (int i = 0; i < kCommitters; ++i) {
+      stores_[i] = Open(url, IdOf(i));
+      threads_[i] = std::thread([this, i] { Run(i); });
     }
   }
-  return acknowledged;
-}
+  ~Committers() { Stop(); }
+  static std::string IdOf(int i) { return absl::StrCat("committer ", i); }
 
-// Two coordinators commit while `disturb` is called again and again.
-void CommitWhile(PostgresServer* server, const std::string& url, int times,
-                 absl::FunctionRef<void()> disturb) {
-  std::unique_ptr<PostgresStore> stores[] = {Open(url, "a"), Open(url, "b")};
-  std::atomic<bool> stop = false;
-  int64_t acknowledged[] = {0, 0};
-  std::thread writers[2];
-  for (int i = 0; i < 2; ++i) {
-    writers[i] = std::thread([&, i] {
-      acknowledged[i] = CommitUntil(stop, stores[i].get(), i == 0 ? "a" : "b");
-    });
+  // Returns when so many more commits were acknowledged.
+  void Await(int64_t more) {
+    absl::MutexLock lock(&mutex_);
+    const int64_t wanted = total() + more;
+    const auto there = [&] {
+      mutex_.AssertHeld();
+      return total() >= wanted || failed_;
+    };
+    mutex_.Await(absl::Condition(&there));
   }
-  for (int i = 0; i < times; ++i) disturb();
-  stop = true;
-  for (std::thread& writer : writers) writer.join();
-  const std::unique_ptr<PostgresStore> reader = Open(url, "reader");
-  CheckCommits(reader.get(), "a", acknowledged[0]);
-  CheckCommits(reader.get(), "b", acknowledged[1]);
-  testing::Test::RecordProperty("acknowledged",
-                                static_cast<int>(acknowledged[0] + acknowledged[1]));
-  EXPECT_GT(acknowledged[0] + acknowledged[1], times);
-}
+  void Stop() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stop_ = true;
+    }
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+  // Stops them, and checks what they have left.
+  void Check(Store* reader) {
+    Stop();
+    absl::MutexLock lock(&mutex_);
+    for (int i = 0; i < kCommitters; ++i) CheckCommits(reader, IdOf(i), acknowledged_[i]);
+  }
+
+ private:
+  static constexpr int kCommitters = 2;
+
+  int64_t total() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::accumulate(std::begin(acknowledged_), std::end(acknowledged_), int64_t{0});
+  }
+  // Whether there is more to do after a commit that ended like this.
+  bool Note(int i, const absl::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    if (status.ok()) ++acknowledged_[i];
+    failed_ |= !status.ok() && status.code() != absl::StatusCode::kAborted &&
+               status.code() != absl::StatusCode::kUnavailable;
+    EXPECT_FALSE(failed_) << status;
+    return !stop_ && !failed_;
+  }
+  // What fails is done again.
+  void Run(int i) {
+    int64_t n = 1;
+    for (bool more = true; more;) {
+      const absl::Status status = Commit(stores_[i].get(), IdOf(i), n);
+      if (status.ok()) ++n;
+      more = Note(i, status);
+    }
+  }
+
+  std::unique_ptr<PostgresStore> stores_[kCommitters];
+  std::thread threads_[kCommitters];
+  absl::Mutex mutex_;
+  int64_t acknowledged_[kCommitters] ABSL_GUARDED_BY(mutex_) = {};
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+};
 
 class PostgresCrashTest : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Urls, PostgresCrashTest, testing::Values("", "&notifications=off"));
 
 TEST_P(PostgresCrashTest, BackendsKilledAtRandom) {
+  constexpr int kKills = 100;
   PostgresServer* const server = PostgresServer::Get();
   ASSERT_NE(server, nullptr);
   const std::string database = server->NewDatabase();
-  CommitWhile(server, absl::StrCat(server->Url(database), GetParam()), 300, [&] {
+  const std::string url = absl::StrCat(server->Url(database), GetParam());
+  Committers committers(url);
+  for (int i = 0; i < kKills; ++i) {
+    committers.Await(1);
     const absl::StatusOr<PostgresResult> killed = server->Run(
         database,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         " AND datname = current_database() ORDER BY random() LIMIT 1");
     EXPECT_TRUE(killed.ok()) << killed.status();
-  });
+  }
+  committers.Check(Open(url, "reader").get());
 }
 
 TEST_P(PostgresCrashTest, ServerKilledUnderLoad) {
+  constexpr int kKills = 5;
   absl::StatusOr<std::unique_ptr<PostgresServer>> server = PostgresServer::Create();
   ASSERT_TRUE(server.ok()) << server.status();
-  const std::string database = (*server)->NewDatabase();
-  const std::string url = absl::StrCat((*server)->Url(database), GetParam());
+  const std::string url = absl::StrCat((*server)->Url((*server)->NewDatabase()), GetParam());
   std::mt19937 random(std::random_device{}());
-  CommitWhile(server->get(), url, 5, [&] {
-    // Some commits later.
-    for (int i = static_cast<int>(random() % 100); i >= 0; --i) {
-      EXPECT_TRUE((*server)->Run(database, "SELECT 1").ok());
-    }
+  Committers committers(url);
+  for (int i = 0; i < kKills; ++i) {
+    committers.Await(1 + static_cast<int64_t>(random() % 50));
     (*server)->Kill();
     const absl::Status started = (*server)->Start();
     ASSERT_TRUE(started.ok()) << started;
-  });
+  }
+  committers.Await(1);
+  committers.Check(Open(url, "reader").get());
 }
 
 class PostgresFaultTest : public testing::TestWithParam<std::string> {

@@ -275,8 +275,10 @@ TEST_P(PostgresFleetTest, WhatTwoInsertIsInsertedOnce) {
   ExpectRace(
       a_.get(), b_.get(), [](StoreTransaction& t) { t.InsertJob(SmallJob("x")); },
       [](StoreTransaction& t) { return t.FindJobByKey("x").has_value(); });
+  int64_t sequence = 0;
   ExpectRace(
-      a_.get(), b_.get(), [](StoreTransaction& t) { t.InsertEvent(EventOfPath(7, "v", "f")); },
+      a_.get(), b_.get(),
+      [&](StoreTransaction& t) { t.InsertEvent(EventOfPath(++sequence, "v", "f")); },
       [](StoreTransaction& t) { return t.LatestEvent("v", "f").has_value(); });
   ExpectRace(
       a_.get(), b_.get(), [](StoreTransaction& t) { t.RecordRequest("r", "answer", Second(1)); },

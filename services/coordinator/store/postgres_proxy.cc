@@ -48,6 +48,24 @@ std::string Receive(int from) {
   return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
 }
 
+// Whether the last message is a Sync, which ends a batch
+// (https://www.postgresql.org/docs/15/protocol-message-formats.html). `bytes` begin with a message.
+bool IsWholeBatch(std::string_view bytes) {
+  constexpr size_t kHeaderBytes = 5;  // a letter, and the length without it
+  bool sync = false;
+  while (bytes.size() >= kHeaderBytes) {
+    uint32_t rest = 0;
+    for (size_t i = 1; i < kHeaderBytes; ++i) {
+      rest = (rest << 8) | static_cast<unsigned char>(bytes[i]);
+    }
+    const size_t length = size_t{1} + rest;
+    if (bytes.size() < length) return false;
+    sync = bytes[0] == 'S';
+    bytes.remove_prefix(length);
+  }
+  return sync && bytes.empty();
+}
+
 void Close(int* fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
@@ -135,9 +153,14 @@ void PostgresProxy::Serve(Pair pair) {
 }
 
 bool PostgresProxy::FromClient(Pair* pair) {
-  const std::string bytes = Receive(pair->client);
+  std::string bytes = Receive(pair->client);
   if (bytes.empty()) return false;
   const Fault fault = TakeFault();
+  while (fault != Fault::kNone && !IsWholeBatch(bytes)) {
+    const std::string more = Receive(pair->client);
+    if (more.empty()) return false;
+    bytes += more;
+  }
   switch (fault) {
     case Fault::kNone:
       return SendAll(pair->server, bytes);

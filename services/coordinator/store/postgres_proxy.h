@@ -16,11 +16,11 @@ class PostgresProxy {
  public:
   enum class Fault {
     kNone,
-    // What the client sends next reaches the server, and the client loses its connection when the
-    // server answers: the answer is lost.
+    // The batch that the client sends next reaches the server, and the client loses its connection
+    // when the server answers: the answer is lost.
     kLoseAnswer,
-    // What the client sends next does not reach the server, whose connection stays open: the
-    // client's is closed.
+    // The batch that the client sends next does not reach the server, whose connection stays open:
+    // the client's is closed.
     kLoseRequest,
     // As before, but the request is kept, and reaches the server at Release.
     kDelayRequest,
@@ -32,7 +32,7 @@ class PostgresProxy {
 
   // The folder of its own socket, for `host=`.
   const std::string& folder() const { return folder_; }
-  // What happens to the next bytes of any client; once.
+  // What happens to the next batch of any client; once.
   void Arm(Fault fault);
   // Whether it has happened.
   bool armed();

@@ -188,9 +188,13 @@ JobId PostgresTransaction::InsertJob(const Job& job) {
   wanted.keys.insert(HashOf(job.key));
   wanted.files.insert(file);
   if (memory_.job_ids.size() == 0) wanted.job_ids = IdsToDraw();
+  const Job* same = nullptr;
+  const bool was_free =
+      set_.jobs.FindKey(*wanted.keys.begin(), &same) == PostgresJobCache::Key::kFree;
   FetchNow(wanted);
   if (FindJobByKey(job.key).has_value()) {
-    Fail(absl::AlreadyExistsError("a job with this key is there already"));
+    Fail(was_free ? absl::AbortedError("the key of a job was taken meanwhile")
+                  : absl::AlreadyExistsError("a job with this key is there already"));
   }
   std::optional<PostgresFile> row = FileRow(file);
   if (!ok()) return JobId{};
