@@ -47,7 +47,8 @@ class Run {
   template <class Condition>
   bool Until(absl::Duration deadline, const std::string& what, Condition done);
   void Sample();
-  bool Still() const;
+  bool Still() { return Stuck().empty(); }
+  std::string Stuck();
   void Notify(size_t from);
 
   const Scenario scenario_;
@@ -171,10 +172,7 @@ bool Run::Until(absl::Duration deadline, const std::string& what, Condition done
   while (!done()) {
     if (world_.failure().has_value()) return false;
     if (world_.now() > deadline) {
-      const std::string stuck = checker_.unfinished().empty()
-                                    ? ""
-                                    : checker_.Describe(*checker_.unfinished().begin());
-      world_.Fail("liveness", absl::StrCat(what, " took too long. ", stuck));
+      world_.Fail("liveness", absl::StrCat(what, " took too long: ", Stuck()));
       return false;
     }
     world_.Step();
@@ -213,16 +211,17 @@ bool Run::Storm() {
   return true;
 }
 
-// Nothing is left to do for anybody.
-bool Run::Still() const {
-  if (!checker_.unfinished().empty()) return false;
+// What is left to be done; "" when nothing is.
+std::string Run::Stuck() {
+  if (!checker_.unfinished().empty()) return checker_.Describe(*checker_.unfinished().begin());
   for (const auto& user : users_) {
-    if (user->open_calls() > 0) return false;
+    if (user->open_calls() > 0) return "a call is not answered";
   }
   for (const auto& watcher : watchers_) {
-    if (!watcher->Idle()) return false;
+    const std::string busy = watcher->Busy();
+    if (!busy.empty()) return absl::StrCat(watcher->part().name(), ": ", busy);
   }
-  return true;
+  return "";
 }
 
 bool Run::Calm() {
