@@ -27,12 +27,14 @@ debian_rules_cc = repository_rule(
     local = True,
 )
 
-# Bazel name: pkg-config name. Headers lie under /usr/include, so the compiler finds them by itself.
+# Bazel name: pkg-config name. Headers lie under /usr/include, so the compiler finds them by itself
+# (libpq's as postgresql/libpq-fe.h).
 _PKG_CONFIG = {
     "grpc++": "grpc++",
     "gtest": "gtest",
     "gtest_main": "gtest_main",
     "gmock": "gmock",
+    "libpq": "libpq",
     "openssl": "libcrypto",
     "prometheus_cpp": "prometheus-cpp-pull",
     "protobuf": "protobuf",

@@ -9,7 +9,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "services/log/str_cat.h"
-#include "services/transport/server.h"
 
 namespace closewrite::cli {
 namespace {
@@ -51,12 +50,19 @@ std::string ConnectionProblem(std::string_view message) {
 }
 
 Client::Client(Options options)
-    : options_(std::move(options)),
-      channel_(Connect(options_.coordinator)),
-      jobs_(v1::JobService::NewStub(channel_)),
-      pipelines_(v1::PipelineService::NewStub(channel_)),
-      events_(v1::EventService::NewStub(channel_)),
-      fleet_(v1::FleetService::NewStub(channel_)) {}
+    : options_(std::move(options)), coordinators_(options_.coordinator) {
+  TakeChannel();
+}
+
+void Client::TakeChannel() {
+  std::shared_ptr<grpc::Channel> channel = coordinators_.Get();
+  if (channel == channel_) return;
+  channel_ = std::move(channel);
+  jobs_ = v1::JobService::NewStub(channel_);
+  pipelines_ = v1::PipelineService::NewStub(channel_);
+  events_ = v1::EventService::NewStub(channel_);
+  fleet_ = v1::FleetService::NewStub(channel_);
+}
 
 absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {
   const Limits limits = {absl::InfiniteFuture(), options_.call_timeout, options_.connect_timeout};
@@ -84,6 +90,7 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
   for (int failures = 0;; ++failures) {
     const absl::Time begun = options_.clock->Now();
     bool heard = false;
+    TakeChannel();
     absl::Status status =
         WaitForChannel(std::min(limits.deadline, begun + options_.connect_timeout));
     if (status.ok()) {

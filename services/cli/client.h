@@ -17,6 +17,7 @@
 #include "grpcpp/grpcpp.h"
 #include "services/cli/interrupts.h"
 #include "services/clock/clock.h"
+#include "services/transport/channel.h"
 #include "services/transport/errors.h"
 
 namespace closewrite::cli {
@@ -82,13 +83,16 @@ class Client {
   };
 
   absl::Status Repeat(const Limits& limits, Try try_once);
+  // Takes the channel that is to be used next.
+  void TakeChannel();
   void Pause(absl::Duration pause);
   absl::Status WaitForChannel(absl::Time until);
   absl::Status Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const;
 
   const Options options_;
   bool heard_ = false;  // the coordinator has answered once: it exists, and an outage will pass
-  std::shared_ptr<grpc::Channel> channel_;
+  CoordinatorChannel coordinators_;
+  std::shared_ptr<grpc::Channel> channel_;  // of the next try
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
   std::unique_ptr<v1::EventService::Stub> events_;

@@ -1,5 +1,6 @@
 #include "services/cli/client.h"
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -13,8 +14,11 @@ namespace {
 class ClientTest : public testing::Test {
  protected:
   Client MakeClient(absl::Duration connect_timeout = absl::Seconds(30)) {
+    return MakeClient(coordinator_.address(), connect_timeout);
+  }
+  Client MakeClient(const std::string& coordinators, absl::Duration connect_timeout) {
     Client::Options options;
-    options.coordinator = coordinator_.address();
+    options.coordinator = coordinators;
     options.connect_timeout = connect_timeout;
     options.clock = &clock_;
     options.interrupts = &interrupts_;
@@ -160,6 +164,32 @@ TEST_F(ClientTest, FollowOpensABrokenStreamAgain) {
   restart.join();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_TRUE(notices_.empty());
+}
+
+TEST_F(ClientTest, FollowGoesOnAtAnotherCoordinator) {
+  FakeCoordinator other;
+  coordinator_.Start();
+  other.Start();
+  Client client = MakeClient(coordinator_.address() + "," + other.address(), absl::Seconds(30));
+  std::atomic<int> snapshots = 0;
+  std::thread death([&] {
+    while (snapshots == 0) std::this_thread::yield();
+    (coordinator_.streams() > 0 ? coordinator_ : other).Stop();
+  });
+  const absl::Status status = client.Follow<v1::WatchJobsResponse>(
+      absl::InfiniteFuture(),
+      [&](grpc::ClientContext* context) { return client.jobs().WatchJobs(context, {}); },
+      [&](const v1::WatchJobsResponse& response) {
+        snapshots += response.snapshot_complete() ? 1 : 0;
+        return snapshots < 2;
+      });
+  death.join();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(coordinator_.streams(), 1);
+  EXPECT_EQ(other.streams(), 1);
+  // Calls, too, are made to whoever is there.
+  v1::RetryJobsRequest request;
+  EXPECT_TRUE(Retry(client, request).ok());
 }
 
 }  // namespace

@@ -256,6 +256,11 @@ std::vector<std::string> FakeCoordinator::requests() const {
   return state_->requests;
 }
 
+int FakeCoordinator::streams() const {
+  absl::MutexLock lock(&state_->mutex);
+  return state_->streams;
+}
+
 void FakeCoordinator::AwaitStreams(int count) const {
   absl::MutexLock lock(&state_->mutex);
   const auto enough = [&] { return state_->streams >= count; };

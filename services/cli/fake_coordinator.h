@@ -49,6 +49,8 @@ class FakeCoordinator {
   std::vector<std::string> request_ids() const;
   // Of all calls in order, such as `pipelines { ... }`, as short text.
   std::vector<std::string> requests() const;
+  // Streams of any kind that have begun since the first Start.
+  int streams() const;
   // Returns when so many streams of any kind have begun since the first Start.
   void AwaitStreams(int count) const;
 

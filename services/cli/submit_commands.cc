@@ -24,6 +24,7 @@ struct SubmitOptions {
   std::vector<std::string> files;
   std::string pipeline;
   std::string key;
+  int priority = 0;
   bool wait = false;
   bool log = false;
 };
@@ -67,6 +68,7 @@ absl::StatusOr<std::vector<int64_t>> SubmitAll(Invocation& invocation,
   for (size_t from = 0; from < files.size(); from += kFilesPerCallMax) {
     v1::SubmitJobsRequest request;
     request.set_pipeline(options.pipeline);
+    request.set_priority(options.priority);
     request.set_request_id(options.key.empty() ? NewRequestId() : options.key);
     // One key stands for one call; the parts of a long list need keys of their own.
     if (!options.key.empty() && from > 0) request.set_request_id(StrCat(options.key, "/", from));
@@ -131,6 +133,8 @@ Command SubmitCommand(const std::string& name) {
         ->required();
     app.add_option("-p,--pipeline", options->pipeline,
                    "Which pipeline; by default the one whose rule takes the file");
+    app.add_option("--priority", options->priority,
+                   "Among the jobs of its pipeline the larger runs first; -1000 to 1000");
     app.add_flag("--wait", options->wait, "Wait for the results; exit with the command's own code");
     app.add_flag("--log", options->log, "With --wait: show the commands' logs on stderr");
     app.add_option("--idempotency-key", options->key,

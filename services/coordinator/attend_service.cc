@@ -1,12 +1,43 @@
 #include "services/coordinator/attend_service.h"
 
+#include <string_view>
 #include <utility>
 
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
 #include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/transport/errors.h"
 
 namespace closewrite {
+namespace {
+
+Expected WhatIsRead(const AttendReport& report) {
+  Expected expected;
+  for (const AttendReport::Running& running : report.running) {
+    if (running.pid != 0) expected.jobs.push_back(running.lease.job);
+  }
+  for (const AttendReport::Result& result : report.results) expected.jobs.push_back(result.job);
+  for (const AttendReport::Log& log : report.logs) expected.logs.push_back(log.lease);
+  return expected;
+}
+
+absl::Status Check(const v1::EndSessionRequest& request) {
+  const auto wrong = [](std::string_view field, std::string_view how) {
+    return WithField(absl::InvalidArgumentError(StrCat(field, " ", how)), field, how);
+  };
+  if (request.session_id().empty()) return wrong("session_id", "is missing; say which session");
+  if (request.session_id().size() > kSessionIdBytesMax) {
+    return wrong("session_id", "is too long to be one");
+  }
+  if (request.executor().empty()) return wrong("executor", "is missing; say whose session it is");
+  if (request.reason().size() > kEndReasonBytesMax) {
+    return wrong("reason", StrCat("is too long; at most ", kEndReasonBytesMax, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed)
     : loop_(*loop),
@@ -24,6 +55,31 @@ grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::A
                      visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
       .on_end = [this, visit] { OnEnd(visit); },
   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AttendService::EndSession(grpc::CallbackServerContext* context,
+                                                    const v1::EndSessionRequest* request,
+                                                    v1::EndSessionResponse*) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (absl::Status s = Check(*request); !s.ok()) {
+    reactor->Finish(ToGrpc(s));
+    return reactor;
+  }
+  loop_.Submit(
+      [session = SessionId(request->session_id())](Engine& engine, StoreTransaction& tx,
+                                                   absl::Time now) {
+        engine.dispatch().Bury(tx, session, now);
+        return absl::OkStatus();
+      },
+      [reactor, request](const absl::Status& status) {
+        if (status.ok()) {
+          LogInfo("executor's host ended its session", {{"executor", request->executor()},
+                                                        {"session", request->session_id()},
+                                                        {"reason", request->reason()}});
+        }
+        reactor->Finish(ToGrpc(status));
+      });
   return reactor;
 }
 
@@ -57,8 +113,9 @@ void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendR
   auto ttl = std::make_shared<absl::Duration>();
   const std::string name = hello->name;
   loop_.Submit(
-      [hello = *hello, visit, ttl](Engine& engine, StoreTransaction&, absl::Time now) {
-        absl::StatusOr<SessionId> opened = engine.dispatch().Open(hello, now);
+      [hello = *hello, visit, ttl](Engine& engine, StoreTransaction& tx, absl::Time now) {
+        visit->session.clear();
+        absl::StatusOr<SessionId> opened = engine.dispatch().Open(tx, hello, now);
         if (!opened.ok()) return opened.status();
         visit->session = *opened;
         *ttl = engine.fleet().session_ttl;
@@ -87,6 +144,7 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
   auto reply = std::make_shared<AttendReply>();
   const int64_t sequence = request.sequence();
   const bool heartbeat = request.heartbeat();
+  Expected expected = WhatIsRead(*report);
   loop_.Submit(
       [visit, reply, report = *std::move(report)](Engine& engine, StoreTransaction& tx,
                                                   absl::Time now) mutable {
@@ -114,24 +172,28 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         } else {
           visit->stream->Send(std::move(response));
         }
-      });
+      },
+      std::move(expected));
 }
 
 void AttendService::OnEnd(const std::shared_ptr<Visit>& visit) {
   loop_.Submit(
-      [this, visit](Engine& engine, StoreTransaction&, absl::Time) {
+      [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->session.empty()) return absl::OkStatus();
-        absl::MutexLock lock(&mutex_);
-        auto it = streams_.find(visit->session);
-        if (it == streams_.end() || it->second != visit->stream) return absl::OkStatus();
-        streams_.erase(it);
-        engine.dispatch().Disconnect(visit->session);
+        const std::shared_ptr<Stream> newest = Find(visit->session);
+        if (newest == nullptr || newest == visit->stream) {
+          engine.dispatch().Disconnect(tx, visit->session);
+        }
         return absl::OkStatus();
       },
-      [visit](const absl::Status&) {
-        if (!visit->session.empty()) {
-          LogInfo("executor's stream ended", {{"session", visit->session}});
+      [this, visit](const absl::Status&) {
+        if (visit->session.empty()) return;
+        {
+          absl::MutexLock lock(&mutex_);
+          auto it = streams_.find(visit->session);
+          if (it != streams_.end() && it->second == visit->stream) streams_.erase(it);
         }
+        LogInfo("executor's stream ended", {{"session", visit->session}});
       });
 }
 
@@ -153,6 +215,11 @@ void AttendService::OnChange(const Effects& effects) {
       stream->End(absl::NotFoundError("the session has expired"));
     }
   }
+  for (const SessionId& session : effects.moved) {
+    if (std::shared_ptr<Stream> stream = Find(session)) {
+      stream->End(absl::AbortedError("the session attends another coordinator by now"));
+    }
+  }
 }
 
 void AttendService::SendHeld(const SessionId& session, v1::AttendResponse response) {
@@ -164,8 +231,8 @@ void AttendService::SendHeld(const SessionId& session, v1::AttendResponse respon
     auto it = engine.fleet().sessions.find(session);
     if (it == engine.fleet().sessions.end()) return;
     alive = true;
-    for (const auto& [job, token] : it->second.leases) {
-      *response.add_held() = ToProto(Lease{job, token});
+    for (const auto& [job, held] : it->second.leases) {
+      *response.add_held() = ToProto(Lease{job, held.token});
     }
   });
   if (alive) stream->Send(std::move(response));

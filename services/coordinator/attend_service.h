@@ -13,6 +13,10 @@
 
 namespace closewrite {
 
+// Limits of EndSessionRequest; a session's id has 32 bytes.
+inline constexpr size_t kSessionIdBytesMax = 128;
+inline constexpr size_t kEndReasonBytesMax = 1024;
+
 // Thread-safe. Must outlive the server that it is registered with.
 class AttendService : public v1::AttendService::CallbackService {
  public:
@@ -22,6 +26,9 @@ class AttendService : public v1::AttendService::CallbackService {
 
   grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* Attend(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* EndSession(grpc::CallbackServerContext* context,
+                                       const v1::EndSessionRequest* request,
+                                       v1::EndSessionResponse* response) override;
 
   // Ends all streams with UNAVAILABLE; sessions live on.
   void Shutdown();

@@ -167,6 +167,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
   CLOSEWRITE_SET_TIME(proto, finished_at, job.finished_at);
   CLOSEWRITE_SET_TIME(proto, observed_at, job.observed_at);
   proto.set_caused_by_job(job.caused_by_job);
+  proto.set_priority(job.priority);
   return proto;
 }
 

@@ -19,6 +19,7 @@
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/flush_board.h"
 #include "services/coordinator/observe_service.h"
+#include "services/coordinator/store/postgres_store.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store_loop.h"
 #include "services/log/log.h"
@@ -30,10 +31,12 @@ namespace {
 constexpr absl::Duration kSessionTtlDefault = absl::Seconds(10);
 constexpr absl::Duration kSessionTtlMin = absl::Seconds(1);
 constexpr absl::Duration kSessionTtlMax = absl::Minutes(10);
+constexpr absl::Duration kRetentionDefault = absl::Hours(30 * 24);
+constexpr absl::Duration kRetentionMin = absl::Hours(1);
 constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
 
 // 128 random bits in hexadecimal digits.
-SessionId NewSessionId() {
+std::string NewId() {
   absl::BitGen random;
   return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random),
                          absl::Uniform<uint64_t>(random));
@@ -53,36 +56,70 @@ absl::StatusOr<absl::Duration> SessionTtl(const v1::CoordinatorConfig& config) {
   return ttl;
 }
 
-absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where) {
-  constexpr absl::string_view kSqlite = "sqlite:";
-  if (where.empty()) {
-    return absl::InvalidArgumentError("store: is missing; say `store: sqlite:/path/to/file.db`");
+absl::StatusOr<absl::Duration> Retention(const v1::CoordinatorConfig& config) {
+  if (!config.has_retention()) return kRetentionDefault;
+  const absl::Duration retention = FromProto(config.retention());
+  if (retention < kRetentionMin) {
+    return absl::InvalidArgumentError("retention: must be 1h or more");
   }
-  if (!absl::StartsWith(where, kSqlite)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("store: \"", where, "\" is not supported; say `sqlite:/path/to/file.db`"));
-  }
-  const std::string path(absl::StripPrefix(where, kSqlite));
+  return retention;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
   if (!absl::StartsWith(path, "/")) {
     return absl::InvalidArgumentError(
-        absl::StrCat("store: \"", path, "\" is not absolute; say `sqlite:/path/to/file.db`"));
+        absl::StrCat("\"", path, "\" is not absolute; say `sqlite:/path/to/file.db`"));
   }
   absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path);
-  if (!store.ok()) {
-    return absl::Status(store.status().code(), absl::StrCat("store: ", store.status().message()));
-  }
+  if (!store.ok()) return store.status();
   return *std::move(store);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
+                                                    const CoordinatorId& self) {
+  absl::StatusOr<std::unique_ptr<PostgresStore>> store = PostgresStore::Open(url, self);
+  if (!store.ok()) return store.status();
+  return *std::move(store);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
+                                                 const CoordinatorId& self) {
+  constexpr absl::string_view kSqlite = "sqlite:";
+  absl::StatusOr<std::unique_ptr<Store>> store = absl::InvalidArgumentError(absl::StrCat(
+      where.empty() ? "is missing" : absl::StrCat("\"", where, "\" is not supported"),
+      "; say `sqlite:/path/to/file.db`, or `postgresql://user@host/database`"));
+  if (absl::StartsWith(where, kSqlite)) {
+    store = OpenSqlite(std::string(absl::StripPrefix(where, kSqlite)));
+  } else if (absl::StartsWith(where, "postgresql://") || absl::StartsWith(where, "postgres://")) {
+    store = OpenPostgres(where, self);
+  }
+  if (store.ok()) return store;
+  return absl::Status(store.status().code(), absl::StrCat("store: ", store.status().message()));
+}
+
+// What may be logged of where the store is: never a password.
+std::string WithoutPassword(const std::string& where) {
+  const size_t at = where.rfind('@');
+  const size_t scheme = where.find("://");
+  if (at == std::string::npos || scheme == std::string::npos || scheme > at) return where;
+  const size_t colon = where.find(':', scheme + 3);
+  if (colon == std::string::npos || colon > at) return where;
+  return absl::StrCat(where.substr(0, colon), where.substr(at));
 }
 
 }  // namespace
 
 // In order of construction; each uses those above it.
 struct Coordinator::Parts {
-  Parts(std::unique_ptr<Store> opened, const Clock* clock, absl::Duration session_ttl)
+  Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
+        absl::Duration session_ttl, absl::Duration retention)
       : store(std::move(opened)),
-        engine({.session_ttl = session_ttl,
+        engine({.self = self,
+                .shared = store->shared(),
+                .session_ttl = session_ttl,
+                .retention = retention,
                 .random = RandomFraction,
-                .new_session_id = NewSessionId,
+                .new_session_id = NewId,
                 .decode_pipeline = DecodeStoredPipeline}),
         loop(store.get(), &engine, &feed, clock),
         attend(&loop, &feed),
@@ -117,10 +154,13 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   }
   absl::StatusOr<absl::Duration> session_ttl = SessionTtl(config);
   if (!session_ttl.ok()) return session_ttl.status();
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store());
+  absl::StatusOr<absl::Duration> retention = Retention(config);
+  if (!retention.ok()) return retention.status();
+  const CoordinatorId self = NewId();
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
-  auto parts = std::make_unique<Parts>(*std::move(store), clock, *session_ttl);
+  auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention);
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.listen = config.listen(),
@@ -131,7 +171,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   parts->server = *std::move(server);
   LogInfo("serving", {{"listen", config.listen()},
                       {"port", parts->server->port()},
-                      {"store", config.store()},
+                      {"store", WithoutPassword(config.store())},
+                      {"coordinator", self},
                       {"durability", parts->store->Durability()}});
   return std::unique_ptr<Coordinator>(new Coordinator(std::move(parts)));
 }

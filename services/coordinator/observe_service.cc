@@ -112,21 +112,28 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
 
 absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& engine,
                                    StoreTransaction& tx, absl::Time now) {
+  exchange.interests.clear();
+  exchange.sweep.clear();
   if (exchange.hello) {
     Watcher watcher{.host = visit.host,
+                    .ledger_id = visit.ledger_id,
                     .version = exchange.version,
                     .address = exchange.address,
                     .volumes = exchange.volumes};
-    if (absl::Status s = engine.ConnectWatcher(watcher, now); !s.ok()) return s;
+    if (absl::Status s = engine.ConnectWatcher(tx, watcher, now); !s.ok()) return s;
     visit.accepted = true;
     visit.volumes = exchange.volumes;
   } else if (!visit.accepted) {
     return absl::CancelledError("the hello was refused");
   } else if (exchange.heartbeat) {
-    engine.UpdateWatcher(visit.host, exchange.volumes, now);
+    absl::Status s =
+        engine.UpdateWatcher(tx, visit.host, visit.ledger_id, exchange.volumes, now);
+    if (!s.ok()) return s;
     visit.volumes = exchange.volumes;
   }
-  engine.RecordEvents(tx, visit.host, visit.ledger_id, exchange.events, now);
+  absl::Status recorded =
+      engine.RecordEvents(tx, visit.host, visit.ledger_id, exchange.events, now);
+  if (!recorded.ok()) return recorded;
   for (const auto& [lease, error] : exchange.published) {
     engine.RecordPublished(tx, lease, error, now);
   }
@@ -139,6 +146,17 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
     exchange.interests.emplace_back(report.volume, InterestIn(engine.fleet(), report.volume));
   }
   return absl::OkStatus();
+}
+
+Expected ObserveService::WhatIsRead(const Visit& visit, const Exchange& exchange) {
+  Expected expected{.watchers = {visit.host}};
+  for (const FileEvent& event : exchange.events) {
+    expected.files.push_back(event.file);
+    expected.events.emplace_back(visit.ledger_id, event.sequence);
+  }
+  for (const auto& [lease, error] : exchange.published) expected.jobs.push_back(lease.job);
+  for (const auto& [volume, lease] : exchange.staging) expected.jobs.push_back(lease.job);
+  return expected;
 }
 
 void ObserveService::OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request) {
@@ -155,6 +173,7 @@ void ObserveService::Refresh(const std::shared_ptr<Visit>& visit) {
 
 void ObserveService::Submit(const std::shared_ptr<Visit>& visit,
                             std::shared_ptr<Exchange> exchange) {
+  Expected expected = WhatIsRead(*visit, *exchange);
   loop_.Submit(
       [visit, exchange](Engine& engine, StoreTransaction& tx, absl::Time now) {
         return Apply(*visit, *exchange, engine, tx, now);
@@ -162,16 +181,23 @@ void ObserveService::Submit(const std::shared_ptr<Visit>& visit,
       [this, visit, exchange](const absl::Status& status) {
         if (!status.ok()) return visit->stream->End(status);
         Answer(visit, *exchange);
-      });
+      },
+      std::move(expected));
 }
 
 void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange& exchange) {
   v1::ObserveResponse response;
   if (exchange.hello) {
-    absl::MutexLock lock(&mutex_);
-    if (stopping_) return visit->stream->End(absl::UnavailableError("stopping"));
-    visits_[visit->host] = visit;
-    *response.mutable_heartbeat_interval() = ToProto(kObserveHeartbeat);
+    std::shared_ptr<Visit> replaced;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return visit->stream->End(absl::UnavailableError("stopping"));
+      replaced = std::exchange(visits_[visit->host], visit);
+    }
+    if (replaced != nullptr) {
+      replaced->stream->End(absl::AbortedError("a newer stream has taken over"));
+    }
+    *response.mutable_heartbeat_interval() = ToProto(kWatcherHeartbeat);
     LogInfo("watcher observes", {{"host", visit->host}, {"volumes", visit->volumes.size()}});
   }
   if (!exchange.events.empty()) response.set_acked_sequence(exchange.events.back().sequence);
@@ -203,29 +229,40 @@ void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange&
 
 void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
   loop_.Submit(
-      [this, visit](Engine& engine, StoreTransaction&, absl::Time) {
-        if (!visit->accepted) return absl::OkStatus();
-        engine.DisconnectWatcher(visit->host);
-        absl::MutexLock lock(&mutex_);
-        auto it = visits_.find(visit->host);
-        if (it != visits_.end() && it->second == visit) visits_.erase(it);
+      [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
+        if (visit->accepted && !IsReplaced(visit)) {
+          engine.DisconnectWatcher(tx, visit->host, visit->ledger_id);
+        }
         return absl::OkStatus();
       },
       [this, visit](const absl::Status&) {
+        {
+          absl::MutexLock lock(&mutex_);
+          auto it = visits_.find(visit->host);
+          if (it != visits_.end() && it->second == visit) visits_.erase(it);
+        }
         flushes_.RemoveStream(visit.get());
         if (visit->accepted) LogInfo("watcher's stream ended", {{"host", visit->host}});
-      });
+      },
+      {.watchers = {visit->host}});
+}
+
+bool ObserveService::IsReplaced(const std::shared_ptr<Visit>& visit) {
+  absl::MutexLock lock(&mutex_);
+  auto it = visits_.find(visit->host);
+  return it != visits_.end() && it->second != visit;
 }
 
 void ObserveService::OnChange(const Effects& effects) {
-  if (effects.publish.empty() && !effects.pipelines) return;
+  if (effects.publish.empty() && !effects.pipelines && !effects.elsewhere.publish) return;
   std::map<std::string, std::shared_ptr<Visit>> visits;
   {
     absl::MutexLock lock(&mutex_);
     visits = visits_;
   }
   for (const auto& [host, visit] : visits) {
-    if (effects.pipelines) Refresh(visit);
+    // What others have left to be published shows in the orders.
+    if (effects.pipelines || effects.elsewhere.publish) Refresh(visit);
     v1::ObserveResponse response;
     for (const Job& job : effects.publish) {
       for (const VolumeReport& report : visit->volumes) {

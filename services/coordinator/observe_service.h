@@ -21,8 +21,6 @@ namespace closewrite {
 inline constexpr int kEventsPerMessageMax = 512;
 // Answers to flush requests that a watcher may send in one message.
 inline constexpr int kFlushedPerMessageMax = kFlushesWaitingMax;
-// How often a watcher is asked for a heartbeat.
-inline constexpr absl::Duration kObserveHeartbeat = absl::Seconds(3);
 
 // Thread-safe. Must outlive the server that it is registered with.
 class ObserveService : public v1::ObserveService::CallbackService {
@@ -52,6 +50,7 @@ class ObserveService : public v1::ObserveService::CallbackService {
 
   void OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request);
   absl::Status Check(Visit& visit, const v1::ObserveRequest& request, Exchange& exchange);
+  static Expected WhatIsRead(const Visit& visit, const Exchange& exchange);
   static absl::Status Apply(Visit& visit, Exchange& exchange, Engine& engine, StoreTransaction& tx,
                             absl::Time now);
   void Submit(const std::shared_ptr<Visit>& visit, std::shared_ptr<Exchange> exchange);
@@ -59,6 +58,7 @@ class ObserveService : public v1::ObserveService::CallbackService {
   // Says again all that a `complete` message says.
   void Refresh(const std::shared_ptr<Visit>& visit);
   void OnEnd(const std::shared_ptr<Visit>& visit);
+  bool IsReplaced(const std::shared_ptr<Visit>& visit);
   void OnChange(const Effects& effects);
 
   StoreLoop& loop_;

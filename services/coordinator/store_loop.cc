@@ -16,11 +16,14 @@ absl::Status StoreLoop::Start() {
   absl::Status loaded;
   absl::Status read = store_.Read([&](StoreReader& reader) {
     absl::MutexLock lock(&engine_mutex_);
-    loaded = engine_.Load(reader, clock_.Now());
+    loaded = engine_.Load(reader, reader.Now(clock_.Now()));
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
   if (!loaded.ok()) return loaded;
+  if (store_.shared()) store_.Listen([this](std::string_view notice) { OnNotice(notice); });
+  wake_at_ = catch_up_at_ = clock_.Now();
+  news_ = News::Anything();
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -31,6 +34,7 @@ void StoreLoop::Shutdown() {
     stopping_ = true;
   }
   if (thread_.joinable()) thread_.join();
+  if (store_.shared()) store_.Listen(nullptr);
   std::deque<Command> left;
   {
     absl::MutexLock lock(&mutex_);
@@ -39,7 +43,7 @@ void StoreLoop::Shutdown() {
   for (Command& command : left) command.done(absl::UnavailableError("the coordinator is stopping"));
 }
 
-void StoreLoop::Submit(Step step, Done done) {
+void StoreLoop::Submit(Step step, Done done, Expected expected) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
@@ -49,7 +53,8 @@ void StoreLoop::Submit(Step step, Done done) {
       refused =
           absl::ResourceExhaustedError("too many commands wait for the store: try again later");
     } else {
-      queue_.push_back(Command{std::move(step), std::move(done), absl::OkStatus()});
+      queue_.push_back(
+          Command{std::move(step), std::move(done), std::move(expected), absl::OkStatus()});
     }
   }
   if (!refused.ok()) done(refused);
@@ -60,14 +65,31 @@ void StoreLoop::Inspect(absl::FunctionRef<void(const Engine&)> fn) {
   fn(engine_);
 }
 
-std::deque<StoreLoop::Command> StoreLoop::TakeCommands(absl::Time wake_at) {
-  const absl::Duration patience = std::min(wake_at - clock_.Now(), kTickInterval);
+void StoreLoop::OnNotice(std::string_view notice) {
+  const News news = DecodeNews(notice);
+  absl::MutexLock lock(&mutex_);
+  heard_.Add(news);
+}
+
+bool StoreLoop::Stopping() {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+std::deque<StoreLoop::Command> StoreLoop::TakeCommands() {
+  const absl::Time now = clock_.Now();
+  const absl::Duration patience = std::min(wake_at_ - now, kTickInterval);
   const auto ready = [this] {
     mutex_.AssertHeld();
-    return stopping_ || !queue_.empty();
+    return stopping_ || !heard_.empty() || !queue_.empty();
   };
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&ready), std::max(patience, absl::ZeroDuration()));
+  if (!heard_.empty()) {
+    news_.Add(std::exchange(heard_, News()));
+    catch_up_at_ = std::min(catch_up_at_, caught_up_at_ + kNoticePause);
+    wake_at_ = std::min(wake_at_, catch_up_at_);
+  }
   std::deque<Command> commands;
   if (queue_.size() <= kCommandsPerCommitMax) {
     commands.swap(queue_);
@@ -79,34 +101,70 @@ std::deque<StoreLoop::Command> StoreLoop::TakeCommands(absl::Time wake_at) {
   return commands;
 }
 
-absl::Status StoreLoop::Commit(std::deque<Command>& commands, absl::Time now, absl::Time* wake_at) {
+absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
+  const absl::Time local = clock_.Now();
+  const bool catch_up = local >= catch_up_at_;
+  if (local >= caught_up_at_ + kTickInterval) news_ = News::Anything();
+  Expected expected;
+  for (const Command& command : commands) expected.Add(command.expected);
   absl::Status committed = store_.Write([&](StoreTransaction& tx) {
+    const absl::Time now = tx.Now(local);
     absl::MutexLock lock(&engine_mutex_);
+    if (store_.shared()) engine_.AddWhatIsRead(expected);
+    tx.Expect(expected);
+    if (absl::Status s = engine_.CatchUp(tx, catch_up ? news_ : News(), now); !s.ok()) return s;
     for (Command& command : commands) command.status = command.step(engine_, tx, now);
-    *wake_at = engine_.Tick(tx, now);
+    wake_at_ = local + (engine_.Tick(tx, now) - now);
     return absl::OkStatus();
   });
-  if (committed.ok()) return committed;
-  LogError("the store refused a commit; nothing of it was kept", {{"error", committed.ToString()}});
-  // What is in memory may be ahead of the store now.
-  absl::Status reloaded = store_.Read([&](StoreReader& reader) {
-    absl::MutexLock lock(&engine_mutex_);
-    return engine_.Load(reader, now);
-  });
-  if (!reloaded.ok()) LogError("the store can't be read", {{"error", reloaded.ToString()}});
-  *wake_at = now + kTickInterval;
+  if (committed.ok() && catch_up) {
+    news_ = News();
+    caught_up_at_ = local;
+    catch_up_at_ = local + kTickInterval;
+  }
+  if (store_.shared()) wake_at_ = std::min(wake_at_, catch_up_at_);
   return committed;
 }
 
-void StoreLoop::Run() {
-  absl::Time wake_at = clock_.Now();
+// What is in memory may be ahead of the store after a commit that failed.
+void StoreLoop::Reload() {
+  absl::Status reloaded = store_.Read([&](StoreReader& reader) {
+    absl::MutexLock lock(&engine_mutex_);
+    return engine_.Load(reader, reader.Now(clock_.Now()));
+  });
+  if (!reloaded.ok()) LogError("the store can't be read", {{"error", reloaded.ToString()}});
+  news_ = News::Anything();
+  catch_up_at_ = clock_.Now();
+}
+
+absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
+  const absl::Time give_up_at = clock_.Now() + kCommitRetryMax;
+  absl::Duration pause = kCommitPauseMin;
   for (;;) {
-    std::deque<Command> commands = TakeCommands(wake_at);
-    {
-      absl::MutexLock lock(&mutex_);
-      if (stopping_ && commands.empty()) return;
+    absl::Status committed = CommitOnce(commands);
+    if (committed.ok()) return committed;
+    Reload();
+    const bool again = absl::IsAborted(committed) ||
+                       (absl::IsUnavailable(committed) && store_.shared());
+    if (!again || clock_.Now() >= give_up_at || Stopping()) {
+      LogError("the store refused a commit; nothing of it was kept",
+               {{"error", committed.ToString()}});
+      wake_at_ = clock_.Now() + kTickInterval;
+      return committed;
     }
-    const absl::Status committed = Commit(commands, clock_.Now(), &wake_at);
+    LogWarn("a commit is tried again", {{"error", committed.ToString()}});
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause);
+    pause = std::min(pause * 2, kCommitPauseMax);
+  }
+}
+
+void StoreLoop::Run() {
+  for (;;) {
+    std::deque<Command> commands = TakeCommands();
+    if (commands.empty() && Stopping()) return;
+    if (commands.empty() && clock_.Now() < wake_at_) continue;
+    const absl::Status committed = Commit(commands);
     // Answers first: a session must be known to its stream before its first lease is sent.
     for (Command& command : commands) command.done(committed.ok() ? command.status : committed);
     if (!committed.ok()) continue;
@@ -115,8 +173,16 @@ void StoreLoop::Run() {
       absl::MutexLock lock(&engine_mutex_);
       effects = engine_.TakeEffects();
     }
-    if (!effects.empty()) feed_.Tell(effects);
+    if (!effects.empty()) Tell(effects);
   }
+}
+
+void StoreLoop::Tell(const Effects& effects) {
+  feed_.Tell(effects);
+  if (!store_.shared()) return;
+  News news;
+  Inspect([&](const Engine& engine) { news = engine.NewsOf(effects); });
+  if (!news.empty()) store_.Notify(EncodeNews(news, kNoticeBytesMax));
 }
 
 }  // namespace closewrite

@@ -5,6 +5,7 @@
 #define SERVICES_COORDINATOR_STORE_LOOP_H_
 
 #include <deque>
+#include <string_view>
 #include <thread>
 
 #include "absl/functional/any_invocable.h"
@@ -15,6 +16,7 @@
 #include "services/clock/clock.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
+#include "services/coordinator/core/news.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -23,14 +25,22 @@ namespace closewrite {
 inline constexpr size_t kQueuedCommandsMax = 65536;
 // Commands in one commit.
 inline constexpr size_t kCommandsPerCommitMax = 4096;
-// The loop looks at the clock at least this often.
+// The loop looks at the clock at least this often, and at what other coordinators have changed.
 inline constexpr absl::Duration kTickInterval = absl::Seconds(1);
+// Notices of others are heeded at most this often.
+inline constexpr absl::Duration kNoticePause = absl::Milliseconds(20);
+// A commit of a shared store that did not succeed is tried again for so long, with pauses that
+// double; its commands wait meanwhile.
+inline constexpr absl::Duration kCommitRetryMax = absl::Seconds(30);
+inline constexpr absl::Duration kCommitPauseMin = absl::Milliseconds(5);
+inline constexpr absl::Duration kCommitPauseMax = absl::Milliseconds(500);
 
 // Thread-safe.
 class StoreLoop {
  public:
   // Applies one command. An error that it returns is the answer of this command alone; it must then
-  // have written nothing.
+  // have written nothing. May be called again, when a commit has to be repeated: what it leaves
+  // outside of the engine must then be what the last call leaves.
   using Step = absl::AnyInvocable<absl::Status(Engine&, StoreTransaction&, absl::Time now)>;
   // Called once, on the loop's thread, after the commit: with the step's status, or with that of a
   // commit that failed. Must be quick.
@@ -45,7 +55,8 @@ class StoreLoop {
   // Answers what is queued with UNAVAILABLE and stops. May be called any number of times.
   void Shutdown();
 
-  void Submit(Step step, Done done);
+  // `expected`: what the step is about to read, as far as that is known.
+  void Submit(Step step, Done done, Expected expected = {});
 
   // Looks at the engine between two commands. `fn` must be quick.
   void Inspect(absl::FunctionRef<void(const Engine&)> fn);
@@ -57,12 +68,18 @@ class StoreLoop {
   struct Command {
     Step step;
     Done done;
+    Expected expected;
     absl::Status status;
   };
 
   void Run();
-  std::deque<Command> TakeCommands(absl::Time wake_at);
-  absl::Status Commit(std::deque<Command>& commands, absl::Time now, absl::Time* wake_at);
+  std::deque<Command> TakeCommands();
+  bool Stopping();
+  absl::Status Commit(std::deque<Command>& commands);
+  absl::Status CommitOnce(std::deque<Command>& commands);
+  void Reload();
+  void Tell(const Effects& effects);
+  void OnNotice(std::string_view notice);
 
   Store& store_;
   Engine& engine_;
@@ -73,6 +90,12 @@ class StoreLoop {
   absl::Mutex mutex_;
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  News heard_ ABSL_GUARDED_BY(mutex_);  // from other coordinators
+  // Of the loop's thread; times are those of the local clock.
+  absl::Time wake_at_;
+  News news_;  // to be caught up with
+  absl::Time catch_up_at_;
+  absl::Time caught_up_at_ = absl::InfinitePast();
   std::thread thread_;
 };
 

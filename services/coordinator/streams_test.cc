@@ -272,8 +272,10 @@ TEST_F(StreamsTest, TwoOfTheSameNameAreRefused) {
   auto first = Watch();
   first->Say(WatcherHello());
   first->Hear([](const auto& response) { return response.has_heartbeat_interval(); });
+  v1::ObserveRequest other = WatcherHello();
+  other.set_ledger_id(std::string(16, 'o'));
   auto second = Watch();
-  second->Say(WatcherHello());
+  second->Say(other);
   EXPECT_EQ(second->WaitForEnd().code(), absl::StatusCode::kAlreadyExists);
 
   auto executor = Execute();
@@ -282,6 +284,18 @@ TEST_F(StreamsTest, TwoOfTheSameNameAreRefused) {
   auto twin = Execute();
   twin->Say(ExecutorHello());
   EXPECT_EQ(twin->WaitForEnd().code(), absl::StatusCode::kAlreadyExists);
+}
+
+// A watcher comes again before anybody has seen that its old stream is broken.
+TEST_F(StreamsTest, AWatcherTakesItsOwnPlaceOver) {
+  auto first = Watch();
+  first->Say(WatcherHello());
+  first->Hear([](const auto& response) { return response.has_heartbeat_interval(); });
+  auto second = Watch();
+  second->Say(WatcherHello());
+  EXPECT_EQ(first->WaitForEnd().code(), absl::StatusCode::kAborted);
+  second->Say(Closed(1, "a.csv"));
+  second->Hear([](const auto& response) { return response.acked_sequence() == 1; });
 }
 
 TEST_F(StreamsTest, WatchersHearWhatPipelinesWantWheneverThatChanges) {

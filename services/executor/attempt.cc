@@ -183,6 +183,7 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
   if (!recorded.ok()) return recorded;
   options.supervisor_image = context_->supervisor_image;
   options.lock = context_->journal->lock();
+  options.lifeline = context_->lifeline;
   options.timeout = FromProto(assignment_.timeout());
   options.kill_after = FromProto(assignment_.kill_after());
   return options;

@@ -34,6 +34,7 @@ struct AttemptContext {
   LocalVolumes volumes;
   const Journal* journal = nullptr;
   int supervisor_image = -1;
+  int lifeline = -1;                               // to the guardian; -1: there is none
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
   std::vector<std::string> inherited_environment;  // `NAME=value`
   // Called from the attempts' threads; must not block, nor call the attempt.

@@ -13,16 +13,13 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "services/executor/process_group.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::executor {
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
-// How long the end of a process group is waited for whose supervisor was killed, and how often it
-// is looked at: nobody tells.
-constexpr int kGroupLooksMax = 500;
-constexpr int kGroupLookMs = 10;
 
 // Files and attributes for posix_spawn(3), freed together.
 class SpawnSettings {
@@ -51,7 +48,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 
 // The new process's files must not be moved over one another, so all sources lie above the targets.
 absl::StatusOr<Fd> High(Fd fd) {
-  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorLockFd + 1));
+  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorLifelineFd + 1));
   if (!high.ok()) return ErrnoStatus(errno, "dup", "a pipe");
   return high;
 }
@@ -61,6 +58,11 @@ absl::Status Spawn(const CommandOptions& options, int control, int output, pid_t
   auto* actions = &settings.actions;
   if (options.lock >= 0) {  // first: it may lie where the others go
     posix_spawn_file_actions_adddup2(actions, options.lock, kSupervisorLockFd);
+  }
+  if (options.lifeline >= 0) {
+    posix_spawn_file_actions_adddup2(actions, options.lifeline, kSupervisorLifelineFd);
+  } else {
+    posix_spawn_file_actions_addclose(actions, kSupervisorLifelineFd);  // may be somebody's file
   }
   posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(actions, output, 1);
@@ -198,11 +200,7 @@ void Command::Reap() {
   while (waitpid(supervisor_, &status, 0) < 0 && errno == EINTR) {
   }
   supervisor_ = 0;
-  const bool killed = WIFSIGNALED(status);
-  if (!killed || command_ == 0) return;
-  for (int looks = 0; looks < kGroupLooksMax && kill(-command_, SIGKILL) == 0; ++looks) {
-    poll(nullptr, 0, kGroupLookMs);
-  }
+  if (WIFSIGNALED(status) && command_ != 0) KillGroup(command_);
 }
 
 std::string DescribeWaitStatus(int wait_status) {

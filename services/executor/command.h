@@ -21,6 +21,7 @@ namespace closewrite::executor {
 struct CommandOptions {
   int supervisor_image = -1;           // see OpenSupervisorImage; not owned
   int lock = -1;                       // the state directory's lock, or -1; not owned
+  int lifeline = -1;                   // to the guardian, at least kImageFdMin, or -1; not owned
   std::vector<std::string> arguments;  // program first; found in PATH of `environment`
   std::vector<std::string> environment;
   std::string directory;          // working directory

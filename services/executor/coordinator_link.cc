@@ -11,9 +11,7 @@
 namespace closewrite::executor {
 
 CoordinatorLink::CoordinatorLink(Options options)
-    : options_(std::move(options)),
-      stub_(v1::AttendService::NewStub(options_.channel)),
-      session_id_(options_.journal->Session()) {}
+    : options_(std::move(options)), session_id_(options_.journal->Session()) {}
 
 CoordinatorLink::~CoordinatorLink() { Shutdown(); }
 
@@ -79,7 +77,7 @@ absl::Duration CoordinatorLink::Tick(absl::Duration now) {
   if (!reaped && now < reap_until_) return reap_until_;
   if (now < connect_at_) return connect_at_;
   Connect(now);
-  return now + kFirstAnswerMax;
+  return now + FirstAnswerMax();
 }
 
 // First of all: nothing may run, or be reported as done, on a lease that is over.
@@ -94,8 +92,14 @@ void CoordinatorLink::WatchLeases(absl::Duration now) {
 
 absl::Duration CoordinatorLink::TickStream(absl::Duration now) {
   if (!greeted_) {
-    if (now >= started_at_ + kFirstAnswerMax) stream_->Cancel();
-    return std::max(started_at_ + kFirstAnswerMax, now + kReconnectMin);
+    if (now >= started_at_ + FirstAnswerMax()) stream_->Cancel();
+    return std::max(started_at_ + FirstAnswerMax(), now + kReconnectMin);
+  }
+  if (now >= PatienceEnds()) {
+    LogWarn("a heartbeat is not answered; another coordinator is tried",
+            {{"session", session_id_}});
+    stream_->Cancel();
+    return now + kReconnectMin;
   }
   if (options_.table->TakeOutput() && output_at_ == absl::InfiniteDuration()) {
     output_at_ = now + kOutputCoalescing;
@@ -103,7 +107,12 @@ absl::Duration CoordinatorLink::TickStream(absl::Duration now) {
   const bool changed = options_.table->TakeChange();
   const bool heartbeat = now >= heartbeat_at_;
   if (changed || heartbeat || now >= output_at_) Send(heartbeat);
-  return std::min(heartbeat_at_, output_at_);
+  return std::min({heartbeat_at_, output_at_, PatienceEnds()});
+}
+
+absl::Duration CoordinatorLink::PatienceEnds() const {
+  if (!options_.channel->several()) return absl::InfiniteDuration();
+  return leases_.unanswered_since() + std::max(HeartbeatEvery() / 2, kUnansweredMin);
 }
 
 void CoordinatorLink::Connect(absl::Duration now) {
@@ -114,8 +123,10 @@ void CoordinatorLink::Connect(absl::Duration now) {
   started_at_ = now;
   leases_.StartStream();
   options_.table->StartStream();
+  const std::shared_ptr<grpc::Channel> channel = options_.channel->Get();
   // gRPC has a backoff of its own, which would come on top of ours.
-  grpc::experimental::ChannelResetConnectionBackoff(options_.channel.get());
+  grpc::experimental::ChannelResetConnectionBackoff(channel.get());
+  stub_ = v1::AttendService::NewStub(channel);
   const int64_t number = stream_number_;
   stream_ = Stream::Start(
       [this](grpc::ClientContext* context, auto* reactor) {
@@ -206,7 +217,7 @@ void CoordinatorLink::OnEnd(int64_t stream_number, const absl::Status& status) {
   options_.bell->Ring();
   if (stream_number != stream_number_) return;
   stream_ = nullptr;
-  greeted_ = false;
+  const bool greeted = std::exchange(greeted_, false);
   if (stopping_) return;
   const absl::Duration now = SinceBoot();
   if (absl::IsNotFound(status) && !session_id_.empty()) {
@@ -217,7 +228,7 @@ void CoordinatorLink::OnEnd(int64_t stream_number, const absl::Status& status) {
     connect_at_ = now;
     return;
   }
-  connect_at_ = now + NextPause();
+  connect_at_ = now + PauseAfter(status, greeted);
   if (status.code() != last_failure_) {
     LogWarn("no stream to the coordinator; trying on",
             {{"error", status.message()}, {"running", options_.table->running()}});
@@ -234,7 +245,9 @@ void CoordinatorLink::ForgetSession() {
   [[maybe_unused]] const absl::Status ignored = options_.journal->RecordSession("");
 }
 
-absl::Duration CoordinatorLink::NextPause() {
+absl::Duration CoordinatorLink::PauseAfter(const absl::Status& status, bool greeted) {
+  if (absl::IsAborted(status)) return kTakenOverPause * absl::Uniform(random_, 0.5, 1.0);
+  if (greeted && options_.channel->several()) return absl::ZeroDuration();
   const absl::Duration limit = options_.table->running() > 0 ? kReconnectRunningMax : kReconnectMax;
   const absl::Duration pause = std::min(pause_, limit);
   pause_ = std::min(pause_ * 2, kReconnectMax);

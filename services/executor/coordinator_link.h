@@ -16,6 +16,7 @@
 #include "services/executor/bell.h"
 #include "services/executor/journal.h"
 #include "services/executor/lease_clock.h"
+#include "services/transport/channel.h"
 #include "services/transport/stream.h"
 
 namespace closewrite::executor {
@@ -30,8 +31,16 @@ inline constexpr absl::Duration kOutputCoalescing = absl::Milliseconds(100);
 inline constexpr absl::Duration kReconnectMin = absl::Milliseconds(100);
 inline constexpr absl::Duration kReconnectMax = absl::Seconds(5);
 inline constexpr absl::Duration kReconnectRunningMax = absl::Milliseconds(500);
-// A stream whose first message is not answered within this is given up.
+// A stream whose first message is not answered within this is given up; sooner where there is
+// another coordinator to turn to.
 inline constexpr absl::Duration kFirstAnswerMax = absl::Seconds(10);
+inline constexpr absl::Duration kFirstAnswerOfSeveralMax = absl::Seconds(1);
+// Where there are several coordinators, a heartbeat may go unanswered for half of the time between
+// two, but at least for this.
+inline constexpr absl::Duration kUnansweredMin = absl::Milliseconds(250);
+// Pause after another process has taken the session over, so that two with one state do not take it
+// from each other all the time.
+inline constexpr absl::Duration kTakenOverPause = absl::Seconds(2);
 // A new session waits so long for the commands of the old one to be dead.
 inline constexpr absl::Duration kReapMax = absl::Seconds(5);
 // Messages that one turn sends before it looks at the time again.
@@ -40,15 +49,17 @@ inline constexpr int kMessagesPerTurnMax = 16;
 // Keeps a session with the coordinator: hello, heartbeats, logs and results up; assignments,
 // answers and withdrawals down. When the session's leases run out, because nothing was answered,
 // all commands are killed (their supervisors have done so already) before anything else; when the
-// coordinator no longer knows the session, all is forgotten and a new one begins. Thread-safe.
+// coordinator no longer knows the session, all is forgotten and a new one begins. Where there are
+// several coordinators, one whose stream breaks, or that leaves a heartbeat unanswered, is left for
+// another at once: well before the leases run out. Thread-safe.
 class CoordinatorLink {
  public:
   struct Options {
-    std::shared_ptr<grpc::Channel> channel;
-    v1::ExecutorHello hello;           // without session_id
-    const Journal* journal = nullptr;  // remembers the session; not owned
-    AttemptTable* table = nullptr;     // not owned
-    Bell* bell = nullptr;              // rung by the table, too; not owned
+    CoordinatorChannel* channel = nullptr;  // not owned
+    v1::ExecutorHello hello;                // without session_id
+    const Journal* journal = nullptr;       // remembers the session; not owned
+    AttemptTable* table = nullptr;          // not owned
+    Bell* bell = nullptr;                   // rung by the table, too; not owned
   };
 
   explicit CoordinatorLink(Options options);
@@ -80,13 +91,18 @@ class CoordinatorLink {
   void TakeHello(const v1::AttendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnEnd(int64_t stream_number, const absl::Status& status);
   void ForgetSession() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Duration NextPause() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration PauseAfter(const absl::Status& status, bool greeted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Until when the coordinator is to have answered what was sent.
+  absl::Duration PatienceEnds() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration FirstAnswerMax() const {
+    return options_.channel->several() ? kFirstAnswerOfSeveralMax : kFirstAnswerMax;
+  }
   absl::Duration HeartbeatEvery() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return session_ttl_ / kHeartbeatsPerTtl;
   }
 
   const Options options_;
-  const std::unique_ptr<v1::AttendService::Stub> stub_;
   std::thread thread_;
 
   mutable absl::Mutex mutex_;
@@ -98,6 +114,7 @@ class CoordinatorLink {
   LeaseClock leases_ ABSL_GUARDED_BY(mutex_);
   bool leases_lost_ ABSL_GUARDED_BY(mutex_) = false;  // and all killed
 
+  std::unique_ptr<v1::AttendService::Stub> stub_ ABSL_GUARDED_BY(mutex_);  // of `stream_`
   // The stream of number `stream_number_`; what older ones say does not count.
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   int64_t stream_number_ ABSL_GUARDED_BY(mutex_) = 0;

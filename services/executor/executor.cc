@@ -7,11 +7,11 @@
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/hello.h"
 #include "services/executor/local_volumes.h"
 #include "services/executor/supervisor_image.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
-#include "services/version/version.h"
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
@@ -92,17 +92,17 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
   return good;
 }
 
-absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig config) {
+absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig config, bool guarded) {
   absl::Status status = CompleteConfig(&config);
   if (!status.ok()) return status;
   auto executor = std::unique_ptr<Executor>(new Executor(std::move(config)));
-  status = executor->Open();
+  status = executor->Open(guarded);
   if (!status.ok()) return status;
   executor->link_->Start();
   return executor;
 }
 
-absl::Status Executor::Open() {
+absl::Status Executor::Open(bool guarded) {
   const LocalVolumes volumes = VolumesOf(config_);
   absl::Status status = CheckStateOutside(config_.state(), volumes);
   if (status.ok()) status = CheckVolumes(volumes);
@@ -113,6 +113,7 @@ absl::Status Executor::Open() {
   auto image = OpenSupervisorImage();
   if (!image.ok()) return image.status();
   supervisor_image_ = *std::move(image);
+  if (guarded) StartGuardian();
 
   service_ = std::make_unique<ExecuteService>([this] { return Describe(); });
   AttemptTable::Options options;
@@ -120,6 +121,7 @@ absl::Status Executor::Open() {
   options.context.volumes = volumes;
   options.context.journal = journal_.get();
   options.context.supervisor_image = supervisor_image_.get();
+  if (guardian_ != nullptr) options.context.lifeline = guardian_->lifeline();
   options.context.coordinator = config_.coordinator();
   options.context.inherited_environment = Environment();
   options.wake = [this] {
@@ -129,12 +131,12 @@ absl::Status Executor::Open() {
   table_ = std::make_unique<AttemptTable>(std::move(options));
   // The hello wants the port, and the service describes the link: so the link is made in between,
   // and started last of all.
-  link_ = std::make_unique<CoordinatorLink>(
-      CoordinatorLink::Options{.channel = Connect(config_.coordinator()),
-                               .hello = Hello(),
-                               .journal = journal_.get(),
-                               .table = table_.get(),
-                               .bell = &link_bell_});
+  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
+  link_ = std::make_unique<CoordinatorLink>(CoordinatorLink::Options{.channel = channel_.get(),
+                                                                     .hello = HelloOf(config_),
+                                                                     .journal = journal_.get(),
+                                                                     .table = table_.get(),
+                                                                     .bell = &link_bell_});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
                                .services = {service_.get()}});
@@ -153,19 +155,14 @@ Executor::~Executor() {
   if (server_ != nullptr) server_->Shutdown(kCallGrace);
 }
 
-v1::ExecutorHello Executor::Hello() const {
-  v1::ExecutorHello hello;
-  hello.set_name(config_.name());
-  hello.set_host(config_.host());
-  *hello.mutable_labels() = config_.labels();
-  hello.set_slots(config_.slots());
-  for (const auto& [name, mount] : config_.volumes()) {
-    (*hello.mutable_volume_roots())[name] = Display(mount.path());
-    if (mount.read_only()) hello.add_read_only_volumes(name);
+void Executor::StartGuardian() {
+  auto guardian = GuardianProcess::Start(config_);
+  if (guardian.ok()) {
+    guardian_ = *std::move(guardian);
+  } else {
+    LogWarn("no guardian: should this executor be killed, its leases wait for their session's end",
+            {{"error", guardian.status().message()}});
   }
-  hello.set_version(std::string(kVersion));
-  hello.set_address(config_.listen());
-  return hello;
 }
 
 v1::DescribeExecutorResponse Executor::Describe() const {
@@ -214,6 +211,7 @@ void Executor::Drain() {
   }
   link_->Shutdown();
   server_->Shutdown(kCallGrace);
+  if (guardian_ != nullptr) guardian_->Dismiss();
 }
 
 void Executor::KillAll() { table_->KillAll("the executor was told to stop at once"); }

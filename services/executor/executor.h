@@ -12,7 +12,9 @@
 #include "services/executor/bell.h"
 #include "services/executor/coordinator_link.h"
 #include "services/executor/execute_service.h"
+#include "services/executor/guardian_process.h"
 #include "services/executor/journal.h"
+#include "services/transport/channel.h"
 #include "services/transport/server.h"
 
 namespace closewrite::executor {
@@ -35,8 +37,10 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config);
 // Thread-safe.
 class Executor {
  public:
-  // Checks everything before it starts anything; a failure is one line for people.
-  static absl::StatusOr<std::unique_ptr<Executor>> Start(v1::ExecutorConfig config);
+  // Checks everything before it starts anything; a failure is one line for people. `guarded`: this
+  // process is closewrite-executor, so it can start a guardian.
+  static absl::StatusOr<std::unique_ptr<Executor>> Start(v1::ExecutorConfig config,
+                                                         bool guarded = false);
   // Kills what runs.
   ~Executor();
 
@@ -52,17 +56,19 @@ class Executor {
 
  private:
   explicit Executor(v1::ExecutorConfig config) : config_(std::move(config)) {}
-  absl::Status Open();
-  v1::ExecutorHello Hello() const;
+  absl::Status Open(bool guarded);
+  void StartGuardian();
   // False when `within` is over and attempts still run.
   bool WaitForCommands(absl::Duration within);
 
   const v1::ExecutorConfig config_;
   Fd supervisor_image_;
+  std::unique_ptr<GuardianProcess> guardian_;  // may be absent
   Bell link_bell_;
   Bell drain_bell_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AttemptTable> table_;
+  std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<ExecuteService> service_;
   std::unique_ptr<Server> server_;

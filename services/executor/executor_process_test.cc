@@ -81,6 +81,29 @@ class ExecutorProcessTest : public testing::Test {
     posix_spawn_file_actions_destroy(&actions);
   }
 
+  // The executor's child of this name that was started last; 0 when there is none.
+  pid_t ChildNamed(const std::string& name) const {
+    pid_t found = 0;
+    const std::string tasks = "/proc/" + std::to_string(executor_) + "/task";
+    for (const auto& task : fs::directory_iterator(tasks)) {
+      std::ifstream children(task.path() / "children");
+      for (pid_t child = 0; children >> child;) {
+        if (ReadFile("/proc/" + std::to_string(child) + "/comm") == name + "\n") found = child;
+      }
+    }
+    return found;
+  }
+  // Once it guards.
+  pid_t Guardian() {
+    pid_t guardian = 0;
+    EXPECT_TRUE(Eventually([&] { return (guardian = ChildNamed("cw-guardian")) != 0; }));
+    return guardian;
+  }
+  void Kill() {
+    kill(executor_, SIGKILL);
+    EXPECT_EQ(WaitForExit(), -1);
+  }
+
   int WaitForExit() {
     int status = 0;
     waitpid(executor_, &status, 0);
@@ -127,19 +150,117 @@ TEST_F(ExecutorProcessTest, WhileItIsFrozenItsCommandDiesAndNothingIsReportedLat
   EXPECT_FALSE(fs::exists(root_ + "/out/.closewrite/staging/7/1"));
 }
 
-TEST_F(ExecutorProcessTest, KilledItTakesItsCommandAlongAndTheNextOneReportsIt) {
+TEST_F(ExecutorProcessTest, KilledWithoutAGuardianItTakesItsCommandAlongAndTheNextOneReportsIt) {
   FakeCoordinator coordinator(absl::Minutes(1));
   Configure(coordinator.address());
   Start();
   coordinator.Assign(Job("echo $$; trap '' TERM; sleep 1000 & setsid sleep 1000"));
   const pid_t command = CommandOf(coordinator);
-  kill(executor_, SIGKILL);
-  EXPECT_EQ(WaitForExit(), -1);
+  kill(Guardian(), SIGKILL);
+  Kill();
   Start();
   coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
   EXPECT_TRUE(IsDead(command));
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
   EXPECT_EQ(coordinator.sessions.size(), 1);
+}
+
+TEST_F(ExecutorProcessTest, KilledWithoutCommandsItsSessionIsEndedAtOnce) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Await([&] { return coordinator.heartbeats > 0; });
+  const pid_t guardian = Guardian();
+  Kill();
+  coordinator.Await([&] { return !coordinator.ended.empty(); });
+  EXPECT_EQ(coordinator.ended, coordinator.sessions);
+  EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
+}
+
+TEST_F(ExecutorProcessTest, KilledWithACommandItsSessionIsEndedWhenThatIsDeadAndItsOutputTold) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Assign(
+      Job("echo $$; trap '' TERM; echo last > /dev/stderr; sleep 1000 & setsid sleep 1000"));
+  const pid_t command = CommandOf(coordinator);
+  coordinator.OnEndSession([&] { EXPECT_TRUE(IsDead(command)); });
+  const pid_t guardian = Guardian();
+  Kill();
+  coordinator.Await([&] { return !coordinator.ended.empty(); });
+  EXPECT_EQ(coordinator.ended, coordinator.sessions);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
+  EXPECT_EQ(coordinator.logs[Key(7, 1)], std::to_string(command) + "\nlast\n");
+  // The next one has a session of its own.
+  EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
+  Start();
+  coordinator.Await([&] { return coordinator.sessions.size() == 2; });
+}
+
+TEST_F(ExecutorProcessTest, KilledWithItsSupervisorsTheRestOfTheGroupIsKilledFirst) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Assign(Job("sleep 1000 & echo $!; wait"));
+  const pid_t left_behind = CommandOf(coordinator);
+  coordinator.OnEndSession([&] { EXPECT_TRUE(IsDead(left_behind)); });
+  const pid_t supervisor = ChildNamed("cw-supervisor");
+  ASSERT_NE(supervisor, 0);
+  kill(executor_, SIGSTOP);  // or it would see its supervisor die
+  kill(supervisor, SIGKILL);
+  Kill();
+  coordinator.Await([&] { return !coordinator.ended.empty(); });
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
+}
+
+TEST_F(ExecutorProcessTest, WhileASupervisorLivesTheSessionIsNotEnded) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Assign(Job("echo $$; exec sleep 1000"));
+  const pid_t command = CommandOf(coordinator);
+  coordinator.OnEndSession([&] { EXPECT_TRUE(IsDead(command)); });
+  const pid_t guardian = Guardian();
+  const pid_t supervisor = ChildNamed("cw-supervisor");
+  ASSERT_NE(supervisor, 0);
+  kill(supervisor, SIGSTOP);
+  Kill();
+  coordinator.Await([&] { return coordinator.streams == 0; });
+  EXPECT_FALSE(IsDead(command));
+  EXPECT_FALSE(IsDead(guardian));
+  EXPECT_TRUE(coordinator.ended.empty());
+  kill(supervisor, SIGCONT);
+  coordinator.Await([&] { return !coordinator.ended.empty(); });
+}
+
+TEST_F(ExecutorProcessTest, AnExecutorThatIsBackSoonerSpeaksForItself) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Assign(Job("echo $$; exec sleep 1000"));
+  CommandOf(coordinator);
+  const pid_t guardian = Guardian();
+  kill(guardian, SIGSTOP);
+  Kill();
+  Start();
+  coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
+  kill(guardian, SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
+  EXPECT_TRUE(coordinator.ended.empty());
+  EXPECT_EQ(coordinator.sessions.size(), 1);
+}
+
+TEST_F(ExecutorProcessTest, SigtermDismissesTheGuardian) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  coordinator.Await([&] { return coordinator.heartbeats > 0; });
+  const pid_t guardian = Guardian();
+  kill(guardian, SIGTERM);  // as whoever stops all processes of a service does
+  kill(executor_, SIGTERM);
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_TRUE(IsDead(guardian));
+  EXPECT_TRUE(coordinator.ended.empty());
 }
 
 TEST_F(ExecutorProcessTest, SigtermFinishesWhatRunsAndExitsWithZero) {

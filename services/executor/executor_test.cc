@@ -137,6 +137,53 @@ TEST_F(ExecutorTest, ARunningCommandDoesNotNoticeABrokenStream) {
   EXPECT_EQ(coordinator.logs[Key(7, 1)], "one\ntwo\n");
 }
 
+// Both know the session and the lease, as two coordinators on one store do.
+class SeveralCoordinatorsTest : public ExecutorTest {
+ protected:
+  void SetUp() override {
+    executor_ = *Executor::Start(Config(one_.address() + "," + two_.address()));
+    ASSERT_EQ(mkfifo((root_ + "/go").c_str(), 0600), 0);
+    const v1::Assignment job = Job(7, "echo one; cat '" + root_ + "/go'; echo two");
+    while (here_ == nullptr) {
+      for (FakeCoordinator* one : {&one_, &two_}) {
+        if (one->HasSession()) here_ = one;
+      }
+    }
+    there_ = here_ == &one_ ? &two_ : &one_;
+    there_->KnowSession(here_->sessions[0]);
+    here_->Assign(job);
+    there_->Assign(job);
+    here_->Await([&] { return here_->logs[Key(7, 1)] == "one\n"; });
+  }
+
+  void ExpectThatItGoesOn() {
+    there_->Await([&] { return there_->hellos.size() == 1; });
+    // What the store has of the log.
+    there_->Await([&] { return (there_->logs[Key(7, 1)] = "one\n") != ""; });
+    EXPECT_EQ(there_->hellos[0].session_id(), here_->sessions[0]);
+    std::ofstream(root_ + "/go") << "";
+    there_->Await([&] { return there_->results.count(Key(7, 1)) != 0; });
+    EXPECT_EQ(there_->results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+    EXPECT_EQ(there_->logs[Key(7, 1)], "one\ntwo\n");
+  }
+
+  FakeCoordinator one_{absl::Seconds(10)};
+  FakeCoordinator two_{absl::Seconds(10)};
+  FakeCoordinator* here_ = nullptr;
+  FakeCoordinator* there_ = nullptr;
+  std::unique_ptr<Executor> executor_;
+};
+
+TEST_F(SeveralCoordinatorsTest, ACommandDoesNotNoticeThatItsCoordinatorDied) {
+  here_->Stop();
+  ExpectThatItGoesOn();
+}
+
+TEST_F(SeveralCoordinatorsTest, OneThatAnswersNothingIsLeftBeforeTheLeasesRunOut) {
+  here_->Answer(false);
+  ExpectThatItGoesOn();
+}
+
 TEST_F(ExecutorTest, AWithdrawnLeaseIsKilled) {
   FakeCoordinator coordinator(absl::Seconds(5));
   auto executor = StartExecutor(coordinator);

@@ -108,6 +108,26 @@ void FakeCoordinator::Take(const v1::AttendRequest& request, v1::AttendResponse*
   }
 }
 
+grpc::ServerUnaryReactor* FakeCoordinator::EndSession(grpc::CallbackServerContext* context,
+                                                      const v1::EndSessionRequest* request,
+                                                      v1::EndSessionResponse*) {
+  absl::MutexLock lock(&mutex_);
+  if (on_end_session_) on_end_session_();
+  ended.push_back(request->session_id());
+  if (request->session_id() == session_) {
+    session_ = "ended";
+    leases_.clear();
+  }
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+void FakeCoordinator::OnEndSession(std::function<void()> call) {
+  absl::MutexLock lock(&mutex_);
+  on_end_session_ = std::move(call);
+}
+
 void FakeCoordinator::Assign(const v1::Assignment& assignment) {
   absl::MutexLock lock(&mutex_);
   leases_[KeyOf(assignment.lease())] = assignment;
@@ -120,6 +140,16 @@ void FakeCoordinator::Assign(const v1::Assignment& assignment) {
 void FakeCoordinator::Withdraw(int64_t job, int64_t token) {
   absl::MutexLock lock(&mutex_);
   leases_.erase({job, token});
+}
+
+void FakeCoordinator::KnowSession(const std::string& session) {
+  absl::MutexLock lock(&mutex_);
+  session_ = session;
+}
+
+bool FakeCoordinator::HasSession() {
+  absl::MutexLock lock(&mutex_);
+  return !sessions.empty();
 }
 
 void FakeCoordinator::ExpireSession() {

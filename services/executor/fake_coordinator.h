@@ -33,12 +33,20 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   void Assign(const v1::Assignment& assignment);
   // Takes a lease away.
   void Withdraw(int64_t job, int64_t token);
+  // Knows a session that nobody has opened.
+  void KnowSession(const std::string& session);
   // Ends the stream and forgets the session.
   void ExpireSession();
   // Breaks the stream off; the session stays.
   void BreakStream();
+  // Ends the stream and the server, as a crash would.
+  void Stop() { server_->Shutdown(absl::ZeroDuration()); }
+  // A session was opened here.
+  bool HasSession();
   // While false, messages are heard but not answered.
   void Answer(bool answer);
+  // Called by EndSession, before it counts.
+  void OnEndSession(std::function<void()> call);
 
   // Waits until `condition` holds; it is called with the lock held.
   void Await(const std::function<bool()>& condition);
@@ -49,6 +57,7 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   std::map<Key, v1::RunningAttempt> running;  // of the newest heartbeat, and starts since
   std::vector<v1::ExecutorHello> hellos;
   std::vector<std::string> sessions;  // that were opened
+  std::vector<std::string> ended;     // by EndSession
   bool draining = false;
   int heartbeats = 0;
   int streams = 0;  // open now
@@ -58,6 +67,9 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
 
   grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* Attend(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* EndSession(grpc::CallbackServerContext* context,
+                                       const v1::EndSessionRequest* request,
+                                       v1::EndSessionResponse* response) override;
   void OnMessage(const std::shared_ptr<Stream>& stream, const v1::AttendRequest& request);
   bool Greet(const std::shared_ptr<Stream>& stream, const v1::ExecutorHello& hello)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -67,6 +79,7 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   const absl::Duration session_ttl_;
   absl::Mutex mutex_;
   bool answer_ ABSL_GUARDED_BY(mutex_) = true;
+  std::function<void()> on_end_session_ ABSL_GUARDED_BY(mutex_);
   std::string session_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   std::map<Key, v1::Assignment> leases_ ABSL_GUARDED_BY(mutex_);

@@ -31,7 +31,7 @@ constexpr char kStartSuffix[] = ".start";
 constexpr char kResultSuffix[] = ".result";
 constexpr char kLogSuffix[] = ".log";
 // The lock of a dying executor is waited for by looking; flock(2) has no time limit.
-constexpr int kLockLookMs = 20;
+constexpr int kLockLookMs = 2;
 
 absl::Status WriteWhole(const std::string& file, const std::string& content) {
   const std::string part = file + ".part";
@@ -131,11 +131,9 @@ void Journal::Forget(const v1::LeaseRef& lease) const {
   unlink(File(kAttempts, lease, kStartSuffix).c_str());
 }
 
-std::vector<JournalEntry> Journal::TakeUp() const {
-  std::vector<JournalEntry> taken;
-  std::set<std::string> logs;
-  const fs::path root(directory_);
-  for (const fs::path& file : Entries(root / kAttempts)) {
+std::vector<JournalEntry> Journal::Left() const {
+  std::vector<JournalEntry> left;
+  for (const fs::path& file : Entries(fs::path(directory_) / kAttempts)) {
     if (file.extension() == kResultSuffix) continue;
     JournalEntry entry;
     if (file.extension() != kStartSuffix || !entry.assignment.ParseFromString(ReadWhole(file)) ||
@@ -148,14 +146,21 @@ std::vector<JournalEntry> Journal::TakeUp() const {
     if (result.ParseFromString(ReadWhole(result_file)) && result.has_lease()) {
       entry.result = std::move(result);
     }
-    logs.insert(LogFile(entry.assignment.lease()));
-    taken.push_back(std::move(entry));
+    left.push_back(std::move(entry));
   }
+  return left;
+}
+
+std::vector<JournalEntry> Journal::TakeUp() const {
+  std::vector<JournalEntry> left = Left();
+  std::set<std::string> logs;
+  for (const JournalEntry& entry : left) logs.insert(LogFile(entry.assignment.lease()));
+  const fs::path root(directory_);
   for (const fs::path& log : Entries(root / kLogs)) {
     if (logs.count(log.string()) == 0) Remove(log);
   }
   for (const fs::path& scratch : Entries(root / kScratch)) Remove(scratch);
-  return taken;
+  return left;
 }
 
 std::string Journal::Session() const { return ReadWhole(directory_ + "/session"); }

@@ -47,8 +47,9 @@ class Journal {
   // Called when it is settled.
   void Forget(const v1::LeaseRef& lease) const;
 
-  // What an earlier process has left. Removes its scratch directories, and logs that no attempt
-  // stands for. Entries that can't be read are dropped.
+  // What an earlier process has left. Entries that can't be read are dropped.
+  std::vector<JournalEntry> Left() const;
+  // The same; also removes its scratch directories, and logs that no attempt stands for.
   std::vector<JournalEntry> TakeUp() const;
 
   // "" when there is none.

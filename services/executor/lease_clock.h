@@ -33,6 +33,10 @@ class LeaseClock {
   // The coordinator has committed all messages up to `sequence`. The deadline never moves back.
   void Answered(int64_t sequence, absl::Duration session_ttl);
 
+  // When the oldest heartbeat of this stream left that is not answered; never, when there is none.
+  absl::Duration unanswered_since() const {
+    return sent_.empty() ? absl::InfiniteDuration() : sent_.front().second;
+  }
   // Zero before the first answer.
   absl::Duration deadline() const { return deadline_; }
   bool Expired(absl::Duration now) const { return now >= deadline_; }

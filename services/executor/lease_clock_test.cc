@@ -28,6 +28,21 @@ TEST(LeaseClock, AMessageThatIsNoHeartbeatRenewsNothing) {
   EXPECT_EQ(clock.deadline(), absl::Seconds(109));
 }
 
+TEST(LeaseClock, KnowsSinceWhenNothingIsAnswered) {
+  LeaseClock clock;
+  EXPECT_EQ(clock.unanswered_since(), absl::InfiniteDuration());
+  clock.Sent(1, absl::Seconds(100));
+  clock.Sent(5, absl::Seconds(103));
+  EXPECT_EQ(clock.unanswered_since(), absl::Seconds(100));
+  clock.Answered(4, kTtl);
+  EXPECT_EQ(clock.unanswered_since(), absl::Seconds(103));
+  clock.Answered(5, kTtl);
+  EXPECT_EQ(clock.unanswered_since(), absl::InfiniteDuration());
+  clock.Sent(6, absl::Seconds(104));
+  clock.StartStream();
+  EXPECT_EQ(clock.unanswered_since(), absl::InfiniteDuration());
+}
+
 TEST(LeaseClock, NeverMovesBackAndIgnoresRepeats) {
   LeaseClock clock;
   clock.Sent(1, absl::Seconds(100));

@@ -1,20 +1,25 @@
 // closewrite-executor: takes leases, runs commands, stages their results.
+#include <string_view>
 #include <thread>
 
 #include "services/config/command_line.h"
 #include "services/executor/executor.h"
+#include "services/executor/guardian.h"
 #include "services/log/log.h"
 #include "services/transport/server.h"
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
+  if (argc == 1 && argv[0] == std::string_view(executor::kGuardianName)) {
+    return executor::RunGuardian();
+  }
   BlockStopSignals();
   v1::ExecutorConfig config;
   if (std::optional<int> exit_code = ReadCommandLine(argc, argv, "closewrite-executor", &config)) {
     return *exit_code;
   }
   InitLog("executor");
-  auto started = executor::Executor::Start(std::move(config));
+  auto started = executor::Executor::Start(std::move(config), /*guarded=*/true);
   if (!started.ok()) {
     return RefuseConfiguration("closewrite-executor", std::string(started.status().message()));
   }

@@ -7,7 +7,8 @@
 //     even what has moved to another process group or session: as a child subreaper (prctl(2)) the
 //     supervisor inherits all orphans of the command.
 //
-// Should the supervisor itself be killed, the kernel kills the command (PR_SET_PDEATHSIG).
+// Should the supervisor itself be killed, the kernel kills the command (PR_SET_PDEATHSIG), and the
+// executor, or when that is dead the guardian, the rest of its group.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -46,11 +47,17 @@ int64_t BootNs() {
 
 int64_t Plus(int64_t at, int64_t by) { return by > kNever - at ? kNever : at + by; }
 
+void Tell(LifelineRecord::Kind kind, pid_t group) {
+  const LifelineRecord record = {.kind = kind, .pid = group};
+  send(kSupervisorLifelineFd, &record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 // In the new process: becomes the command, or writes errno to `failure` and exits.
 [[noreturn]] void BecomeCommand(char** arguments, pid_t supervisor, int failure) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != supervisor) _exit(kBroken);  // it died before the line above
+  Tell(LifelineRecord::kGroupBegun, getpid());
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -90,8 +97,9 @@ class Supervisor {
  private:
   bool Prepare() {
     prctl(PR_SET_NAME, "cw-supervisor");
-    close_range(kSupervisorLockFd + 1, ~0U, 0);
+    close_range(kSupervisorLifelineFd + 1, ~0U, 0);
     fcntl(kSupervisorLockFd, F_SETFD, FD_CLOEXEC);
+    fcntl(kSupervisorLifelineFd, F_SETFD, FD_CLOEXEC);
     // Who stops the executor politely means the executor; it decides what becomes of commands.
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) {
       signal(number, SIG_IGN);
@@ -226,6 +234,7 @@ class Supervisor {
     do {
       KillChildren();
     } while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
+    Tell(LifelineRecord::kGroupEnded, command_);
     rusage usage = {};
     getrusage(RUSAGE_CHILDREN, &usage);
     report_.cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * kSecondNs +

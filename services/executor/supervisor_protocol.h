@@ -15,6 +15,8 @@ inline constexpr int kSupervisorNumbers = 3;
 inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both ways
 // The state directory's lock, held as long as any process of ours may still run.
 inline constexpr int kSupervisorLockFd = 4;
+// The lifeline to the guardian, a SOCK_SEQPACKET socket; closed where there is no guardian.
+inline constexpr int kSupervisorLifelineFd = 5;
 
 // Executor -> supervisor. The end of the socket means: the executor is dead, so must be the
 // command.
@@ -51,6 +53,19 @@ struct SupervisorReport {
   int32_t unused = 0;
   int64_t cpu_ns = 0;         // user plus system time of all
   int64_t max_rss_bytes = 0;  // of the largest
+};
+
+// Executor and supervisors -> guardian. The end of the socket means: the executor and all its
+// supervisors are dead. A group that was begun and not ended has lost its supervisor to a SIGKILL.
+// What the guardian is too slow to read is not said.
+struct LifelineRecord {
+  enum Kind : uint32_t {
+    kGroupBegun = 1,  // `pid` leads the process group of a command
+    kGroupEnded = 2,  // nothing lives of it, nor of what it has started
+    kDismissed = 3,   // the executor ends in good order
+  };
+  Kind kind;
+  int32_t pid = 0;
 };
 
 }  // namespace closewrite::executor

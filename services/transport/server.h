@@ -9,10 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "grpcpp/grpcpp.h"
+#include "services/transport/channel.h"
 
 namespace closewrite {
-
-inline constexpr int kMessageBytesMax = 16 << 20;
 
 // A running gRPC server. Thread-safe.
 class Server {
@@ -46,10 +45,6 @@ class Server {
 void BlockStopSignals();
 // Waits for SIGTERM or SIGINT. Returns the signal.
 int WaitForStopSignal();
-
-// A channel that reconnects with jittered backoff (0.1 s to 1 s) and notices a silent peer by
-// keep-alive. `addresses` is `host:port`, several with commas.
-std::shared_ptr<grpc::Channel> Connect(const std::string& addresses);
 
 }  // namespace closewrite
 

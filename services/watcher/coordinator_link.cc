@@ -21,8 +21,7 @@ VolumeInterest FromProto(const v1::VolumeInterest& interest) {
 
 }  // namespace
 
-CoordinatorLink::CoordinatorLink(Options options)
-    : options_(std::move(options)), stub_(v1::ObserveService::NewStub(options_.channel)) {}
+CoordinatorLink::CoordinatorLink(Options options) : options_(std::move(options)) {}
 
 CoordinatorLink::~CoordinatorLink() { Shutdown(); }
 
@@ -56,23 +55,28 @@ bool CoordinatorLink::connected() const {
 }
 
 void CoordinatorLink::Run() {
-  absl::Duration backoff;
   while (true) {
     const absl::Status ended = RunSession();
     absl::MutexLock lock(&mutex_);
     if (stopping_) return;
-    if (answered_) backoff = absl::ZeroDuration();
     if (answered_ || last_error_ != ToStd(ended.message())) {
       LogWarn("no stream to the coordinator; events wait in the ledger, it is tried again",
               {{"error", ended.message()}});
       last_error_ = std::string(ended.message());
     }
-    backoff = std::clamp(backoff * 2, options_.backoff_min, options_.backoff_max);
-    // Jitter, so that a fleet does not come back in one instant.
-    const absl::Duration pause = backoff * absl::Uniform(random_, 0.5, 1.0);
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause);
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), PauseAfter(ended, answered_));
     if (stopping_) return;
   }
+}
+
+absl::Duration CoordinatorLink::PauseAfter(const absl::Status& ended, bool answered) {
+  if (answered) backoff_ = absl::ZeroDuration();
+  if (answered && options_.channel->several() && !absl::IsAborted(ended)) return backoff_;
+  backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
+  // Another process took over: two with one ledger must not take it from each other all the time.
+  if (absl::IsAborted(ended)) backoff_ = options_.backoff_max;
+  // Jitter, so that a fleet does not come back in one instant.
+  return backoff_ * absl::Uniform(random_, 0.5, 1.0);
 }
 
 absl::Status CoordinatorLink::RunSession() {
@@ -86,12 +90,14 @@ absl::Status CoordinatorLink::RunSession() {
   Session session;
   session.sent = options_.ledger->acknowledged();
   session.flushes = MakeRelay();
+  session.stub = v1::ObserveService::NewStub(options_.channel->Get());
   session.stream =
-      Stream::Start([this](grpc::ClientContext* context,
-                           auto* reactor) { stub_->async()->Observe(context, reactor); },
+      Stream::Start([&session](grpc::ClientContext* context,
+                               auto* reactor) { session.stub->async()->Observe(context, reactor); },
                     {[this](v1::ObserveResponse response) { OnMessage(std::move(response)); },
                      [this](const absl::Status& status) { OnEnd(status); }});
   SendHello(&session);
+  session.heard_at = options_.clock->Now();
   while (true) {
     bool heartbeat = false;
     Heard heard = WaitForNews(session.next_heartbeat, &heartbeat);
@@ -101,6 +107,9 @@ absl::Status CoordinatorLink::RunSession() {
       over = ended_ || stopping_;
     }
     if (over) break;
+    if (heard.anything) session.heard_at = options_.clock->Now();
+    const absl::Duration silence = options_.clock->Now() - session.heard_at;
+    if (options_.channel->several() && silence > session.interval * kSilentHeartbeatsMax) break;
     Act(std::move(heard), &session);
     if (heartbeat || options_.clock->Now() >= session.next_heartbeat) SendHeartbeat(&session);
     v1::ObserveRequest outcomes;
@@ -122,6 +131,7 @@ void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
   if (!answered_) LogInfo("stream to the coordinator is up");
   answered_ = true;
   woken_ = true;
+  heard_.anything = true;
   heard_.acknowledged = std::max(heard_.acknowledged, response.acked_sequence());
   if (response.has_heartbeat_interval()) {
     heard_.heartbeat_interval = closewrite::FromProto(response.heartbeat_interval());

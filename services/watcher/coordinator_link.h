@@ -19,6 +19,7 @@
 #include "closewrite/v1/observe.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "services/clock/clock.h"
+#include "services/transport/channel.h"
 #include "services/transport/stream.h"
 #include "services/watcher/flush_relay.h"
 #include "services/watcher/ledger.h"
@@ -39,19 +40,24 @@ inline constexpr size_t kUnacknowledgedMessagesMax = 1024;
 // What the coordinator has said and the link's thread has not heard yet.
 inline constexpr size_t kHeardOrdersMax = 8192;
 
+// Where there are several coordinators, one that says nothing while so many heartbeats go by is
+// left for another.
+inline constexpr int kSilentHeartbeatsMax = 2;
+
 // Keeps one stream to the coordinator, on a thread of its own: sends what the ledger has pending in
 // order of sequence, again from the last acknowledgement after each reconnect; hands orders to the
-// publisher and sends its outcomes until their orders disappear. Thread-safe.
+// publisher and sends its outcomes until their orders disappear. Where there are several
+// coordinators, one whose stream breaks is left for another at once. Thread-safe.
 class CoordinatorLink {
  public:
   struct Options {
     std::string host;
     std::string version;
-    std::string address;  // of our own API; may be empty
-    std::shared_ptr<grpc::Channel> channel;
-    Ledger* ledger = nullptr;        // not owned
-    Publisher* publisher = nullptr;  // not owned
-    const Clock* clock = nullptr;    // not owned
+    std::string address;                    // of our own API; may be empty
+    CoordinatorChannel* channel = nullptr;  // not owned
+    Ledger* ledger = nullptr;               // not owned
+    Publisher* publisher = nullptr;         // not owned
+    const Clock* clock = nullptr;           // not owned
     std::function<std::vector<VolumeReport>()> report;
     // Called from the link's thread with all that pipelines want, each time the coordinator says
     // it; a volume that is missing wants nothing. May be empty.
@@ -84,6 +90,7 @@ class CoordinatorLink {
   // What was heard since the thread last looked; merged, so that it is bounded.
   struct Heard {
     int64_t acknowledged = 0;
+    bool anything = false;
     bool complete = false;
     std::vector<v1::PublishOrder> orders;
     std::vector<v1::StagingDirectory> sweep;
@@ -94,6 +101,7 @@ class CoordinatorLink {
 
   // Of one stream; of the link's thread alone.
   struct Session {
+    std::unique_ptr<v1::ObserveService::Stub> stub;
     std::shared_ptr<Stream> stream;
     int64_t sent = 0;
     int64_t acknowledged = 0;  // what the coordinator has said
@@ -107,6 +115,7 @@ class CoordinatorLink {
     std::shared_ptr<FlushRelay> flushes;
     absl::Duration interval = absl::Seconds(3);
     absl::Time next_heartbeat;
+    absl::Time heard_at;  // or begun
   };
 
   void Run();
@@ -114,6 +123,7 @@ class CoordinatorLink {
   absl::Status RunSession();
   void OnMessage(v1::ObserveResponse response);
   void OnEnd(const absl::Status& status);
+  absl::Duration PauseAfter(const absl::Status& ended, bool answered);
   Heard WaitForNews(absl::Time until, bool* heartbeat_soon);
   void Act(Heard heard, Session* session);
   void SendHello(Session* session);
@@ -125,10 +135,10 @@ class CoordinatorLink {
   std::shared_ptr<FlushRelay> MakeRelay();
 
   const Options options_;
-  const std::unique_ptr<v1::ObserveService::Stub> stub_;
   std::thread thread_;
   absl::BitGen random_;     // of the link's thread
   std::string last_error_;  // of the link's thread
+  absl::Duration backoff_;  // of the link's thread
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

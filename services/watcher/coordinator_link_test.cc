@@ -4,11 +4,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "services/transport/server.h"
+#include "services/transport/channel.h"
 #include "services/watcher/fake_coordinator.h"
 
 namespace closewrite::watcher {
@@ -30,7 +31,8 @@ class CoordinatorLinkTest : public ::testing::Test {
     publisher_ = std::make_unique<Publisher>(std::move(publishing));
     CoordinatorLink::Options options;
     options.host = "vm-b";
-    options.channel = Connect(coordinator_.address());
+    channel_ = std::make_unique<CoordinatorChannel>(coordinator_.address());
+    options.channel = channel_.get();
     options.ledger = ledger_.get();
     options.publisher = publisher_.get();
     options.clock = &clock_;
@@ -45,6 +47,7 @@ class CoordinatorLinkTest : public ::testing::Test {
       absl::MutexLock lock(&mutex_);
       flushes_.emplace_back(volume, std::move(done));
     };
+    options_ = options;
     link_ = std::make_unique<CoordinatorLink>(std::move(options));
     ledger_->SetListener([this] { link_->Wake(); });
     link_->Start();
@@ -80,6 +83,7 @@ class CoordinatorLinkTest : public ::testing::Test {
   std::string directory_;
   SteadyClock clock_;
   FakeCoordinator coordinator_;
+  std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<Ledger> ledger_;
   int64_t volume_ = 0;
   std::unique_ptr<Publisher> publisher_;
@@ -87,6 +91,7 @@ class CoordinatorLinkTest : public ::testing::Test {
   std::vector<VolumeInterest> interests_;
   int told_ = 0;
   std::vector<std::pair<std::string, FlushRelay::Done>> flushes_;
+  CoordinatorLink::Options options_;
   std::unique_ptr<CoordinatorLink> link_;
 };
 
@@ -165,6 +170,29 @@ TEST_F(CoordinatorLinkTest, AFlushOfABrokenStreamIsForgotten) {
   late = TakeFlush().second;
   link_.reset();
   late(ledger_->sequence());
+}
+
+TEST_F(CoordinatorLinkTest, WhenItsCoordinatorDiesItIsAtAnotherAndLosesNothing) {
+  link_.reset();
+  FakeCoordinator other;
+  channel_ = std::make_unique<CoordinatorChannel>(coordinator_.address() + "," + other.address());
+  options_.channel = channel_.get();
+  // More than the test may take: it is not this pause that is waited for.
+  options_.backoff_min = options_.backoff_max = absl::Hours(1);
+  const int streams = coordinator_.heard().streams;
+  link_ = std::make_unique<CoordinatorLink>(std::move(options_));
+  link_->Start();
+  Record("a", 1);
+  while (!coordinator_.heard().Has("a") && !other.heard().Has("a")) std::this_thread::yield();
+  const bool at_first = coordinator_.heard().streams > streams;
+  FakeCoordinator& here = at_first ? coordinator_ : other;
+  FakeCoordinator& there = at_first ? other : coordinator_;
+  here.SetAcknowledging(false);
+  Record("b", 1);
+  ASSERT_TRUE(here.Await([](const auto& heard) { return heard.Has("b"); }));
+  here.Stop();
+  EXPECT_TRUE(there.Await([](const auto& heard) { return heard.Has("b"); }));
+  link_.reset();
 }
 
 // What an ATTRIB or a rewrite moves on to a later sequence is waited for too.

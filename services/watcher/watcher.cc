@@ -147,7 +147,8 @@ void Watcher::MakeLink() {
   options.host = config_.host();
   options.version = std::string(kVersion);
   options.address = PublicAddress(config_.listen(), config_.host(), server_->port());
-  options.channel = Connect(config_.coordinator());
+  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
+  options.channel = channel_.get();
   options.ledger = ledger_.get();
   options.publisher = publisher_.get();
   options.clock = clock_;

@@ -12,6 +12,7 @@
 #include "closewrite/v1/config.pb.h"
 #include "services/clock/clock.h"
 #include "services/metrics/metrics_server.h"
+#include "services/transport/channel.h"
 #include "services/transport/server.h"
 #include "services/watcher/coordinator_link.h"
 #include "services/watcher/ledger.h"
@@ -57,6 +58,7 @@ class Watcher {
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<WatchService> service_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<MetricsServer> metrics_;
 };

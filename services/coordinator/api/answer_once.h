@@ -50,9 +50,12 @@ grpc::ServerUnaryReactor* AnswerOnce(StoreLoop& loop, grpc::CallbackServerContex
   if (absl::Status s = CheckRequestId(request_id); !s.ok()) return Answer(context, s);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const std::string key = method.empty() ? "" : StrCat(method, ":", request_id);
+  Expected expected;
+  if (!key.empty()) expected.requests.push_back(key);
   loop.Submit(
       [key, response, change = std::move(change)](Engine& engine, StoreTransaction& tx,
                                                   absl::Time now) -> absl::Status {
+        response->Clear();
         if (key.empty()) return change(engine, tx, now, response);
         if (std::optional<std::string> answer = tx.FindRequest(key)) {
           return response->ParseFromString(*answer)
@@ -63,7 +66,8 @@ grpc::ServerUnaryReactor* AnswerOnce(StoreLoop& loop, grpc::CallbackServerContex
         if (status.ok()) tx.RecordRequest(key, response->SerializeAsString(), now);
         return status;
       },
-      [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+      [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); },
+      std::move(expected));
   return reactor;
 }
 

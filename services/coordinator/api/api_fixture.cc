@@ -90,17 +90,18 @@ void ApiFixture::ConnectWatcher() {
         .volume = volume, .root = StrCat("/srv/", volume), .state = VolumeState::kLive};
   };
   Watcher watcher{.host = "vm-b",
+                  .ledger_id = "ledger",
                   .version = "0.1.0",
                   .address = "vm-b:7401",
                   .volumes = {report("enriched"), report("unenriched")}};
-  ASSERT_TRUE(Run([&](Engine& engine, StoreTransaction&, absl::Time now) {
-                EXPECT_TRUE(engine.ConnectWatcher(watcher, now).ok());
+  ASSERT_TRUE(Run([&](Engine& engine, StoreTransaction& tx, absl::Time now) {
+                EXPECT_TRUE(engine.ConnectWatcher(tx, watcher, now).ok());
               }).ok());
 }
 
 void ApiFixture::Record(const FileEvent& event) {
   ASSERT_TRUE(Run([&](Engine& engine, StoreTransaction& tx, absl::Time now) {
-                engine.RecordEvents(tx, "vm-b", "ledger", {event}, now);
+                EXPECT_TRUE(engine.RecordEvents(tx, "vm-b", "ledger", {event}, now).ok());
               }).ok());
 }
 
@@ -134,8 +135,8 @@ SessionId ApiFixture::OpenSession(const std::string& name, int slots) {
                             .slots = slots,
                             .volume_roots = {{"enriched", "/mnt/e"}, {"unenriched", "/mnt/u"}},
                             .version = "0.1.0"};
-  EXPECT_TRUE(Run([&](Engine& engine, StoreTransaction&, absl::Time now) {
-                session = engine.dispatch().Open(hello, now).value_or("");
+  EXPECT_TRUE(Run([&](Engine& engine, StoreTransaction& tx, absl::Time now) {
+                session = engine.dispatch().Open(tx, hello, now).value_or("");
               }).ok());
   return session;
 }

@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/event.pb.h"
 #include "services/coordinator/api/push_stream.h"
+#include "services/coordinator/api/recent_ids.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -17,6 +18,9 @@ namespace closewrite {
 inline constexpr size_t kWatchedEventsMax = 16384;
 // Events sent between two turns of other streams.
 inline constexpr size_t kEventBatchRows = 256;
+// Of a shared store: pages of the newest events that are looked through, once others have recorded
+// some, for those that were not sent yet.
+inline constexpr int kEventPagesMax = 64;
 
 // An event with the jobs that it made.
 v1::EventRecord ShowEvent(const EventRecord& record, StoreReader& reader);
@@ -31,11 +35,20 @@ class EventWatch : public StreamSource<v1::WatchEventsResponse> {
   bool OnChange(const Effects& effects) override;
 
  private:
+  void Begin(StoreReader& reader);
+  absl::Status Look(StoreReader& reader);
+
   Store& store_;
   const std::string volume_;
+  // Of a shared store; used by Next alone.
+  RecentIds known_{kWatchedEventsMax};
+  int64_t floor_ = 0;  // events up to here are older than the call
+  bool begun_ = false;
+
   absl::Mutex mutex_;
   std::deque<EventRecord> waiting_ ABSL_GUARDED_BY(mutex_);
   bool overflow_ ABSL_GUARDED_BY(mutex_) = false;
+  bool look_ ABSL_GUARDED_BY(mutex_) = false;  // of a shared store: there may be events
 };
 
 }  // namespace closewrite

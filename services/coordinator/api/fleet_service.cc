@@ -13,16 +13,16 @@
 namespace closewrite {
 namespace {
 
-v1::ExecutorStatus ShowExecutor(const Session& session) {
+v1::ExecutorStatus ShowExecutor(const Session& session, int64_t leases) {
   v1::ExecutorStatus shown;
   const ExecutorHello& executor = session.executor;
   shown.set_name(executor.name);
   shown.set_host(executor.host);
   shown.set_session_id(session.id);
-  shown.set_connected(session.connected);
+  shown.set_connected(session.connected());
   shown.set_draining(session.draining);
   shown.set_slots(executor.slots);
-  shown.set_leases(static_cast<int32_t>(session.leases.size()));
+  shown.set_leases(static_cast<int32_t>(leases));
   for (const std::string& label : executor.labels) shown.add_labels(label);
   for (const auto& [volume, root] : executor.volume_roots) {
     (*shown.mutable_volume_roots())[volume] = root;
@@ -39,7 +39,7 @@ v1::ExecutorStatus ShowExecutor(const Session& session) {
 v1::WatcherStatus ShowWatcher(const Watcher& watcher) {
   v1::WatcherStatus shown;
   shown.set_host(watcher.host);
-  shown.set_connected(watcher.connected);
+  shown.set_connected(watcher.connected());
   shown.set_version(watcher.version);
   shown.set_address(watcher.address);
   if (IsKnown(watcher.heartbeat_at)) {
@@ -76,6 +76,16 @@ grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContex
                                                       const v1::ListExecutorsRequest* request,
                                                       v1::ListExecutorsResponse* response) {
   const Fleet fleet = CopyFleet(loop_);
+  // Of sessions that attend another coordinator only the store knows the leases.
+  std::map<SessionId, int64_t> leases;
+  absl::Status counted = loop_.store().Read([&](StoreReader& reader) {
+    for (const auto& [id, session] : fleet.sessions) {
+      const bool here = !fleet.shared || session.coordinator == fleet.self;
+      leases[id] = static_cast<int64_t>(here ? session.leases.size() : reader.LeasesOf(id).size());
+    }
+    return absl::OkStatus();
+  });
+  if (!counted.ok()) return Answer(context, counted);
   std::map<std::string, const Session*> rows;
   for (const auto& [id, session] : fleet.sessions) {
     // A name can be there twice, while an old session has not yet expired.
@@ -84,7 +94,7 @@ grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContex
   return Answer(context,
                 ListByKey("ListExecutors", rows, request->page_size(), request->page_token(),
                           response, [&](const Session& session) -> const v1::ExecutorStatus& {
-                            return *response->add_executors() = ShowExecutor(session);
+                            return *response->add_executors() = ShowExecutor(session, leases[session.id]);
                           }));
 }
 

@@ -10,6 +10,7 @@
 #include "services/coordinator/api/job_watch.h"
 #include "services/coordinator/api/log_reader.h"
 #include "services/coordinator/api/page_token.h"
+#include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/api/story.h"
 #include "services/coordinator/api/violations.h"
@@ -74,16 +75,21 @@ grpc::ServerUnaryReactor* JobService::SubmitJobs(grpc::CallbackServerContext* co
                                                  v1::SubmitJobsResponse* response) {
   absl::StatusOr<Files> files = DecodeFiles(*request);
   if (!files.ok()) return Answer(context, files.status());
+  const int priority = request->priority();
+  if (priority < -kPriorityMax || priority > kPriorityMax) {
+    return Answer(context, WrongField("priority", StrCat("is ", priority, "; give ", -kPriorityMax,
+                                                         " to ", kPriorityMax)));
+  }
   return AnswerOnce<v1::SubmitJobsResponse>(
       loop_, context, "SubmitJobs", request->request_id(), response,
-      [files = *std::move(files), pipeline = request->pipeline()](
+      [files = *std::move(files), pipeline = request->pipeline(), priority](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::SubmitJobsResponse* answer) {
         const Fleet& fleet = engine.fleet();
         if (!pipeline.empty() && fleet.FindPipeline(pipeline) == nullptr) {
           return NoSuchPipeline(pipeline, fleet);
         }
         absl::StatusOr<std::vector<Intake::Made>> made =
-            engine.desk().Submit(tx, pipeline, files, now);
+            engine.desk().Submit(tx, pipeline, files, priority, now);
         if (!made.ok()) return made.status();
         for (const Intake::Made& one : *made) {
           *answer->add_jobs() = ShowJob(one.job, fleet, tx, now);

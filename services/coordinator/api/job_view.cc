@@ -5,6 +5,7 @@
 #include "services/config/nearest.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
+#include "services/coordinator/core/attempts.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
@@ -37,7 +38,7 @@ v1::GetJobResponse ShowWhole(const Job& job, const Fleet& fleet, StoreReader& re
                              absl::Time now) {
   v1::GetJobResponse whole;
   *whole.mutable_job() = ShowJob(job, fleet, reader, now);
-  const std::vector<Attempt> attempts = reader.ListAttempts(job.id);
+  const std::vector<Attempt> attempts = AttemptsOf(reader, job);
   const size_t skip = attempts.size() - std::min(attempts.size(), kAttemptsShownMax);
   for (size_t i = skip; i < attempts.size(); ++i) *whole.add_attempts() = ToProto(attempts[i]);
   return whole;

@@ -21,9 +21,10 @@ bool JobWatch::Wants(const Job& job) const {
 }
 
 bool JobWatch::OnChange(const Effects& effects) {
-  if (effects.jobs.empty()) return false;
+  if (effects.jobs.empty() && !effects.elsewhere.jobs) return false;
   absl::MutexLock lock(&mutex_);
-  bool added = false;
+  look_ |= effects.elsewhere.jobs;
+  bool added = look_;
   for (const auto& [id, job] : effects.jobs) {
     if (!Wants(job) || waiting_.contains(id)) continue;
     if (waiting_.size() >= kWatchedJobsMax) {
@@ -64,6 +65,8 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Snapshot() {
     rows = page.size();
     for (const Job& job : page) {
       *batch.messages.emplace_back().mutable_job() = ShowJob(job, fleet, reader, now);
+      Note(job);
+      floor_ = std::max(floor_, JobId{job.id.value - kWatchBatchRows});
       before_ = job.id;
     }
     return absl::OkStatus();
@@ -76,7 +79,50 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Snapshot() {
   return batch;
 }
 
+void JobWatch::Note(const Job& job) {
+  if (!loop_.store().shared()) return;
+  known_.Add(job.id.value);
+  if (IsFinal(job.state)) {
+    open_.erase(job.id);
+  } else if (open_.size() < kWatchedJobsMax) {
+    open_.insert(job.id);
+  }
+}
+
+// Queues what another coordinator may have changed: the jobs that were open when they were sent,
+// and those that are new. Ids are committed in no certain order.
+absl::Status JobWatch::Look(StoreReader& reader) {
+  std::vector<JobId> ids(open_.begin(), open_.end());
+  JobId before;
+  bool more = ids_.empty();
+  for (int page = 0; more; ++page) {
+    if (page == kWatchPagesMax) return absl::ResourceExhaustedError("too many jobs: call again");
+    more = false;
+    for (const Job& job : reader.ListJobs(filter_, before, kWatchBatchRows)) {
+      before = job.id;
+      if (job.id <= floor_ || !known_.Add(job.id.value)) continue;
+      more = true;
+      ids.push_back(job.id);
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const JobId id : ids) {
+    if (waiting_.insert(id).second) changed_.push_back(id);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<JobWatch::Batch> JobWatch::Changes() {
+  bool look = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    look = std::exchange(look_, false);
+  }
+  if (look) {
+    absl::Status looked =
+        loop_.store().Read([&](StoreReader& reader) { return Look(reader); });
+    if (!looked.ok()) return looked;
+  }
   std::vector<JobId> ids;
   {
     absl::MutexLock lock(&mutex_);
@@ -98,7 +144,9 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Changes() {
   absl::Status read = loop_.store().Read([&](StoreReader& reader) {
     for (const JobId id : ids) {
       const std::optional<Job> job = reader.GetJob(id);
-      if (!job.has_value() || !Wants(*job)) continue;
+      if (!job.has_value()) continue;
+      Note(*job);
+      if (!Wants(*job)) continue;
       *batch.messages.emplace_back().mutable_job() = ShowJob(*job, fleet, reader, now);
     }
     return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/job.pb.h"
 #include "services/coordinator/api/push_stream.h"
+#include "services/coordinator/api/recent_ids.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store_loop.h"
 
@@ -18,6 +19,9 @@ namespace closewrite {
 inline constexpr size_t kWatchedJobsMax = 65536;
 // Jobs sent between two turns of other streams.
 inline constexpr int64_t kWatchBatchRows = 256;
+// Of a shared store: pages of the newest jobs that are looked through, once others have changed
+// some, for those that were not sent yet.
+inline constexpr int kWatchPagesMax = 64;
 
 // Only ids wait: each job is read again when it is its turn, so that many changes of a job count as
 // one and the newest state always comes.
@@ -36,6 +40,8 @@ class JobWatch : public StreamSource<v1::WatchJobsResponse> {
   absl::StatusOr<Batch> Snapshot();
   absl::StatusOr<Batch> Changes();
   bool Wants(const Job& job) const;
+  void Note(const Job& job);
+  absl::Status Look(StoreReader& reader);
 
   StoreLoop& loop_;
   const JobFilter filter_;
@@ -45,11 +51,16 @@ class JobWatch : public StreamSource<v1::WatchJobsResponse> {
   // Used by Next alone.
   Phase phase_ = Phase::kCheck;
   JobId before_;
+  // Likewise, of a shared store.
+  RecentIds known_{kWatchedJobsMax};
+  JobId floor_;                      // jobs up to here were there when the call came
+  absl::flat_hash_set<JobId> open_;  // sent, and not in a final state then
 
   absl::Mutex mutex_;
   std::deque<JobId> changed_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<JobId> waiting_ ABSL_GUARDED_BY(mutex_);  // the same ids
   bool overflow_ ABSL_GUARDED_BY(mutex_) = false;
+  bool look_ ABSL_GUARDED_BY(mutex_) = false;  // others may have changed jobs
 };
 
 }  // namespace closewrite

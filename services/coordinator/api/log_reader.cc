@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "services/coordinator/api/job_view.h"
+#include "services/coordinator/core/attempts.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
 
@@ -15,7 +16,8 @@ LogReader::LogReader(Store* store, const Options& options) : store_(*store), opt
 
 bool LogReader::OnChange(const Effects& effects) {
   return options_.follow &&
-         (effects.logs.contains(options_.job) || effects.jobs.contains(options_.job));
+         (effects.logs.contains(options_.job) || effects.jobs.contains(options_.job) ||
+          effects.elsewhere.jobs);
 }
 
 absl::StatusOr<LogReader::Batch> LogReader::Next() {
@@ -60,7 +62,7 @@ absl::StatusOr<LogReader::Batch> LogReader::Step(StoreReader& reader) {
 absl::Status LogReader::Begin(StoreReader& reader, const Job& job) {
   const FencingToken token = options_.token.value != 0 ? options_.token : job.token;
   if (token.value == 0) return absl::OkStatus();
-  const std::optional<Attempt> attempt = reader.GetAttempt(Lease{job.id, token});
+  const std::optional<Attempt> attempt = AttemptOf(reader, job, token);
   if (!attempt.has_value()) {
     return WithReason(
         absl::NotFoundError(StrCat("job ", job.id.value, " has no attempt with token ", token.value,
@@ -79,7 +81,7 @@ LogReader::Batch LogReader::AtEnd(StoreReader& reader, const Job& job) {
   if (!options_.follow) return Batch{.last = true};
   if (job.token > token_) {
     // Tokens of one job have no gaps, but attempts of long ago may have been forgotten.
-    for (const Attempt& attempt : reader.ListAttempts(job.id)) {
+    for (const Attempt& attempt : AttemptsOf(reader, job)) {
       if (attempt.token <= token_) continue;
       token_ = attempt.token;
       offset_ = 0;

@@ -34,6 +34,8 @@ class Decoder {
     DecodeRetry(definition_.mutable_retry());
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
+    pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
+    definition_.set_weight(pipeline_.weight);
     pipeline_.definition = Serialize();
     return std::move(pipeline_);
   }

@@ -24,6 +24,7 @@ inline constexpr int kEnvironmentMax = 256;
 inline constexpr int kPipelineLabelsMax = 64;
 inline constexpr int kLocksMax = 16;
 inline constexpr int kPriorityMax = 1000;
+inline constexpr int kWeightMax = 1000;
 inline constexpr int kAttemptsMax = 1000;
 inline constexpr absl::Duration kSettleMax = absl::Hours(24);
 inline constexpr absl::Duration kQuietMin = absl::Milliseconds(100);

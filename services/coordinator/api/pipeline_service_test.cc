@@ -168,10 +168,11 @@ TEST_F(PipelineServiceTest, TestTriesFilesThatNeedNotExist) {
   EXPECT_EQ(tested_.verdicts(0).message(),
             "**/*.csv matches; also without a close, once it has not changed for 3s");
 
-  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction&, absl::Time now) {
+  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction& tx, absl::Time now) {
                 const VolumeReport polled{.volume = "unenriched",
                                           .backend = v1::WATCH_BACKEND_POLL};
-                (void)engine.ConnectWatcher({.host = "vm-b", .volumes = {polled}}, now);
+                const Watcher again{.host = "vm-b", .ledger_id = "ledger", .volumes = {polled}};
+                EXPECT_TRUE(engine.ConnectWatcher(tx, again, now).ok());
               }).ok());
   ASSERT_TRUE(Test(request).ok());
   EXPECT_EQ(tested_.verdicts(0).message(),

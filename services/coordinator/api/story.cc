@@ -9,6 +9,7 @@
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/story_words.h"
 #include "services/coordinator/convert.h"
+#include "services/coordinator/core/attempts.h"
 #include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/job_rules.h"
 #include "services/coordinator/core/waiting.h"
@@ -187,7 +188,7 @@ void Story::TellOneJob(const Job& job) {
       StrCat("job ", job.id.value, " of pipeline ", job.pipeline, " was made for ",
              FileWords(job.input.volume, job.input.path),
              job.caused_by_job == 0 ? "" : StrCat(", a result of job ", job.caused_by_job)));
-  const std::vector<Attempt> attempts = reader_.ListAttempts(job.id);
+  const std::vector<Attempt> attempts = AttemptsOf(reader_, job);
   const size_t skip = attempts.size() - std::min(attempts.size(), kStoryAttemptsMax);
   if (skip > 0) {
     const absl::Time at = attempts[skip].leased_at;
@@ -264,11 +265,11 @@ void Story::TellWatcher(const std::string& volume, bool seen) {
     return;
   }
   const VolumeReport& report = ReportOf(*watcher, volume);
-  if (seen && watcher->connected && report.state == VolumeState::kLive) return;
+  if (seen && watcher->connected() && report.state == VolumeState::kLive) return;
   std::string text = StrCat("volume ", volume, " has its home on ", watcher->host, ", below ",
                             Display(report.root), ", and is ", VolumeStateWord(report.state));
   if (!report.message.empty()) StrAppend(&text, " (", Display(report.message), ")");
-  if (watcher->connected) {
+  if (watcher->connected()) {
     StrAppend(&text, "; its watcher is connected");
   } else {
     StrAppend(&text, "; its watcher is not connected: it was heard of last at ",

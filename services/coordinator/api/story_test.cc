@@ -115,8 +115,8 @@ now WAITING job 1 is AVAILABLE: no executor is connected
 )");
   const SessionId session = OpenSession("e1", 1);
   Tick();
-  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction&, absl::Time) {
-                engine.DisconnectWatcher("vm-b");
+  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction& tx, absl::Time) {
+                engine.DisconnectWatcher(tx, "vm-b", "ledger");
               }).ok());
   Report(
       {.session = session,

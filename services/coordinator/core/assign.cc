@@ -142,16 +142,21 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
     double pass;
     double step;
     int64_t left;  // slots that could run it
+    size_t sessions;
     StoreTransaction::Wish wish;
   };
   std::vector<Entry> entries;
+  double lowest = std::numeric_limits<double>::infinity();
   for (const Lane& lane : lanes) {
     const std::string& name = lane.pipeline->name;
-    if (!fleet_.ready.contains(name)) continue;
+    const int64_t free = lane.FreeSlots();
+    if (free == 0 || !fleet_.ready.contains(name)) continue;
     double& pass = passes_[name];
     pass = std::max(pass, base_pass_);
-    entries.push_back({pass, 1.0 / lane.pipeline->weight, lane.FreeSlots(), {name, 0}});
+    lowest = std::min(lowest, pass);
+    entries.push_back({pass, 1.0 / lane.pipeline->weight, free, lane.sessions.size(), {name, 0}});
   }
+  if (!entries.empty()) base_pass_ = lowest;
   for (; slots > 0; --slots) {
     Entry* next = nullptr;
     for (Entry& entry : entries) {
@@ -162,6 +167,9 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
     --next->left;
     ++next->wish.limit;
   }
+  // Those that fewest sessions can run choose first.
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.sessions < b.sessions; });
   std::vector<StoreTransaction::Wish> wishes;
   for (Entry& entry : entries) {
     if (entry.wish.limit > 0) wishes.push_back(std::move(entry.wish));
@@ -175,27 +183,23 @@ bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slo
   const std::vector<StoreTransaction::Wish> wishes = Share(lanes, slots);
   if (wishes.empty()) return false;
   std::map<std::string, int64_t> claimed;
-  bool granted = false;
+  bool more = false;
   for (const Job& job : tx.Claim(wishes)) {
     ++claimed[job.pipeline];
     const auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& each) {
       return each.pipeline->name == job.pipeline;
     });
     if (!Lease(tx, *lane, job, now)) continue;
-    granted = true;
+    more = true;
     passes_[job.pipeline] += 1.0 / lane->pipeline->weight;
   }
-  // Those that still have something to do say where the others begin when they come back.
-  double lowest = std::numeric_limits<double>::infinity();
   for (const StoreTransaction::Wish& wish : wishes) {
-    if (claimed[wish.pipeline] < wish.limit) {
-      fleet_.ready.erase(wish.pipeline);
-    } else {
-      lowest = std::min(lowest, passes_[wish.pipeline]);
-    }
+    if (claimed[wish.pipeline] == wish.limit) continue;
+    // What it leaves is for the others.
+    fleet_.ready.erase(wish.pipeline);
+    more = true;
   }
-  if (lowest < std::numeric_limits<double>::infinity()) base_pass_ = std::max(base_pass_, lowest);
-  return granted;
+  return more;
 }
 
 }  // namespace closewrite

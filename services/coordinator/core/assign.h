@@ -57,7 +57,7 @@ class Assigner {
   Fleet& fleet_;
   JobBook& book_;
   std::map<std::string, double> passes_;  // by pipeline
-  double base_pass_ = 0;                  // where a pipeline begins that had nothing to do
+  double base_pass_ = 0;                  // the lowest of those that shared last; others begin here
 };
 
 }  // namespace closewrite

@@ -74,7 +74,9 @@ class ContractsTest : public ::testing::Test {
   // Ids of the jobs that the events made or changed.
   std::vector<int64_t> Observe(const std::vector<FileEvent>& events) {
     const Effects effects =
-        Do([&](StoreTransaction& tx) { engine_.RecordEvents(tx, "b", "ledger", events, now_); });
+        Do([&](StoreTransaction& tx) {
+          EXPECT_TRUE(engine_.RecordEvents(tx, "b", "ledger", events, now_).ok());
+        });
     std::vector<int64_t> ids;
     for (const auto& [id, job] : effects.jobs) ids.push_back(id.value);
     return ids;
@@ -90,13 +92,17 @@ class ContractsTest : public ::testing::Test {
   absl::StatusCode Submit(const std::string& path) {
     absl::Status status;
     Do([&](StoreTransaction& tx) {
-      status = engine_.desk().Submit(tx, "", {{"in", path}}, now_).status();
+      status = engine_.desk().Submit(tx, "", {{"in", path}}, 0, now_).status();
     });
     return status.code();
   }
   SessionId Attend() {
-    return *engine_.dispatch().Open(
-        {.name = "e", .host = "c", .slots = 9, .volume_roots = {{"in", "/in"}}}, now_);
+    SessionId id;
+    Do([&](StoreTransaction& tx) {
+      id = *engine_.dispatch().Open(
+          tx, {.name = "e", .host = "c", .slots = 9, .volume_roots = {{"in", "/in"}}}, now_);
+    });
+    return id;
   }
 
   using Ids = std::vector<int64_t>;

@@ -35,11 +35,12 @@ class Desk {
   absl::StatusOr<int64_t> DeletePipeline(StoreTransaction& tx, const std::string& name,
                                          bool cancel_jobs, absl::Time now);
 
-  // Makes one job a file, each through `pipeline` ("" : through the one that takes it). Errors as
+  // Makes one job a file, each through `pipeline` ("" : through the one that takes it). Jobs that
+  // exist already keep their priority. Errors as
   // JobService.SubmitJobs says; nothing was changed then.
   absl::StatusOr<std::vector<Intake::Made>> Submit(
       StoreTransaction& tx, const std::string& pipeline,
-      const std::vector<std::pair<std::string, std::string>>& files, absl::Time now);
+      const std::vector<std::pair<std::string, std::string>>& files, int priority, absl::Time now);
 
   // All or none.
   absl::StatusOr<std::vector<Job>> CancelJobs(StoreTransaction& tx, const std::vector<JobId>& ids,

@@ -69,25 +69,27 @@ void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
   End(tx, *record, "has died, and so have its processes", now);
 }
 
-// A heartbeat is written where other coordinators judge by it; a broken stream, too.
+// Where other coordinators judge by it, a heartbeat is written.
 absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                              absl::Time now) {
+  bool write = fleet_.shared && report.heartbeat;
   if (fleet_.shared) {
     std::optional<SessionRecord> record = tx.FindSession(session.id);
     if (!record.has_value()) {
-      const SessionId id = session.id;
-      fleet_.sessions.erase(id);
-      return absl::NotFoundError(absl::StrCat("session ", id, " has expired"));
+      fleet_.sessions.erase(SessionId(session.id));
+      return absl::NotFoundError(absl::StrCat("session ", report.session, " has expired"));
     }
-    if (record->coordinator != fleet_.self) {
+    if (record->connected() && record->coordinator != fleet_.self) {
       static_cast<SessionRecord&>(session) = *record;
       return absl::AbortedError("the session attends another coordinator by now");
     }
+    write |= !record->connected();
   }
+  session.coordinator = fleet_.self;
   session.heartbeat_at = now;
   session.expires_at = now + fleet_.session_ttl;
   session.draining = report.draining || (session.draining && !report.heartbeat);
-  if (fleet_.shared && report.heartbeat) {
+  if (write) {
     tx.PutSession(session);
     // What another coordinator took away shows here.
     Remember(tx, SessionRecord(session));

@@ -69,6 +69,9 @@ class Dispatch {
   // sessions that are no more.
   void Bury(StoreTransaction& tx, const SessionId& session, absl::Time now);
 
+  // Takes a session's record and its leases into memory.
+  Session& Remember(StoreTransaction& tx, const SessionRecord& record);
+
   // NOT_FOUND: the session has expired. ABORTED: it attends another coordinator by now.
   absl::StatusOr<AttendReply> Report(StoreTransaction& tx, const AttendReport& report,
                                      absl::Time now);
@@ -79,7 +82,6 @@ class Dispatch {
 
  private:
   absl::Status CheckNewName(const ExecutorHello& hello, absl::Time now) const;
-  Session& Remember(StoreTransaction& tx, const SessionRecord& record);
   absl::Status Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                      absl::Time now);
   void RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,

@@ -10,6 +10,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/news.h"
 #include "services/coordinator/core/pipeline.h"
 
 namespace closewrite {
@@ -31,12 +32,13 @@ struct Effects {
   std::vector<EventRecord> events;  // newly recorded
   std::set<JobId> logs;             // jobs whose log has grown
   bool pipelines = false;           // some were applied or deleted
-  bool elsewhere = false;           // another coordinator may have changed anything
+  bool lock_freed = false;
+  News elsewhere;  // what other coordinators may have changed
 
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
            moved.empty() && jobs.empty() && events.empty() && logs.empty() && !pipelines &&
-           !elsewhere;
+           !lock_freed && elsewhere.empty();
   }
 };
 

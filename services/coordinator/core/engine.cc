@@ -80,6 +80,7 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
+  if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
   for (SessionRecord& record : reader.ListSessions()) {
@@ -107,15 +108,24 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   return absl::OkStatus();
 }
 
-absl::Status Engine::CatchUp(StoreTransaction& tx, bool everything, absl::Time now) {
+absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time now) {
   if (!fleet_.shared) return absl::OkStatus();
+  News heard = news;
   if (tx.PipelinesVersion() != fleet_.pipelines_version) {
     if (absl::Status s = LoadPipelines(tx); !s.ok()) return s;
     book_.effects().pipelines = true;
-    everything = true;
+    heard.work = true;
   }
-  if (!everything) return absl::OkStatus();
-  CatchUpSessions(tx, now);
+  for (const SessionId& id : heard.revoked) {
+    const auto session = fleet_.sessions.find(id);
+    if (session == fleet_.sessions.end() || session->second.coordinator != fleet_.self) continue;
+    dispatch_.Remember(tx, SessionRecord(session->second));
+    book_.effects().revoked.insert(id);
+  }
+  heard.revoked.clear();
+  book_.effects().elsewhere = heard;
+  if (!heard.work) return absl::OkStatus();
+  CatchUpSessions(tx);
   for (Watcher& watcher : tx.ListWatchers()) {
     ForgetStale(watcher, now);
     fleet_.watchers[watcher.host] = std::move(watcher);
@@ -124,11 +134,42 @@ absl::Status Engine::CatchUp(StoreTransaction& tx, bool everything, absl::Time n
   for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
   for (const auto& [name, pipeline] : fleet_.pipelines) fleet_.ready.insert(name);
   fleet_.due_at = absl::InfinitePast();
-  book_.effects().elsewhere = true;
   return absl::OkStatus();
 }
 
-void Engine::CatchUpSessions(StoreReader& reader, absl::Time now) {
+void Engine::AddWhatIsRead(Expected& expected) const {
+  for (const auto& [id, session] : fleet_.sessions) {
+    if (session.coordinator == fleet_.self) expected.sessions.push_back(id);
+  }
+  for (const FileVersion& file : expected.files) {
+    expected.paths.emplace_back(file.volume, file.path);
+    for (const auto& [name, pipeline] : fleet_.pipelines) {
+      if (pipeline->volume == file.volume && ReadsInput(*pipeline)) {
+        expected.keys.push_back(JobKey(name, file));
+      }
+    }
+  }
+}
+
+News Engine::NewsOf(const Effects& effects) const {
+  News news{.work = effects.lock_freed || (effects.pipelines && !effects.elsewhere.work),
+            .jobs = !effects.jobs.empty() || !effects.events.empty() || !effects.logs.empty()};
+  for (const auto& [id, job] : effects.jobs) {
+    news.work |= job.state == JobState::kAvailable;
+    if (job.state != JobState::kPublishing) continue;
+    const Watcher* home = fleet_.HomeOf(job.output_volume);
+    news.publish |= home == nullptr || home->coordinator != fleet_.self;
+  }
+  for (const SessionId& id : effects.revoked) {
+    const auto session = fleet_.sessions.find(id);
+    const bool here =
+        session != fleet_.sessions.end() && session->second.coordinator == fleet_.self;
+    if (!here) news.revoked.insert(id);
+  }
+  return news;
+}
+
+void Engine::CatchUpSessions(StoreReader& reader) {
   std::set<SessionId> gone;
   for (const auto& [id, session] : fleet_.sessions) gone.insert(id);
   for (SessionRecord& record : reader.ListSessions()) {
@@ -179,17 +220,13 @@ absl::Status Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher
 
 absl::Status Engine::CheckWatcher(StoreTransaction& tx, const std::string& host,
                                   const std::string& ledger_id) {
-  if (fleet_.shared) {
-    // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
-    std::optional<Watcher> record = tx.FindWatcher(host);
-    if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
-    if (record->coordinator != fleet_.self) fleet_.watchers[host] = *std::move(record);
-  }
-  const auto watcher = fleet_.watchers.find(host);
-  const bool here = watcher != fleet_.watchers.end() &&
-                    watcher->second.coordinator == fleet_.self &&
-                    watcher->second.ledger_id == ledger_id;
-  if (here) return absl::OkStatus();
+  if (!fleet_.shared) return absl::OkStatus();
+  // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
+  std::optional<Watcher> record = tx.FindWatcher(host);
+  if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
+  const bool away = record->connected() && record->coordinator != fleet_.self;
+  if (!away && record->ledger_id == ledger_id) return absl::OkStatus();
+  fleet_.watchers[host] = *std::move(record);
   return absl::AbortedError("a newer stream of this host's watcher has taken over");
 }
 
@@ -198,6 +235,7 @@ absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const std::string& host
                                    absl::Time now) {
   if (absl::Status s = CheckWatcher(tx, host, ledger_id); !s.ok()) return s;
   Watcher& watcher = fleet_.watchers[host];
+  watcher.coordinator = fleet_.self;
   watcher.heartbeat_at = now;
   watcher.expires_at = now + kWatcherTtl;
   watcher.volumes = std::move(volumes);

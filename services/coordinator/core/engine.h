@@ -16,14 +16,15 @@
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/intake.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/news.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
 
 // Jobs handed to one watcher for publishing at a time.
 inline constexpr int64_t kPublishOrdersMax = 1000;
-// A watcher that was not heard of for so long counts as away. It is asked for a heartbeat every
-// third of it.
+// How often a watcher is asked for a heartbeat, and how long after one it counts as away.
+inline constexpr absl::Duration kWatcherHeartbeat = absl::Seconds(3);
 inline constexpr absl::Duration kWatcherTtl = absl::Seconds(9);
 
 // Not thread-safe: the store loop calls it, one command after the other, each inside a store
@@ -31,8 +32,8 @@ inline constexpr absl::Duration kWatcherTtl = absl::Seconds(9);
 class Engine {
  public:
   struct Options {
-    CoordinatorId self;    // another one at each start
-    bool shared = false;   // Store::shared()
+    CoordinatorId self = "coordinator";  // of a shared store: another one at each start
+    bool shared = false;                 // Store::shared()
     absl::Duration session_ttl = absl::Seconds(10);
     // Finished jobs and old events are kept for so long.
     absl::Duration retention = absl::InfiniteDuration();
@@ -47,8 +48,12 @@ class Engine {
   // coordinator have a full time to live from `now`, to come back.
   absl::Status Load(StoreReader& reader, absl::Time now);
   // Of a shared store: catches up with what other coordinators have changed. To be called at the
-  // beginning of each transaction; `everything` at least once a second, and when a notice came.
-  absl::Status CatchUp(StoreTransaction& tx, bool everything, absl::Time now);
+  // beginning of each transaction, with News::Anything() at least once a second.
+  absl::Status CatchUp(StoreTransaction& tx, const News& news, absl::Time now);
+  // Of a shared store: adds what the engine will read by itself when commands read this.
+  void AddWhatIsRead(Expected& expected) const;
+  // What others should hear of a commit.
+  News NewsOf(const Effects& effects) const;
 
   // Watchers. Connect returns ALREADY_EXISTS or FAILED_PRECONDITION as ObserveService says. A
   // watcher with the same ledger takes its own place over, from whichever coordinator has it.
@@ -84,7 +89,7 @@ class Engine {
  private:
   absl::Status LoadPipelines(StoreReader& reader);
   void LoadLeases(StoreReader& reader, absl::Time now);
-  void CatchUpSessions(StoreReader& reader, absl::Time now);
+  void CatchUpSessions(StoreReader& reader);
   absl::Status CheckWatcher(StoreTransaction& tx, const std::string& host,
                             const std::string& ledger_id);
   void Forget(StoreTransaction& tx, absl::Time now);

@@ -41,6 +41,7 @@ struct Session : SessionRecord {
 struct Fleet {
   CoordinatorId self;   // this coordinator
   bool shared = false;  // others use the same store
+  absl::Time started_at = absl::InfinitePast();
   absl::Duration session_ttl;
   std::map<std::string, std::shared_ptr<const Pipeline>> pipelines;
   int64_t pipelines_version = 0;

@@ -44,7 +44,7 @@ void Intake::MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Tim
     }
     if (!MatchPath(*pipeline, file.volume, file.path).matches) continue;
     const Verdict verdict = MatchEvent(*pipeline, record.event, HistoryOf(tx, *pipeline, record));
-    if (verdict.matches) MakeJob(tx, *pipeline, record, record.id, now);
+    if (verdict.matches) MakeJob(tx, *pipeline, record, record.id, 0, now);
   }
 }
 
@@ -58,17 +58,18 @@ void Intake::MakeMarkedJob(StoreTransaction& tx, const Pipeline& pipeline,
   const std::optional<EventRecord> latest = tx.LatestEvent(file.volume, *path);
   if (!latest.has_value() || !IsThere(latest->event)) return;
   if (!MatchEvidence(pipeline, latest->event).matches) return;
-  MakeJob(tx, pipeline, *latest, marker.id, now);
+  MakeJob(tx, pipeline, *latest, marker.id, 0, now);
 }
 
 std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
                                             const EventRecord& record, int64_t made_by,
-                                            absl::Time now) {
+                                            int priority, absl::Time now) {
   const FileVersion& file = record.event.file;
   const absl::Duration settle = SettleFor(pipeline, record.event, fleet_);
   Job job{.pipeline = pipeline.name,
           .key = ReadsInput(pipeline) ? JobKey(pipeline.name, file)
                                       : EventJobKey(pipeline.name, file, record.id),
+          .priority = priority,
           .input = file,
           .event_id = made_by,
           .caused_by_job = record.event.caused_by_job,

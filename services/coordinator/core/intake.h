@@ -31,10 +31,11 @@ class Intake {
     bool existed = false;
   };
   // Makes the job of one file version, unless it exists. `made_by`: the event that does, if it is
-  // another than that of the file, its marker's. nullopt: on_new_version is `ignore` and an earlier
-  // version's job runs.
+  // another than that of the file, its marker's. `priority`: of the job. nullopt: on_new_version is
+  // `ignore` and an earlier version's job runs.
   std::optional<Made> MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
-                              const EventRecord& record, int64_t made_by, absl::Time now);
+                              const EventRecord& record, int64_t made_by, int priority,
+                              absl::Time now);
 
  private:
   void MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Time now);

@@ -83,7 +83,9 @@ void JobBook::LetGo(StoreTransaction& tx, const Job& job) {
                       return entry.second.job == job.id;
                     }) > 0;
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
-  if (held || (pipeline != nullptr && !pipeline->locks.empty())) tx.EraseLocksOf(job.id);
+  if (!held && (pipeline == nullptr || pipeline->locks.empty())) return;
+  tx.EraseLocksOf(job.id);
+  effects_.lock_freed = true;
 }
 
 }  // namespace closewrite

@@ -112,9 +112,11 @@ TEST(JobRulesTest, ALeaseRaisesTokenAndCountsAnAttempt) {
       *Apply(JobIn(JobState::kAvailable), NewestAttempt(), LeaseTo{"s2", "e", "h"}, Context());
   EXPECT_EQ(change.job.token, FencingToken{4});
   EXPECT_EQ(change.job.attempts, 3);
-  ASSERT_TRUE(change.attempt.has_value());
-  EXPECT_EQ(change.attempt->token, FencingToken{4});
-  EXPECT_EQ(change.attempt->number, 3);
+  EXPECT_FALSE(change.attempt.has_value());  // it is recorded when it ends
+  const Attempt live = LiveAttempt(change.job);
+  EXPECT_EQ(live.token, FencingToken{4});
+  EXPECT_EQ(live.number, 3);
+  EXPECT_EQ(live.executor, "e");
 }
 
 TEST(JobRulesTest, WithoutOutputsThereIsNothingToPublish) {
@@ -167,23 +169,24 @@ TEST(JobRulesTest, HandedBackCostsNoAttempt) {
 }
 
 TEST(JobRulesTest, DeathsOfExecutorsAreCountedApartAndPoisonIsDeadLettered) {
-  Attempt started = NewestAttempt();
-  started.pid = 12;
   Job job = JobIn(JobState::kRunning);
+  job.pid = 12;
   const Lost lost{FencingToken{3}, Outcome::kLost, "gone"};
-  JobChange change = *Apply(job, started, lost, Context());
+  JobChange change = *Apply(job, LiveAttempt(job), lost, Context());
   EXPECT_EQ(change.job.state, JobState::kAvailable);
   EXPECT_EQ(change.job.attempts, 1);
   EXPECT_EQ(change.job.crashes, 1);
 
   // Killed by an executor that lives on.
-  EXPECT_EQ(Apply(job, started, End(Outcome::kKilled), Context())->job.crashes, 0);
+  EXPECT_EQ(Apply(job, LiveAttempt(job), End(Outcome::kKilled), Context())->job.crashes, 0);
 
   // Not started: it can't have been the job's fault.
-  EXPECT_EQ(Apply(job, NewestAttempt(), lost, Context())->job.crashes, 0);
+  job.pid = 0;
+  EXPECT_EQ(Apply(job, LiveAttempt(job), lost, Context())->job.crashes, 0);
 
+  job.pid = 12;
   job.crashes = 2;
-  EXPECT_EQ(Apply(job, started, lost, Context())->job.state, JobState::kFailed);
+  EXPECT_EQ(Apply(job, LiveAttempt(job), lost, Context())->job.state, JobState::kFailed);
 }
 
 TEST(JobRulesTest, OnLostFailForbidsAnotherAttempt) {
@@ -239,6 +242,7 @@ TEST(JobRulesTest, InvariantsHoldOverRandomCommands) {
         if (auto* end = std::get_if<Finished>(&command)) end->token = job.token;
         if (auto* published = std::get_if<Published>(&command)) published->token = job.token;
       }
+      if (job.state == JobState::kRunning) attempt = LiveAttempt(job);
       absl::StatusOr<JobChange> change = Apply(job, attempt, command, Context());
       if (!change.ok()) continue;
       const bool leased = std::holds_alternative<LeaseTo>(command);
@@ -247,6 +251,12 @@ TEST(JobRulesTest, InvariantsHoldOverRandomCommands) {
         EXPECT_TRUE(std::holds_alternative<Retry>(command));
       }
       EXPECT_GE(change->job.attempts, 0);
+      EXPECT_EQ(change->job.session.empty(), change->job.state != JobState::kRunning);
+      if (job.state == JobState::kRunning && change->job.state != JobState::kRunning) {
+        ASSERT_TRUE(change->attempt.has_value());
+        EXPECT_EQ(change->attempt->token, job.token);
+        EXPECT_EQ(change->attempt->ended_at, kNow);
+      }
       job = change->job;
       if (change->attempt.has_value()) attempt = *change->attempt;
     }

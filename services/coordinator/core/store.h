@@ -93,12 +93,31 @@ class StoreReader {
 // What the commands of a transaction are about to read. A hint: a store that is far away fetches it
 // in one round trip.
 struct Expected {
-  std::vector<JobId> jobs;
-  std::vector<Lease> logs;
-  std::vector<std::pair<std::string, std::string>> paths;  // volume, path
+  std::vector<JobId> jobs;  // with their followers, and the newest attempt of PUBLISHING ones
+  std::vector<Lease> logs;  // their lengths
+  // Volume and path: the newest event, and the unfinished jobs of each pipeline.
+  std::vector<std::pair<std::string, std::string>> paths;
   std::vector<std::string> keys;
+  std::vector<FileVersion> files;  // of events; the engine knows what keys their jobs would have
+  std::vector<std::pair<std::string, int64_t>> events;  // ledger id, sequence
   std::vector<std::string> requests;
   std::vector<SessionId> sessions;
+  std::vector<std::string> watchers;  // by host
+
+  void Add(const Expected& other) {
+    const auto append = [](auto& to, const auto& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    append(jobs, other.jobs);
+    append(logs, other.logs);
+    append(paths, other.paths);
+    append(keys, other.keys);
+    append(files, other.files);
+    append(events, other.events);
+    append(requests, other.requests);
+    append(sessions, other.sessions);
+    append(watchers, other.watchers);
+  }
 };
 
 // Reads its own writes. Nothing is visible to others before the commit.
@@ -202,10 +221,10 @@ class Store {
   virtual bool shared() const { return false; }
   // Of a shared store. Tells the other coordinators something; it may be lost, and several may
   // become one. At most kNoticeBytesMax.
-  virtual void Notify(std::string_view notice) {}
+  virtual void Notify(std::string_view /*notice*/) {}
   // `fn` is called with what others told, on a thread of the store's; once with "" when something
   // may have been lost. Set before the first Write; must be quick and outlive the store.
-  virtual void Listen(std::function<void(std::string_view notice)> fn) {}
+  virtual void Listen(std::function<void(std::string_view notice)> /*fn*/) {}
 };
 
 inline constexpr size_t kNoticeBytesMax = 4000;

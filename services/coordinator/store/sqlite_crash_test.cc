@@ -29,7 +29,7 @@ constexpr int kDelayMicrosecondsMax = 20000;
 // together or not at all. It also finishes the jobs of the commit before.
 absl::Status Commit(Store* store, int64_t n) {
   return store->Write([&](StoreTransaction& t) {
-    for (Job& job : t.NextAvailable("p", kJobsPerCommit)) {
+    for (Job& job : t.Claim({{"p", kJobsPerCommit}})) {
       job.state = JobState::kSucceeded;
       t.UpdateJob(job);
     }

@@ -29,12 +29,29 @@ constexpr char kJobsById[] = "id < ?1";
 constexpr char kCountUnfinished[] =
     "SELECT count(*) FROM jobs INDEXED BY jobs_unfinished WHERE finished = 0 AND pipeline = ?";
 constexpr char kCountAvailableBefore[] =
-    "SELECT count(*) FROM jobs INDEXED BY jobs_available WHERE state = 2 AND pipeline = ? AND id < "
-    "?";
-constexpr char kListAttempts[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS
-                                 ", log_bytes FROM attempts WHERE job_id = ? ORDER BY token";
+    "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_available"
+    " WHERE state = 2 AND pipeline = ?1 AND (rank, id) < (?2, ?3) LIMIT ?4)";
+constexpr char kLeasesOf[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS
+                             " FROM jobs INDEXED BY jobs_by_session WHERE state = 3 AND session = ?"
+                             " ORDER BY id";
+#define CLOSEWRITE_LOG_LENGTH                                                     \
+  "coalesce((SELECT c.offset + length(c.data) FROM log_chunks AS c WHERE c.job_id = a.job_id" \
+  " AND c.token = a.token ORDER BY c.offset DESC LIMIT 1), 0)"
+constexpr char kListAttempts[] =
+    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
+    " FROM attempts AS a WHERE job_id = ? ORDER BY token";
 constexpr char kGetAttempt[] =
-    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", log_bytes FROM attempts WHERE job_id = ? AND token = ?";
+    "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
+    " FROM attempts AS a WHERE job_id = ? AND token = ?";
+constexpr char kLogLength[] =
+    "SELECT offset + length(data) FROM log_chunks WHERE job_id = ? AND token = ?"
+    " ORDER BY offset DESC LIMIT 1";
+constexpr char kPipelinesVersion[] = "SELECT version FROM versions WHERE what = x'70'";
+constexpr char kListSessions[] =
+    "SELECT " CLOSEWRITE_SESSION_COLUMNS " FROM sessions ORDER BY id";
+constexpr char kListWatchers[] =
+    "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers ORDER BY host";
+constexpr char kListLocks[] = "SELECT name, job_id, host, since FROM locks ORDER BY name";
 constexpr char kFirstChunk[] =
     "SELECT offset FROM log_chunks WHERE job_id = ? AND token = ? AND offset <= ?"
     " ORDER BY offset DESC LIMIT 1";
@@ -176,9 +193,64 @@ int64_t SqliteReads<Interface>::CountUnfinished(const std::string& pipeline) {
 }
 
 template <class Interface>
-int64_t SqliteReads<Interface>::CountAvailableBefore(const std::string& pipeline, JobId id) {
+int64_t SqliteReads<Interface>::CountAvailableBefore(const Job& job, int64_t limit) {
+  if (limit <= 0) return 0;
   SqliteQuery query(connection_, kCountAvailableBefore, &status_);
-  return query.BindBytes(pipeline).BindInt(id.value).Step() ? query.Int() : 0;
+  query.BindBytes(job.pipeline).BindInt(-job.priority).BindInt(job.id.value).BindInt(limit);
+  return query.Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+std::vector<Job> SqliteReads<Interface>::LeasesOf(const SessionId& session) {
+  SqliteQuery query(connection_, kLeasesOf, &status_);
+  query.BindBytes(session);
+  return ReadJobs(&query);
+}
+
+template <class Interface>
+int64_t SqliteReads<Interface>::LogLength(const Lease& lease) {
+  SqliteQuery query(connection_, kLogLength, &status_);
+  return query.BindInt(lease.job.value).BindInt(lease.token.value).Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+int64_t SqliteReads<Interface>::PipelinesVersion() {
+  SqliteQuery query(connection_, kPipelinesVersion, &status_);
+  return query.Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+std::vector<SessionRecord> SqliteReads<Interface>::ListSessions() {
+  SqliteQuery query(connection_, kListSessions, &status_);
+  std::vector<SessionRecord> sessions;
+  while (query.Step()) sessions.push_back(ReadSession(&query));
+  if (!status_.ok()) sessions.clear();
+  return sessions;
+}
+
+template <class Interface>
+std::vector<Watcher> SqliteReads<Interface>::ListWatchers() {
+  SqliteQuery query(connection_, kListWatchers, &status_);
+  std::vector<Watcher> watchers;
+  while (query.Step()) watchers.push_back(ReadWatcher(&query));
+  if (!status_.ok()) watchers.clear();
+  return watchers;
+}
+
+template <class Interface>
+std::vector<LockHolder> SqliteReads<Interface>::ListLocks() {
+  SqliteQuery query(connection_, kListLocks, &status_);
+  std::vector<LockHolder> locks;
+  while (query.Step()) {
+    LockHolder holder;
+    holder.lock = query.Bytes();
+    holder.job.value = query.Int();
+    holder.host = query.Bytes();
+    holder.since = query.Time();
+    locks.push_back(std::move(holder));
+  }
+  if (!status_.ok()) locks.clear();
+  return locks;
 }
 
 template <class Interface>

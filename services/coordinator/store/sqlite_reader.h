@@ -28,16 +28,22 @@ class SqliteReads : public Interface {
   std::optional<Job> GetJob(JobId id) override;
   std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) override;
   int64_t CountUnfinished(const std::string& pipeline) override;
-  int64_t CountAvailableBefore(const std::string& pipeline, JobId id) override;
+  int64_t CountAvailableBefore(const Job& job, int64_t limit) override;
+  std::vector<Job> LeasesOf(const SessionId& session) override;
   std::vector<Attempt> ListAttempts(JobId id) override;
   std::optional<Attempt> GetAttempt(const Lease& lease) override;
+  int64_t LogLength(const Lease& lease) override;
   std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
   std::vector<StoredPipeline> ListPipelines() override;
+  int64_t PipelinesVersion() override;
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
                                       int64_t before, int64_t limit) override;
   std::vector<JobId> JobsOfEvent(int64_t event_id) override;
   std::optional<EventRecord> LatestEvent(const std::string& volume,
                                          const std::string& path) override;
+  std::vector<SessionRecord> ListSessions() override;
+  std::vector<Watcher> ListWatchers() override;
+  std::vector<LockHolder> ListLocks() override;
 
  protected:
   SqliteConnection* connection() { return connection_; }

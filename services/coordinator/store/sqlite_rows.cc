@@ -4,62 +4,9 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "services/coordinator/store/record_codec.h"
 
 namespace closewrite {
-namespace {
-
-void AppendNumber(uint64_t value, int bytes, std::string* to) {
-  for (int i = 0; i < bytes; ++i) to->push_back(static_cast<char>((value >> (8 * i)) & 0xff));
-}
-
-// Takes numbers and byte strings from the front of `bytes`; false when they are not there.
-bool TakeNumber(int bytes, std::string_view* from, uint64_t* value) {
-  if (from->size() < static_cast<size_t>(bytes)) return false;
-  *value = 0;
-  for (int i = 0; i < bytes; ++i) {
-    *value |= static_cast<uint64_t>(static_cast<unsigned char>((*from)[i])) << (8 * i);
-  }
-  from->remove_prefix(bytes);
-  return true;
-}
-
-bool TakeBytes(std::string_view* from, std::string* value) {
-  uint64_t size = 0;
-  if (!TakeNumber(4, from, &size) || from->size() < size) return false;
-  value->assign(from->substr(0, size));
-  from->remove_prefix(size);
-  return true;
-}
-
-}  // namespace
-
-std::string EncodeOutputs(const std::vector<OutputFile>& outputs) {
-  std::string bytes;
-  for (const OutputFile& output : outputs) {
-    AppendNumber(output.path.size(), 4, &bytes);
-    bytes += output.path;
-    AppendNumber(static_cast<uint64_t>(output.size), 8, &bytes);
-    AppendNumber(output.sha256.size(), 4, &bytes);
-    bytes += output.sha256;
-  }
-  return bytes;
-}
-
-absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes) {
-  std::vector<OutputFile> outputs;
-  while (!bytes.empty()) {
-    OutputFile output;
-    uint64_t size = 0;
-    if (!TakeBytes(&bytes, &output.path) || !TakeNumber(8, &bytes, &size) ||
-        !TakeBytes(&bytes, &output.sha256)) {
-      return absl::DataLossError(
-          "the outputs of a job can't be read; restore the store from a backup");
-    }
-    output.size = static_cast<int64_t>(size);
-    outputs.push_back(std::move(output));
-  }
-  return outputs;
-}
 
 void BindJobIdentity(const Job& job, SqliteQuery* query) {
   query->BindBytes(job.pipeline)
@@ -93,7 +40,9 @@ void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query) 
       .BindTime(job.started_at)
       .BindTime(job.finished_at)
       .BindTime(job.observed_at)
-      .BindInt(job.caused_by_job);
+      .BindInt(job.caused_by_job)
+      .BindInt(job.pid)
+      .BindInt(-job.priority);
 }
 
 Job ReadJob(SqliteQuery* query) {
@@ -133,6 +82,8 @@ Job ReadJob(SqliteQuery* query) {
   job.finished_at = query->Time();
   job.observed_at = query->Time();
   job.caused_by_job = query->Int();
+  job.pid = static_cast<int>(query->Int());
+  job.priority = static_cast<int>(-query->Int());
   return job;
 }
 
@@ -210,6 +161,40 @@ EventRecord ReadEvent(SqliteQuery* query) {
   record.received_at = query->Time();
   record.event.caused_by_job = query->Int();
   return record;
+}
+
+SessionRecord ReadSession(SqliteQuery* query) {
+  SessionRecord session;
+  session.id = query->Bytes();
+  absl::StatusOr<ExecutorHello> executor = DecodeHello(query->Bytes());
+  if (executor.ok()) {
+    session.executor = *std::move(executor);
+  } else {
+    query->Fail(executor.status());
+  }
+  session.coordinator = query->Bytes();
+  session.draining = query->Int() != 0;
+  session.heartbeat_at = query->Time();
+  session.expires_at = query->Time();
+  return session;
+}
+
+Watcher ReadWatcher(SqliteQuery* query) {
+  Watcher watcher;
+  watcher.host = query->Bytes();
+  watcher.ledger_id = query->Bytes();
+  watcher.coordinator = query->Bytes();
+  watcher.version = query->Bytes();
+  watcher.address = query->Bytes();
+  watcher.heartbeat_at = query->Time();
+  watcher.expires_at = query->Time();
+  absl::StatusOr<std::vector<VolumeReport>> volumes = DecodeVolumes(query->Bytes());
+  if (volumes.ok()) {
+    watcher.volumes = *std::move(volumes);
+  } else {
+    query->Fail(volumes.status());
+  }
+  return watcher;
 }
 
 }  // namespace closewrite

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/presence.h"
 #include "services/coordinator/store/sqlite_connection.h"
 
 namespace closewrite {
@@ -21,12 +22,17 @@ namespace closewrite {
 #define CLOSEWRITE_JOB_STATE_COLUMNS                                                       \
   "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "     \
   "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, " \
-  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job"
+  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job, "  \
+  "pid, rank"
 #define CLOSEWRITE_JOB_COLUMNS CLOSEWRITE_JOB_IDENTITY_COLUMNS ", " CLOSEWRITE_JOB_STATE_COLUMNS
 
 #define CLOSEWRITE_ATTEMPT_COLUMNS                                                               \
   "job_id, token, number, executor, host, pid, outcome, exit_code, signal, message, leased_at, " \
   "started_at, ended_at, cpu_ns, max_rss_bytes"
+
+#define CLOSEWRITE_SESSION_COLUMNS "id, executor, coordinator, draining, heartbeat_at, expires_at"
+#define CLOSEWRITE_WATCHER_COLUMNS \
+  "host, ledger_id, coordinator, version, address, heartbeat_at, expires_at, volumes"
 
 #define CLOSEWRITE_EVENT_COLUMNS                                                             \
   "host, ledger_id, sequence, kind, evidence, source, volume, path, inode, size, mtime_ns, " \
@@ -44,12 +50,9 @@ void BindEvent(const EventRecord& record, SqliteQuery* query);
 Job ReadJob(SqliteQuery* query);
 Attempt ReadAttempt(SqliteQuery* query);
 EventRecord ReadEvent(SqliteQuery* query);
-
-// A list of outputs as bytes: for each one the path's length (4 bytes), the path, the size (8
-// bytes), the hash's length (4 bytes) and the hash; numbers are little-endian.
-std::string EncodeOutputs(const std::vector<OutputFile>& outputs);
-// DATA_LOSS when the bytes are not what EncodeOutputs makes.
-absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes);
+// Read the columns of sessions and watchers.
+SessionRecord ReadSession(SqliteQuery* query);
+Watcher ReadWatcher(SqliteQuery* query);
 
 }  // namespace closewrite
 

@@ -125,8 +125,51 @@ ALTER TABLE jobs ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Priorities, the fleet, turns. Logs no longer need a row of their attempt.
+constexpr char kVersion3[] = R"sql(
+ALTER TABLE jobs ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;  -- the negated priority
+UPDATE jobs SET pid = coalesce((SELECT a.pid FROM attempts AS a
+  WHERE a.job_id = jobs.id AND a.token = jobs.token), 0) WHERE state = 3;
+DELETE FROM attempts WHERE outcome = 0;
+DROP INDEX jobs_available;
+CREATE INDEX jobs_available ON jobs(pipeline, rank) WHERE state = 2;
+CREATE INDEX jobs_by_session ON jobs(session) WHERE state = 3;
+CREATE INDEX jobs_finished ON jobs(finished_at) WHERE finished = 1;
+CREATE INDEX jobs_lineage ON jobs(caused_by_job) WHERE finished = 0 AND caused_by_job <> 0;
+CREATE INDEX jobs_live_events ON jobs(event_id) WHERE finished = 0 AND event_id <> 0;
+CREATE INDEX events_by_receipt ON events(received_at);
+CREATE TABLE sessions(
+  id BLOB NOT NULL PRIMARY KEY,
+  executor BLOB NOT NULL,  -- see EncodeHello
+  coordinator BLOB NOT NULL,
+  draining INTEGER NOT NULL,
+  heartbeat_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE watchers(
+  host BLOB NOT NULL PRIMARY KEY,
+  ledger_id BLOB NOT NULL,
+  coordinator BLOB NOT NULL,
+  version BLOB NOT NULL,
+  address BLOB NOT NULL,
+  heartbeat_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  volumes BLOB NOT NULL  -- see EncodeVolumes
+) WITHOUT ROWID;
+CREATE TABLE locks(
+  name BLOB NOT NULL PRIMARY KEY,
+  job_id INTEGER NOT NULL,
+  host BLOB NOT NULL,
+  since INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE turns(duty BLOB NOT NULL PRIMARY KEY, taken_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE versions(what BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO versions(what, version) VALUES (x'70', 1);  -- p: of all pipelines together
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

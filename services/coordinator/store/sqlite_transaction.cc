@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/store/record_codec.h"
 #include "services/coordinator/store/sqlite_rows.h"
 
 namespace closewrite {
@@ -15,23 +16,23 @@ namespace {
 
 constexpr char kInsertJob[] =
     "INSERT INTO jobs(" CLOSEWRITE_JOB_COLUMNS
-    ") VALUES (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    ") VALUES (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 // First the columns that change, then the id and the columns that are expected not to.
 constexpr char kUpdateJobState[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_STATE_COLUMNS
-    ") = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    ") = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     " WHERE id = ? AND pipeline = ? AND key = ? AND input_volume = ? AND input_path = ?"
     " AND event_id = ? AND finished = ?";
 constexpr char kUpdateJob[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_COLUMNS
-    ") = (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?";
+    ") = (?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?";
 constexpr char kFindJobByKey[] = CLOSEWRITE_JOB_SELECT "WHERE key = ?";
 constexpr char kFindUnfinished[] = CLOSEWRITE_JOB_SELECT
     "INDEXED BY jobs_unfinished WHERE finished = 0 AND pipeline = ? AND input_volume = ? AND "
     "input_path = ?"
     " ORDER BY id DESC LIMIT 1";
 constexpr char kNextAvailable[] = CLOSEWRITE_JOB_SELECT
-    "INDEXED BY jobs_available WHERE state = 2 AND pipeline = ? ORDER BY id LIMIT ?";
+    "INDEXED BY jobs_available WHERE state = 2 AND pipeline = ? ORDER BY rank, id LIMIT ?";
 constexpr char kNextDue[] = CLOSEWRITE_JOB_SELECT
     "INDEXED BY jobs_due WHERE state IN (1, 6) AND after_id = 0 AND due_at <= ?"
     " ORDER BY due_at, id LIMIT ?";
@@ -48,8 +49,6 @@ constexpr char kPutAttempt[] =
     " signal = excluded.signal, message = excluded.message, leased_at = excluded.leased_at,"
     " started_at = excluded.started_at, ended_at = excluded.ended_at, cpu_ns = excluded.cpu_ns,"
     " max_rss_bytes = excluded.max_rss_bytes";
-constexpr char kLogBytes[] = "SELECT log_bytes FROM attempts WHERE job_id = ? AND token = ?";
-constexpr char kSetLogBytes[] = "UPDATE attempts SET log_bytes = ? WHERE job_id = ? AND token = ?";
 constexpr char kInsertChunk[] =
     "INSERT INTO log_chunks(job_id, token, offset, data) VALUES (?,?,?,?)";
 constexpr char kInsertEvent[] =
@@ -58,6 +57,8 @@ constexpr char kInsertEvent[] =
 constexpr char kPutPipeline[] =
     "INSERT OR REPLACE INTO pipelines(name, version, applied_at, definition) VALUES (?,?,?,?)";
 constexpr char kDeletePipeline[] = "DELETE FROM pipelines WHERE name = ?";
+constexpr char kRaisePipelinesVersion[] =
+    "UPDATE versions SET version = version + 1 WHERE what = x'70'";
 constexpr char kFindRequest[] = "SELECT answer FROM requests WHERE request_id = ?";
 constexpr char kRecordRequest[] =
     "INSERT OR REPLACE INTO requests(request_id, recorded_at, answer) VALUES (?,?,?)";
@@ -106,11 +107,15 @@ std::optional<Job> SqliteTransaction::FindUnfinished(const std::string& pipeline
   return ReadOneJob(&query);
 }
 
-std::vector<Job> SqliteTransaction::NextAvailable(const std::string& pipeline, int64_t limit) {
-  if (limit <= 0) return {};
-  SqliteQuery query(connection(), kNextAvailable, sticky_status());
-  query.BindBytes(pipeline).BindInt(limit);
-  return ReadJobs(&query);
+std::vector<Job> SqliteTransaction::Claim(const std::vector<Wish>& wishes) {
+  std::vector<Job> jobs;
+  for (const Wish& wish : wishes) {
+    if (wish.limit <= 0) continue;
+    SqliteQuery query(connection(), kNextAvailable, sticky_status());
+    query.BindBytes(wish.pipeline).BindInt(wish.limit);
+    for (Job& job : ReadJobs(&query)) jobs.push_back(std::move(job));
+  }
+  return jobs;
 }
 
 std::vector<Job> SqliteTransaction::NextDue(absl::Time now, int64_t limit) {
@@ -138,12 +143,7 @@ void SqliteTransaction::PutAttempt(const Attempt& attempt) {
 }
 
 int64_t SqliteTransaction::AppendLog(const Lease& lease, int64_t offset, std::string_view data) {
-  int64_t recorded = 0;
-  {
-    SqliteQuery query(connection(), kLogBytes, sticky_status());
-    if (!query.BindInt(lease.job.value).BindInt(lease.token.value).Step()) return 0;
-    recorded = query.Int();
-  }
+  int64_t recorded = LogLength(lease);
   if (offset < 0 || offset > recorded) return recorded;
   if (recorded - offset >= static_cast<int64_t>(data.size())) return recorded;
   data.remove_prefix(static_cast<size_t>(recorded - offset));
@@ -155,9 +155,7 @@ int64_t SqliteTransaction::AppendLog(const Lease& lease, int64_t offset, std::st
     recorded += static_cast<int64_t>(chunk.size());
     data.remove_prefix(chunk.size());
   }
-  SqliteQuery query(connection(), kSetLogBytes, sticky_status());
-  query.BindInt(recorded).BindInt(lease.job.value).BindInt(lease.token.value);
-  return query.Run() ? recorded : 0;
+  return recorded;
 }
 
 int64_t SqliteTransaction::InsertEvent(const EventRecord& record) {
@@ -171,11 +169,18 @@ void SqliteTransaction::PutPipeline(const StoredPipeline& pipeline) {
   SqliteQuery query(connection(), kPutPipeline, sticky_status());
   query.BindBytes(pipeline.name).BindInt(pipeline.version).BindTime(pipeline.applied_at);
   query.BindBytes(pipeline.definition).Run();
+  RaisePipelinesVersion();
+}
+
+void SqliteTransaction::RaisePipelinesVersion() {
+  SqliteQuery query(connection(), kRaisePipelinesVersion, sticky_status());
+  query.Run();
 }
 
 void SqliteTransaction::DeletePipeline(const std::string& name) {
   SqliteQuery query(connection(), kDeletePipeline, sticky_status());
   query.BindBytes(name).Run();
+  RaisePipelinesVersion();
 }
 
 std::optional<std::string> SqliteTransaction::FindRequest(const std::string& request_id) {

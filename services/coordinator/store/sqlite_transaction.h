@@ -28,7 +28,7 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   std::optional<Job> FindJobByKey(const std::string& key) override;
   std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
                                     const std::string& path) override;
-  std::vector<Job> NextAvailable(const std::string& pipeline, int64_t limit) override;
+  std::vector<Job> Claim(const std::vector<Wish>& wishes) override;
   std::vector<Job> NextDue(absl::Time now, int64_t limit) override;
   absl::Time EarliestDue() override;
   std::vector<Job> Followers(JobId id) override;
@@ -37,10 +37,24 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   int64_t InsertEvent(const EventRecord& record) override;
   void PutPipeline(const StoredPipeline& pipeline) override;
   void DeletePipeline(const std::string& name) override;
+  std::optional<SessionRecord> FindSession(const SessionId& id) override;
+  void PutSession(const SessionRecord& session) override;
+  void EraseSession(const SessionId& id) override;
+  std::vector<SessionRecord> ExpiredSessions(absl::Time now, int64_t limit) override;
+  std::optional<Watcher> FindWatcher(const std::string& host) override;
+  void PutWatcher(const Watcher& watcher) override;
+  bool MayGrantLocks() override { return status().ok(); }
+  void PutLock(const LockHolder& holder) override;
+  void EraseLocksOf(JobId job) override;
+  bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override;
   std::optional<std::string> FindRequest(const std::string& request_id) override;
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
+  int64_t Prune(absl::Time before, int64_t limit) override;
+
+ private:
+  void RaisePipelinesVersion();
 };
 
 }  // namespace closewrite

@@ -1,0 +1,233 @@
+// Fair shares and locks, through the engine over the fake store.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/coordinator/core/engine.h"
+#include "services/coordinator/store/fake_store.h"
+
+namespace closewrite {
+namespace {
+
+class AssignTest : public ::testing::Test {
+ protected:
+  AssignTest()
+      : engine_({.self = "c",
+                 .random = [] { return 0.0; },
+                 .new_session_id = [this] { return absl::StrCat("s", ++sessions_); },
+                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
+                   return absl::InternalError("none");
+                 }}) {}
+
+  void Write(absl::FunctionRef<void(StoreTransaction&)> fn) {
+    ASSERT_TRUE(store_
+                    .Write([&](StoreTransaction& tx) {
+                      fn(tx);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  }
+  void Apply(const std::string& name, int weight = 1, std::vector<std::string> locks = {},
+             std::vector<std::string> labels = {}) {
+    Pipeline pipeline;
+    pipeline.name = pipeline.definition = name;
+    pipeline.volume = name;
+    pipeline.match = {*Glob::Parse("**")};
+    pipeline.command = {"true"};
+    pipeline.weight = weight;
+    pipeline.locks = std::move(locks);
+    pipeline.labels = std::move(labels);
+    Write([&](StoreTransaction& tx) {
+      ASSERT_TRUE(engine_.desk().ApplyPipelines(tx, {pipeline}, false, now_).ok());
+    });
+    volumes_[name] = "/" + name;
+  }
+  // Files of the pipeline's volume.
+  void Files(const std::string& pipeline, int count) {
+    Write([&](StoreTransaction& tx) {
+      for (int i = 0; i < count; ++i) {
+        ++sequence_;
+        const FileEvent event{.sequence = sequence_,
+                              .evidence = Evidence::kClosed,
+                              .file = {pipeline, absl::StrCat("f", sequence_), 1, 1, sequence_}};
+        ASSERT_TRUE(engine_.RecordEvents(tx, "h", "ledger", {event}, now_).ok());
+      }
+    });
+  }
+  SessionId Attend(int slots, std::vector<std::string> labels = {}) {
+    SessionId id;
+    Write([&](StoreTransaction& tx) {
+      id = *engine_.dispatch().Open(tx,
+                                    {.name = absl::StrCat("e", sessions_ + 1),
+                                     .host = "h",
+                                     .labels = std::move(labels),
+                                     .slots = slots,
+                                     .volume_roots = volumes_},
+                                    now_);
+    });
+    return id;
+  }
+  std::vector<Job> Tick() {
+    std::vector<Job> granted;
+    Write([&](StoreTransaction& tx) { engine_.Tick(tx, now_); });
+    for (Grant& grant : engine_.TakeEffects().grants) {
+      granted.push_back(grant.job);
+      held_.push_back({grant.session, grant.job});
+    }
+    return granted;
+  }
+  // All that runs ends well.
+  void FinishAll() {
+    Write([&](StoreTransaction& tx) {
+      for (const auto& [session, job] : held_) {
+        AttendReport report{.session = session};
+        report.results.push_back({job.id, {.token = job.token, .outcome = Outcome::kSucceeded}});
+        ASSERT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
+      }
+    });
+    held_.clear();
+  }
+  static std::map<std::string, int> Count(const std::vector<Job>& jobs) {
+    std::map<std::string, int> counts;
+    for (const Job& job : jobs) ++counts[job.pipeline];
+    return counts;
+  }
+
+  FakeStore store_;
+  int sessions_ = 0;
+  Engine engine_;
+  absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
+  int64_t sequence_ = 0;
+  std::map<std::string, std::string> volumes_;
+  std::vector<std::pair<SessionId, Job>> held_;
+};
+
+using Counts = std::map<std::string, int>;
+
+TEST_F(AssignTest, ASingleJobIsNextBesideManyOfAnotherPipeline) {
+  Apply("many");
+  Apply("single");
+  Files("many", 1000);
+  Attend(1);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Count(Tick()), (Counts{{"many", 1}}));
+    FinishAll();
+  }
+  Files("single", 1);
+  EXPECT_EQ(Count(Tick()), (Counts{{"single", 1}}));
+}
+
+TEST_F(AssignTest, SlotsAreSharedByWeight) {
+  Apply("heavy", 3);
+  Apply("light", 1);
+  Files("heavy", 1000);
+  Files("light", 1000);
+  Attend(8);
+  EXPECT_EQ(Count(Tick()), (Counts{{"heavy", 6}, {"light", 2}}));
+  FinishAll();
+  std::vector<Job> all;
+  Attend(1);
+  for (int i = 0; i < 40; ++i) {
+    for (Job& job : Tick()) all.push_back(std::move(job));
+    FinishAll();
+  }
+  EXPECT_EQ(Count(all), (Counts{{"heavy", 270}, {"light", 90}}));
+}
+
+TEST_F(AssignTest, NobodySavesUpWhileThereIsNothingToDo) {
+  Apply("busy");
+  Apply("idle");
+  Files("busy", 1000);
+  Attend(1);
+  for (int i = 0; i < 100; ++i) {
+    Tick();
+    FinishAll();
+  }
+  Files("idle", 100);
+  std::vector<Job> all;
+  for (int i = 0; i < 20; ++i) {
+    for (Job& job : Tick()) all.push_back(std::move(job));
+    FinishAll();
+  }
+  EXPECT_EQ(Count(all), (Counts{{"busy", 10}, {"idle", 10}}));
+}
+
+TEST_F(AssignTest, WhatOnePipelineLeavesTheOthersGet) {
+  Apply("few");
+  Apply("many");
+  Files("few", 2);
+  Files("many", 100);
+  Attend(10);
+  EXPECT_EQ(Count(Tick()), (Counts{{"few", 2}, {"many", 8}}));
+}
+
+TEST_F(AssignTest, LabelsDecideWhoseSlotsAreShared) {
+  Apply("anywhere");
+  Apply("special", 1, {}, {"gpu"});
+  Files("anywhere", 100);
+  Files("special", 100);
+  Attend(4);
+  const SessionId special = Attend(4, {"gpu"});
+  const std::vector<Job> granted = Tick();
+  EXPECT_EQ(granted.size(), 8u);
+  for (const auto& [session, job] : held_) {
+    if (job.pipeline == "special") EXPECT_EQ(session, special);
+  }
+  EXPECT_EQ(Count(granted)["special"], 4);
+}
+
+TEST_F(AssignTest, LocksGoInTheOrderOfIdOverAllPipelines) {
+  Apply("a", 1, {"lock"});
+  Apply("b", 1, {"lock"});
+  Files("b", 1);
+  Files("a", 1);
+  Files("b", 1);
+  Attend(5);
+  std::vector<std::string> order;
+  for (int i = 0; i < 3; ++i) {
+    for (const Job& job : Tick()) order.push_back(job.pipeline);
+    FinishAll();
+  }
+  EXPECT_EQ(order, (std::vector<std::string>{"b", "a", "b"}));
+}
+
+TEST_F(AssignTest, AJobThatNeedsTwoLocksIsNotOvertaken) {
+  Apply("both", 1, {"x", "y"});
+  Apply("x-only", 1, {"x"});
+  Apply("y-only", 1, {"y"});
+  Files("x-only", 1);
+  Attend(5);
+  EXPECT_EQ(Count(Tick()), (Counts{{"x-only", 1}}));
+  Files("both", 1);
+  Files("y-only", 5);
+  Files("x-only", 5);
+  // `y` is free, but `both` was there first.
+  EXPECT_EQ(Tick().size(), 0u);
+  FinishAll();
+  EXPECT_EQ(Count(Tick()), (Counts{{"both", 1}}));
+  EXPECT_EQ(Tick().size(), 0u);
+  FinishAll();
+  EXPECT_EQ(Count(Tick()), (Counts{{"x-only", 1}, {"y-only", 1}}));
+}
+
+TEST_F(AssignTest, AJobWithoutASlotHoldsNoLockBack) {
+  Apply("nowhere", 1, {"lock"}, {"gpu"});
+  Apply("here", 1, {"lock"});
+  Files("nowhere", 1);
+  Files("here", 1);
+  Attend(1);
+  EXPECT_EQ(Count(Tick()), (Counts{{"here", 1}}));
+}
+
+TEST_F(AssignTest, MoreSlotsThanOneStepGives) {
+  Apply("p");
+  Files("p", 1200);
+  Attend(1100);
+  EXPECT_EQ(Tick().size(), 1100u);
+}
+
+}  // namespace
+}  // namespace closewrite

@@ -1,0 +1,172 @@
+#include "services/coordinator/store/postgres_codec.h"
+
+#include <utility>
+
+#include "services/coordinator/store/postgres_wire.h"
+
+namespace closewrite {
+namespace {
+
+class Writer {
+ public:
+  void Int(int64_t value) {
+    for (int i = 0; i < 8; ++i) bytes_.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
+  }
+  void Bytes(std::string_view bytes) {
+    Int(static_cast<int64_t>(bytes.size()));
+    bytes_.append(bytes);
+  }
+  std::string Take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  int64_t Int() {
+    if (bytes_.size() < 8) {
+      ok_ = false;
+      return 0;
+    }
+    uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) {
+      value |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[i])) << (8 * i);
+    }
+    bytes_.remove_prefix(8);
+    return static_cast<int64_t>(value);
+  }
+  std::string Bytes() {
+    const uint64_t size = static_cast<uint64_t>(Int());
+    if (!ok_ || bytes_.size() < size) {
+      ok_ = false;
+      return "";
+    }
+    std::string bytes(bytes_.substr(0, size));
+    bytes_.remove_prefix(size);
+    return bytes;
+  }
+  bool more() const { return ok_ && !bytes_.empty(); }
+  template <class T>
+  absl::StatusOr<T> Done(T value) const {
+    if (ok_) return value;
+    return absl::DataLossError("a row can't be read; restore the database from a backup");
+  }
+
+ private:
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+}  // namespace
+
+std::string EncodeOutputs(const std::vector<OutputFile>& outputs) {
+  Writer writer;
+  for (const OutputFile& output : outputs) {
+    writer.Bytes(output.path);
+    writer.Int(output.size);
+    writer.Bytes(output.sha256);
+  }
+  return writer.Take();
+}
+
+absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes) {
+  Reader reader(bytes);
+  std::vector<OutputFile> outputs;
+  while (reader.more()) {
+    OutputFile output;
+    output.path = reader.Bytes();
+    output.size = reader.Int();
+    output.sha256 = reader.Bytes();
+    outputs.push_back(std::move(output));
+  }
+  return reader.Done(std::move(outputs));
+}
+
+std::string EncodeHello(const ExecutorHello& hello) {
+  Writer writer;
+  writer.Bytes(hello.name);
+  writer.Bytes(hello.host);
+  writer.Bytes(hello.session);
+  writer.Bytes(hello.version);
+  writer.Bytes(hello.address);
+  writer.Int(hello.slots);
+  writer.Int(static_cast<int64_t>(hello.labels.size()));
+  for (const std::string& label : hello.labels) writer.Bytes(label);
+  writer.Int(static_cast<int64_t>(hello.volume_roots.size()));
+  for (const auto& [volume, root] : hello.volume_roots) {
+    writer.Bytes(volume);
+    writer.Bytes(root);
+  }
+  for (const std::string& volume : hello.read_only_volumes) writer.Bytes(volume);
+  return writer.Take();
+}
+
+absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes) {
+  Reader reader(bytes);
+  ExecutorHello hello;
+  hello.name = reader.Bytes();
+  hello.host = reader.Bytes();
+  hello.session = reader.Bytes();
+  hello.version = reader.Bytes();
+  hello.address = reader.Bytes();
+  hello.slots = static_cast<int>(reader.Int());
+  for (int64_t i = reader.Int(); i > 0 && reader.more(); --i) {
+    hello.labels.push_back(reader.Bytes());
+  }
+  for (int64_t i = reader.Int(); i > 0 && reader.more(); --i) {
+    std::string volume = reader.Bytes();
+    hello.volume_roots[std::move(volume)] = reader.Bytes();
+  }
+  while (reader.more()) hello.read_only_volumes.push_back(reader.Bytes());
+  return reader.Done(std::move(hello));
+}
+
+std::string EncodeVolumes(const std::vector<VolumeReport>& volumes) {
+  Writer writer;
+  for (const VolumeReport& volume : volumes) {
+    for (const std::string* text : {&volume.volume, &volume.root, &volume.volume_id,
+                                    &volume.message, &volume.file_system}) {
+      writer.Bytes(*text);
+    }
+    for (const int64_t number :
+         {static_cast<int64_t>(volume.state), int64_t{volume.read_only},
+          volume.watched_directories, volume.overflows, volume.unacknowledged_events,
+          int64_t{volume.backend}, volume.unwatched_directories, volume.pending_files, volume.scans,
+          absl::ToInt64Nanoseconds(volume.scan_duration), volume.audit_found,
+          ToPostgresTime(volume.canary_seen_at), volume.canary_misses}) {
+      writer.Int(number);
+    }
+  }
+  return writer.Take();
+}
+
+absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes) {
+  Reader reader(bytes);
+  std::vector<VolumeReport> volumes;
+  while (reader.more()) {
+    VolumeReport volume;
+    for (std::string* text : {&volume.volume, &volume.root, &volume.volume_id, &volume.message,
+                              &volume.file_system}) {
+      *text = reader.Bytes();
+    }
+    volume.state = static_cast<VolumeState>(reader.Int());
+    volume.read_only = reader.Int() != 0;
+    volume.watched_directories = reader.Int();
+    volume.overflows = reader.Int();
+    volume.unacknowledged_events = reader.Int();
+    volume.backend = static_cast<int>(reader.Int());
+    volume.unwatched_directories = reader.Int();
+    volume.pending_files = reader.Int();
+    volume.scans = reader.Int();
+    volume.scan_duration = absl::Nanoseconds(reader.Int());
+    volume.audit_found = reader.Int();
+    volume.canary_seen_at = FromPostgresTime(reader.Int());
+    volume.canary_misses = reader.Int();
+    volumes.push_back(std::move(volume));
+  }
+  return reader.Done(std::move(volumes));
+}
+
+}  // namespace closewrite

@@ -1,0 +1,334 @@
+#include "services/coordinator/store/postgres_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "services/coordinator/store/postgres_job_list.h"
+#include "services/coordinator/store/postgres_rows.h"
+#include "services/coordinator/store/postgres_schema.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+constexpr char kBeginRead[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+constexpr char kReadState[] =
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
+    " (SELECT version FROM closewrite.schema_version)";
+
+const std::string& GetJobSql() {
+  static const std::string* const sql = new std::string(StrCat(
+      "SELECT ", PostgresNames(JobColumns()), " FROM closewrite.jobs WHERE id = $1::bigint",
+      " UNION ALL SELECT ", PostgresNames(JobColumns()),
+      " FROM closewrite.history WHERE id = $1::bigint"));
+  return *sql;
+}
+
+// Available ones by their index; the others are few.
+constexpr char kCountUnfinished[] =
+    "SELECT (SELECT count(*) FROM closewrite.jobs WHERE pipeline = $1::bytea AND state = 2)"
+    " + (SELECT count(*) FROM closewrite.jobs WHERE pipeline = $1::bytea AND state <> 2)";
+constexpr char kCountAvailableBefore[] =
+    "SELECT count(*) FROM (SELECT FROM closewrite.jobs WHERE state = 2 AND pipeline = $1::bytea"
+    " AND (rank, id) < ($2::bigint, $3::bigint) ORDER BY rank, id LIMIT $4::bigint) before";
+
+const std::string& LeasesSql() {
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(JobColumns()),
+             " FROM closewrite.jobs WHERE state = 3 AND session = $1::bytea ORDER BY id"));
+  return *sql;
+}
+
+// The length of the log of `$1`, `$2`: where its last piece ends.
+#define CLOSEWRITE_LOG_LENGTH(job, token)                                         \
+  "coalesce((SELECT l.start + octet_length(l.data) FROM closewrite.log_chunks l " \
+  "WHERE l.job_id = " job " AND l.token = " token " ORDER BY l.start DESC LIMIT 1), 0)::bigint"
+
+const std::string& AttemptsSql(bool one) {
+  const auto make = [](std::string_view where) {
+    return new std::string(StrCat("SELECT ", PostgresNames(AttemptColumns(), "a."), ", ",
+                                  CLOSEWRITE_LOG_LENGTH("a.job_id", "a.token"),
+                                  " FROM closewrite.attempts a WHERE a.job_id = $1::bigint", where,
+                                  " ORDER BY a.token"));
+  };
+  static const std::string* const one_of_job = make(" AND a.token = $2::bigint");
+  static const std::string* const all_of_job = make("");
+  return one ? *one_of_job : *all_of_job;
+}
+
+constexpr char kLogLength[] = "SELECT " CLOSEWRITE_LOG_LENGTH("$1::bigint", "$2::bigint");
+// The piece in which the offset lies, and those that begin before the end.
+constexpr char kReadLog[] =
+    "SELECT start, data FROM closewrite.log_chunks"
+    " WHERE job_id = $1::bigint AND token = $2::bigint AND start < $4::bigint"
+    " AND start >= (SELECT max(start) FROM closewrite.log_chunks"
+    " WHERE job_id = $1::bigint AND token = $2::bigint AND start <= $3::bigint) ORDER BY start";
+
+constexpr char kListPipelines[] =
+    "SELECT name, version, applied_at, definition FROM closewrite.pipelines ORDER BY name";
+constexpr char kPipelinesVersion[] = "SELECT version FROM closewrite.pipelines_version";
+
+const std::string& EventsSql(std::string_view where) {
+  static const std::string* const all = new std::string(
+      StrCat("SELECT ", PostgresNames(EventColumns()), " FROM closewrite.events WHERE"));
+  static const std::string* const end =
+      new std::string(" id < $1::bigint ORDER BY id DESC LIMIT $2::bigint");
+  static const std::string* const of_all = new std::string(StrCat(*all, *end));
+  static const std::string* const of_volume =
+      new std::string(StrCat(*all, " volume = $3::bytea AND", *end));
+  static const std::string* const of_file =
+      new std::string(StrCat(*all, " file = $3::uuid AND", *end));
+  if (where == "volume") return *of_volume;
+  return where == "file" ? *of_file : *of_all;
+}
+
+constexpr char kJobsOfEvent[] =
+    "SELECT job_id FROM closewrite.job_keys WHERE event_id = $1::bigint AND event_id <> 0"
+    " ORDER BY job_id";
+
+const std::string& LatestEventSql() {
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(EventColumns(), "e."),
+             " FROM closewrite.files f JOIN closewrite.events e ON e.id = f.event_id"
+             " WHERE f.file = $1::uuid"));
+  return *sql;
+}
+
+const std::string& SessionsSql() {
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(SessionColumns()), " FROM closewrite.sessions ORDER BY id"));
+  return *sql;
+}
+
+const std::string& WatchersSql() {
+  static const std::string* const sql = new std::string(StrCat(
+      "SELECT ", PostgresNames(WatcherColumns()), " FROM closewrite.watchers ORDER BY host"));
+  return *sql;
+}
+
+constexpr char kListLocks[] =
+    "SELECT lock, job_id, host, since FROM closewrite.locks ORDER BY lock";
+
+// 0 stands for "from the newest".
+int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
+
+}  // namespace
+
+template <class Interface>
+PostgresResult PostgresReads<Interface>::Ask(PostgresQuery query) {
+  if (!status_.ok()) return PostgresResult();
+  std::vector<PostgresQuery> batch = Pending();
+  batch.push_back(std::move(query));
+  absl::StatusOr<std::vector<PostgresResult>> results = connection_->Run(batch);
+  if (!results.ok()) {
+    Fail(results.status());
+    return PostgresResult();
+  }
+  return std::move(results->back());
+}
+
+template <class Interface>
+std::optional<Job> PostgresReads<Interface>::GetJob(JobId id) {
+  const PostgresResult result =
+      Ask({.sql = GetJobSql(), .params = PostgresParams().Int(id.value)});
+  std::vector<Job> jobs = ReadJobs(result, &status_);
+  if (jobs.empty()) return std::nullopt;
+  return std::move(jobs.front());
+}
+
+template <class Interface>
+std::vector<Job> PostgresReads<Interface>::ListJobs(const JobFilter& filter, JobId before,
+                                                    int64_t limit) {
+  if (limit <= 0) return {};
+  PostgresJobList list = ListJobsQuery(filter, before, limit);
+  if (list.sql.empty()) return {};
+  return ReadJobs(Ask({.sql = list.sql, .params = std::move(list.params), .keep = false}),
+                  &status_);
+}
+
+template <class Interface>
+int64_t PostgresReads<Interface>::CountUnfinished(const std::string& pipeline) {
+  const PostgresResult result =
+      Ask({.sql = kCountUnfinished, .params = PostgresParams().Bytes(pipeline)});
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+int64_t PostgresReads<Interface>::CountAvailableBefore(const Job& job, int64_t limit) {
+  if (limit <= 0) return 0;
+  const PostgresResult result = Ask({.sql = kCountAvailableBefore,
+                                     .params = PostgresParams()
+                                                   .Bytes(job.pipeline)
+                                                   .Int(~job.priority)
+                                                   .Int(job.id.value)
+                                                   .Int(limit)});
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+std::vector<Job> PostgresReads<Interface>::LeasesOf(const SessionId& session) {
+  return ReadJobs(Ask({.sql = LeasesSql(), .params = PostgresParams().Bytes(session)}), &status_);
+}
+
+template <class Interface>
+std::vector<Attempt> PostgresReads<Interface>::ListAttempts(JobId id) {
+  const PostgresResult result =
+      Ask({.sql = AttemptsSql(false), .params = PostgresParams().Int(id.value)});
+  std::vector<Attempt> attempts;
+  for (int i = 0; i < result.rows(); ++i) attempts.push_back(ReadAttempt(PostgresRow(result, i)));
+  return attempts;
+}
+
+template <class Interface>
+std::optional<Attempt> PostgresReads<Interface>::GetAttempt(const Lease& lease) {
+  const PostgresResult result =
+      Ask({.sql = AttemptsSql(true),
+           .params = PostgresParams().Int(lease.job.value).Int(lease.token.value)});
+  if (result.rows() == 0) return std::nullopt;
+  return ReadAttempt(PostgresRow(result, 0));
+}
+
+template <class Interface>
+int64_t PostgresReads<Interface>::LogLength(const Lease& lease) {
+  const PostgresResult result = Ask(
+      {.sql = kLogLength, .params = PostgresParams().Int(lease.job.value).Int(lease.token.value)});
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+std::string PostgresReads<Interface>::ReadLog(const Lease& lease, int64_t offset,
+                                              int64_t bytes_max) {
+  if (offset < 0 || bytes_max <= 0) return "";
+  constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
+  const int64_t end = bytes_max > kFar - offset ? kFar : offset + bytes_max;
+  const PostgresResult result = Ask({.sql = kReadLog,
+                                     .params = PostgresParams()
+                                                   .Int(lease.job.value)
+                                                   .Int(lease.token.value)
+                                                   .Int(offset)
+                                                   .Int(end)});
+  std::string log;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    const int64_t skip = std::max<int64_t>(0, offset - row.Int());
+    const std::string chunk = row.Bytes();
+    if (skip >= static_cast<int64_t>(chunk.size())) continue;
+    log.append(chunk, static_cast<size_t>(skip),
+               static_cast<size_t>(bytes_max - static_cast<int64_t>(log.size())));
+  }
+  return log;
+}
+
+template <class Interface>
+std::vector<StoredPipeline> PostgresReads<Interface>::ListPipelines() {
+  const PostgresResult result = Ask({.sql = kListPipelines});
+  std::vector<StoredPipeline> pipelines;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    StoredPipeline& pipeline = pipelines.emplace_back();
+    pipeline.name = row.Bytes();
+    pipeline.version = static_cast<int>(row.Int());
+    pipeline.applied_at = row.Time();
+    pipeline.definition = row.Bytes();
+  }
+  return pipelines;
+}
+
+template <class Interface>
+int64_t PostgresReads<Interface>::PipelinesVersion() {
+  const PostgresResult result = Ask({.sql = kPipelinesVersion});
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+std::vector<EventRecord> PostgresReads<Interface>::ListEvents(const std::string& volume,
+                                                              const std::string& path,
+                                                              int64_t before, int64_t limit) {
+  if (limit <= 0) return {};
+  PostgresParams params;
+  params.Int(Below(before)).Int(limit);
+  // A path without a volume names nothing.
+  std::string_view which = "all";
+  if (!volume.empty() && !path.empty()) {
+    which = "file";
+    params.Hash(HashOf(volume, path));
+  } else if (!volume.empty()) {
+    which = "volume";
+    params.Bytes(volume);
+  }
+  return ReadEvents(Ask({.sql = EventsSql(which), .params = std::move(params)}));
+}
+
+template <class Interface>
+std::vector<JobId> PostgresReads<Interface>::JobsOfEvent(int64_t event_id) {
+  const PostgresResult result =
+      Ask({.sql = kJobsOfEvent, .params = PostgresParams().Int(event_id)});
+  std::vector<JobId> ids;
+  for (int i = 0; i < result.rows(); ++i) ids.push_back(JobId{PostgresRow(result, i).Int()});
+  return ids;
+}
+
+template <class Interface>
+std::optional<EventRecord> PostgresReads<Interface>::LatestEvent(const std::string& volume,
+                                                                 const std::string& path) {
+  const PostgresResult result =
+      Ask({.sql = LatestEventSql(), .params = PostgresParams().Hash(HashOf(volume, path))});
+  if (result.rows() == 0) return std::nullopt;
+  return ReadEvent(PostgresRow(result, 0));
+}
+
+template <class Interface>
+std::vector<SessionRecord> PostgresReads<Interface>::ListSessions() {
+  const PostgresResult result = Ask({.sql = SessionsSql()});
+  std::vector<SessionRecord> sessions;
+  for (int i = 0; i < result.rows(); ++i) {
+    sessions.push_back(ReadSession(PostgresRow(result, i), &status_));
+  }
+  if (!status_.ok()) sessions.clear();
+  return sessions;
+}
+
+template <class Interface>
+std::vector<Watcher> PostgresReads<Interface>::ListWatchers() {
+  const PostgresResult result = Ask({.sql = WatchersSql()});
+  std::vector<Watcher> watchers;
+  for (int i = 0; i < result.rows(); ++i) {
+    watchers.push_back(ReadWatcher(PostgresRow(result, i), &status_));
+  }
+  if (!status_.ok()) watchers.clear();
+  return watchers;
+}
+
+template <class Interface>
+std::vector<LockHolder> PostgresReads<Interface>::ListLocks() {
+  const PostgresResult result = Ask({.sql = kListLocks});
+  std::vector<LockHolder> locks;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    LockHolder& holder = locks.emplace_back();
+    holder.lock = row.Bytes();
+    holder.job.value = row.Int();
+    holder.host = row.Bytes();
+    holder.since = row.Time();
+  }
+  return locks;
+}
+
+absl::Status PostgresReader::Begin() {
+  std::vector<PostgresQuery> batch = {{.sql = kBeginRead}};
+  for (PostgresQuery& query : connection()->TransactionSettings()) {
+    batch.push_back(std::move(query));
+  }
+  batch.push_back({.sql = kReadState});
+  absl::StatusOr<std::vector<PostgresResult>> results = connection()->Run(batch);
+  if (!results.ok()) return results.status();
+  PostgresRow row(results->back(), 0);
+  set_now(absl::FromUnixMicros(row.Int()));
+  return CheckPostgresSchemaVersion(row.Int());
+}
+
+template class PostgresReads<StoreReader>;
+template class PostgresReads<StoreTransaction>;
+
+}  // namespace closewrite

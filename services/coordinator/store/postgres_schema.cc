@@ -1,0 +1,274 @@
+#include "services/coordinator/store/postgres_schema.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+// All bytes are bytea, because names and paths need not be UTF-8. All times are nanoseconds since
+// 1970; the smallest and the largest number stand for the infinite past and future. The numbers of
+// states are those of JobState. `file` is the hash of volume and path, `key` that of the key.
+//
+// A job lies in `jobs` while it is not final, in `history` afterwards, and moves in the transaction
+// that ends it (or brings it back). What is one for all its life lies in `job_keys`: so a key is
+// unique over both. `files` has the newest event and job of each file; its rows are also what
+// transactions that are about the same file wait for.
+//
+// `jobs` is inserted into, updated and deleted from all the time: a page keeps room for the next
+// versions of its rows, and vacuum comes early and does not rest.
+constexpr const char* kVersion1[] = {
+    "CREATE TABLE closewrite.schema_version(version bigint NOT NULL)",
+    "INSERT INTO closewrite.schema_version VALUES (0)",
+    "CREATE TABLE closewrite.pipelines_version(version bigint NOT NULL)",
+    "INSERT INTO closewrite.pipelines_version VALUES (0)",
+    "CREATE SEQUENCE closewrite.job_ids",
+    "CREATE SEQUENCE closewrite.event_ids",
+    R"sql(CREATE TABLE closewrite.jobs(
+  id bigint NOT NULL,
+  event_id bigint NOT NULL,
+  caused_by_job bigint NOT NULL,
+  token bigint NOT NULL,
+  after_id bigint NOT NULL,
+  input_inode bigint NOT NULL,
+  input_size bigint NOT NULL,
+  input_mtime bigint NOT NULL,
+  created_at bigint NOT NULL,
+  due_at bigint NOT NULL,
+  leased_at bigint NOT NULL,
+  started_at bigint NOT NULL,
+  finished_at bigint NOT NULL,
+  observed_at bigint NOT NULL,
+  rank integer NOT NULL,
+  attempts integer NOT NULL,
+  attempts_base integer NOT NULL,
+  crashes integer NOT NULL,
+  pid integer NOT NULL,
+  exit_code integer NOT NULL,
+  state smallint NOT NULL,
+  file uuid NOT NULL,
+  pipeline bytea NOT NULL,
+  key bytea NOT NULL,
+  input_volume bytea NOT NULL,
+  input_path bytea NOT NULL,
+  output_volume bytea NOT NULL,
+  outputs bytea NOT NULL,
+  session bytea NOT NULL,
+  executor bytea NOT NULL,
+  host bytea NOT NULL,
+  message bytea NOT NULL
+) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 1000, autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0))sql",
+    "CREATE TABLE closewrite.history (LIKE closewrite.jobs)",
+    "ALTER TABLE closewrite.jobs ADD PRIMARY KEY (id)",
+    "CREATE INDEX jobs_available ON closewrite.jobs(pipeline, rank, id) WHERE state = 2",
+    "CREATE INDEX jobs_due ON closewrite.jobs(due_at, id) WHERE state IN (1, 6) AND after_id = 0",
+    "CREATE INDEX jobs_leased ON closewrite.jobs(session) WHERE state = 3",
+    "CREATE INDEX jobs_after ON closewrite.jobs(after_id) WHERE after_id <> 0",
+    "CREATE INDEX jobs_caused ON closewrite.jobs(caused_by_job) WHERE caused_by_job <> 0",
+    "CREATE INDEX jobs_by_file ON closewrite.jobs(file)",
+    "ALTER TABLE closewrite.history ADD PRIMARY KEY (id)",
+    "CREATE INDEX history_by_file ON closewrite.history(file, id)",
+    "CREATE INDEX history_failed ON closewrite.history(state, id) WHERE state <> 5",
+    "CREATE INDEX history_by_time ON closewrite.history(finished_at, id)",
+    R"sql(CREATE TABLE closewrite.job_keys(
+  key uuid NOT NULL PRIMARY KEY,
+  job_id bigint NOT NULL,
+  event_id bigint NOT NULL
+))sql",
+    "CREATE INDEX job_keys_by_event ON closewrite.job_keys(event_id) WHERE event_id <> 0",
+    R"sql(CREATE TABLE closewrite.attempts(
+  job_id bigint NOT NULL,
+  token bigint NOT NULL,
+  leased_at bigint NOT NULL,
+  started_at bigint NOT NULL,
+  ended_at bigint NOT NULL,
+  cpu bigint NOT NULL,
+  max_rss bigint NOT NULL,
+  number integer NOT NULL,
+  pid integer NOT NULL,
+  outcome smallint NOT NULL,
+  exit_code integer NOT NULL,
+  signal integer NOT NULL,
+  executor bytea NOT NULL,
+  host bytea NOT NULL,
+  message bytea NOT NULL,
+  PRIMARY KEY (job_id, token)
+))sql",
+    R"sql(CREATE TABLE closewrite.log_chunks(
+  job_id bigint NOT NULL,
+  token bigint NOT NULL,
+  start bigint NOT NULL,
+  data bytea NOT NULL,
+  PRIMARY KEY (job_id, token, start)
+))sql",
+    R"sql(CREATE TABLE closewrite.events(
+  id bigint NOT NULL PRIMARY KEY,
+  sequence bigint NOT NULL,
+  caused_by_job bigint NOT NULL,
+  inode bigint NOT NULL,
+  size bigint NOT NULL,
+  mtime bigint NOT NULL,
+  observed_at bigint NOT NULL,
+  received_at bigint NOT NULL,
+  kind smallint NOT NULL,
+  evidence smallint NOT NULL,
+  source smallint NOT NULL,
+  file uuid NOT NULL,
+  host bytea NOT NULL,
+  ledger_id bytea NOT NULL,
+  volume bytea NOT NULL,
+  path bytea NOT NULL,
+  UNIQUE (ledger_id, sequence)
+))sql",
+    "CREATE INDEX events_by_file ON closewrite.events(file, id)",
+    R"sql(CREATE TABLE closewrite.files(
+  file uuid NOT NULL PRIMARY KEY,
+  event_id bigint NOT NULL,
+  job_id bigint NOT NULL
+) WITH (fillfactor = 80))sql",
+    R"sql(CREATE TABLE closewrite.pipelines(
+  name bytea NOT NULL PRIMARY KEY,
+  version bigint NOT NULL,
+  applied_at bigint NOT NULL,
+  definition bytea NOT NULL
+))sql",
+    R"sql(CREATE TABLE closewrite.requests(
+  request uuid NOT NULL PRIMARY KEY,
+  recorded_at bigint NOT NULL,
+  answer bytea NOT NULL
+))sql",
+    "CREATE INDEX requests_by_time ON closewrite.requests(recorded_at)",
+    R"sql(CREATE TABLE closewrite.sessions(
+  id bytea NOT NULL PRIMARY KEY,
+  heartbeat_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  draining smallint NOT NULL,
+  coordinator bytea NOT NULL,
+  executor bytea NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0))sql",
+    "CREATE INDEX sessions_by_expiry ON closewrite.sessions(expires_at)",
+    R"sql(CREATE TABLE closewrite.watchers(
+  host bytea NOT NULL PRIMARY KEY,
+  heartbeat_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  ledger_id bytea NOT NULL,
+  coordinator bytea NOT NULL,
+  version bytea NOT NULL,
+  address bytea NOT NULL,
+  volumes bytea NOT NULL
+) WITH (fillfactor = 50))sql",
+    R"sql(CREATE TABLE closewrite.locks(
+  lock bytea NOT NULL PRIMARY KEY,
+  job_id bigint NOT NULL,
+  since bigint NOT NULL,
+  host bytea NOT NULL
+) WITH (fillfactor = 50))sql",
+    "CREATE INDEX locks_by_job ON closewrite.locks(job_id)",
+    R"sql(CREATE TABLE closewrite.duties(
+  name bytea NOT NULL PRIMARY KEY,
+  taken_at bigint NOT NULL
+) WITH (fillfactor = 50))sql",
+    R"sql(CREATE TABLE closewrite.coordinators(
+  id bytea NOT NULL PRIMARY KEY,
+  epoch bigint NOT NULL,
+  commits bigint NOT NULL,
+  seen_at bigint NOT NULL
+) WITH (fillfactor = 10))sql",
+};
+
+using Statements = std::vector<const char*>;
+
+// What leads from version n to n + 1. A step that has been released is never edited.
+std::vector<Statements> Steps() { return {{std::begin(kVersion1), std::end(kVersion1)}}; }
+
+constexpr char kExists[] =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'closewrite'), EXISTS ("
+    "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = 'closewrite' AND c.relname = 'schema_version')";
+constexpr char kVersion[] = "SELECT version FROM closewrite.schema_version";
+
+// -1 when there is no schema, 0 when there are no tables in it.
+absl::StatusOr<int64_t> VersionOf(PostgresConnection* connection) {
+  absl::StatusOr<std::vector<PostgresResult>> results = connection->Run({{.sql = kExists}});
+  if (!results.ok()) return results.status();
+  PostgresRow exists(results->front(), 0);
+  if (exists.Int() == 0) return -1;
+  if (exists.Int() == 0) return 0;
+  results = connection->Run({{.sql = kVersion}});
+  if (!results.ok()) return results.status();
+  if (results->front().rows() != 1) {
+    return absl::DataLossError("closewrite.schema_version is empty; restore the database");
+  }
+  return PostgresRow(results->front(), 0).Int();
+}
+
+// With the catalog locked, because somebody else may have done it meanwhile.
+absl::Status MigrateLocked(PostgresConnection* connection) {
+  const absl::StatusOr<int64_t> version = VersionOf(connection);
+  if (!version.ok()) return version.status();
+  if (*version > kPostgresSchemaVersion) return CheckPostgresSchemaVersion(*version);
+  if (*version < 0) {
+    const absl::Status made = connection->Execute("CREATE SCHEMA closewrite");
+    if (!made.ok()) return made;
+  }
+  const std::vector<Statements> steps = Steps();
+  for (size_t step = *version < 0 ? 0 : static_cast<size_t>(*version); step < steps.size();
+       ++step) {
+    std::vector<PostgresQuery> batch;
+    for (const char* sql : steps[step]) batch.push_back({.sql = sql, .keep = false});
+    if (absl::Status status = connection->Run(batch).status(); !status.ok()) return status;
+  }
+  return connection->Execute(
+      absl::StrCat("UPDATE closewrite.schema_version SET version = ", kPostgresSchemaVersion));
+}
+
+absl::Status Migrate(PostgresConnection* connection) {
+  absl::Status status = connection
+                            ->Run({{.sql = "BEGIN"},
+                                   {.sql = "SELECT pg_advisory_xact_lock($1::bigint)",
+                                    .params = PostgresParams().Int(
+                                        static_cast<int64_t>(PostgresLock::kCatalog))}})
+                            .status();
+  if (status.ok()) status = MigrateLocked(connection);
+  if (status.ok()) return connection->Execute("COMMIT");
+  if (!connection->broken()) (void)connection->Execute("ROLLBACK");
+  return status;
+}
+
+}  // namespace
+
+absl::Status CheckPostgresSchemaVersion(int64_t version) {
+  if (version == kPostgresSchemaVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the schema closewrite has version ", version, ", this coordinator knows version ",
+      kPostgresSchemaVersion,
+      version > kPostgresSchemaVersion
+          ? ": start the newer coordinator that made it, or restore an older backup"
+          : ": start it once with a role that owns the schema, so that it can bring it up to date"));
+}
+
+absl::Status MigratePostgresSchema(PostgresConnection* connection) {
+  static_assert(kPostgresSchemaVersion == 1, "add the step to Steps()");
+  absl::StatusOr<int64_t> version = VersionOf(connection);
+  if (version.ok() && *version >= kPostgresSchemaVersion) {
+    return CheckPostgresSchemaVersion(*version);
+  }
+  absl::Status status = version.status();
+  if (status.ok()) status = Migrate(connection);
+  if (status.code() != absl::StatusCode::kFailedPrecondition || !version.ok() ||
+      *version > kPostgresSchemaVersion) {
+    return status;
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      status.message(), *version < 0 ? "; the schema closewrite is not there yet"
+                                     : "; the schema closewrite is older than this coordinator",
+      ": make the role owner of the database, or start a coordinator once with a role that may "
+      "make it"));
+}
+
+}  // namespace closewrite

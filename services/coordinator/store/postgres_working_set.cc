@@ -1,0 +1,206 @@
+#include "services/coordinator/store/postgres_working_set.h"
+
+#include "services/coordinator/store/postgres_rows.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+constexpr PostgresColumn kFileColumns[] = {
+    {"file", "uuid"}, {"event_id", "bigint"}, {"job_id", "bigint"}};
+constexpr PostgresColumn kRequestColumns[] = {
+    {"request", "uuid"}, {"recorded_at", "bigint"}, {"answer", "bytea"}};
+constexpr PostgresColumn kChunkColumns[] = {
+    {"job_id", "bigint"}, {"token", "bigint"}, {"start", "bigint"}, {"data", "bytea"}};
+constexpr PostgresColumn kLockColumns[] = {
+    {"lock", "bytea"}, {"job_id", "bigint"}, {"since", "bigint"}, {"host", "bytea"}};
+
+constexpr char kDeleteSessions[] =
+    "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
+constexpr char kDeleteLocks[] =
+    "DELETE FROM closewrite.locks AS t USING unnest($1::bigint[]) AS u(job_id)"
+    " WHERE t.job_id = u.job_id";
+
+// The statements that insert and update rows of one table; made once.
+struct Sql {
+  std::string insert;
+  std::string update;
+};
+Sql SqlOf(std::string_view table, PostgresColumns columns) {
+  return {PostgresInsert(table, columns), PostgresUpdate(table, columns)};
+}
+
+// Replaces what is there with the same first `keys` columns.
+std::string Upsert(std::string_view table, PostgresColumns columns, size_t keys) {
+  std::string set;
+  for (const PostgresColumn& column : columns.subspan(keys)) {
+    StrAppend(&set, set.empty() ? "" : ", ", column.name, " = excluded.", column.name);
+  }
+  return StrCat(PostgresInsert(table, columns), " ON CONFLICT (",
+                PostgresNames(columns.first(keys)), ") DO UPDATE SET ", set);
+}
+
+void Add(std::vector<PostgresQuery>* batch, std::string_view sql, PostgresRows rows) {
+  if (rows.empty()) return;
+  batch->push_back({.sql = sql, .params = PostgresParams().Rows(std::move(rows))});
+}
+
+void WriteFile(const PostgresHash& file, const PostgresFile& value, PostgresRows* rows) {
+  rows->Row().Hash(file).Int(value.event_id).Int(value.job_id);
+}
+
+void WriteRequest(const PostgresHash& request, const PostgresRequest& value, PostgresRows* rows) {
+  rows->Row().Hash(request).Time(value.recorded_at).Bytes(value.answer);
+}
+
+// Adds the writes of `cache`; rows are written by `write(key, value, rows)`, and erased by
+// `erase(key)`.
+template <class Cache, class Write, class Erase>
+void AddRows(Cache* cache, const Sql& sql, Write write, Erase erase,
+             std::vector<PostgresQuery>* batch) {
+  PostgresRows inserted;
+  PostgresRows updated;
+  cache->TakeWrites([&](const auto& key, const auto& value) { write(key, value, &inserted); },
+                    [&](const auto& key, const auto& value) { write(key, value, &updated); },
+                    erase);
+  Add(batch, sql.update, std::move(updated));
+  Add(batch, sql.insert, std::move(inserted));
+}
+
+}  // namespace
+
+void PostgresWorkingSet::AddEvent(const EventRecord& record) {
+  WriteEvent(record, &events_);
+  const PostgresHash file = FileOf(record.event.file);
+  const std::optional<PostgresFile>* const known = files.Find(file);
+  PostgresFile row = known == nullptr ? PostgresFile() : known->value_or(PostgresFile());
+  row.event_id = record.id;
+  files.Put(file, row);
+  latest_events[file] = record;
+  sequences[record.ledger_id].present.insert(record.event.sequence);
+}
+
+void PostgresWorkingSet::AddAttempt(const Attempt& attempt) {
+  attempts_[Lease{attempt.job, attempt.token}] = attempt;
+}
+
+std::optional<int64_t> PostgresWorkingSet::LogLength(const Lease& lease) const {
+  const auto found = log_lengths_.find(lease);
+  if (found == log_lengths_.end()) return std::nullopt;
+  return found->second;
+}
+
+void PostgresWorkingSet::AppendLog(const Lease& lease, std::string_view data) {
+  appended_[lease].append(data);
+  log_lengths_[lease] += static_cast<int64_t>(data.size());
+  buffered_bytes_ += data.size();
+}
+
+void PostgresWorkingSet::PutLock(const LockHolder& holder) { locks_[holder.lock] = holder; }
+
+void PostgresWorkingSet::EraseLocksOf(JobId job) {
+  std::erase_if(locks_, [&](const auto& entry) { return entry.second.job == job; });
+  unlocked_.insert(job);
+}
+
+void PostgresWorkingSet::Forget() {
+  jobs.Clear();
+  files.Clear();
+  latest_events.clear();
+  sequences.clear();
+  log_lengths_.clear();
+}
+
+bool PostgresWorkingSet::dirty() const {
+  return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
+         watchers.dirty() || !events_.empty() || !attempts_.empty() || !appended_.empty() ||
+         !locks_.empty() || !unlocked_.empty();
+}
+
+void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
+  static const std::string* const insert =
+      new std::string(PostgresInsert("closewrite.log_chunks", kChunkColumns));
+  PostgresRows rows;
+  for (const auto& [lease, data] : appended_) {
+    int64_t start = log_lengths_.at(lease) - static_cast<int64_t>(data.size());
+    for (size_t done = 0; done < data.size(); done += kLogChunkBytesMax) {
+      const std::string_view chunk = std::string_view(data).substr(done, kLogChunkBytesMax);
+      rows.Row().Int(lease.job.value).Int(lease.token.value).Int(start).Bytes(chunk);
+      start += static_cast<int64_t>(chunk.size());
+    }
+  }
+  appended_.clear();
+  buffered_bytes_ = 0;
+  Add(batch, *insert, std::move(rows));
+}
+
+void PostgresWorkingSet::AddLocks(std::vector<PostgresQuery>* batch) {
+  static const std::string* const upsert =
+      new std::string(Upsert("closewrite.locks", kLockColumns, 1));
+  if (!unlocked_.empty()) {
+    PostgresArray jobs_unlocked;
+    for (const JobId job : unlocked_) jobs_unlocked.Int(job.value);
+    batch->push_back(
+        {.sql = kDeleteLocks, .params = PostgresParams().Array(std::move(jobs_unlocked))});
+  }
+  PostgresRows rows;
+  for (const auto& [lock, holder] : locks_) {
+    rows.Row().Bytes(lock).Int(holder.job.value).Time(holder.since).Bytes(holder.host);
+  }
+  Add(batch, *upsert, std::move(rows));
+  unlocked_.clear();
+  locks_.clear();
+}
+
+void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
+  static const Sql* const file_sql = new Sql(SqlOf("closewrite.files", kFileColumns));
+  static const Sql* const request_sql = new Sql(SqlOf("closewrite.requests", kRequestColumns));
+  static const Sql* const session_sql = new Sql(SqlOf("closewrite.sessions", SessionColumns()));
+  static const Sql* const watcher_sql = new Sql(SqlOf("closewrite.watchers", WatcherColumns()));
+  const auto never = [](const auto&) {};
+  AddRows(&files, *file_sql, WriteFile, never, batch);
+  AddRows(&requests, *request_sql, WriteRequest, never, batch);
+  PostgresArray erased;
+  int64_t erasures = 0;
+  AddRows(
+      &sessions, *session_sql,
+      [](const SessionId&, const SessionRecord& session, PostgresRows* rows) {
+        WriteSession(session, rows);
+      },
+      [&](const SessionId& id) {
+        erased.Bytes(id);
+        ++erasures;
+      },
+      batch);
+  if (erasures > 0) {
+    batch->push_back(
+        {.sql = kDeleteSessions, .params = PostgresParams().Array(std::move(erased))});
+  }
+  AddRows(
+      &watchers, *watcher_sql,
+      [](const std::string&, const Watcher& watcher, PostgresRows* rows) {
+        WriteWatcher(watcher, rows);
+      },
+      never, batch);
+}
+
+std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {
+  static const std::string* const insert_events =
+      new std::string(PostgresInsert("closewrite.events", EventColumns()));
+  static const std::string* const upsert_attempts =
+      new std::string(Upsert("closewrite.attempts", AttemptColumns(), 2));
+  wrote_ = wrote();
+  std::vector<PostgresQuery> batch;
+  jobs.AddWrites(&batch);
+  Add(&batch, *insert_events, std::exchange(events_, PostgresRows()));
+  PostgresRows attempts;
+  for (const auto& [lease, attempt] : attempts_) WriteAttempt(attempt, &attempts);
+  attempts_.clear();
+  Add(&batch, *upsert_attempts, std::move(attempts));
+  AddLogs(&batch);
+  AddLocks(&batch);
+  AddSmallRows(&batch);
+  return batch;
+}
+
+}  // namespace closewrite

@@ -1,0 +1,102 @@
+// Everything that a transaction of the PostgreSQL store has read and written so far, and the
+// statements that bring the database up to date.
+#ifndef SERVICES_COORDINATOR_STORE_POSTGRES_WORKING_SET_H_
+#define SERVICES_COORDINATOR_STORE_POSTGRES_WORKING_SET_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "services/coordinator/core/store.h"
+#include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_job_cache.h"
+#include "services/coordinator/store/postgres_row_cache.h"
+#include "services/coordinator/store/postgres_wire.h"
+
+namespace closewrite {
+
+// What was done to a path last; 0: nothing.
+struct PostgresFile {
+  int64_t event_id = 0;
+  int64_t job_id = 0;
+};
+
+struct PostgresRequest {
+  absl::Time recorded_at;
+  std::string answer;
+};
+
+// Not thread-safe.
+class PostgresWorkingSet {
+ public:
+  // A log is kept in pieces of at most so many bytes, so that reading a little of a long log reads
+  // a little of the table.
+  static constexpr size_t kLogChunkBytesMax = size_t{64} << 10;
+  // What is buffered goes to the database when it is more than this.
+  static constexpr size_t kBufferedBytesMax = size_t{16} << 20;
+
+  PostgresJobCache jobs;
+  PostgresRowCache<PostgresHash, PostgresFile> files;
+  PostgresRowCache<PostgresHash, PostgresRequest> requests;
+  PostgresRowCache<SessionId, SessionRecord> sessions;
+  PostgresRowCache<std::string, Watcher> watchers;
+
+  // The newest event of a file, by FileOf.
+  absl::flat_hash_map<PostgresHash, EventRecord> latest_events;
+  // Inserts; the event has its id, and is known not to be there.
+  void AddEvent(const EventRecord& record);
+
+  // What is known of a ledger: which of its sequences in a range are there.
+  struct Sequences {
+    int64_t first = 0;
+    int64_t last = -1;
+    std::set<int64_t> present;
+  };
+  absl::flat_hash_map<std::string, Sequences> sequences;
+
+  // Inserts or replaces.
+  void AddAttempt(const Attempt& attempt);
+
+  // The length of a log, as far as it is known, and bytes after its end.
+  std::optional<int64_t> LogLength(const Lease& lease) const;
+  void LoadLog(const Lease& lease, int64_t length) { log_lengths_.try_emplace(lease, length); }
+  void AppendLog(const Lease& lease, std::string_view data);
+
+  void PutLock(const LockHolder& holder);
+  void EraseLocksOf(JobId job);
+
+  // Bytes of what is buffered apart from jobs and small rows.
+  size_t buffered_bytes() const { return buffered_bytes_; }
+  // Statements that bring the database up to date, which counts as done.
+  std::vector<PostgresQuery> TakeWrites();
+  // The database knows better from now on; nothing may wait to be written.
+  void Forget();
+  // Whether anything was ever put here.
+  bool wrote() const { return wrote_ || dirty(); }
+
+ private:
+  bool dirty() const;
+  void AddLogs(std::vector<PostgresQuery>* batch);
+  void AddLocks(std::vector<PostgresQuery>* batch);
+  void AddSmallRows(std::vector<PostgresQuery>* batch);
+
+  PostgresRows events_;
+  std::map<Lease, Attempt> attempts_;
+  std::map<Lease, int64_t> log_lengths_;
+  std::map<Lease, std::string> appended_;  // the last bytes of a log
+  std::map<std::string, LockHolder> locks_;
+  std::set<JobId> unlocked_;
+  size_t buffered_bytes_ = 0;
+  bool wrote_ = false;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_POSTGRES_WORKING_SET_H_

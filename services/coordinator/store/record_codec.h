@@ -1,0 +1,29 @@
+// Lists that lie in one column, as bytes.
+#ifndef SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_
+#define SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/coordinator/core/job.h"
+#include "services/coordinator/core/presence.h"
+
+namespace closewrite {
+
+// A list of outputs as bytes: for each one the path's length (4 bytes), the path, the size (8
+// bytes), the hash's length (4 bytes) and the hash; numbers are little-endian.
+std::string EncodeOutputs(const std::vector<OutputFile>& outputs);
+// DATA_LOSS when the bytes are not what EncodeOutputs makes.
+absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes);
+
+// The same for what services say of themselves; each number takes 8 bytes. DATA_LOSS likewise.
+std::string EncodeHello(const ExecutorHello& hello);
+absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes);
+std::string EncodeVolumes(const std::vector<VolumeReport>& volumes);
+absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes);
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_

@@ -1,0 +1,169 @@
+#include "services/transport/channel.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
+#include "services/clock/clock.h"
+#include "services/log/log.h"
+#include "services/log/str_cat.h"
+#include "services/transport/address.h"
+#include "services/transport/grpc_log.h"
+
+namespace closewrite {
+namespace {
+
+constexpr int kReconnectMinMs = 100;
+// An executor kills its commands two thirds of a session's time to live after it was last answered,
+// so a coordinator that is back must be found well before.
+constexpr int kReconnectMaxMs = 1000;
+constexpr int kConnectTimeoutMs = 5000;
+// Names are not looked up more often, neither by gRPC nor by us.
+constexpr int kLookUpPauseMs = 1000;
+
+// More than this in a list of coordinators, or behind its names, is a mistake.
+constexpr size_t kAddressesMax = 64;
+
+grpc::ChannelArguments ClientArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  // In spite of its name: how long one attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpPauseMs);
+  // Connections are kept for the day when they are needed.
+  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, std::numeric_limits<int>::max());
+  // A fleet talks inside its own network; a proxy that is set for downloads is not meant for it.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  return arguments;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), ClientArguments());
+}
+
+// What a list stands for at the moment.
+struct Found {
+  bool as_ipv6 = false;
+  std::vector<std::string> addresses;  // all of each, in a form that gRPC takes, sorted
+  std::vector<std::string> left_out;   // why
+  bool operator==(const Found&) const = default;
+};
+
+void LogLeftOut(const Found& found) {
+  for (const std::string& why : found.left_out) LogWarn("address left out", {{"error", why}});
+}
+
+Found LookUpAll(const std::vector<std::string>& names) {
+  std::vector<AddressList> lists;
+  Found found;
+  for (const std::string& name : names) {
+    const auto parts = ParseHostPort("coordinator", name);
+    std::string error = parts.ok() ? "" : std::string(parts.status().message());
+    AddressList list = parts.ok() ? LookUp(*parts, 0, &error) : AddressList(nullptr, freeaddrinfo);
+    if (list == nullptr) found.left_out.push_back(StrCat(name, ": ", error));
+    for (const addrinfo* next = list.get(); next != nullptr; next = next->ai_next) {
+      found.as_ipv6 = found.as_ipv6 || next->ai_family != AF_INET;
+    }
+    lists.push_back(std::move(list));
+  }
+  for (const AddressList& list : lists) {
+    for (const addrinfo* next = list.get(); next != nullptr; next = next->ai_next) {
+      const std::string address = NumericAddress(*next, found.as_ipv6);
+      if (!address.empty()) found.addresses.push_back(address);
+    }
+  }
+  std::sort(found.addresses.begin(), found.addresses.end());
+  const auto last = std::unique(found.addresses.begin(), found.addresses.end());
+  found.addresses.erase(last, found.addresses.end());
+  if (found.addresses.size() > kAddressesMax) found.addresses.resize(kAddressesMax);
+  return found;
+}
+
+std::string TargetOf(Found found, const std::vector<std::string>& names) {
+  // gRPC's own resolver goes on asking for this one.
+  if (found.addresses.empty()) return StrCat("dns:///", names.empty() ? "" : names.front());
+  absl::BitGen random;
+  // The first one to be connected has the first stream.
+  std::shuffle(found.addresses.begin(), found.addresses.end(), random);
+  return StrCat(found.as_ipv6 ? "ipv6:" : "ipv4:", absl::StrJoin(found.addresses, ","));
+}
+
+}  // namespace
+
+// Shared with the thread that looks up, which nobody waits for: a resolver takes its time.
+struct CoordinatorChannel::State {
+  std::vector<std::string> names;
+  absl::Mutex mutex;
+  Found found ABSL_GUARDED_BY(mutex);
+  std::shared_ptr<grpc::Channel> channel ABSL_GUARDED_BY(mutex);
+  bool closed ABSL_GUARDED_BY(mutex) = false;
+  bool looking ABSL_GUARDED_BY(mutex) = false;
+  absl::Duration looked_at ABSL_GUARDED_BY(mutex);
+};
+
+CoordinatorChannel::CoordinatorChannel(const std::string& addresses)
+    : state_(std::make_shared<State>()) {
+  RouteGrpcLog();
+  for (absl::string_view part : absl::StrSplit(addresses, ',', absl::SkipWhitespace())) {
+    part = absl::StripAsciiWhitespace(part);
+    if (state_->names.size() < kAddressesMax) state_->names.emplace_back(part);
+  }
+  absl::MutexLock lock(&state_->mutex);
+  if (several()) state_->found = LookUpAll(state_->names);
+  LogLeftOut(state_->found);
+  state_->looked_at = SinceBoot();
+  state_->channel = MakeChannel(TargetOf(state_->found, state_->names));
+}
+
+CoordinatorChannel::~CoordinatorChannel() {
+  absl::MutexLock lock(&state_->mutex);
+  state_->closed = true;
+}
+
+bool CoordinatorChannel::several() const { return state_->names.size() > 1; }
+
+std::shared_ptr<grpc::Channel> CoordinatorChannel::Get() {
+  absl::MutexLock lock(&state_->mutex);
+  const bool connected = state_->channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
+  if (several() && !connected && !state_->looking &&
+      SinceBoot() - state_->looked_at >= absl::Milliseconds(kLookUpPauseMs)) {
+    state_->looking = true;
+    std::thread(LookUpAgain, state_).detach();
+  }
+  return state_->channel;
+}
+
+void CoordinatorChannel::LookUpAgain(std::shared_ptr<State> state) {
+  Found found = LookUpAll(state->names);
+  absl::MutexLock lock(&state->mutex);
+  state->looking = false;
+  state->looked_at = SinceBoot();
+  if (state->closed || found.addresses.empty() || found == state->found) return;
+  LogLeftOut(found);
+  LogInfo("the coordinators' names stand for other addresses now",
+          {{"addresses", absl::StrJoin(found.addresses, ",")}});
+  state->found = std::move(found);
+  state->channel = MakeChannel(TargetOf(state->found, state->names));
+}
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& addresses) {
+  return CoordinatorChannel(addresses).Get();
+}
+
+}  // namespace closewrite
