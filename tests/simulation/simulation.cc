@@ -49,7 +49,7 @@ class Run {
   void Sample();
   bool Still() { return Stuck().empty(); }
   std::string Stuck();
-  void Notify(size_t from);
+  void Notify(size_t from, const News& news);
 
   const Scenario scenario_;
   const Plant plant_;
@@ -110,19 +110,21 @@ void Run::MakeCoordinators() {
         .plant = plant_,
         .on_commit = [this](const std::set<JobId>& changed) { checker_.OnCommit(changed); },
         .on_heard = [this](const SessionId& session) { checker_.OnHeard(session); },
-        .notify_others = [this, i] { Notify(static_cast<size_t>(i)); }}));
+        .notify_others =
+            [this, i](const News& news) { Notify(static_cast<size_t>(i), news); }}));
     all.push_back(coordinators_.back().get());
   }
   dial_ = std::make_unique<Dial>(&network_, std::move(all));
 }
 
 // Notices come late, twice, or not at all.
-void Run::Notify(size_t from) {
+void Run::Notify(size_t from, const News& news) {
+  const std::string notice = EncodeNews(news, kNoticeBytesMax);
   for (size_t to = 0; to < coordinators_.size(); ++to) {
     if (to == from || world_.random().Chance(scenario_.lost_notices)) continue;
     for (int copies = world_.random().Chance(0.05) ? 2 : 1; copies > 0; --copies) {
       world_.After(network_.Delay(), coordinators_[to]->end().part,
-                   [this, to] { coordinators_[to]->OnNotice(); });
+                   [this, to, notice] { coordinators_[to]->OnNotice(DecodeNews(notice)); });
     }
   }
 }
