@@ -35,6 +35,7 @@ void AttendModel::Greet(const std::shared_ptr<Visit>& visit, const ExecutorHello
   auto ttl = std::make_shared<absl::Duration>();
   options_.loop->Submit(
       [hello, visit, ttl](Engine& engine, StoreTransaction& tx, absl::Time now) {
+        visit->session.clear();
         absl::StatusOr<SessionId> opened = engine.dispatch().Open(tx, hello, now);
         if (!opened.ok()) return opened.status();
         visit->session = *opened;
@@ -89,13 +90,14 @@ void AttendModel::OnEnd(const std::shared_ptr<Visit>& visit) {
   options_.loop->Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->session.empty()) return absl::OkStatus();
-        const auto it = streams_.find(visit->session);
-        if (it == streams_.end() || it->second != visit->stream) return absl::OkStatus();
-        streams_.erase(it);
+        const AttendStream* const newest = Find(visit->session);
+        if (newest != nullptr && newest != visit->stream.get()) return absl::OkStatus();
         if (!options_.renew_for_ever) engine.dispatch().Disconnect(tx, visit->session);
         return absl::OkStatus();
       },
       [this, visit](const absl::Status&) {
+        const auto it = streams_.find(visit->session);
+        if (it != streams_.end() && it->second == visit->stream) streams_.erase(it);
         if (options_.renew_for_ever && !visit->session.empty()) RenewForEver(visit->session);
       });
 }

@@ -143,7 +143,7 @@ void Checker::CountOvertaken(StoreReader& reader, const Job& job) {
   const auto session = std::find_if(sessions.begin(), sessions.end(), [&](const auto& each) {
     return each.id == job.session;
   });
-  if (session == sessions.end() || !leased->locks.empty()) return;
+  if (session == sessions.end()) return;
   for (const auto& [name, jobs] : available_) {
     if (jobs.empty() || name == job.pipeline) continue;
     const Pipeline* const waiting = Current(reader, name);

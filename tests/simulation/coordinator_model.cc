@@ -118,8 +118,8 @@ void CoordinatorModel::Crash() {
   process_.reset();
 }
 
-void CoordinatorModel::OnNotice() {
-  if (part_.up()) process_->loop.OnNotice();
+void CoordinatorModel::OnNotice(const News& news) {
+  if (part_.up()) process_->loop.OnNotice(news);
 }
 
 void CoordinatorModel::Attend(const std::shared_ptr<AttendStream>& stream) {
@@ -134,7 +134,7 @@ absl::Status CoordinatorModel::Do(const Call& call, Engine& engine, StoreTransac
                                   absl::Time now, std::vector<JobId>& jobs) const {
   if (const auto* submit = std::get_if<SubmitCall>(&call.what)) {
     const auto made =
-        engine.desk().Submit(tx, submit->pipeline, {{submit->volume, submit->path}}, now);
+        engine.desk().Submit(tx, submit->pipeline, {{submit->volume, submit->path}}, 0, now);
     if (!made.ok()) return made.status();
     for (const Intake::Made& each : *made) jobs.push_back(each.job.id);
     return absl::OkStatus();

@@ -39,7 +39,7 @@ class CoordinatorModel final : public CoordinatorApi {
     Plant plant = Plant::kNone;
     StoreView::Watch on_commit;
     std::function<void(const SessionId&)> on_heard;
-    std::function<void()> notify_others;
+    std::function<void(const News&)> notify_others;
   };
   // None of the pointers is owned.
   explicit CoordinatorModel(Options options);
@@ -47,7 +47,7 @@ class CoordinatorModel final : public CoordinatorApi {
   // A new process. Each has an id of its own.
   void Start();
   void Crash();
-  void OnNotice();
+  void OnNotice(const News& news);
 
   LinkEnd end() override { return {&part_, host_}; }
   void Attend(const std::shared_ptr<AttendStream>& stream) override;

@@ -19,6 +19,8 @@ class Dial {
   Dial(Network* network, std::vector<CoordinatorApi*> coordinators)
       : network_(*network), coordinators_(std::move(coordinators)) {}
 
+  bool several() const { return coordinators_.size() > 1; }
+
   std::shared_ptr<AttendStream> Attend(LinkEnd client, AttendStream::ClientHandlers handlers);
   std::shared_ptr<ObserveStream> Observe(LinkEnd client, ObserveStream::ClientHandlers handlers);
   // `answer` may never be called; it is not called twice.

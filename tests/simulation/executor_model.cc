@@ -12,6 +12,9 @@ constexpr absl::Duration kReconnectMin = absl::Milliseconds(100);
 constexpr absl::Duration kReconnectMax = absl::Seconds(5);
 constexpr absl::Duration kReconnectRunningMax = absl::Milliseconds(500);
 constexpr absl::Duration kFirstAnswerMax = absl::Seconds(10);
+constexpr absl::Duration kFirstAnswerOfSeveralMax = absl::Seconds(1);
+constexpr absl::Duration kUnansweredMin = absl::Milliseconds(250);
+constexpr absl::Duration kTakenOverPause = absl::Seconds(2);
 constexpr absl::Duration kReapMax = absl::Seconds(5);
 // How often a start looks whether the commands of its predecessor are dead.
 constexpr absl::Duration kLockPoll = absl::Milliseconds(2);
@@ -26,8 +29,25 @@ ExecutorModel::ExecutorModel(Options options)
       commands_({.world = options_.world,
                  .machine = &machine_,
                  .on_dead = [this](const Lease& lease) { options_.witness->OnDead(lease); },
-                 .outlive_lease = options_.plant == Plant::kOutliveLease}) {
+                 .outlive_lease = options_.plant == Plant::kOutliveLease}),
+      guardian_({.world = options_.world,
+                 .dial = options_.dial,
+                 .host = host_,
+                 .hello = Hello(),
+                 .commands = &commands_,
+                 .journal = &journal_,
+                 .witness = options_.witness,
+                 .taken = [this] { return attempts_ != nullptr; }}) {
   machine_.Start();
+}
+
+ExecutorHello ExecutorModel::Hello() const {
+  ExecutorHello hello{.name = options_.name,
+                      .host = options_.name + "-host",
+                      .slots = options_.plan.slots};
+  if (options_.plan.internet) hello.labels = {"internet"};
+  for (const auto& [name, volume] : *options_.volumes) hello.volume_roots[name] = "/" + name;
+  return hello;
 }
 
 void ExecutorModel::Start() {
@@ -39,8 +59,10 @@ void ExecutorModel::Start() {
 }
 
 void ExecutorModel::Begin() {
-  // The journal's lock is free once all commands of the predecessor are dead.
-  if (!commands_.empty()) return process_.After(kLockPoll, [this] { Begin(); });
+  // The journal's lock is free once all commands of the predecessor are dead, and said to be.
+  if (!commands_.empty() || guardian_.holds_lock()) {
+    return process_.After(kLockPoll, [this] { Begin(); });
+  }
   attempts_ = std::make_unique<AttemptsModel>(
       AttemptsModel::Options{.world = options_.world,
                              .network = options_.network,
@@ -63,9 +85,15 @@ void ExecutorModel::Begin() {
   Tick();
 }
 
-void ExecutorModel::Crash() {
+void ExecutorModel::Crash(bool guardian_lives) {
   if (!process_.up()) return;
-  world().Note(process_.name(), "crashes");
+  world().Note(process_.name(), "crashes, its guardian lives: $0", {guardian_lives});
+  const bool had_begun = attempts_ != nullptr;
+  Stop();
+  if (had_begun && guardian_lives) guardian_.OnExecutorDied();
+}
+
+void ExecutorModel::Stop() {
   process_.Crash();
   options_.network->Died(process_);
   stream_.reset();
@@ -74,7 +102,8 @@ void ExecutorModel::Crash() {
 }
 
 void ExecutorModel::CutPower() {
-  Crash();
+  Crash(false);
+  guardian_.Die();
   world().Note(process_.name(), "loses its power");
   machine_.Crash();
   commands_.CutPower();
@@ -86,8 +115,10 @@ void ExecutorModel::Freeze(absl::Duration duration, bool machine) {
   world().Note(process_.name(), "freezes for $0 ms, its machine: $1",
                {absl::ToInt64Milliseconds(duration), machine});
   process_.FreezeUntil(world().now() + duration);
-  if (machine) machine_.FreezeUntil(world().now() + duration);
   options_.network->Froze(process_, duration);
+  if (!machine) return;
+  machine_.FreezeUntil(world().now() + duration);
+  guardian_.part().FreezeUntil(world().now() + duration);
 }
 
 void ExecutorModel::Drain() {
@@ -125,7 +156,17 @@ absl::Duration ExecutorModel::Turn() {
   if (!reaped && now < reap_until_) return reap_until_;
   if (now < connect_at_) return connect_at_;
   Connect(now);
-  return now + kFirstAnswerMax;
+  return now + FirstAnswerMax();
+}
+
+absl::Duration ExecutorModel::FirstAnswerMax() const {
+  return options_.dial->several() ? kFirstAnswerOfSeveralMax : kFirstAnswerMax;
+}
+
+// Until when the coordinator is to have answered what was sent.
+absl::Duration ExecutorModel::PatienceEnds() const {
+  if (!options_.dial->several()) return absl::InfiniteDuration();
+  return leases_.unanswered_since() + std::max(HeartbeatEvery() / 2, kUnansweredMin);
 }
 
 // First of all: nothing may run, or be reported as done, on a lease that is over.
@@ -142,9 +183,14 @@ void ExecutorModel::WatchLeases(absl::Duration now) {
 
 absl::Duration ExecutorModel::TurnStream(absl::Duration now) {
   if (!greeted_) {
-    if (now < started_at_ + kFirstAnswerMax) return started_at_ + kFirstAnswerMax;
+    if (now < started_at_ + FirstAnswerMax()) return started_at_ + FirstAnswerMax();
     stream_->Cancel();
     OnEnd(absl::DeadlineExceededError("no first answer"));
+    return now + kReconnectMin;
+  }
+  if (now >= PatienceEnds()) {
+    stream_->Cancel();
+    OnEnd(absl::CancelledError("a heartbeat is not answered"));
     return now + kReconnectMin;
   }
   const bool heartbeat = now >= heartbeat_at_;
@@ -158,9 +204,9 @@ absl::Duration ExecutorModel::TurnStream(absl::Duration now) {
   }
   // It stops once all that it has done is recorded.
   if (draining_ && attempts_->empty()) {
-    process_.After(absl::Milliseconds(50), [this] { Crash(); });
+    process_.After(absl::Milliseconds(50), [this] { Stop(); });
   }
-  return heartbeat_at_;
+  return std::min(heartbeat_at_, PatienceEnds());
 }
 
 void ExecutorModel::Connect(absl::Duration now) {
@@ -174,12 +220,8 @@ void ExecutorModel::Connect(absl::Duration now) {
       {.on_message = [this](AttendDown response) { OnMessage(response); },
        .on_end = [this](const absl::Status& status) { OnEnd(status); }});
   AttendUp hello;
-  hello.hello = ExecutorHello{.name = process_.name(),
-                              .host = process_.name() + "-host",
-                              .session = journal_.session,
-                              .slots = options_.plan.slots};
-  if (options_.plan.internet) hello.hello->labels = {"internet"};
-  for (const auto& [name, volume] : *options_.volumes) hello.hello->volume_roots[name] = "/" + name;
+  hello.hello = Hello();
+  hello.hello->session = journal_.session;
   attempts_->Fill(true, hello.report);
   Send(true, std::move(hello));
 }
@@ -225,7 +267,7 @@ void ExecutorModel::OnMessage(const AttendDown& response) {
 
 void ExecutorModel::OnEnd(const absl::Status& status) {
   stream_.reset();
-  greeted_ = false;
+  const bool greeted = std::exchange(greeted_, false);
   const absl::Duration now = world().now();
   world().Note(process_.name(), "has no stream: $d", {},
                std::string_view(status.message().data(), status.message().size()));
@@ -237,12 +279,14 @@ void ExecutorModel::OnEnd(const absl::Status& status) {
     reap_until_ = now + kReapMax;
     connect_at_ = now;
   } else {
-    connect_at_ = now + NextPause();
+    connect_at_ = now + PauseAfter(status, greeted);
   }
   Ring();
 }
 
-absl::Duration ExecutorModel::NextPause() {
+absl::Duration ExecutorModel::PauseAfter(const absl::Status& status, bool greeted) {
+  if (absl::IsAborted(status)) return kTakenOverPause * (0.5 + world().random().Fraction() / 2);
+  if (greeted && options_.dial->several()) return absl::ZeroDuration();
   const absl::Duration limit = attempts_->running() > 0 ? kReconnectRunningMax : kReconnectMax;
   const absl::Duration pause = std::min(pause_, limit);
   pause_ = std::min(pause_ * 2, kReconnectMax);

@@ -13,6 +13,7 @@
 #include "tests/simulation/attempts_model.h"
 #include "tests/simulation/commands_model.h"
 #include "tests/simulation/dial.h"
+#include "tests/simulation/guardian_model.h"
 #include "tests/simulation/messages.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/plants.h"
@@ -41,8 +42,8 @@ class ExecutorModel {
   explicit ExecutorModel(Options options);
 
   void Start();
-  // Kills the process; supervisors kill the commands.
-  void Crash();
+  // Kills the process; supervisors kill the commands, and the guardian tells, if it lives.
+  void Crash(bool guardian_lives);
   void CutPower();
   // The process alone, or the machine with all that runs on it.
   void Freeze(absl::Duration duration, bool machine);
@@ -54,7 +55,9 @@ class ExecutorModel {
   const SessionId& session() const { return journal_.session; }
 
  private:
+  ExecutorHello Hello() const;
   void Begin();
+  void Stop();
   void Ring();
   void Tick();
   // What is due; returns when it is next needed.
@@ -65,8 +68,10 @@ class ExecutorModel {
   void Send(bool heartbeat, AttendUp request);
   void OnMessage(const AttendDown& response);
   void OnEnd(const absl::Status& status);
-  absl::Duration NextPause();
+  absl::Duration PauseAfter(const absl::Status& status, bool greeted);
   absl::Duration HeartbeatEvery() const;
+  absl::Duration PatienceEnds() const;
+  absl::Duration FirstAnswerMax() const;
 
   World& world() { return *options_.world; }
 
@@ -76,6 +81,7 @@ class ExecutorModel {
   const HostId host_;
   CommandsModel commands_;
   JournalModel journal_;
+  GuardianModel guardian_;
 
   // Of one process.
   std::unique_ptr<AttemptsModel> attempts_;

@@ -93,7 +93,7 @@ void Faults::CrashExecutor() {
   if (random().Chance(kDrainShare)) {
     executor->Drain();
   } else {
-    executor->Crash();
+    executor->Crash(random().Chance(0.7));
   }
   world().After(down, nullptr, [executor] { executor->Start(); });
 }

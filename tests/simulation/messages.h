@@ -90,7 +90,7 @@ struct DeleteCall {
   std::string pipeline;
   bool cancel_jobs = false;
 };
-// A host says that all processes of a session are dead.
+// EndSession: a host says that all processes of a session are dead.
 struct BuryCall {
   SessionId session;
 };

@@ -92,21 +92,25 @@ void ObserveModel::Answer(const std::shared_ptr<Visit>& visit, Exchange& exchang
 void ObserveModel::OnEnd(const std::shared_ptr<Visit>& visit) {
   loop_.Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
-        if (!visit->accepted) return absl::OkStatus();
         const auto it = visits_.find(visit->host);
-        if (it == visits_.end() || it->second != visit) return absl::OkStatus();
-        visits_.erase(it);
-        engine.DisconnectWatcher(tx, visit->host, visit->ledger_id);
+        const bool replaced = it != visits_.end() && it->second != visit;
+        if (visit->accepted && !replaced) {
+          engine.DisconnectWatcher(tx, visit->host, visit->ledger_id);
+        }
         return absl::OkStatus();
       },
-      [](const absl::Status&) {});
+      [this, visit](const absl::Status&) {
+        const auto it = visits_.find(visit->host);
+        if (it != visits_.end() && it->second == visit) visits_.erase(it);
+      });
 }
 
 void ObserveModel::OnChange(const Effects& effects) {
-  if (effects.publish.empty() && !effects.pipelines && !effects.elsewhere) return;
+  if (effects.publish.empty() && !effects.pipelines && !effects.elsewhere.publish) return;
   const std::map<std::string, std::shared_ptr<Visit>> visits = visits_;
   for (const auto& [host, visit] : visits) {
-    if (effects.pipelines || effects.elsewhere) Refresh(visit);
+    // What others have left to be published shows in the orders.
+    if (effects.pipelines || effects.elsewhere.publish) Refresh(visit);
     ObserveDown response;
     for (const Job& job : effects.publish) {
       for (const VolumeReport& report : visit->volumes) {

@@ -47,8 +47,9 @@ class Run {
   template <class Condition>
   bool Until(absl::Duration deadline, const std::string& what, Condition done);
   void Sample();
-  bool Still() const;
-  void Notify(size_t from);
+  bool Still() { return Stuck().empty(); }
+  std::string Stuck();
+  void Notify(size_t from, const News& news);
 
   const Scenario scenario_;
   const Plant plant_;
@@ -109,19 +110,21 @@ void Run::MakeCoordinators() {
         .plant = plant_,
         .on_commit = [this](const std::set<JobId>& changed) { checker_.OnCommit(changed); },
         .on_heard = [this](const SessionId& session) { checker_.OnHeard(session); },
-        .notify_others = [this, i] { Notify(static_cast<size_t>(i)); }}));
+        .notify_others =
+            [this, i](const News& news) { Notify(static_cast<size_t>(i), news); }}));
     all.push_back(coordinators_.back().get());
   }
   dial_ = std::make_unique<Dial>(&network_, std::move(all));
 }
 
 // Notices come late, twice, or not at all.
-void Run::Notify(size_t from) {
+void Run::Notify(size_t from, const News& news) {
+  const std::string notice = EncodeNews(news, kNoticeBytesMax);
   for (size_t to = 0; to < coordinators_.size(); ++to) {
     if (to == from || world_.random().Chance(scenario_.lost_notices)) continue;
     for (int copies = world_.random().Chance(0.05) ? 2 : 1; copies > 0; --copies) {
       world_.After(network_.Delay(), coordinators_[to]->end().part,
-                   [this, to] { coordinators_[to]->OnNotice(); });
+                   [this, to, notice] { coordinators_[to]->OnNotice(DecodeNews(notice)); });
     }
   }
 }
@@ -171,10 +174,7 @@ bool Run::Until(absl::Duration deadline, const std::string& what, Condition done
   while (!done()) {
     if (world_.failure().has_value()) return false;
     if (world_.now() > deadline) {
-      const std::string stuck = checker_.unfinished().empty()
-                                    ? ""
-                                    : checker_.Describe(*checker_.unfinished().begin());
-      world_.Fail("liveness", absl::StrCat(what, " took too long. ", stuck));
+      world_.Fail("liveness", absl::StrCat(what, " took too long: ", Stuck()));
       return false;
     }
     world_.Step();
@@ -213,16 +213,17 @@ bool Run::Storm() {
   return true;
 }
 
-// Nothing is left to do for anybody.
-bool Run::Still() const {
-  if (!checker_.unfinished().empty()) return false;
+// What is left to be done; "" when nothing is.
+std::string Run::Stuck() {
+  if (!checker_.unfinished().empty()) return checker_.Describe(*checker_.unfinished().begin());
   for (const auto& user : users_) {
-    if (user->open_calls() > 0) return false;
+    if (user->open_calls() > 0) return "a call is not answered";
   }
   for (const auto& watcher : watchers_) {
-    if (!watcher->Idle()) return false;
+    const std::string busy = watcher->Busy();
+    if (!busy.empty()) return absl::StrCat(watcher->part().name(), ": ", busy);
   }
-  return true;
+  return "";
 }
 
 bool Run::Calm() {

@@ -4,15 +4,6 @@
 #include <utility>
 
 namespace closewrite::simulation {
-namespace {
-
-// What other coordinators would have to poll for.
-bool MattersElsewhere(const Effects& effects) {
-  return !effects.jobs.empty() || !effects.publish.empty() || !effects.revoked.empty() ||
-         !effects.expired.empty() || effects.pipelines;
-}
-
-}  // namespace
 
 void StoreLoopModel::Start() {
   loaded_ = Load();
@@ -20,7 +11,7 @@ void StoreLoopModel::Start() {
     options_.part->After(absl::Milliseconds(200), [this] { Start(); });
     return;
   }
-  wake_at_ = world().time();
+  wake_at_ = catch_up_at_ = world().time();
   Wake();
 }
 
@@ -29,9 +20,10 @@ void StoreLoopModel::Submit(Step step, Done done) {
   Wake();
 }
 
-void StoreLoopModel::OnNotice() {
-  noticed_ = true;
-  wake_at_ = world().time();
+void StoreLoopModel::OnNotice(const News& news) {
+  news_.Add(news);
+  catch_up_at_ = std::min(catch_up_at_, caught_up_at_ + kNoticePause);
+  wake_at_ = std::min(wake_at_, catch_up_at_);
   Wake();
 }
 
@@ -51,7 +43,11 @@ void StoreLoopModel::WakeAfter(absl::Duration delay) {
 
 void StoreLoopModel::Begin() {
   busy_ = true;
-  if (taken_.empty()) taken_.swap(queue_);
+  if (taken_.empty()) {
+    taken_.swap(queue_);
+    pause_ = kCommitPauseMin;
+    give_up_at_ = world().time() + kCommitRetryMax;
+  }
   const CommitPlan plan = options_.store->disk().Plan();
   // All times of a transaction are that of its begin.
   options_.part->After(plan.before, [this, plan, now = world().time()] { Change(plan, now); });
@@ -67,9 +63,9 @@ bool StoreLoopModel::Load() {
   return read.ok() && loaded.ok();
 }
 
-absl::Status StoreLoopModel::Apply(StoreTransaction& tx, bool everything, absl::Time now) {
+absl::Status StoreLoopModel::Apply(StoreTransaction& tx, const News& news, absl::Time now) {
   Engine& engine = *options_.engine;
-  if (absl::Status s = engine.CatchUp(tx, everything, now); !s.ok()) return s;
+  if (absl::Status s = engine.CatchUp(tx, news, now); !s.ok()) return s;
   for (Command& command : taken_) command.status = command.step(engine, tx, now);
   wake_at_ = engine.Tick(tx, now);
   if (!options_.answer_before_commit) return absl::OkStatus();
@@ -83,52 +79,60 @@ absl::Status StoreLoopModel::Apply(StoreTransaction& tx, bool everything, absl::
 void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
   using Crash = CommitPlan::Crash;
   if (plan.crash == Crash::kBeforeChange) return options_.crash();
-  const bool everything = noticed_ || world().now() - looked_at_ >= kTickInterval;
-  const absl::Status committed = options_.store->Write(
-      plan.fate, [&](StoreTransaction& tx) { return Apply(tx, everything, now); });
+  const bool catch_up = now >= catch_up_at_;
+  if (now >= caught_up_at_ + kTickInterval) news_ = News::Anything();
+  const absl::Status committed = options_.store->Write(plan.fate, [&](StoreTransaction& tx) {
+    return Apply(tx, catch_up ? news_ : News(), now);
+  });
   world().Note(options_.part->name(), "commits $0 commands: $d",
                {static_cast<int64_t>(taken_.size())}, committed.ok() ? "done" : "failed");
   if (plan.crash == Crash::kAfterChange) return options_.crash();
-  if (committed.ok() && everything) {
-    noticed_ = false;
-    looked_at_ = world().now();
+  if (committed.ok() && catch_up) {
+    news_ = News();
+    caught_up_at_ = now;
+    catch_up_at_ = now + kTickInterval;
   }
+  if (options_.store->shared()) wake_at_ = std::min(wake_at_, catch_up_at_);
   options_.part->After(plan.after, [this, committed] { Finish(committed); });
 }
 
 void StoreLoopModel::Answer(const absl::Status& committed) {
   std::deque<Command> answered;
   answered.swap(taken_);
-  tries_ = 0;
   for (Command& command : answered) {
     if (!command.answered) command.done(committed.ok() ? command.status : committed);
   }
 }
 
 void StoreLoopModel::Finish(const absl::Status& committed) {
+  if (!committed.ok()) return Repeat(committed);
   busy_ = false;
-  if (!committed.ok()) {
-    const bool again = absl::IsAborted(committed) || absl::IsUnavailable(committed);
-    // What is in memory may be ahead of the store now.
-    loaded_ = Load();
-    noticed_ = true;
-    if (!again || ++tries_ >= kCommitTriesMax) Answer(committed);
-    wake_at_ = world().time();
-    busy_ = true;
-    options_.part->After(kCommitPause, [this] {
-      busy_ = false;
-      if (!loaded_) return Start();
-      if (taken_.empty()) return Wake();
-      Begin();
-    });
-    return;
-  }
   // Answers first: a session must be known to its stream before its first lease is sent.
   Answer(committed);
   const Effects effects = options_.engine->TakeEffects();
-  if (!effects.empty()) options_.tell(effects);
-  if (options_.store->shared() && MattersElsewhere(effects)) options_.notify();
+  if (!effects.empty()) {
+    options_.tell(effects);
+    const News news = options_.engine->NewsOf(effects);
+    if (options_.store->shared() && !news.empty()) options_.notify(news);
+  }
   Wake();
+}
+
+// What is in memory may be ahead of the store now.
+void StoreLoopModel::Repeat(const absl::Status& committed) {
+  (void)Load();
+  news_ = News::Anything();
+  catch_up_at_ = world().time();
+  const bool again = absl::IsAborted(committed) ||
+                     (absl::IsUnavailable(committed) && options_.store->shared());
+  if (!again || world().time() >= give_up_at_) {
+    busy_ = false;
+    wake_at_ = world().time() + kTickInterval;
+    Answer(committed);
+    return Wake();
+  }
+  options_.part->After(pause_, [this] { Begin(); });
+  pause_ = std::min(pause_ * 2, kCommitPauseMax);
 }
 
 }  // namespace closewrite::simulation

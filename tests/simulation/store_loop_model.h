@@ -8,16 +8,18 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/engine.h"
+#include "services/coordinator/core/news.h"
 #include "tests/simulation/store_view.h"
 #include "tests/simulation/world.h"
 
 namespace closewrite::simulation {
 
-// A commit that failed with ABORTED or UNAVAILABLE is run again so often, after a pause.
-inline constexpr int kCommitTriesMax = 5;
-inline constexpr absl::Duration kCommitPause = absl::Milliseconds(20);
-// The loop looks at the clock, and at what other coordinators did, at least this often.
+// As services/coordinator/store_loop.h has them.
 inline constexpr absl::Duration kTickInterval = absl::Seconds(1);
+inline constexpr absl::Duration kNoticePause = absl::Milliseconds(20);
+inline constexpr absl::Duration kCommitRetryMax = absl::Seconds(30);
+inline constexpr absl::Duration kCommitPauseMin = absl::Milliseconds(5);
+inline constexpr absl::Duration kCommitPauseMax = absl::Milliseconds(500);
 
 // Takes every waiting command, applies them in one transaction, commits, then answers all of them.
 // Lives as long as its coordinator's process. Not thread-safe.
@@ -32,7 +34,7 @@ class StoreLoopModel {
     StoreView* store = nullptr;
     Engine* engine = nullptr;
     std::function<void(const Effects&)> tell;  // after the answers of each commit
-    std::function<void()> notify;              // other coordinators may want to look
+    std::function<void(const News&)> notify;   // to the other coordinators
     std::function<void()> crash;
     bool answer_before_commit = false;  // a planted bug
   };
@@ -43,7 +45,7 @@ class StoreLoopModel {
   void Start();
   void Submit(Step step, Done done);
   // Another coordinator has told something.
-  void OnNotice();
+  void OnNotice(const News& news);
   // Does something on the loop's process later.
   void After(absl::Duration delay, std::function<void()> action) {
     options_.part->After(delay, std::move(action));
@@ -61,8 +63,9 @@ class StoreLoopModel {
   void WakeAfter(absl::Duration delay);
   void Begin();
   void Change(const CommitPlan& plan, absl::Time now);
-  absl::Status Apply(StoreTransaction& tx, bool everything, absl::Time now);
+  absl::Status Apply(StoreTransaction& tx, const News& news, absl::Time now);
   void Finish(const absl::Status& committed);
+  void Repeat(const absl::Status& committed);
   void Answer(const absl::Status& committed);
   bool Load();
 
@@ -73,9 +76,11 @@ class StoreLoopModel {
   std::deque<Command> taken_;
   bool loaded_ = false;
   bool busy_ = false;
-  int tries_ = 0;
-  bool noticed_ = true;
-  absl::Duration looked_at_;  // when everything was caught up with last
+  absl::Duration pause_ = kCommitPauseMin;
+  absl::Time give_up_at_;
+  News news_ = News::Anything();  // to be caught up with
+  absl::Time catch_up_at_;
+  absl::Time caught_up_at_ = absl::InfinitePast();
   absl::Time wake_at_;
   int64_t wake_number_ = 0;
 };

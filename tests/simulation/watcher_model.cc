@@ -104,9 +104,11 @@ void WatcherModel::Freeze(absl::Duration duration) {
   options_.network->Froze(part_, duration);
 }
 
-bool WatcherModel::Idle() const {
-  return part_.up() && ledger_.acknowledged() >= ledger_.sequence() &&
-         publisher_->outcomes().empty();
+std::string WatcherModel::Busy() const {
+  if (!part_.up()) return "is down";
+  const std::vector<FileEvent> pending = ledger_.Pending(ledger_.acknowledged(), 1);
+  if (!pending.empty()) return "an event is not acknowledged: " + pending[0].file.path;
+  return publisher_->outcomes().empty() ? "" : "an order's answer is not settled";
 }
 
 // Everything is compared with the ledger; only what differs is an event.

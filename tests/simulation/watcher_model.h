@@ -62,8 +62,8 @@ class WatcherModel {
 
   Part& part() { return part_; }
   HostId host() const { return host_; }
-  // Everything that lies in its volumes was told and acknowledged.
-  bool Idle() const;
+  // What it has not told and had acknowledged yet; "" when it has nothing to do.
+  std::string Busy() const;
 
  private:
   void Scan();

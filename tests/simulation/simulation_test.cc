@@ -1,0 +1,70 @@
+// The whole: what is right passes, what is planted is found.
+#include "tests/simulation/simulation.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/simulation/plants.h"
+
+namespace closewrite::simulation {
+namespace {
+
+// The seeds of all tests here; `simulate --seconds` finds others.
+constexpr uint64_t kFirstSeed = 1;
+constexpr uint64_t kSeeds = 40;
+
+std::string Show(uint64_t seed, const RunResult& result) {
+  if (!result.failure.has_value()) return absl::StrCat("seed ", seed, " passes");
+  return absl::StrCat("seed ", seed, " fails: ", result.failure->check, ": ",
+                      result.failure->message);
+}
+
+TEST(SimulationTest, NothingIsBrokenUnderAHandfulOfSeeds) {
+  int64_t jobs = 0;
+  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
+    const RunResult result = Simulate(seed, Plant::kNone, false);
+    EXPECT_FALSE(result.failure.has_value()) << Show(seed, result);
+    jobs += result.jobs;
+  }
+  // Else nothing was looked at.
+  EXPECT_GT(jobs, static_cast<int64_t>(10 * kSeeds));
+}
+
+TEST(SimulationTest, TheSameSeedDoesTheSameTwice) {
+  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + 5; ++seed) {
+    const RunResult once = Simulate(seed, Plant::kNone, false);
+    const RunResult again = Simulate(seed, Plant::kNone, true);
+    EXPECT_EQ(once.trace_hash, again.trace_hash) << "seed " << seed;
+    EXPECT_EQ(once.steps, again.steps) << "seed " << seed;
+    EXPECT_FALSE(again.trace.empty());
+  }
+}
+
+TEST(SimulationTest, AnotherSeedDoesSomethingElse) {
+  EXPECT_NE(Simulate(kFirstSeed, Plant::kNone, false).trace_hash,
+            Simulate(kFirstSeed + 1, Plant::kNone, false).trace_hash);
+}
+
+class PlantTest : public testing::TestWithParam<PlantName> {};
+
+TEST_P(PlantTest, IsFound) {
+  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
+    const RunResult result = Simulate(seed, GetParam().plant, false);
+    if (!result.failure.has_value()) continue;
+    RecordProperty("found", Show(seed, result));
+    // It is the plant that fails there, and nothing else.
+    EXPECT_FALSE(Simulate(seed, Plant::kNone, false).failure.has_value());
+    return;
+  }
+  FAIL() << "no seed finds it";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PlantTest, testing::ValuesIn(Plants()),
+                         [](const testing::TestParamInfo<PlantName>& plant) {
+                           return std::string(plant.param.name);
+                         });
+
+}  // namespace
+}  // namespace closewrite::simulation
