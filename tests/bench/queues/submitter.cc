@@ -13,25 +13,24 @@ constexpr int kEventsPerMessageMax = 512;  // see observe.proto
 constexpr size_t kIdBytes = 16;
 constexpr absl::Duration kHeartbeatInterval = absl::Seconds(3);
 
-std::string RandomId() {
-  absl::BitGen random;
-  std::string id(kIdBytes, '\0');
-  for (char& byte : id) byte = static_cast<char>(absl::Uniform(random, 0, 256));
-  return id;
+// The same for each client of one host: it is a watcher that comes again, whose sequences rise with
+// the time.
+std::string IdOf(std::string host) {
+  host.resize(kIdBytes, '.');
+  return host;
 }
 
-uint64_t SeedOf(const std::string& id) {
-  uint64_t seed = 0;
-  for (size_t i = 0; i < sizeof(seed); ++i) seed = seed << 8 | static_cast<unsigned char>(id[i]);
-  return seed;
+uint64_t RandomSeed() {
+  absl::BitGen random;
+  return absl::Uniform<uint64_t>(random);
 }
 
 }  // namespace
 
 Submitter::Submitter(const Options& options)
     : options_(options),
-      ledger_id_(RandomId()),
-      names_(SeedOf(ledger_id_), options.path_bytes, options.ordered_names) {}
+      ledger_id_(IdOf(options.host)),
+      names_(RandomSeed(), options.path_bytes, options.ordered_names) {}
 
 Submitter::~Submitter() {
   heartbeat_.reset();
@@ -125,16 +124,17 @@ void Submitter::BeginCall() {
     while (sequence_ < last) {
       v1::FileEvent* event = request.add_events();
       event->set_sequence(++sequence_);
+      const int64_t number = sequence_ - first_sequence_;
       event->set_kind(options_.create ? v1::EVENT_KIND_CREATE : v1::EVENT_KIND_CLOSE_WRITE);
       if (!options_.create) event->set_evidence(v1::EVIDENCE_CLOSED);
       event->set_source(v1::EVENT_SOURCE_INOTIFY);
-      event->mutable_observed_at()->set_seconds(1'700'000'000 + sequence_);
+      event->mutable_observed_at()->set_seconds(1'700'000'000 + number);
       v1::FileVersion* file = event->mutable_file();
       file->set_volume(options_.volume);
       file->set_path(names_.Next(call.sent_at));
-      file->set_inode(1'000'000 + sequence_);
-      file->set_size(100 + sequence_ % 1'000'000);
-      file->set_mtime_ns(1'700'000'000'000'000'000 + sequence_ * 1'000'003);
+      file->set_inode(1'000'000 + number);
+      file->set_size(100 + number % 1'000'000);
+      file->set_mtime_ns(1'700'000'000'000'000'000 + number * 1'000'003);
     }
     stream_->Send(std::move(request));
   }

@@ -88,7 +88,8 @@ class Submitter {
   bool refills_ ABSL_GUARDED_BY(mutex_) = false;  // an acknowledgement begins the next call
   int64_t deadline_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t calls_begun_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  const int64_t first_sequence_ = StampNow();
+  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = first_sequence_;
   std::deque<Call> flight_ ABSL_GUARDED_BY(mutex_);
   Submitted result_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Heartbeat> heartbeat_;
