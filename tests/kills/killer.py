@@ -39,7 +39,7 @@ def _kill_pid(pid):
 
 
 def _takes_sigterm(pid):
-    """Whether a service waits for this signal, which it blocks to do so; false at its very start."""
+    """Whether a service waits for this signal, and so blocks it; false at its very start."""
     try:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
             blocked = next(line for line in file if line.startswith("SigBlk:")).split()[1]

@@ -78,8 +78,7 @@ VolumeModel* AttemptsModel::Reachable(const std::string& volume) const {
 
 AttemptsModel::Look AttemptsModel::LookAtInput(const Job& job) const {
   const VolumeModel* const volume = Reachable(job.input.volume);
-  const VolumeModel::File* const file =
-      volume == nullptr ? nullptr : volume->Find(job.input.path);
+  const VolumeModel::File* const file = volume == nullptr ? nullptr : volume->Find(job.input.path);
   if (file == nullptr) return Look::kAbsent;
   // Each mount is late in its own way.
   const uint64_t late = Random::Mix(static_cast<uint64_t>(file->version.mtime_ns) +
@@ -191,10 +190,10 @@ void AttemptsModel::End(const Lease& lease, Entry& entry, Finished result) {
     if (volume != nullptr) volume->RemoveStaging(lease);
   }
   if (entry.pid != 0) options_.journal->RecordResult(lease, entry.result);
-  options_.world->Note(options_.part->name(), "ends job $0/$1, outcome $2: $d",
-                       {lease.job.value, lease.token.value,
-                        static_cast<int64_t>(entry.result.outcome)},
-                       entry.result.message);
+  options_.world->Note(
+      options_.part->name(), "ends job $0/$1, outcome $2: $d",
+      {lease.job.value, lease.token.value, static_cast<int64_t>(entry.result.outcome)},
+      entry.result.message);
   options_.witness->OnEnded(lease, entry.result);
   changed_ = true;
   options_.wake();

@@ -1,4 +1,5 @@
-// The attempts that an executor holds, as services/executor/attempt_table.h and attempt.h have them.
+// The attempts that an executor holds, as services/executor/attempt_table.h and attempt.h have
+// them.
 #ifndef TESTS_SIMULATION_ATTEMPTS_MODEL_H_
 #define TESTS_SIMULATION_ATTEMPTS_MODEL_H_
 

@@ -110,9 +110,8 @@ void AttendModel::RenewForEver(const SessionId& session) {
         return engine.dispatch().Report(tx, AttendReport{.session = session}, now).status();
       },
       [this, session](const absl::Status& status) {
-        if (status.ok()) options_.loop->After(absl::Seconds(1), [this, session] {
-          RenewForEver(session);
-        });
+        if (status.ok())
+          options_.loop->After(absl::Seconds(1), [this, session] { RenewForEver(session); });
       });
 }
 

@@ -1,4 +1,5 @@
-// A coordinator's side of the streams of executors, as services/coordinator/attend_service.h has it.
+// A coordinator's side of the streams of executors, as services/coordinator/attend_service.h has
+// it.
 #ifndef TESTS_SIMULATION_ATTEND_MODEL_H_
 #define TESTS_SIMULATION_ATTEND_MODEL_H_
 

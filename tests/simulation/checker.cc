@@ -65,12 +65,12 @@ void Checker::CheckJob(StoreReader& reader, const Job& job) {
   Seen& seen = entry->second;
   const std::string name = absl::StrCat("job ", job.id.value);
   if ((job.state == JobState::kRunning) != !job.session.empty()) {
-    Fail("invariant", absl::StrCat(name, " is ", StateName(job.state), " with session '",
-                                   job.session, "'"));
+    Fail("invariant",
+         absl::StrCat(name, " is ", StateName(job.state), " with session '", job.session, "'"));
   }
   if (job.token < seen.token || job.token.value > seen.token.value + 1) {
-    Fail("token", absl::StrCat(name, " went from token ", seen.token.value, " to ",
-                               job.token.value));
+    Fail("token",
+         absl::StrCat(name, " went from token ", seen.token.value, " to ", job.token.value));
   }
   if (!is_new && seen.state == JobState::kSucceeded && job.state != seen.state) {
     Fail("P6", absl::StrCat(name, " had succeeded, and is ", StateName(job.state)));
@@ -110,9 +110,8 @@ void Checker::CheckLease(StoreReader& reader, const Job& job) {
     return Fail("invariant", absl::StrCat(Name(lease), " is leased without a pipeline"));
   }
   const std::vector<SessionRecord> sessions = reader.ListSessions();
-  const auto session = std::find_if(sessions.begin(), sessions.end(), [&](const auto& each) {
-    return each.id == job.session;
-  });
+  const auto session = std::find_if(sessions.begin(), sessions.end(),
+                                    [&](const auto& each) { return each.id == job.session; });
   if (session == sessions.end()) {
     Fail("invariant", absl::StrCat(Name(lease), " is leased to a session that is no more"));
   }
@@ -140,9 +139,8 @@ void Checker::CountOvertaken(StoreReader& reader, const Job& job) {
   overtaken_.erase(job.pipeline);
   const Pipeline* const leased = Current(reader, job.pipeline);
   const std::vector<SessionRecord> sessions = reader.ListSessions();
-  const auto session = std::find_if(sessions.begin(), sessions.end(), [&](const auto& each) {
-    return each.id == job.session;
-  });
+  const auto session = std::find_if(sessions.begin(), sessions.end(),
+                                    [&](const auto& each) { return each.id == job.session; });
   if (session == sessions.end()) return;
   for (const auto& [name, jobs] : available_) {
     if (jobs.empty() || name == job.pipeline) continue;

@@ -125,13 +125,13 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::set<std::string> deleted_;                  // somebody has asked for it
   std::map<std::string, absl::Duration> applied_;  // when it was first acknowledged
 
-  std::map<std::string, Lease> locks_;                     // held
-  std::map<Lease, std::vector<std::string>> locks_of_;     // what its command relies on
-  std::map<Lease, Running> running_;                       // commands
-  std::map<Lease, std::string> assigned_;                  // to which executor
-  std::map<Version, JobId> done_;                          // who has made it
+  std::map<std::string, Lease> locks_;                  // held
+  std::map<Lease, std::vector<std::string>> locks_of_;  // what its command relies on
+  std::map<Lease, Running> running_;                    // commands
+  std::map<Lease, std::string> assigned_;               // to which executor
+  std::map<Version, JobId> done_;                       // who has made it
   std::map<Lease, Finished> ends_;
-  std::map<Lease, int64_t> logs_;                          // acknowledged bytes
+  std::map<Lease, int64_t> logs_;  // acknowledged bytes
   std::map<JobId, std::map<std::string, FencingToken>> published_;
   std::map<std::pair<std::string, std::string>, JobId> newest_result_;  // volume, path
   std::map<std::string, absl::Duration> starving_since_;

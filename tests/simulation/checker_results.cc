@@ -34,8 +34,7 @@ void Checker::OnRenamed(const Lease& lease, const std::string& volume, const std
   if (definition == pipelines_.end() || !ReadsInput(definition->second)) return;
   JobId& newest = newest_result_[{volume, path}];
   if (lease.job < newest) {
-    Fail("P5", absl::StrCat(Name(lease), " overwrites ", path, " of the later job ",
-                            newest.value));
+    Fail("P5", absl::StrCat(Name(lease), " overwrites ", path, " of the later job ", newest.value));
   }
   newest = lease.job;
 }
@@ -136,8 +135,8 @@ void Checker::AuditFiles(const std::map<std::string, VolumeModel*>& volumes) {
         for (const auto& [pipeline_name, pipeline] : pipelines_) {
           if (pipeline.volume != volume || !Wanted(pipeline, *latest, file)) continue;
           const std::string key = JobKey(pipeline_name, file.version);
-          const JobFilter filter{.pipeline = pipeline_name, .input_volume = volume,
-                                 .input_path = path};
+          const JobFilter filter{
+              .pipeline = pipeline_name, .input_volume = volume, .input_path = path};
           const std::vector<Job> jobs = reader.ListJobs(filter, JobId{}, kJobsMax);
           const auto job = std::find_if(jobs.begin(), jobs.end(),
                                         [&](const Job& each) { return each.key == key; });

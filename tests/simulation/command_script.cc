@@ -46,9 +46,9 @@ CommandScript ScriptFor(const Scenario& scenario, const Pipeline& pipeline, cons
 }
 
 char LogByte(const Lease& lease, int64_t at) {
-  const uint64_t hash = Random::Mix(static_cast<uint64_t>(lease.job.value) * 1000003 +
-                                    static_cast<uint64_t>(lease.token.value) * 1009 +
-                                    static_cast<uint64_t>(at));
+  const uint64_t hash =
+      Random::Mix(static_cast<uint64_t>(lease.job.value) * 1000003 +
+                  static_cast<uint64_t>(lease.token.value) * 1009 + static_cast<uint64_t>(at));
   return static_cast<char>('a' + hash % kLettersInAlphabet);
 }
 

@@ -42,8 +42,7 @@ void CommandsModel::KillFor(const Lease& lease, CommandEnd why) {
   if (found == running_.end() || found->second.dying) return;
   found->second.dying = true;
   const int pid = found->second.pid;
-  const absl::Duration dying =
-      options_.world->random().Between(absl::ZeroDuration(), kDyingMax);
+  const absl::Duration dying = options_.world->random().Between(absl::ZeroDuration(), kDyingMax);
   options_.machine->After(dying, [this, lease, pid, why] { End(lease, pid, why); });
 }
 

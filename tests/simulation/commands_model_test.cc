@@ -14,12 +14,11 @@ class CommandsModelTest : public testing::Test {
   CommandsModelTest() { machine_.Start(); }
 
   void Start(absl::Duration lease_deadline, absl::Duration runs) {
-    commands_.Start(kLease, {.lease_deadline = lease_deadline,
-                             .runs = runs,
-                             .on_end = [this](CommandEnd why) {
-                               end_ = why;
-                               ended_at_ = world_.now();
-                             }});
+    commands_.Start(
+        kLease, {.lease_deadline = lease_deadline, .runs = runs, .on_end = [this](CommandEnd why) {
+                   end_ = why;
+                   ended_at_ = world_.now();
+                 }});
   }
   void RunAll() {
     while (world_.Step()) {

@@ -17,9 +17,8 @@ std::string RandomId(World& world) {
 }
 
 std::string Encode(const std::vector<JobId>& jobs) {
-  return absl::StrJoin(jobs, ",", [](std::string* out, JobId id) {
-    absl::StrAppend(out, id.value);
-  });
+  return absl::StrJoin(jobs, ",",
+                       [](std::string* out, JobId id) { absl::StrAppend(out, id.value); });
 }
 
 std::vector<JobId> Decode(const std::string& text) {
@@ -101,8 +100,8 @@ void CoordinatorModel::Start() {
                 process_->observe.OnChange(effects);
               },
           .notify = options_.notify_others,
-          .crash = [this] { options_.world->After(absl::ZeroDuration(), nullptr,
-                                                  [this] { Crash(); }); },
+          .crash =
+              [this] { options_.world->After(absl::ZeroDuration(), nullptr, [this] { Crash(); }); },
           .answer_before_commit = options_.plant == Plant::kAnswerBeforeCommit},
       AttendModel::Options{.heard = options_.on_heard,
                            .skip_token_check = options_.plant == Plant::kSkipTokenCheck,

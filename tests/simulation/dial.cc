@@ -58,10 +58,9 @@ void Dial::Call(LinkEnd client, simulation::Call call,
     if (world.random().Chance(0.8)) answered(CallAnswer{absl::UnavailableError("refused"), {}});
     return;
   }
-  world.After(network_.Delay(), server.part,
-              [&coordinator, call = std::move(call), answered] {
-                coordinator.Serve(call, answered);
-              });
+  world.After(network_.Delay(), server.part, [&coordinator, call = std::move(call), answered] {
+    coordinator.Serve(call, answered);
+  });
 }
 
 }  // namespace closewrite::simulation

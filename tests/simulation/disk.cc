@@ -19,8 +19,8 @@ CommitPlan Disk::Plan() {
     plan.fate = kFates[random.Below(shared_ ? 4 : 3)];
   }
   if (random.Chance(rates_.crashing)) {
-    plan.crash = random.Chance(0.5) ? CommitPlan::Crash::kBeforeChange
-                                    : CommitPlan::Crash::kAfterChange;
+    plan.crash =
+        random.Chance(0.5) ? CommitPlan::Crash::kBeforeChange : CommitPlan::Crash::kAfterChange;
   }
   return plan;
 }

@@ -42,9 +42,8 @@ ExecutorModel::ExecutorModel(Options options)
 }
 
 ExecutorHello ExecutorModel::Hello() const {
-  ExecutorHello hello{.name = options_.name,
-                      .host = options_.name + "-host",
-                      .slots = options_.plan.slots};
+  ExecutorHello hello{
+      .name = options_.name, .host = options_.name + "-host", .slots = options_.plan.slots};
   if (options_.plan.internet) hello.labels = {"internet"};
   for (const auto& [name, volume] : *options_.volumes) hello.volume_roots[name] = "/" + name;
   return hello;
@@ -63,20 +62,19 @@ void ExecutorModel::Begin() {
   if (!commands_.empty() || guardian_.holds_lock()) {
     return process_.After(kLockPoll, [this] { Begin(); });
   }
-  attempts_ = std::make_unique<AttemptsModel>(
-      AttemptsModel::Options{.world = options_.world,
-                             .network = options_.network,
-                             .part = &process_,
-                             .machine = &machine_,
-                             .host = host_,
-                             .slots = options_.plan.slots,
-                             .commands = &commands_,
-                             .journal = &journal_,
-                             .volumes = options_.volumes,
-                             .scenario = options_.scenario,
-                             .calm = options_.calm,
-                             .witness = options_.witness,
-                             .wake = [this] { Ring(); }});
+  attempts_ = std::make_unique<AttemptsModel>(AttemptsModel::Options{.world = options_.world,
+                                                                     .network = options_.network,
+                                                                     .part = &process_,
+                                                                     .machine = &machine_,
+                                                                     .host = host_,
+                                                                     .slots = options_.plan.slots,
+                                                                     .commands = &commands_,
+                                                                     .journal = &journal_,
+                                                                     .volumes = options_.volumes,
+                                                                     .scenario = options_.scenario,
+                                                                     .calm = options_.calm,
+                                                                     .witness = options_.witness,
+                                                                     .wake = [this] { Ring(); }});
   attempts_->TakeUp();
   leases_ = {};
   leases_lost_ = draining_ = greeted_ = false;
@@ -216,9 +214,8 @@ void ExecutorModel::Connect(absl::Duration now) {
   leases_.StartStream();
   attempts_->StartStream();
   stream_ = options_.dial->Attend(
-      {&process_, host_},
-      {.on_message = [this](AttendDown response) { OnMessage(response); },
-       .on_end = [this](const absl::Status& status) { OnEnd(status); }});
+      {&process_, host_}, {.on_message = [this](AttendDown response) { OnMessage(response); },
+                           .on_end = [this](const absl::Status& status) { OnEnd(status); }});
   AttendUp hello;
   hello.hello = Hello();
   hello.hello->session = journal_.session;

@@ -1,5 +1,5 @@
-// An executor on its machine, as services/executor/coordinator_link.h has it; with the real clock of
-// leases.
+// An executor on its machine, as services/executor/coordinator_link.h has it; with the real clock
+// of leases.
 #ifndef TESTS_SIMULATION_EXECUTOR_MODEL_H_
 #define TESTS_SIMULATION_EXECUTOR_MODEL_H_
 

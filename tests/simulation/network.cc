@@ -29,11 +29,10 @@ void Link::Arrive(Side to, World::Action deliver) {
 }
 
 void Link::Plan(Side to, absl::Duration after, World::Action deliver) {
-  network_.world().After(
-      after, end(to).part,
-      [self = shared_from_this(), to, deliver = std::move(deliver)]() mutable {
-        self->Arrive(to, std::move(deliver));
-      });
+  network_.world().After(after, end(to).part,
+                         [self = shared_from_this(), to, deliver = std::move(deliver)]() mutable {
+                           self->Arrive(to, std::move(deliver));
+                         });
 }
 
 void Link::Carry(Side to, World::Action deliver) {
@@ -76,8 +75,7 @@ void Link::Die(Side side) {
   // The kernel of a machine that lives says so at once.
   Random& random = network_.world().random();
   const Side other = Other(side);
-  const bool told =
-      random.Chance(0.8) && network_.Reaches(end(side).host, end(other).host);
+  const bool told = random.Chance(0.8) && network_.Reaches(end(side).host, end(other).host);
   Learn(other, told ? network_.Delay() : random.Between(kKeepAliveMin, kKeepAliveMax));
 }
 
@@ -105,8 +103,7 @@ HostId Network::AddHost() {
 
 absl::Duration Network::Delay() {
   Random& random = world_.random();
-  const absl::Duration usual =
-      random.Between(absl::Microseconds(50), absl::Microseconds(300));
+  const absl::Duration usual = random.Between(absl::Microseconds(50), absl::Microseconds(300));
   if (!random.Chance(0.02 + 0.2 * slowness_)) return usual;
   return random.Between(absl::ZeroDuration(), absl::Milliseconds(5 + 600 * slowness_));
 }
@@ -178,8 +175,7 @@ void Network::Register(const std::shared_ptr<Link>& link) {
   const HostId server = link->end(Side::kServer).host;
   const absl::Duration cut = std::max(CutUntil(client, server), CutUntil(server, client));
   for (const Side side : {Side::kClient, Side::kServer}) {
-    const absl::Duration frozen =
-        absl::Nanoseconds(link->end(Other(side)).part->frozen_until_ns());
+    const absl::Duration frozen = absl::Nanoseconds(link->end(Other(side)).part->frozen_until_ns());
     KeepAlive(link, side, std::max(cut, frozen) - world_.now());
   }
 }

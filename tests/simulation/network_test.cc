@@ -63,9 +63,8 @@ TEST_F(NetworkTest, MessagesArriveInOrderThroughCutsAndFreezes) {
       stream_->SendDown(i);
     });
   }
-  world_.After(absl::Milliseconds(500), nullptr, [this] {
-    network_.Cut(client_host_, server_host_, true, absl::Seconds(1));
-  });
+  world_.After(absl::Milliseconds(500), nullptr,
+               [this] { network_.Cut(client_host_, server_host_, true, absl::Seconds(1)); });
   world_.After(absl::Seconds(2), nullptr, [this] { client_.FreezeUntil(absl::Seconds(4)); });
   RunUntil(absl::Seconds(20));
   EXPECT_EQ(server_got_, UpTo(kMessages));

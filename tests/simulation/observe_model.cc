@@ -7,20 +7,21 @@ namespace closewrite::simulation {
 void ObserveModel::Accept(const std::shared_ptr<ObserveStream>& stream) {
   auto visit = std::make_shared<Visit>();
   visit->stream = stream;
-  stream->Handle(ObserveStream::ServerHandlers{
-      .on_message =
-          [this, visit](ObserveUp request) {
-            auto exchange = std::make_shared<Exchange>();
-            exchange->request = std::move(request);
-            if (exchange->request.hello) {
-              visit->host = exchange->request.host;
-              visit->ledger_id = exchange->request.ledger_id;
-            }
-            exchange->complete =
-                exchange->request.heartbeat || !exchange->request.published.empty();
-            Submit(visit, std::move(exchange));
-          },
-      .on_end = [this, visit] { OnEnd(visit); }});
+  stream->Handle(ObserveStream::ServerHandlers{.on_message =
+                                                   [this, visit](ObserveUp request) {
+                                                     auto exchange = std::make_shared<Exchange>();
+                                                     exchange->request = std::move(request);
+                                                     if (exchange->request.hello) {
+                                                       visit->host = exchange->request.host;
+                                                       visit->ledger_id =
+                                                           exchange->request.ledger_id;
+                                                     }
+                                                     exchange->complete =
+                                                         exchange->request.heartbeat ||
+                                                         !exchange->request.published.empty();
+                                                     Submit(visit, std::move(exchange));
+                                                   },
+                                               .on_end = [this, visit] { OnEnd(visit); }});
 }
 
 absl::Status ObserveModel::Apply(Visit& visit, Exchange& exchange, Engine& engine,
@@ -41,8 +42,7 @@ absl::Status ObserveModel::Apply(Visit& visit, Exchange& exchange, Engine& engin
     if (!updated.ok()) return updated;
     visit.volumes = request.volumes;
   }
-  absl::Status recorded =
-      engine.RecordEvents(tx, visit.host, visit.ledger_id, request.events, now);
+  absl::Status recorded = engine.RecordEvents(tx, visit.host, visit.ledger_id, request.events, now);
   if (!recorded.ok()) return recorded;
   for (const auto& [lease, error] : request.published) {
     engine.RecordPublished(tx, lease, error, now);
@@ -54,8 +54,7 @@ absl::Status ObserveModel::Apply(Visit& visit, Exchange& exchange, Engine& engin
   return absl::OkStatus();
 }
 
-void ObserveModel::Submit(const std::shared_ptr<Visit>& visit,
-                          std::shared_ptr<Exchange> exchange) {
+void ObserveModel::Submit(const std::shared_ptr<Visit>& visit, std::shared_ptr<Exchange> exchange) {
   loop_.Submit(
       [this, visit, exchange](Engine& engine, StoreTransaction& tx, absl::Time now) {
         return Apply(*visit, *exchange, engine, tx, now);
@@ -84,8 +83,8 @@ void ObserveModel::Answer(const std::shared_ptr<Visit>& visit, Exchange& exchang
   if (!exchange.request.events.empty()) {
     response.acknowledged = exchange.request.events.back().sequence;
   }
-  response.complete = exchange.complete &&
-                      static_cast<int64_t>(response.orders.size()) < kPublishOrdersMax;
+  response.complete =
+      exchange.complete && static_cast<int64_t>(response.orders.size()) < kPublishOrdersMax;
   visit->stream->SendDown(std::move(response));
 }
 

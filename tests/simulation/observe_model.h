@@ -1,4 +1,5 @@
-// A coordinator's side of the streams of watchers, as services/coordinator/observe_service.h has it.
+// A coordinator's side of the streams of watchers, as services/coordinator/observe_service.h has
+// it.
 #ifndef TESTS_SIMULATION_OBSERVE_MODEL_H_
 #define TESTS_SIMULATION_OBSERVE_MODEL_H_
 

@@ -12,15 +12,15 @@ namespace closewrite::simulation {
 // store.
 enum class Plant {
   kNone,
-  kSkipTokenCheck,       // a late result is given the newest token before it is reported
-  kAnswerBeforeCommit,   // callers are answered before their commit, which may fail
-  kPublishTwice,         // an order is carried out again each time it is heard
-  kForgetQueue,          // the available jobs of a pipeline are never found again
-  kIgnoreLock,           // leases are given though the lock is held
-  kNeverExpire,          // sessions whose executor is silent are renewed
-  kDropEvent,            // what was sent before a reconnect counts as acknowledged
-  kOutliveLease,         // an executor does not kill when it can't renew
-  kForgetLog,            // log bytes are acknowledged and thrown away
+  kSkipTokenCheck,      // a late result is given the newest token before it is reported
+  kAnswerBeforeCommit,  // callers are answered before their commit, which may fail
+  kPublishTwice,        // an order is carried out again each time it is heard
+  kForgetQueue,         // the available jobs of a pipeline are never found again
+  kIgnoreLock,          // leases are given though the lock is held
+  kNeverExpire,         // sessions whose executor is silent are renewed
+  kDropEvent,           // what was sent before a reconnect counts as acknowledged
+  kOutliveLease,        // an executor does not kill when it can't renew
+  kForgetLog,           // log bytes are acknowledged and thrown away
 };
 
 struct PlantName {

@@ -56,7 +56,8 @@ Pipeline MakePipeline(const Scenario& scenario, int number, Random& random) {
   const bool chained = random.Chance(0.15);
   pipeline.volume = random.Pick(chained ? outputs : inputs);
   if (!chained && random.Chance(0.85)) pipeline.output_volume = random.Pick(outputs);
-  if (random.Chance(0.25)) pipeline.settle = random.Between(absl::Milliseconds(50), absl::Seconds(2));
+  if (random.Chance(0.25))
+    pipeline.settle = random.Between(absl::Milliseconds(50), absl::Seconds(2));
   constexpr OnNewVersion kChoices[] = {OnNewVersion::kQueue, OnNewVersion::kQueue,
                                        OnNewVersion::kSupersede, OnNewVersion::kIgnore};
   pipeline.on_new_version = kChoices[random.Below(4)];

@@ -57,14 +57,14 @@ struct Scenario {
   double lost_notices = 0;
   double skipped_rows = 0;  // rows that seem locked by another coordinator
 
-  double writes = 1;   // files written a second
-  double calls = 0.2;  // of users, a second
-  int paths = 20;      // different names a volume
-  double rewrites = 0.3;     // writes that take a name that is there
-  double poison = 0.05;      // commands that always fail
-  double failing = 0.1;      // attempts that fail
+  double writes = 1;      // files written a second
+  double calls = 0.2;     // of users, a second
+  int paths = 20;         // different names a volume
+  double rewrites = 0.3;  // writes that take a name that is there
+  double poison = 0.05;   // commands that always fail
+  double failing = 0.1;   // attempts that fail
   absl::Duration run_max = absl::Seconds(3);
-  double long_runs = 0.05;   // commands that take several times to live
+  double long_runs = 0.05;  // commands that take several times to live
 };
 
 // Names of volumes that results go to begin with this.

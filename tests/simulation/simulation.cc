@@ -85,10 +85,8 @@ Run::Run(uint64_t seed, Plant plant, bool keep_trace)
   for (const Pipeline& pipeline : scenario_.pipelines) definitions_[pipeline.definition] = pipeline;
   MakeCoordinators();
   MakeHosts();
-  Faults::Options options{.world = &world_,
-                          .network = &network_,
-                          .disk = &disk_,
-                          .scenario = &scenario_};
+  Faults::Options options{
+      .world = &world_, .network = &network_, .disk = &disk_, .scenario = &scenario_};
   for (const auto& each : coordinators_) options.coordinators.push_back(each.get());
   for (const auto& each : executors_) options.executors.push_back(each.get());
   for (const auto& each : watchers_) options.watchers.push_back(each.get());
@@ -110,8 +108,7 @@ void Run::MakeCoordinators() {
         .plant = plant_,
         .on_commit = [this](const std::set<JobId>& changed) { checker_.OnCommit(changed); },
         .on_heard = [this](const SessionId& session) { checker_.OnHeard(session); },
-        .notify_others =
-            [this, i](const News& news) { Notify(static_cast<size_t>(i), news); }}));
+        .notify_others = [this, i](const News& news) { Notify(static_cast<size_t>(i), news); }}));
     all.push_back(coordinators_.back().get());
   }
   dial_ = std::make_unique<Dial>(&network_, std::move(all));
@@ -131,41 +128,40 @@ void Run::Notify(size_t from, const News& news) {
 
 void Run::MakeHosts() {
   for (int i = 0; i < scenario_.watchers; ++i) {
-    watchers_.push_back(std::make_unique<WatcherModel>(
-        WatcherModel::Options{.name = absl::StrCat("W", i),
-                              .world = &world_,
-                              .network = &network_,
-                              .dial = dial_.get(),
-                              .witness = &checker_,
-                              .plant = plant_}));
+    watchers_.push_back(
+        std::make_unique<WatcherModel>(WatcherModel::Options{.name = absl::StrCat("W", i),
+                                                             .world = &world_,
+                                                             .network = &network_,
+                                                             .dial = dial_.get(),
+                                                             .witness = &checker_,
+                                                             .plant = plant_}));
   }
   for (const VolumePlan& plan : scenario_.volumes) {
     volumes_[plan.name] = watchers_[static_cast<size_t>(plan.watcher)]->AddVolume(plan.name);
   }
   for (size_t i = 0; i < scenario_.executors.size(); ++i) {
-    executors_.push_back(std::make_unique<ExecutorModel>(
-        ExecutorModel::Options{.name = absl::StrCat("E", i),
-                               .plan = scenario_.executors[i],
-                               .world = &world_,
-                               .network = &network_,
-                               .dial = dial_.get(),
-                               .volumes = &volumes_,
-                               .scenario = &scenario_,
-                               .calm = &calm_,
-                               .witness = &checker_,
-                               .plant = plant_}));
+    executors_.push_back(
+        std::make_unique<ExecutorModel>(ExecutorModel::Options{.name = absl::StrCat("E", i),
+                                                               .plan = scenario_.executors[i],
+                                                               .world = &world_,
+                                                               .network = &network_,
+                                                               .dial = dial_.get(),
+                                                               .volumes = &volumes_,
+                                                               .scenario = &scenario_,
+                                                               .calm = &calm_,
+                                                               .witness = &checker_,
+                                                               .plant = plant_}));
   }
   for (int i = 0; i < scenario_.users; ++i) {
-    users_.push_back(std::make_unique<UserModel>(
-        UserModel::Options{.name = absl::StrCat("U", i),
-                           .world = &world_,
-                           .network = &network_,
-                           .dial = dial_.get(),
-                           .store = &store_,
-                           .volumes = &volumes_,
-                           .scenario = &scenario_,
-                           .definitions = &definitions_,
-                           .witness = &checker_}));
+    users_.push_back(std::make_unique<UserModel>(UserModel::Options{.name = absl::StrCat("U", i),
+                                                                    .world = &world_,
+                                                                    .network = &network_,
+                                                                    .dial = dial_.get(),
+                                                                    .store = &store_,
+                                                                    .volumes = &volumes_,
+                                                                    .scenario = &scenario_,
+                                                                    .definitions = &definitions_,
+                                                                    .witness = &checker_}));
   }
 }
 
@@ -206,7 +202,8 @@ bool Run::Storm() {
   lies_.Begin(scenario_.pipelines, scenario_.storm);
   for (const auto& user : users_) user->Start();
   const absl::Duration end = world_.now() + scenario_.storm;
-  if (!Until(end + absl::Seconds(1), "the storm", [&] { return world_.now() >= end; })) return false;
+  if (!Until(end + absl::Seconds(1), "the storm", [&] { return world_.now() >= end; }))
+    return false;
   for (const auto& user : users_) user->Stop();
   faults_->Stop();
   calm_ = true;

@@ -16,10 +16,10 @@ namespace closewrite::simulation {
 struct RunResult {
   std::optional<Failure> failure;
   uint64_t trace_hash = 0;
-  int64_t steps = 0;                 // events that happened
-  absl::Duration simulated;          // time that passed in it
-  int64_t jobs = 0;                  // that were made
-  std::deque<std::string> trace;     // when it was asked for
+  int64_t steps = 0;              // events that happened
+  absl::Duration simulated;       // time that passed in it
+  int64_t jobs = 0;               // that were made
+  std::deque<std::string> trace;  // when it was asked for
 };
 
 // The same seed and plant give the same outcome, always.

@@ -23,14 +23,10 @@ class StoreLies final : public WatchedTransaction::Lies {
   // The storm begins: at some time of it a queue is forgotten, if that is planted.
   void Begin(const std::vector<Pipeline>& pipelines, absl::Duration storm);
 
-  bool HidesFromClaim(const Job& job) override {
-    return job.pipeline == forgotten_ || Skips();
-  }
+  bool HidesFromClaim(const Job& job) override { return job.pipeline == forgotten_ || Skips(); }
   bool HidesExpired(const SessionRecord&) override { return Skips(); }
   bool RefusesLocks() override { return Skips(); }
-  bool ForgetsLog() override {
-    return plant_ == Plant::kForgetLog && world_.random().Chance(0.05);
-  }
+  bool ForgetsLog() override { return plant_ == Plant::kForgetLog && world_.random().Chance(0.05); }
 
  private:
   bool Skips() { return skipped_rows_ > 0 && world_.random().Chance(skipped_rows_); }

@@ -81,9 +81,8 @@ void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
   if (plan.crash == Crash::kBeforeChange) return options_.crash();
   const bool catch_up = now >= catch_up_at_;
   if (now >= caught_up_at_ + kTickInterval) news_ = News::Anything();
-  const absl::Status committed = options_.store->Write(plan.fate, [&](StoreTransaction& tx) {
-    return Apply(tx, catch_up ? news_ : News(), now);
-  });
+  const absl::Status committed = options_.store->Write(
+      plan.fate, [&](StoreTransaction& tx) { return Apply(tx, catch_up ? news_ : News(), now); });
   world().Note(options_.part->name(), "commits $0 commands: $d",
                {static_cast<int64_t>(taken_.size())}, committed.ok() ? "done" : "failed");
   if (plan.crash == Crash::kAfterChange) return options_.crash();
@@ -123,8 +122,8 @@ void StoreLoopModel::Repeat(const absl::Status& committed) {
   (void)Load();
   news_ = News::Anything();
   catch_up_at_ = world().time();
-  const bool again = absl::IsAborted(committed) ||
-                     (absl::IsUnavailable(committed) && options_.store->shared());
+  const bool again =
+      absl::IsAborted(committed) || (absl::IsUnavailable(committed) && options_.store->shared());
   if (!again || world().time() >= give_up_at_) {
     busy_ = false;
     wake_at_ = world().time() + kTickInterval;

@@ -24,8 +24,7 @@ class StoreView {
       : store_(*store), disk_(*disk), lies_(*lies), watch_(std::move(watch)) {}
 
   // Runs `fn` in a transaction whose fate is given.
-  absl::Status Write(CommitPlan::Fate fate,
-                     absl::FunctionRef<absl::Status(StoreTransaction&)> fn);
+  absl::Status Write(CommitPlan::Fate fate, absl::FunctionRef<absl::Status(StoreTransaction&)> fn);
   absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> fn);
 
   bool shared() const { return store_.shared(); }

@@ -106,8 +106,7 @@ void UserModel::Ask(Call call, std::function<void(const CallAnswer&)> done) {
   Try(call, std::move(done), ++requests_);
 }
 
-void UserModel::Try(const Call& call, std::function<void(const CallAnswer&)> done,
-                    int64_t number) {
+void UserModel::Try(const Call& call, std::function<void(const CallAnswer&)> done, int64_t number) {
   const int64_t attempt = ++tries_[number];
   const auto again = [this, call, done, number](absl::Duration after, int64_t tried) {
     part_.After(after, [this, call, done, number, tried] {
@@ -119,8 +118,7 @@ void UserModel::Try(const Call& call, std::function<void(const CallAnswer&)> don
                       [this, call, done, number, attempt, again](const CallAnswer& answer) {
                         if (!tries_.contains(number)) return;  // an earlier try was answered
                         // Errors changed nothing, and these may pass.
-                        if (absl::IsUnavailable(answer.status) ||
-                            absl::IsAborted(answer.status) ||
+                        if (absl::IsUnavailable(answer.status) || absl::IsAborted(answer.status) ||
                             absl::IsResourceExhausted(answer.status)) {
                           return again(kRepeatAfter, attempt);
                         }

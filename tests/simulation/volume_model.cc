@@ -77,7 +77,8 @@ std::vector<Lease> VolumeModel::StagedBefore(absl::Duration before) const {
 
 void VolumeModel::Publish(const Lease& lease, const std::string& path) {
   const File* const before = Find(path);
-  unsynced_.push_back({lease, path, before == nullptr ? std::nullopt : std::optional<File>(*before)});
+  unsynced_.push_back(
+      {lease, path, before == nullptr ? std::nullopt : std::optional<File>(*before)});
   const auto staged = staging_.find(lease);
   if (staged != staging_.end()) staged->second.paths.erase(path);
   MoveIn(path);

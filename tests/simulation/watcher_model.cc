@@ -59,10 +59,9 @@ void WatcherModel::Start() {
       .ledger = &ledger_,
       .volumes = volumes_,
       .on_news = [this] { part_.After(absl::ZeroDuration(), [this] { Pump(); }); },
-      .renamed =
-          [this](const Lease& lease, const std::string& volume, const std::string& path) {
-            options_.witness->OnRenamed(lease, volume, path);
-          },
+      .renamed = [this](
+                     const Lease& lease, const std::string& volume,
+                     const std::string& path) { options_.witness->OnRenamed(lease, volume, path); },
       .swept = [this](const Lease& lease) { options_.witness->OnSwept(lease); },
       .again_and_again = options_.plant == Plant::kPublishTwice});
   for (const auto& [name, volume] : volumes_) {
@@ -113,8 +112,7 @@ std::string WatcherModel::Busy() const {
 
 // Everything is compared with the ledger; only what differs is an event.
 void WatcherModel::Scan() {
-  const FileEvent found =
-      Cause(EventKind::kCloseWrite, Evidence::kFound, EventSource::kRescan);
+  const FileEvent found = Cause(EventKind::kCloseWrite, Evidence::kFound, EventSource::kRescan);
   const FileEvent gone = Cause(EventKind::kDelete, Evidence::kNone, EventSource::kRescan);
   for (const auto& [name, volume] : volumes_) {
     for (const auto& [path, file] : volume->files()) Consider(name, path, found);

@@ -31,8 +31,7 @@ class WatcherWitness {
   virtual void OnRenamed(const Lease& lease, const std::string& volume,
                          const std::string& path) = 0;
   // A power cut took a rename back that was not synced.
-  virtual void OnUndone(const Lease& lease, const std::string& volume,
-                        const std::string& path) = 0;
+  virtual void OnUndone(const Lease& lease, const std::string& volume, const std::string& path) = 0;
   virtual void OnSwept(const Lease& lease) = 0;
   virtual void OnPublishError(const Lease& lease, const std::string& error) = 0;
 };

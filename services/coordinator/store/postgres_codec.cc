@@ -126,14 +126,14 @@ absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes) {
 std::string EncodeVolumes(const std::vector<VolumeReport>& volumes) {
   Writer writer;
   for (const VolumeReport& volume : volumes) {
-    for (const std::string* text : {&volume.volume, &volume.root, &volume.volume_id,
-                                    &volume.message, &volume.file_system}) {
+    for (const std::string* text :
+         {&volume.volume, &volume.root, &volume.volume_id, &volume.message, &volume.file_system}) {
       writer.Bytes(*text);
     }
     for (const int64_t number :
-         {static_cast<int64_t>(volume.state), int64_t{volume.read_only},
-          volume.watched_directories, volume.overflows, volume.unacknowledged_events,
-          int64_t{volume.backend}, volume.unwatched_directories, volume.pending_files, volume.scans,
+         {static_cast<int64_t>(volume.state), int64_t{volume.read_only}, volume.watched_directories,
+          volume.overflows, volume.unacknowledged_events, int64_t{volume.backend},
+          volume.unwatched_directories, volume.pending_files, volume.scans,
           absl::ToInt64Nanoseconds(volume.scan_duration), volume.audit_found,
           ToPostgresTime(volume.canary_seen_at), volume.canary_misses}) {
       writer.Int(number);
@@ -147,8 +147,8 @@ absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes) 
   std::vector<VolumeReport> volumes;
   while (reader.more()) {
     VolumeReport volume;
-    for (std::string* text : {&volume.volume, &volume.root, &volume.volume_id, &volume.message,
-                              &volume.file_system}) {
+    for (std::string* text :
+         {&volume.volume, &volume.root, &volume.volume_id, &volume.message, &volume.file_system}) {
       *text = reader.Bytes();
     }
     volume.state = static_cast<VolumeState>(reader.Int());

@@ -17,15 +17,14 @@ namespace {
 // Our statements are written so that an index serves them in the right order, and the planner must
 // not think better of it while a table is small or its statistics are old. The last argument says
 // whether it holds for the transaction or for the connection.
-#define CLOSEWRITE_SETTINGS(local)                                     \
-  "SELECT set_config('enable_seqscan', 'off', " local                  \
-  "), set_config('enable_bitmapscan', 'off', " local                   \
-  "), set_config('enable_hashjoin', 'off', " local                     \
-  "), set_config('enable_mergejoin', 'off', " local                    \
-  "), set_config('jit', 'off', " local                                 \
-  "), set_config('plan_cache_mode', 'force_generic_plan', " local      \
-  "), set_config('lock_timeout', '10s', " local                        \
-  "), set_config('idle_in_transaction_session_timeout', '20s', " local \
+#define CLOSEWRITE_SETTINGS(local)                                                       \
+  "SELECT set_config('enable_seqscan', 'off', " local                                    \
+  "), set_config('enable_bitmapscan', 'off', " local                                     \
+  "), set_config('enable_hashjoin', 'off', " local                                       \
+  "), set_config('enable_mergejoin', 'off', " local "), set_config('jit', 'off', " local \
+  "), set_config('plan_cache_mode', 'force_generic_plan', " local                        \
+  "), set_config('lock_timeout', '10s', " local                                          \
+  "), set_config('idle_in_transaction_session_timeout', '20s', " local                   \
   "), set_config('statement_timeout', '50s', " local ")"
 static_assert(PostgresConnection::kLockWaitMax == absl::Seconds(10));
 static_assert(PostgresConnection::kIdleInTransactionMax == absl::Seconds(20));
@@ -46,23 +45,23 @@ std::string_view Field(const PGresult* result, int code) {
 // By SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html).
 absl::StatusCode CodeOf(std::string_view state) {
   static constexpr std::pair<const char*, absl::StatusCode> kByPrefix[] = {
-      {"40001", absl::StatusCode::kAborted},              // serialization
-      {"40P01", absl::StatusCode::kAborted},              // deadlock
-      {"55P03", absl::StatusCode::kAborted},              // lock_timeout
-      {"23505", absl::StatusCode::kAborted},              // a unique key that appeared meanwhile
-      {"22012", absl::StatusCode::kAborted},              // see kFence in postgres_store.cc
-      {"53100", absl::StatusCode::kResourceExhausted},    // disk full
-      {"42501", absl::StatusCode::kFailedPrecondition},   // a right is missing
-      {"26000", absl::StatusCode::kFailedPrecondition},   // no such prepared statement
-      {"42P05", absl::StatusCode::kFailedPrecondition},   // prepared by somebody else
-      {"XX001", absl::StatusCode::kDataLoss},             // damaged data
-      {"XX002", absl::StatusCode::kDataLoss},             // damaged index
-      {"08", absl::StatusCode::kUnavailable},             // connection
-      {"25006", absl::StatusCode::kUnavailable},          // takes no writes (any more)
-      {"25P03", absl::StatusCode::kUnavailable},          // idle in a transaction for too long
-      {"53", absl::StatusCode::kUnavailable},             // memory, connections
-      {"57", absl::StatusCode::kUnavailable},             // shutdown, crash, cancelled
-      {"58", absl::StatusCode::kUnavailable},             // I/O
+      {"40001", absl::StatusCode::kAborted},             // serialization
+      {"40P01", absl::StatusCode::kAborted},             // deadlock
+      {"55P03", absl::StatusCode::kAborted},             // lock_timeout
+      {"23505", absl::StatusCode::kAborted},             // a unique key that appeared meanwhile
+      {"22012", absl::StatusCode::kAborted},             // see kFence in postgres_store.cc
+      {"53100", absl::StatusCode::kResourceExhausted},   // disk full
+      {"42501", absl::StatusCode::kFailedPrecondition},  // a right is missing
+      {"26000", absl::StatusCode::kFailedPrecondition},  // no such prepared statement
+      {"42P05", absl::StatusCode::kFailedPrecondition},  // prepared by somebody else
+      {"XX001", absl::StatusCode::kDataLoss},            // damaged data
+      {"XX002", absl::StatusCode::kDataLoss},            // damaged index
+      {"08", absl::StatusCode::kUnavailable},            // connection
+      {"25006", absl::StatusCode::kUnavailable},         // takes no writes (any more)
+      {"25P03", absl::StatusCode::kUnavailable},         // idle in a transaction for too long
+      {"53", absl::StatusCode::kUnavailable},            // memory, connections
+      {"57", absl::StatusCode::kUnavailable},            // shutdown, crash, cancelled
+      {"58", absl::StatusCode::kUnavailable},            // I/O
   };
   for (const auto& [prefix, code] : kByPrefix) {
     if (state.starts_with(prefix)) return code;
@@ -95,10 +94,10 @@ absl::StatusOr<std::unique_ptr<PostgresConnection>> PostgresConnection::Connect(
   if (handle == nullptr) return absl::UnavailableError("no memory to connect to the database");
   if (PQstatus(handle.get()) != CONNECTION_OK || PQsetnonblocking(handle.get(), 1) != 0 ||
       PQenterPipelineMode(handle.get()) != 1) {
-    return absl::UnavailableError(StrCat(
-        "cannot connect to the store ", url.name, ": ",
-        absl::StripAsciiWhitespace(PQerrorMessage(handle.get())),
-        "; check that PostgreSQL runs there and that the role and the database exist"));
+    return absl::UnavailableError(
+        StrCat("cannot connect to the store ", url.name, ": ",
+               absl::StripAsciiWhitespace(PQerrorMessage(handle.get())),
+               "; check that PostgreSQL runs there and that the role and the database exist"));
   }
   auto connection =
       absl::WrapUnique(new PostgresConnection(std::move(handle), url.name, url.notifications));
@@ -116,9 +115,10 @@ std::vector<PostgresQuery> PostgresConnection::TransactionSettings() const {
 
 absl::Status PostgresConnection::Break(std::string_view what) {
   broken_ = true;
-  return absl::UnavailableError(StrCat(
-      "store ", name_, ": ", what, " ", absl::StripAsciiWhitespace(PQerrorMessage(connection_.get())),
-      "; it is connected to again by itself"));
+  return absl::UnavailableError(
+      StrCat("store ", name_, ": ", what, " ",
+             absl::StripAsciiWhitespace(PQerrorMessage(connection_.get())),
+             "; it is connected to again by itself"));
 }
 
 absl::Status PostgresConnection::ErrorOf(const PGresult* result, std::string_view sql) {
@@ -284,7 +284,7 @@ std::vector<std::string> PostgresConnection::TakeNotices() {
   std::vector<std::string> payloads;
   const auto next = [this] {
     return std::unique_ptr<PGnotify, decltype(&PQfreemem)>(PQnotifies(connection_.get()),
-                                                          &PQfreemem);
+                                                           &PQfreemem);
   };
   for (auto notice = next(); notice != nullptr; notice = next()) {
     payloads.emplace_back(notice->extra);

@@ -250,8 +250,8 @@ TEST_P(PostgresFaultTest, CommitThatArrivesLateIsRefused) {
 // Nothing tells which transactions the server runs, so none can be ended: the epoch alone must do.
 TEST_P(PostgresFaultTest, CommitThatArrivesLateIsRefusedByItsEpoch) {
   ASSERT_TRUE(server_
-                  ->Run("postgres", absl::StrCat("ALTER DATABASE ", database_,
-                                                 " SET track_activities = off"))
+                  ->Run("postgres",
+                        absl::StrCat("ALTER DATABASE ", database_, " SET track_activities = off"))
                   .ok());
   // Connected anew, so that it holds.
   ASSERT_EQ(CommitWith(Fault::kLoseAnswer, 2), absl::OkStatus());
@@ -276,10 +276,12 @@ TEST_P(PostgresFaultTest, ConnectionLostBeforeTheCommitLeavesNothing) {
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
   CheckCommits(other_.get(), "a", 1);
-  EXPECT_TRUE(other_->Write([&](StoreTransaction& t) {
+  EXPECT_TRUE(other_
+                  ->Write([&](StoreTransaction& t) {
                     EXPECT_EQ(t.FindJobByKey("x"), std::nullopt);
                     return absl::OkStatus();
-                  }).ok());
+                  })
+                  .ok());
 }
 
 TEST_P(PostgresFaultTest, ConnectionThatBrokeWhileIdleIsNotNoticed) {

@@ -56,8 +56,7 @@ struct Sql {
   std::string sequences =
       "SELECT sequence FROM closewrite.events WHERE ledger_id = $1::bytea"
       " AND sequence >= $2::bigint AND sequence <= $3::bigint";
-  std::string job_ids =
-      "SELECT nextval('closewrite.job_ids') FROM generate_series(1, $1::bigint)";
+  std::string job_ids = "SELECT nextval('closewrite.job_ids') FROM generate_series(1, $1::bigint)";
   std::string event_ids =
       "SELECT nextval('closewrite.event_ids') FROM generate_series(1, $1::bigint)";
 };
@@ -213,8 +212,7 @@ void AddSequences(const PostgresWanted& wanted, PostgresWorkingSet* set, Lookups
   known.first = first;
   const bool far = first > std::numeric_limits<int64_t>::max() - kSequencesAtOnce;
   known.last = far ? std::numeric_limits<int64_t>::max() : first + kSequencesAtOnce - 1;
-  lookups->Add(Texts().sequences,
-               PostgresParams().Bytes(ledger).Int(known.first).Int(known.last),
+  lookups->Add(Texts().sequences, PostgresParams().Bytes(ledger).Int(known.first).Int(known.last),
                [set, ledger = ledger](PostgresRow row) {
                  set->sequences[ledger].present.insert(row.Int());
                });
@@ -250,9 +248,8 @@ absl::Status Fetch(PostgresConnection* connection, const PostgresWanted& all_wan
   // for there.
   Drop(&wanted.jobs, [&](JobId id) { return into.set->jobs.Knows(id); });
   Lookups again;
-  again.Add(Texts().jobs, wanted.jobs, [&](PostgresRow row) {
-    into.set->jobs.Load(ReadJob(row, &unreadable), Place::kJobs);
-  });
+  again.Add(Texts().jobs, wanted.jobs,
+            [&](PostgresRow row) { into.set->jobs.Load(ReadJob(row, &unreadable), Place::kJobs); });
   if (absl::Status status = again.Run(connection); !status.ok()) return status;
   for (const JobId id : wanted.jobs) {
     if (!into.set->jobs.Knows(id)) into.set->jobs.LoadAbsent(id);

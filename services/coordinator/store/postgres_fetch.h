@@ -27,11 +27,11 @@ struct PostgresWanted {
   std::set<std::string> watchers;  // by host
   std::set<PostgresHash> files;    // with the unfinished jobs of each
   std::set<JobId> jobs;
-  std::set<JobId> followers;           // of these jobs
-  std::set<SessionId> leases;          // of these sessions
-  std::set<PostgresHash> keys;         // whose they are
-  std::set<Lease> logs;                // their lengths
-  std::set<int64_t> events;            // as the newest of their files
+  std::set<JobId> followers;                                 // of these jobs
+  std::set<SessionId> leases;                                // of these sessions
+  std::set<PostgresHash> keys;                               // whose they are
+  std::set<Lease> logs;                                      // their lengths
+  std::set<int64_t> events;                                  // as the newest of their files
   std::optional<std::pair<std::string, int64_t>> sequences;  // ledger, the first one
   int64_t job_ids = 0;
   int64_t event_ids = 0;

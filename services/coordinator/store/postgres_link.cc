@@ -13,7 +13,8 @@ absl::StatusOr<PostgresConnection*> PostgresLink::Connected() {
   if (wait_ > absl::ZeroDuration() && patience > absl::ZeroDuration()) {
     closing_.WaitForNotificationWithTimeout(patience);
   }
-  absl::StatusOr<std::unique_ptr<PostgresConnection>> connection = PostgresConnection::Connect(url_);
+  absl::StatusOr<std::unique_ptr<PostgresConnection>> connection =
+      PostgresConnection::Connect(url_);
   absl::Status status = connection.status();
   if (status.ok() && on_connect_ != nullptr) status = on_connect_(connection->get());
   if (!status.ok()) {

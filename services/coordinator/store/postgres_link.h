@@ -27,7 +27,9 @@ class PostgresLink {
       : url_(*url), closing_(*closing) {}
 
   // Run on every new connection before it is used; an error counts as one of connecting.
-  void OnConnect(std::function<absl::Status(PostgresConnection*)> fn) { on_connect_ = std::move(fn); }
+  void OnConnect(std::function<absl::Status(PostgresConnection*)> fn) {
+    on_connect_ = std::move(fn);
+  }
 
   // The connection; one attempt to make it when there is none that works. UNAVAILABLE and others:
   // it failed.

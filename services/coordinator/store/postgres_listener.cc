@@ -34,9 +34,7 @@ std::string PayloadOf(const CoordinatorId& id, std::string_view notice) {
 }  // namespace
 
 PostgresListener::PostgresListener(const PostgresUrl* url, CoordinatorId id)
-    : id_(std::move(id)),
-      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      link_(url, &closing_) {
+    : id_(std::move(id)), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), link_(url, &closing_) {
   link_.OnConnect([](PostgresConnection* connection) { return connection->Execute(kListen); });
 }
 
@@ -132,7 +130,8 @@ void PostgresListener::Wait(int socket, absl::Duration at) {
   int timeout_ms = -1;
   if (at != absl::InfiniteDuration()) {
     const absl::Duration left = std::max(at - SinceBoot(), absl::ZeroDuration());
-    timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+    timeout_ms =
+        static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
   }
   if (poll(fds, 2, timeout_ms) <= 0 || (fds[1].revents & POLLIN) == 0) return;
   uint64_t count = 0;
@@ -166,8 +165,8 @@ void PostgresListener::Dispatch(PostgresConnection* connection) {
     const size_t space = payload.find(' ');
     if (payload.substr(0, space) == id_) continue;
     std::string notice;
-    const bool known = space != std::string::npos &&
-                       absl::Base64Unescape(payload.substr(space + 1), &notice);
+    const bool known =
+        space != std::string::npos && absl::Base64Unescape(payload.substr(space + 1), &notice);
     // What can't be read may have been anything.
     Tell(known ? notice : "");
   }

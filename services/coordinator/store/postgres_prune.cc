@@ -71,9 +71,9 @@ constexpr char kDeleteFiles[] =
 
 // What a page of rows showed.
 struct Page {
-  std::vector<int64_t> ids;          // that may go
-  std::vector<PostgresHash> files;   // of events
-  bool last = false;                 // there is nothing of interest behind it
+  std::vector<int64_t> ids;         // that may go
+  std::vector<PostgresHash> files;  // of events
+  bool last = false;                // there is nothing of interest behind it
 };
 
 PostgresArray ArrayOf(const std::vector<int64_t>& ids) {
@@ -137,8 +137,8 @@ absl::StatusOr<Page> OldEvents(PostgresConnection* connection, absl::Time before
 
 absl::StatusOr<int64_t> DeleteJobs(PostgresConnection* connection, const Page& page, int64_t limit,
                                    bool* all) {
-  absl::StatusOr<std::vector<PostgresResult>> results = connection->Run(
-      {{.sql = kLockJobs, .params = PostgresParams().Array(ArrayOf(page.ids))}});
+  absl::StatusOr<std::vector<PostgresResult>> results =
+      connection->Run({{.sql = kLockJobs, .params = PostgresParams().Array(ArrayOf(page.ids))}});
   if (!results.ok()) return results.status();
   std::vector<int64_t> locked;
   for (int i = 0; i < results->front().rows(); ++i) {

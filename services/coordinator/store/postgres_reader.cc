@@ -18,10 +18,10 @@ constexpr char kReadState[] =
     " (SELECT version FROM closewrite.schema_version)";
 
 const std::string& GetJobSql() {
-  static const std::string* const sql = new std::string(StrCat(
-      "SELECT ", PostgresNames(JobColumns()), " FROM closewrite.jobs WHERE id = $1::bigint",
-      " UNION ALL SELECT ", PostgresNames(JobColumns()),
-      " FROM closewrite.history WHERE id = $1::bigint"));
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(JobColumns()), " FROM closewrite.jobs WHERE id = $1::bigint",
+             " UNION ALL SELECT ", PostgresNames(JobColumns()),
+             " FROM closewrite.history WHERE id = $1::bigint"));
   return *sql;
 }
 
@@ -130,8 +130,7 @@ PostgresResult PostgresReads<Interface>::Ask(PostgresQuery query) {
 
 template <class Interface>
 std::optional<Job> PostgresReads<Interface>::GetJob(JobId id) {
-  const PostgresResult result =
-      Ask({.sql = GetJobSql(), .params = PostgresParams().Int(id.value)});
+  const PostgresResult result = Ask({.sql = GetJobSql(), .params = PostgresParams().Int(id.value)});
   std::vector<Job> jobs = ReadJobs(result, &status_);
   if (jobs.empty()) return std::nullopt;
   return std::move(jobs.front());
@@ -157,12 +156,10 @@ int64_t PostgresReads<Interface>::CountUnfinished(const std::string& pipeline) {
 template <class Interface>
 int64_t PostgresReads<Interface>::CountAvailableBefore(const Job& job, int64_t limit) {
   if (limit <= 0) return 0;
-  const PostgresResult result = Ask({.sql = kCountAvailableBefore,
-                                     .params = PostgresParams()
-                                                   .Bytes(job.pipeline)
-                                                   .Int(~job.priority)
-                                                   .Int(job.id.value)
-                                                   .Int(limit)});
+  const PostgresResult result = Ask(
+      {.sql = kCountAvailableBefore,
+       .params =
+           PostgresParams().Bytes(job.pipeline).Int(~job.priority).Int(job.id.value).Int(limit)});
   return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
 }
 
@@ -202,12 +199,10 @@ std::string PostgresReads<Interface>::ReadLog(const Lease& lease, int64_t offset
   if (offset < 0 || bytes_max <= 0) return "";
   constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
   const int64_t end = bytes_max > kFar - offset ? kFar : offset + bytes_max;
-  const PostgresResult result = Ask({.sql = kReadLog,
-                                     .params = PostgresParams()
-                                                   .Int(lease.job.value)
-                                                   .Int(lease.token.value)
-                                                   .Int(offset)
-                                                   .Int(end)});
+  const PostgresResult result =
+      Ask({.sql = kReadLog,
+           .params =
+               PostgresParams().Int(lease.job.value).Int(lease.token.value).Int(offset).Int(end)});
   std::string log;
   for (int i = 0; i < result.rows(); ++i) {
     PostgresRow row(result, i);

@@ -10,17 +10,17 @@ namespace closewrite {
 namespace {
 
 constexpr PostgresColumn kJobColumns[] = {
-    {"id", "bigint"},           {"event_id", "bigint"},    {"caused_by_job", "bigint"},
-    {"token", "bigint"},        {"after_id", "bigint"},    {"input_inode", "bigint"},
-    {"input_size", "bigint"},   {"input_mtime", "bigint"}, {"created_at", "bigint"},
-    {"due_at", "bigint"},       {"leased_at", "bigint"},   {"started_at", "bigint"},
-    {"finished_at", "bigint"},  {"observed_at", "bigint"}, {"rank", "bigint"},
-    {"attempts", "bigint"},     {"attempts_base", "bigint"}, {"crashes", "bigint"},
-    {"pid", "bigint"},          {"exit_code", "bigint"},   {"state", "bigint"},
-    {"file", "uuid"},           {"pipeline", "bytea"},     {"key", "bytea"},
-    {"input_volume", "bytea"},  {"input_path", "bytea"},   {"output_volume", "bytea"},
-    {"outputs", "bytea"},       {"session", "bytea"},      {"executor", "bytea"},
-    {"host", "bytea"},          {"message", "bytea"},
+    {"id", "bigint"},          {"event_id", "bigint"},      {"caused_by_job", "bigint"},
+    {"token", "bigint"},       {"after_id", "bigint"},      {"input_inode", "bigint"},
+    {"input_size", "bigint"},  {"input_mtime", "bigint"},   {"created_at", "bigint"},
+    {"due_at", "bigint"},      {"leased_at", "bigint"},     {"started_at", "bigint"},
+    {"finished_at", "bigint"}, {"observed_at", "bigint"},   {"rank", "bigint"},
+    {"attempts", "bigint"},    {"attempts_base", "bigint"}, {"crashes", "bigint"},
+    {"pid", "bigint"},         {"exit_code", "bigint"},     {"state", "bigint"},
+    {"file", "uuid"},          {"pipeline", "bytea"},       {"key", "bytea"},
+    {"input_volume", "bytea"}, {"input_path", "bytea"},     {"output_volume", "bytea"},
+    {"outputs", "bytea"},      {"session", "bytea"},        {"executor", "bytea"},
+    {"host", "bytea"},         {"message", "bytea"},
 };
 
 constexpr PostgresColumn kEventColumns[] = {
@@ -33,16 +33,16 @@ constexpr PostgresColumn kEventColumns[] = {
 };
 
 constexpr PostgresColumn kAttemptColumns[] = {
-    {"job_id", "bigint"},   {"token", "bigint"},      {"leased_at", "bigint"},
-    {"started_at", "bigint"}, {"ended_at", "bigint"}, {"cpu", "bigint"},
-    {"max_rss", "bigint"},  {"number", "bigint"},     {"pid", "bigint"},
-    {"outcome", "bigint"},  {"exit_code", "bigint"},  {"signal", "bigint"},
-    {"executor", "bytea"},  {"host", "bytea"},        {"message", "bytea"},
+    {"job_id", "bigint"},     {"token", "bigint"},     {"leased_at", "bigint"},
+    {"started_at", "bigint"}, {"ended_at", "bigint"},  {"cpu", "bigint"},
+    {"max_rss", "bigint"},    {"number", "bigint"},    {"pid", "bigint"},
+    {"outcome", "bigint"},    {"exit_code", "bigint"}, {"signal", "bigint"},
+    {"executor", "bytea"},    {"host", "bytea"},       {"message", "bytea"},
 };
 
 constexpr PostgresColumn kSessionColumns[] = {
-    {"id", "bytea"},       {"heartbeat_at", "bigint"}, {"expires_at", "bigint"},
-    {"draining", "bigint"}, {"coordinator", "bytea"},  {"executor", "bytea"},
+    {"id", "bytea"},        {"heartbeat_at", "bigint"}, {"expires_at", "bigint"},
+    {"draining", "bigint"}, {"coordinator", "bytea"},   {"executor", "bytea"},
 };
 
 constexpr PostgresColumn kWatcherColumns[] = {

@@ -150,7 +150,8 @@ constexpr const char* kVersion1[] = {
   draining smallint NOT NULL,
   coordinator bytea NOT NULL,
   executor bytea NOT NULL
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0))sql",
+) WITH (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0))sql",
     "CREATE INDEX sessions_by_expiry ON closewrite.sessions(expires_at)",
     R"sql(CREATE TABLE closewrite.watchers(
   host bytea NOT NULL PRIMARY KEY,
@@ -228,12 +229,12 @@ absl::Status MigrateLocked(PostgresConnection* connection) {
 }
 
 absl::Status Migrate(PostgresConnection* connection) {
-  absl::Status status = connection
-                            ->Run({{.sql = "BEGIN"},
-                                   {.sql = "SELECT pg_advisory_xact_lock($1::bigint)",
-                                    .params = PostgresParams().Int(
-                                        static_cast<int64_t>(PostgresLock::kCatalog))}})
-                            .status();
+  absl::Status status =
+      connection
+          ->Run({{.sql = "BEGIN"},
+                 {.sql = "SELECT pg_advisory_xact_lock($1::bigint)",
+                  .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))}})
+          .status();
   if (status.ok()) status = MigrateLocked(connection);
   if (status.ok()) return connection->Execute("COMMIT");
   if (!connection->broken()) (void)connection->Execute("ROLLBACK");
@@ -244,12 +245,13 @@ absl::Status Migrate(PostgresConnection* connection) {
 
 absl::Status CheckPostgresSchemaVersion(int64_t version) {
   if (version == kPostgresSchemaVersion) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the schema closewrite has version ", version, ", this coordinator knows version ",
-      kPostgresSchemaVersion,
-      version > kPostgresSchemaVersion
-          ? ": start the newer coordinator that made it, or restore an older backup"
-          : ": start it once with a role that owns the schema, so that it can bring it up to date"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the schema closewrite has version ", version,
+                   ", this coordinator knows version ", kPostgresSchemaVersion,
+                   version > kPostgresSchemaVersion
+                       ? ": start the newer coordinator that made it, or restore an older backup"
+                       : ": start it once with a role that owns the schema, so that it can bring "
+                         "it up to date"));
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
@@ -265,8 +267,9 @@ absl::Status MigratePostgresSchema(PostgresConnection* connection) {
     return status;
   }
   return absl::FailedPreconditionError(absl::StrCat(
-      status.message(), *version < 0 ? "; the schema closewrite is not there yet"
-                                     : "; the schema closewrite is older than this coordinator",
+      status.message(),
+      *version < 0 ? "; the schema closewrite is not there yet"
+                   : "; the schema closewrite is older than this coordinator",
       ": make the role owner of the database, or start a coordinator once with a role that may "
       "make it"));
 }

@@ -47,8 +47,8 @@ pid_t Spawn(const std::vector<std::string>& args, const std::string& folder, int
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child != 0) return child;
-  if (nobody != nullptr && (setgroups(0, nullptr) != 0 || setgid(nobody->pw_gid) != 0 ||
-                            setuid(nobody->pw_uid) != 0)) {
+  if (nobody != nullptr &&
+      (setgroups(0, nullptr) != 0 || setgid(nobody->pw_gid) != 0 || setuid(nobody->pw_uid) != 0)) {
     _exit(126);
   }
   // After the change of user, which would undo it.
@@ -78,8 +78,7 @@ PostgresServer* PostgresServer::Get() {
   static std::unique_ptr<PostgresServer>* const server = [] {
     absl::StatusOr<std::unique_ptr<PostgresServer>> created = Create();
     if (!created.ok()) LogError("no PostgreSQL", {{"error", created.status().ToString()}});
-    auto* kept = new std::unique_ptr<PostgresServer>(
-        created.ok() ? *std::move(created) : nullptr);
+    auto* kept = new std::unique_ptr<PostgresServer>(created.ok() ? *std::move(created) : nullptr);
     atexit([] {
       if (Get() != nullptr) Get()->~PostgresServer();
     });
@@ -144,7 +143,8 @@ absl::StatusOr<PostgresResult> PostgresServer::Run(std::string_view database,
                                                    std::string_view sql) {
   absl::StatusOr<PostgresUrl> url = ParsePostgresUrl(Url(database));
   if (!url.ok()) return url.status();
-  absl::StatusOr<std::unique_ptr<PostgresConnection>> connection = PostgresConnection::Connect(*url);
+  absl::StatusOr<std::unique_ptr<PostgresConnection>> connection =
+      PostgresConnection::Connect(*url);
   if (!connection.ok()) return connection.status();
   absl::StatusOr<std::vector<PostgresResult>> results =
       (*connection)->Run({{.sql = sql, .keep = false}});

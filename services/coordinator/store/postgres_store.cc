@@ -41,9 +41,7 @@ absl::Status WithName(const PostgresUrl& url, const absl::Status& status) {
 }  // namespace
 
 PostgresStore::PostgresStore(PostgresUrl url, const CoordinatorId& id, std::string durability)
-    : url_(std::move(url)),
-      durability_(std::move(durability)),
-      writer_(&url_, id, &closing_) {
+    : url_(std::move(url)), durability_(std::move(durability)), writer_(&url_, id, &closing_) {
   for (int i = 0; i < kReaders; ++i) {
     idle_readers_.push_back(std::make_unique<PostgresLink>(&url_, &closing_));
   }

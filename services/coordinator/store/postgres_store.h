@@ -23,8 +23,8 @@
 namespace closewrite {
 
 // Thread-safe. One connection writes, kReaders read, and one listens. Each is made anew when it
-// broke; a Write that was cut off by that is ABORTED or UNAVAILABLE, and then nothing of it is left,
-// or it is OK, and then all of it is there.
+// broke; a Write that was cut off by that is ABORTED or UNAVAILABLE, and then nothing of it is
+// left, or it is OK, and then all of it is there.
 class PostgresStore final : public Store {
  public:
   static constexpr int kReaders = 2;

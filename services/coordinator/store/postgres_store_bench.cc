@@ -1,7 +1,8 @@
 // Measures the PostgreSQL store by hand: inserts jobs, then drains them in groups, by one store or
 // several at once, and tells the rates and what is left for vacuum.
 //
-//   bazel run -c opt //services/coordinator/store:postgres_store_bench -- URL [JOBS [GROUP [STORES]]]
+//   bazel run -c opt //services/coordinator/store:postgres_store_bench -- URL [JOBS [GROUP
+//   [STORES]]]
 //
 // The database should be empty. Prints tab-separated lines.
 #include <stdio.h>
@@ -76,8 +77,13 @@ std::vector<Job> Cycle(StoreTransaction& t, const std::vector<Job>& running, int
     job->outputs = {{job->input.path, 4567, std::string(32, 'h')}};
     t.UpdateJob(*job);
     t.EraseLocksOf(job->id);
-    t.PutAttempt({.job = job->id, .token = job->token, .number = 1, .executor = "vm-c",
-                  .host = "vm-c", .pid = 1234, .outcome = Outcome::kSucceeded});
+    t.PutAttempt({.job = job->id,
+                  .token = job->token,
+                  .number = 1,
+                  .executor = "vm-c",
+                  .host = "vm-c",
+                  .pid = 1234,
+                  .outcome = Outcome::kSucceeded});
     t.Followers(job->id);
   }
   std::vector<Job> claimed = t.Claim({{"enrich", group}});
@@ -122,8 +128,7 @@ class Progress {
 
  private:
   void Tell(const char* what, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const double rate =
-        static_cast<double>(done_ - told_) / absl::ToDoubleSeconds(now - told_at_);
+    const double rate = static_cast<double>(done_ - told_) / absl::ToDoubleSeconds(now - told_at_);
     std::string health = "?";
     if (connection_ != nullptr) {
       absl::StatusOr<std::vector<PostgresResult>> rows = connection_->Run(
@@ -138,9 +143,9 @@ class Progress {
         const int64_t hot = row.Int();
         const int64_t updates = row.Int();
         const int64_t heap = row.Int() >> 20;
-        health = absl::StrCat("live ", live, "\tdead ", dead, "\tvacuums ", vacuums, "\thot ", hot,
-                              "/", updates, "\theap ", heap, " MB\tindexes ", row.Int() >> 20,
-                              " MB");
+        health =
+            absl::StrCat("live ", live, "\tdead ", dead, "\tvacuums ", vacuums, "\thot ", hot, "/",
+                         updates, "\theap ", heap, " MB\tindexes ", row.Int() >> 20, " MB");
       }
     }
     printf("%s\t%.0f s\t%ld\t%.0f jobs/s\t%s\n", what, absl::ToDoubleSeconds(now - began_at_),

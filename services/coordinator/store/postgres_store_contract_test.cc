@@ -46,12 +46,12 @@ std::unique_ptr<StoreUnderTest> Make(const std::string& parameters) {
   return std::make_unique<PostgresUnderTest>(server, parameters);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Postgres, StoreContract,
-    testing::Values(StoreCase{"Connections", [] { return Make(""); }},
-                    // As behind a pooler of transactions.
-                    StoreCase{"Transactions", [] { return Make("&notifications=off"); }}),
-    StoreCaseName);
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreContract,
+                         testing::Values(StoreCase{"Connections", [] { return Make(""); }},
+                                         // As behind a pooler of transactions.
+                                         StoreCase{"Transactions",
+                                                   [] { return Make("&notifications=off"); }}),
+                         StoreCaseName);
 
 }  // namespace
 }  // namespace closewrite

@@ -39,10 +39,11 @@ TEST(PostgresUrlTest, NotificationsAreTakenOut) {
     EXPECT_EQ(url->notifications, notifications) << text;
     EXPECT_EQ(ParameterOf(*url, "dbname"), "d");
     EXPECT_EQ(ParameterOf(*url, "host"), "h");
-    EXPECT_EQ(ParameterOf(*url, "sslmode"),
-              absl::StrContains(text, "sslmode") ? "require" : "") << text;
+    EXPECT_EQ(ParameterOf(*url, "sslmode"), absl::StrContains(text, "sslmode") ? "require" : "")
+        << text;
     EXPECT_EQ(ParameterOf(*url, "connect_timeout"),
-              absl::StrContains(text, "connect_timeout") ? "9" : "5") << text;
+              absl::StrContains(text, "connect_timeout") ? "9" : "5")
+        << text;
   }
 }
 
@@ -104,8 +105,8 @@ TEST_F(PostgresStoreTest, ServerThatIsNotThereIsNamedWithoutThePassword) {
 }
 
 TEST_F(PostgresStoreTest, SaysHowDurableItIs) {
-  EXPECT_TRUE(absl::StrContains(OpenAs("postgres")->Durability(),
-                                ", synchronous_commit=on, fsync=on"));
+  EXPECT_TRUE(
+      absl::StrContains(OpenAs("postgres")->Durability(), ", synchronous_commit=on, fsync=on"));
   Run(absl::StrCat("ALTER DATABASE ", database_, " SET synchronous_commit = off"));
   EXPECT_TRUE(absl::StrContains(OpenAs("postgres")->Durability(), "synchronous_commit=off"));
 }
@@ -201,8 +202,10 @@ TEST_F(PostgresStoreTest, ErrorsOfTheServerBecomeOurs) {
            {"26000", absl::StatusCode::kFailedPrecondition},
            {"XX001", absl::StatusCode::kDataLoss},
            {"42P01", absl::StatusCode::kInternal}}) {
-    const absl::Status status = (*connection)->Execute(absl::StrCat(
-        "DO $$ BEGIN RAISE EXCEPTION 'the reason' USING ERRCODE = '", state, "'; END $$"));
+    const absl::Status status =
+        (*connection)
+            ->Execute(absl::StrCat("DO $$ BEGIN RAISE EXCEPTION 'the reason' USING ERRCODE = '",
+                                   state, "'; END $$"));
     EXPECT_EQ(status.code(), code) << status;
     EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("the reason (", state, ")")));
     EXPECT_FALSE((*connection)->broken());

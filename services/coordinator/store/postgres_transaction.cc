@@ -71,9 +71,8 @@ absl::Status PostgresTransaction::Begin() {
   for (PostgresQuery& query : connection()->TransactionSettings()) {
     batch.push_back(std::move(query));
   }
-  batch.push_back(
-      {.sql = kLockCatalogShared,
-       .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
+  batch.push_back({.sql = kLockCatalogShared,
+                   .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
   batch.push_back({.sql = kState});
   absl::StatusOr<std::vector<PostgresResult>> results = connection()->Run(batch);
   if (!results.ok()) return results.status();
@@ -271,8 +270,7 @@ std::vector<Job> PostgresTransaction::Claim(const std::vector<Wish>& wishes) {
     rows.Row().Bytes(wish.pipeline).Int(wish.limit + set_.jobs.TakenOf(wish.pipeline));
   }
   if (!ok() || rows.empty()) return {};
-  const PostgresQuery query{.sql = ClaimSql(),
-                            .params = PostgresParams().Rows(std::move(rows))};
+  const PostgresQuery query{.sql = ClaimSql(), .params = PostgresParams().Rows(std::move(rows))};
   const absl::StatusOr<std::vector<PostgresResult>> results = connection()->Run({query});
   Fail(results.status());
   std::vector<Job> claimed;
@@ -291,9 +289,8 @@ std::vector<Job> PostgresTransaction::Claim(const std::vector<Wish>& wishes) {
 std::vector<Job> PostgresTransaction::NextDue(absl::Time now, int64_t limit) {
   if (!ok() || limit <= 0) return {};
   if (!set_.jobs.due_touched() && earliest_due_ > now) return {};
-  std::vector<Job> jobs =
-      ReadJobs(Ask({.sql = NextDueSql(), .params = PostgresParams().Time(now).Int(limit)}),
-               sticky_status());
+  std::vector<Job> jobs = ReadJobs(
+      Ask({.sql = NextDueSql(), .params = PostgresParams().Time(now).Int(limit)}), sticky_status());
   for (const Job& job : jobs) set_.jobs.Load(job, Place::kJobs);
   return jobs;
 }

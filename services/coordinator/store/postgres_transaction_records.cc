@@ -28,14 +28,13 @@ constexpr char kTakeTurn[] =
     " ON CONFLICT (name) DO UPDATE SET taken_at = excluded.taken_at"
     " WHERE t.taken_at <= $3::bigint OR t.taken_at >= $4::bigint RETURNING 1";
 constexpr char kLastTurn[] = "SELECT taken_at FROM closewrite.duties WHERE name = $1::bytea";
-constexpr char kForgetRequests[] =
-    "DELETE FROM closewrite.requests WHERE recorded_at < $1::bigint";
+constexpr char kForgetRequests[] = "DELETE FROM closewrite.requests WHERE recorded_at < $1::bigint";
 
 const std::string& ExpiredSessionsSql() {
-  static const std::string* const sql = new std::string(
-      StrCat("SELECT ", PostgresNames(SessionColumns()),
-             " FROM closewrite.sessions WHERE expires_at <= $1::bigint ORDER BY id"
-             " LIMIT $2::bigint FOR UPDATE SKIP LOCKED"));
+  static const std::string* const sql =
+      new std::string(StrCat("SELECT ", PostgresNames(SessionColumns()),
+                             " FROM closewrite.sessions WHERE expires_at <= $1::bigint ORDER BY id"
+                             " LIMIT $2::bigint FOR UPDATE SKIP LOCKED"));
   return *sql;
 }
 
@@ -129,9 +128,8 @@ std::optional<EventRecord> PostgresTransaction::LatestEvent(const std::string& v
 
 void PostgresTransaction::ChangePipelines(PostgresQuery change) {
   std::vector<PostgresQuery> queries;
-  queries.push_back(
-      {.sql = kLockCatalog,
-       .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
+  queries.push_back({.sql = kLockCatalog,
+                     .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
   queries.push_back(std::move(change));
   queries.push_back({.sql = kRaisePipelinesVersion});
   const PostgresResult result = WriteNow(std::move(queries));

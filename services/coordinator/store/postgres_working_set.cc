@@ -173,8 +173,7 @@ void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
       },
       batch);
   if (erasures > 0) {
-    batch->push_back(
-        {.sql = kDeleteSessions, .params = PostgresParams().Array(std::move(erased))});
+    batch->push_back({.sql = kDeleteSessions, .params = PostgresParams().Array(std::move(erased))});
   }
   AddRows(
       &watchers, *watcher_sql,

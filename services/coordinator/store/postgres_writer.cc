@@ -29,8 +29,8 @@ const std::string& TakeOverSql() {
 }
 
 const std::string& RemoveUnseenSql() {
-  static const std::string* const sql = new std::string(StrCat(
-      "DELETE FROM closewrite.coordinators WHERE seen_at < ", kNowNs, " - $1::bigint"));
+  static const std::string* const sql = new std::string(
+      StrCat("DELETE FROM closewrite.coordinators WHERE seen_at < ", kNowNs, " - $1::bigint"));
   return *sql;
 }
 
@@ -131,11 +131,8 @@ absl::Status PostgresWriter::Commit(PostgresTransaction* transaction) {
   const int64_t number = commits_ + 1;
   std::vector<PostgresQuery> batch = transaction->TakeWrites();
   batch.push_back({.sql = kFence,
-                   .params = PostgresParams()
-                                 .Bytes(id_)
-                                 .Int(epoch_)
-                                 .Int(number)
-                                 .Time(transaction->Now(absl::Time()))});
+                   .params = PostgresParams().Bytes(id_).Int(epoch_).Int(number).Time(
+                       transaction->Now(absl::Time()))});
   batch.push_back({.sql = kCommit});
   absl::StatusOr<std::vector<PostgresResult>> results = link_.connection()->Run(batch);
   if (results.ok() && results->back().command() == kCommit) {

@@ -42,9 +42,8 @@ void SqliteCheckpointer::Run() {
     // What can't be copied now is copied after a later commit, and nothing is lost meanwhile.
     absl::Status done = connection_->Checkpoint(SqliteConnection::CheckpointMode::kPassive);
     if (done.ok() && restart) {
-      exclusive_([&] {
-        done = connection_->Checkpoint(SqliteConnection::CheckpointMode::kRestart);
-      });
+      exclusive_(
+          [&] { done = connection_->Checkpoint(SqliteConnection::CheckpointMode::kRestart); });
     }
     if (!done.ok()) LogWarn("the store's log could not be copied", {{"error", done.ToString()}});
   }

@@ -16,8 +16,8 @@ namespace closewrite {
 // A checkpoint inside a commit would make that commit, and all that wait for it, tens of
 // milliseconds longer (https://www.sqlite.org/wal.html#automatic_checkpoint). So a thread with a
 // connection of its own copies pages while commits go on. The log begins anew only at a moment when
-// all of it is copied; once it is `pages_max` long the thread asks for such a moment by `exclusive`,
-// which keeps commits away while the few last pages are copied. Thread-safe.
+// all of it is copied; once it is `pages_max` long the thread asks for such a moment by
+// `exclusive`, which keeps commits away while the few last pages are copied. Thread-safe.
 class SqliteCheckpointer {
  public:
   struct Limits {

@@ -146,19 +146,19 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   absl::Status configured = copier.ok() ? Configure(copier->get(), 0) : copier.status();
   if (!configured.ok()) return WithPath(*canonical, configured);
   if (absl::Status status = SyncFolder(FolderOf(*canonical)); !status.ok()) return status;
-  auto store = absl::WrapUnique(
-      new SqliteStore(*std::move(lock), *std::move(writer), *std::move(reader)));
+  auto store =
+      absl::WrapUnique(new SqliteStore(*std::move(lock), *std::move(writer), *std::move(reader)));
   store->CheckpointBy(*std::move(copier), options.checkpoints);
   return store;
 }
 
 void SqliteStore::CheckpointBy(std::unique_ptr<SqliteConnection> connection,
                                const SqliteCheckpointer::Limits& limits) {
-  checkpointer_ = std::make_unique<SqliteCheckpointer>(
-      std::move(connection), limits, [this](const std::function<void()>& fn) {
-        absl::MutexLock lock(&write_mutex_);
-        fn();
-      });
+  checkpointer_ = std::make_unique<SqliteCheckpointer>(std::move(connection), limits,
+                                                       [this](const std::function<void()>& fn) {
+                                                         absl::MutexLock lock(&write_mutex_);
+                                                         fn();
+                                                       });
   absl::MutexLock lock(&write_mutex_);
   writer_->OnCommit([this](int64_t pages) { checkpointer_->Committed(pages); });
 }

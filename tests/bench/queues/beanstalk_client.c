@@ -33,9 +33,8 @@ static uint16_t port;
 
 static int connect_to_server(void) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  const struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_port = htons(port),
-                                      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  const struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   const int on = 1;
   if (fd < 0 || connect(fd, (const struct sockaddr*)&address, sizeof(address)) != 0 ||
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) {

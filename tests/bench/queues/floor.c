@@ -78,13 +78,14 @@ static void sqlite_loops(const char* path, int64_t group, int64_t jobs, double s
   must(sqlite3_open(path, &db), path);
   execute("PRAGMA journal_mode=WAL");
   execute("PRAGMA synchronous=FULL");
-  execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, "
-          "token INTEGER NOT NULL, payload TEXT NOT NULL)");
+  execute(
+      "CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, "
+      "token INTEGER NOT NULL, payload TEXT NOT NULL)");
   char payload[SAMPLE_PAYLOAD_BYTES];
   sample_payload(payload, sample_now(), 0);
   sqlite3_stmt* insert = prepare("INSERT INTO jobs VALUES (?, 0, 0, ?)");
-  sqlite3_stmt* claim = prepare(
-      "UPDATE jobs SET state = 1, token = token + 1 WHERE id = ? RETURNING token, payload");
+  sqlite3_stmt* claim =
+      prepare("UPDATE jobs SET state = 1, token = token + 1 WHERE id = ? RETURNING token, payload");
   sqlite3_stmt* acknowledge = prepare("DELETE FROM jobs WHERE id = ?");
 
   struct sample inserts = {0};

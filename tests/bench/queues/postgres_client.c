@@ -107,8 +107,7 @@ static void* insert(void* argument) {
 
 static void* batch(void* argument) {
   struct worker* worker = argument;
-  prepare(worker->connection, "batch",
-          "INSERT INTO queue (payload) SELECT unnest($1::text[])");
+  prepare(worker->connection, "batch", "INSERT INTO queue (payload) SELECT unnest($1::text[])");
   char* array = malloc(ROWS_MAX * (SAMPLE_PAYLOAD_BYTES + 3) + 3);
   const char* values[] = {array};
   for (int64_t count; (count = reserve(rows)) > 0;) {
