@@ -110,6 +110,9 @@ absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   absl::Status committed = store_.Write([&](StoreTransaction& tx) {
     const absl::Time now = tx.Now(local);
     absl::MutexLock lock(&engine_mutex_);
+    if (stale_) {
+      if (absl::Status s = engine_.Load(tx, now); !s.ok()) return s;
+    }
     if (store_.shared()) engine_.AddWhatIsRead(expected);
     tx.Expect(expected);
     if (absl::Status s = engine_.CatchUp(tx, catch_up ? news_ : News(), now); !s.ok()) return s;
@@ -117,6 +120,9 @@ absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
     wake_at_ = local + (engine_.Tick(tx, now) - now);
     return absl::OkStatus();
   });
+  // What is in memory may be ahead of the store after a commit that failed.
+  stale_ = !committed.ok();
+  if (stale_) news_ = News::Anything();
   if (committed.ok() && catch_up) {
     news_ = News();
     caught_up_at_ = local;
@@ -126,24 +132,13 @@ absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   return committed;
 }
 
-// What is in memory may be ahead of the store after a commit that failed.
-void StoreLoop::Reload() {
-  absl::Status reloaded = store_.Read([&](StoreReader& reader) {
-    absl::MutexLock lock(&engine_mutex_);
-    return engine_.Load(reader, reader.Now(clock_.Now()));
-  });
-  if (!reloaded.ok()) LogError("the store can't be read", {{"error", reloaded.ToString()}});
-  news_ = News::Anything();
-  catch_up_at_ = clock_.Now();
-}
-
 absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
   const absl::Time give_up_at = clock_.Now() + kCommitRetryMax;
   absl::Duration pause = kCommitPauseMin;
   for (;;) {
     absl::Status committed = CommitOnce(commands);
     if (committed.ok()) return committed;
-    Reload();
+    catch_up_at_ = clock_.Now();
     const bool again =
         absl::IsAborted(committed) || (absl::IsUnavailable(committed) && store_.shared());
     if (!again || clock_.Now() >= give_up_at || Stopping()) {

@@ -77,7 +77,6 @@ class StoreLoop {
   bool Stopping();
   absl::Status Commit(std::deque<Command>& commands);
   absl::Status CommitOnce(std::deque<Command>& commands);
-  void Reload();
   void Tell(const Effects& effects);
   void OnNotice(std::string_view notice);
 
@@ -92,6 +91,7 @@ class StoreLoop {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   News heard_ ABSL_GUARDED_BY(mutex_);  // from other coordinators
   // Of the loop's thread; times are those of the local clock.
+  bool stale_ = false;  // memory is to be loaded anew, by the next transaction
   absl::Time wake_at_;
   News news_;  // to be caught up with
   absl::Time catch_up_at_;

@@ -96,6 +96,49 @@ TEST_F(StoreLoopTest, AfterAFailedCommitNothingIsToldAndTheNextOneWorks) {
   EXPECT_EQ(told, 1);
 }
 
+// A database that can be written again before it can be read: what a failed commit had left in
+// memory was then taken for committed, and a lease was sent that no store knew.
+TEST(StoreLoopReloadTest, MemoryIsLoadedAnewByTheNextCommitItself) {
+  class Unreadable : public Store {
+   public:
+    absl::Status Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) override {
+      return store.Write(fn);
+    }
+    absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> fn) override {
+      return readable ? store.Read(fn) : absl::UnavailableError("no connection");
+    }
+    std::string Durability() const override { return store.Durability(); }
+    FakeStore store;
+    bool readable = true;
+  };
+  Unreadable store;
+  Engine engine({.random = [] { return 0.0; },
+                 .new_session_id = [] { return "s"; },
+                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
+                   return absl::InternalError("none");
+                 }});
+  ChangeFeed feed;
+  ManualClock clock(absl::FromUnixSeconds(1'800'000'000));
+  StoreLoop loop(&store, &engine, &feed, &clock);
+  ASSERT_TRUE(loop.Start().ok());
+  store.readable = false;
+  store.store.FailNextCommit(absl::ResourceExhaustedError("disk full"));
+  const auto call = [&](StoreLoop::Step step) {
+    std::promise<absl::Status> answer;
+    loop.Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
+    return answer.get_future().get();
+  };
+  EXPECT_FALSE(call([](Engine& engine, StoreTransaction& tx, absl::Time now) {
+                 return engine.dispatch().Open(tx, {.name = "e", .slots = 1}, now).status();
+               }).ok());
+  size_t sessions = 1;
+  EXPECT_TRUE(call([&](Engine& engine, StoreTransaction&, absl::Time) {
+                sessions = engine.fleet().sessions.size();
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_EQ(sessions, 0u);
+}
+
 TEST_F(StoreLoopTest, StopsInAnyOrderAndAnswersWhatIsLeft) {
   loop_.Shutdown();
   EXPECT_EQ(Call(InsertEvent(1)).code(), absl::StatusCode::kUnavailable);

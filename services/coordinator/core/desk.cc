@@ -224,6 +224,13 @@ absl::StatusOr<std::vector<Job>> Desk::CancelJobs(StoreTransaction& tx,
 absl::StatusOr<std::vector<Job>> Desk::RetryJobs(StoreTransaction& tx,
                                                  const std::vector<JobId>& ids, bool redrive,
                                                  absl::Time now) {
+  for (JobId id : ids) {
+    const std::optional<Job> job = tx.GetJob(id);
+    if (!job.has_value() || fleet_.FindPipeline(job->pipeline) != nullptr) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("pipeline ", job->pipeline, " of job ", id.value,
+                     " was deleted: apply it again, then retry the job"));
+  }
   return ChangeAll(tx, ids, Retry{redrive}, now);
 }
 
