@@ -65,6 +65,9 @@ bool StoreLoopModel::Load() {
 
 absl::Status StoreLoopModel::Apply(StoreTransaction& tx, const News& news, absl::Time now) {
   Engine& engine = *options_.engine;
+  if (stale_) {
+    if (absl::Status s = engine.Load(tx, now); !s.ok()) return s;
+  }
   if (absl::Status s = engine.CatchUp(tx, news, now); !s.ok()) return s;
   for (Command& command : taken_) command.status = command.step(engine, tx, now);
   wake_at_ = engine.Tick(tx, now);
@@ -85,6 +88,7 @@ void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
       plan.fate, [&](StoreTransaction& tx) { return Apply(tx, catch_up ? news_ : News(), now); });
   world().Note(options_.part->name(), "commits $0 commands: $d",
                {static_cast<int64_t>(taken_.size())}, committed.ok() ? "done" : "failed");
+  stale_ = !committed.ok();
   if (plan.crash == Crash::kAfterChange) return options_.crash();
   if (committed.ok() && catch_up) {
     news_ = News();
@@ -119,7 +123,6 @@ void StoreLoopModel::Finish(const absl::Status& committed) {
 
 // What is in memory may be ahead of the store now.
 void StoreLoopModel::Repeat(const absl::Status& committed) {
-  (void)Load();
   news_ = News::Anything();
   catch_up_at_ = world().time();
   const bool again =
