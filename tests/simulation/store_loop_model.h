@@ -78,6 +78,7 @@ class StoreLoopModel {
   bool busy_ = false;
   absl::Duration pause_ = kCommitPauseMin;
   absl::Time give_up_at_;
+  bool stale_ = false;            // the next transaction loads the engine anew
   News news_ = News::Anything();  // to be caught up with
   absl::Time catch_up_at_;
   absl::Time caught_up_at_ = absl::InfinitePast();
