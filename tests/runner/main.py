@@ -12,7 +12,6 @@ sys.path.insert(0, _TESTS)
 
 from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
-from runner import simulate  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
 
@@ -58,8 +57,6 @@ def main():
     unit.test(report)
     tidy(report)
     fuzzing.fuzz(report, [], fuzzing.SECONDS_IN_A_RUN, random.randrange(1, 1 << 30))
-    simulate.simulate(report, ["--seconds", str(simulate.SECONDS_IN_A_RUN)],
-                      simulate.SECONDS_IN_A_RUN)
     if built:
         end_to_end(report, ["--local"] if options.fast else [])
     return report.finish()

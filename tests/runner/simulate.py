@@ -1,4 +1,4 @@
-"""Runs tests/simulation for a while, with fresh seeds or with given ones."""
+"""Runs tests/simulation for a while, with fresh seeds or with given ones; a campaign for now."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import subprocess
 
 from runner import unit
 
-SECONDS_IN_A_RUN = 120
 _TARGET = "//tests/simulation:simulate"
 _PROGRAM = os.path.join(unit.ROOT, "bazel-bin", "tests", "simulation", "simulate")
 _EXTRA_S_MAX = 300
