@@ -24,9 +24,13 @@ using Key = FakeCoordinator::Key;
 
 constexpr char kProgram[] = "services/executor/closewrite-executor";
 
+// "" as well when a process ends while what /proc says of it is read: only a formatted read takes
+// that error for the end.
 std::string ReadFile(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(stream), {});
+  std::string text;
+  std::getline(stream, text, '\0');
+  return text;
 }
 
 // Dead, or a zombie that somebody else has to reap.
