@@ -103,6 +103,10 @@ class ExecutorProcessTest : public testing::Test {
     EXPECT_TRUE(Eventually([&] { return (guardian = ChildNamed("cw-guardian")) != 0; }));
     return guardian;
   }
+  // Until it knows its session.
+  void AwaitSession() const {
+    EXPECT_TRUE(Eventually([&] { return !ReadFile(root_ + "/state/session").empty(); }));
+  }
   void Kill() {
     kill(executor_, SIGKILL);
     EXPECT_EQ(WaitForExit(), -1);
@@ -173,7 +177,7 @@ TEST_F(ExecutorProcessTest, KilledWithoutCommandsItsSessionIsEndedAtOnce) {
   FakeCoordinator coordinator(absl::Minutes(1));
   Configure(coordinator.address());
   Start();
-  coordinator.Await([&] { return coordinator.heartbeats > 0; });
+  AwaitSession();
   const pid_t guardian = Guardian();
   Kill();
   coordinator.Await([&] { return !coordinator.ended.empty(); });
@@ -258,7 +262,7 @@ TEST_F(ExecutorProcessTest, SigtermDismissesTheGuardian) {
   FakeCoordinator coordinator(absl::Minutes(1));
   Configure(coordinator.address());
   Start();
-  coordinator.Await([&] { return coordinator.heartbeats > 0; });
+  AwaitSession();
   const pid_t guardian = Guardian();
   kill(guardian, SIGTERM);  // as whoever stops all processes of a service does
   kill(executor_, SIGTERM);

@@ -22,8 +22,8 @@ namespace closewrite::executor {
 inline constexpr absl::Duration kLastWordsMax = absl::Seconds(2);
 // How long one EndSession may take.
 inline constexpr absl::Duration kEndSessionMax = absl::Seconds(1);
-// How long a coordinator is looked for. By then the session has mostly expired.
-inline constexpr absl::Duration kSpeakMax = absl::Seconds(20);
+// How long a coordinator is looked for; by then a session of the default time to live has expired.
+inline constexpr absl::Duration kSpeakMax = absl::Seconds(10);
 // The lock of the dead is free a moment after their lifeline ends. Who holds it for longer is a new
 // executor.
 inline constexpr absl::Duration kReleaseMax = absl::Milliseconds(200);
