@@ -249,7 +249,7 @@ absl::StatusOr<std::vector<PostgresResult>> PostgresConnection::Receive(std::deq
 
 absl::StatusOr<std::vector<PostgresResult>> PostgresConnection::Run(
     const std::vector<PostgresQuery>& batch) {
-  if (keeps_state_ && ++planned_batches_ >= kPlannedBatchesMin &&
+  if (keeps_state_ && ++planned_batches_ >= kPlannedBatchesMin && !in_transaction() &&
       SinceBoot() - planned_at_ >= kPlansKeptMin) {
     planned_batches_ = 0;
     planned_at_ = SinceBoot();

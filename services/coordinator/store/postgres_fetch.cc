@@ -1,6 +1,7 @@
 #include "services/coordinator/store/postgres_fetch.h"
 
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "services/coordinator/store/postgres_rows.h"
@@ -51,6 +52,15 @@ struct Sql {
       " AS u(job_id, token), LATERAL (SELECT t.start + octet_length(t.data) AS length"
       " FROM closewrite.log_chunks t WHERE t.job_id = u.job_id AND t.token = u.token"
       " ORDER BY t.start DESC LIMIT 1) AS r";
+  std::string attempts = ForEach(
+      "bigint",
+      StrCat(PostgresNames(AttemptColumns(), "r."),
+             ", coalesce((SELECT l.start + octet_length(l.data) FROM closewrite.log_chunks l"
+             " WHERE l.job_id = r.job_id AND l.token = r.token"
+             " ORDER BY l.start DESC LIMIT 1), 0)::bigint"),
+      "SELECT a.* FROM closewrite.jobs t JOIN closewrite.attempts a"
+      " ON a.job_id = t.id AND a.token = t.token WHERE t.id = u.key AND t.state = 4"
+      " OFFSET 0");
   std::string events = ForEach("bigint", PostgresNames(EventColumns(), "r."),
                                "SELECT * FROM closewrite.events t WHERE t.id = u.key OFFSET 0");
   std::string sequences =
@@ -206,16 +216,23 @@ void AddLogs(const PostgresWanted& wanted, PostgresWorkingSet* set, Lookups* loo
 }
 
 void AddSequences(const PostgresWanted& wanted, PostgresWorkingSet* set, Lookups* lookups) {
-  if (!wanted.sequences.has_value()) return;
-  const auto& [ledger, first] = *wanted.sequences;
-  PostgresWorkingSet::Sequences& known = set->sequences[ledger];
-  known.first = first;
-  const bool far = first > std::numeric_limits<int64_t>::max() - kSequencesAtOnce;
-  known.last = far ? std::numeric_limits<int64_t>::max() : first + kSequencesAtOnce - 1;
-  lookups->Add(Texts().sequences, PostgresParams().Bytes(ledger).Int(known.first).Int(known.last),
-               [set, ledger = ledger](PostgresRow row) {
-                 set->sequences[ledger].present.insert(row.Int());
-               });
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
+  for (const auto& [ledger, first] : wanted.sequences) {
+    PostgresWorkingSet::Sequences& known = set->sequences[ledger];
+    known.first = first;
+    known.last = first > kLast - kSequencesAtOnce ? kLast : first + kSequencesAtOnce - 1;
+    lookups->Add(Texts().sequences, PostgresParams().Bytes(ledger).Int(known.first).Int(known.last),
+                 [set, ledger = ledger](PostgresRow row) {
+                   set->sequences[ledger].present.insert(row.Int());
+                 });
+  }
+}
+
+void AddAttempts(const PostgresWanted& wanted, PostgresWorkingSet* set, Lookups* lookups) {
+  lookups->Add(Texts().attempts, wanted.attempts, [set](PostgresRow row) {
+    const Attempt attempt = ReadAttempt(row);
+    set->LoadAttempt(Lease{attempt.job, attempt.token}, attempt);
+  });
 }
 
 }  // namespace
@@ -233,6 +250,7 @@ absl::Status Fetch(PostgresConnection* connection, const PostgresWanted& all_wan
     into.key_owners->try_emplace(key, JobId{row.Int()});
   });
   AddLogs(wanted, into.set, &lookups);
+  AddAttempts(wanted, into.set, &lookups);
   AddSequences(wanted, into.set, &lookups);
   const auto draw = [&](std::string_view sql, int64_t count, PostgresIds* ids) {
     if (count <= 0) return;

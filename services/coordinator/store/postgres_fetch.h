@@ -3,10 +3,9 @@
 #define SERVICES_COORDINATOR_STORE_POSTGRES_FETCH_H_
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <set>
 #include <string>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -27,12 +26,13 @@ struct PostgresWanted {
   std::set<std::string> watchers;  // by host
   std::set<PostgresHash> files;    // with the unfinished jobs of each
   std::set<JobId> jobs;
-  std::set<JobId> followers;                                 // of these jobs
-  std::set<SessionId> leases;                                // of these sessions
-  std::set<PostgresHash> keys;                               // whose they are
-  std::set<Lease> logs;                                      // their lengths
-  std::set<int64_t> events;                                  // as the newest of their files
-  std::optional<std::pair<std::string, int64_t>> sequences;  // ledger, the first one
+  std::set<JobId> followers;    // of these jobs
+  std::set<SessionId> leases;   // of these sessions
+  std::set<PostgresHash> keys;  // whose they are
+  std::set<Lease> logs;         // their lengths
+  std::set<JobId> attempts;     // the newest ones of these jobs, which are being published
+  std::set<int64_t> events;     // as the newest of their files
+  std::map<std::string, int64_t> sequences;  // by ledger: the first one
   int64_t job_ids = 0;
   int64_t event_ids = 0;
 };

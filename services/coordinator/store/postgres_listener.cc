@@ -62,9 +62,14 @@ void PostgresListener::Wake() {
 }
 
 void PostgresListener::Listen(std::function<void(std::string_view)> fn) {
+  const bool listens = fn != nullptr;
+  {
+    absl::MutexLock lock(&listener_mutex_);
+    listener_ = std::move(fn);
+  }
+  if (!listens) return;
   {
     absl::MutexLock lock(&mutex_);
-    listener_ = std::move(fn);
     Start();
   }
   tried_.WaitForNotification();
@@ -173,12 +178,8 @@ void PostgresListener::Dispatch(PostgresConnection* connection) {
 }
 
 void PostgresListener::Tell(std::string_view notice) {
-  std::function<void(std::string_view)> listener;
-  {
-    absl::MutexLock lock(&mutex_);
-    listener = listener_;
-  }
-  if (listener != nullptr) listener(notice);
+  absl::MutexLock lock(&listener_mutex_);
+  if (listener_ != nullptr) listener_(notice);
 }
 
 }  // namespace closewrite

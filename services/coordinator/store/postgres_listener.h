@@ -35,8 +35,10 @@ class PostgresListener {
   PostgresListener(const PostgresUrl* url, CoordinatorId id);
   ~PostgresListener();
 
-  // See Store::Listen. Returns when it listens, or the first attempt to has failed.
-  void Listen(std::function<void(std::string_view)> fn) ABSL_LOCKS_EXCLUDED(mutex_);
+  // See Store::Listen. Returns when it listens, or the first attempt to has failed. Null ends it.
+  // Not to be called by `fn`.
+  void Listen(std::function<void(std::string_view)> fn)
+      ABSL_LOCKS_EXCLUDED(mutex_, listener_mutex_);
   // See Store::Notify.
   void Notify(std::string_view notice) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -58,8 +60,10 @@ class PostgresListener {
   absl::Notification tried_;  // to connect
   PostgresLink link_;         // of the thread
   absl::Duration sent_at_;    // of the thread, since boot
+  // Held while the listener is called, so that nobody is called any more once Listen has returned.
+  absl::Mutex listener_mutex_;
+  std::function<void(std::string_view)> listener_ ABSL_GUARDED_BY(listener_mutex_);
   absl::Mutex mutex_;
-  std::function<void(std::string_view)> listener_ ABSL_GUARDED_BY(mutex_);
   // In the order in which they were told.
   std::vector<std::string> pending_ ABSL_GUARDED_BY(mutex_);
   bool overflowed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "services/coordinator/store/postgres_codec.h"
+#include "services/coordinator/store/record_codec.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {

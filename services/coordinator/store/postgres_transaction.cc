@@ -100,13 +100,18 @@ void PostgresTransaction::Expect(const Expected& expected) {
   PostgresWanted wanted;
   wanted.jobs.insert(expected.jobs.begin(), expected.jobs.end());
   wanted.followers = wanted.jobs;
+  wanted.attempts = wanted.jobs;
   wanted.logs.insert(expected.logs.begin(), expected.logs.end());
+  for (const Lease& lease : expected.logs) wanted.jobs.insert(lease.job);
   for (const auto& [volume, path] : expected.paths) wanted.files.insert(HashOf(volume, path));
   for (const std::string& key : expected.keys) wanted.keys.insert(HashOf(key));
   for (const std::string& request : expected.requests) wanted.requests.insert(HashOf(request));
   wanted.sessions.insert(expected.sessions.begin(), expected.sessions.end());
   wanted.watchers.insert(expected.watchers.begin(), expected.watchers.end());
-  if (!expected.events.empty()) wanted.sequences = expected.events.front();
+  for (const auto& [ledger, sequence] : expected.events) {
+    const auto [first, is_new] = wanted.sequences.try_emplace(ledger, sequence);
+    if (!is_new) first->second = std::min(first->second, sequence);
+  }
   const int64_t paths = static_cast<int64_t>(expected.paths.size());
   wanted.event_ids = paths - memory_.event_ids.size();
   wanted.job_ids = paths - memory_.job_ids.size();

@@ -62,6 +62,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   absl::Time EarliestDue() override;
   std::vector<Job> Followers(JobId id) override;
 
+  std::optional<Attempt> GetAttempt(const Lease& lease) override;
   void PutAttempt(const Attempt& attempt) override;
   int64_t LogLength(const Lease& lease) override;
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override;

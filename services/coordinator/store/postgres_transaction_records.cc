@@ -63,6 +63,17 @@ void PostgresTransaction::FlushIfLarge() {
   Fail(connection()->Run(TakeWrites()).status());
 }
 
+std::optional<Attempt> PostgresTransaction::GetAttempt(const Lease& lease) {
+  if (set_.FindAttempt(lease) == nullptr) {
+    const std::optional<Attempt> stored = PostgresReads::GetAttempt(lease);
+    if (ok()) set_.LoadAttempt(lease, stored);
+  }
+  if (!ok() || !set_.FindAttempt(lease)->has_value()) return std::nullopt;
+  Attempt attempt = **set_.FindAttempt(lease);
+  attempt.log_bytes = LogLength(lease);
+  return attempt;
+}
+
 void PostgresTransaction::PutAttempt(const Attempt& attempt) {
   if (ok()) set_.AddAttempt(attempt);
 }
@@ -94,10 +105,10 @@ int64_t PostgresTransaction::InsertEvent(const EventRecord& record) {
   if (known.present.contains(sequence)) return 0;
   PostgresWanted wanted;
   if (sequence < known.first || sequence > known.last) {
-    wanted.sequences = {record.ledger_id, sequence};
+    wanted.sequences[record.ledger_id] = sequence;
   }
   if (set_.files.Find(file) == nullptr) wanted.files.insert(file);
-  if (wanted.sequences.has_value() || !wanted.files.empty()) FetchNow(wanted);
+  if (!wanted.sequences.empty() || !wanted.files.empty()) FetchNow(wanted);
   if (!ok() || set_.sequences[record.ledger_id].present.contains(sequence)) return 0;
   const std::optional<PostgresFile> row = FileRow(file);
   if (!ok()) return 0;

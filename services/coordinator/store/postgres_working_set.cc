@@ -81,7 +81,19 @@ void PostgresWorkingSet::AddEvent(const EventRecord& record) {
 }
 
 void PostgresWorkingSet::AddAttempt(const Attempt& attempt) {
-  attempts_[Lease{attempt.job, attempt.token}] = attempt;
+  const Lease lease{attempt.job, attempt.token};
+  attempts_[lease] = attempt;
+  new_attempts_.insert(lease);
+}
+
+void PostgresWorkingSet::LoadAttempt(const Lease& lease, const std::optional<Attempt>& attempt) {
+  attempts_.try_emplace(lease, attempt);
+  if (attempt.has_value()) LoadLog(lease, attempt->log_bytes);
+}
+
+const std::optional<Attempt>* PostgresWorkingSet::FindAttempt(const Lease& lease) const {
+  const auto found = attempts_.find(lease);
+  return found == attempts_.end() ? nullptr : &found->second;
 }
 
 std::optional<int64_t> PostgresWorkingSet::LogLength(const Lease& lease) const {
@@ -108,12 +120,13 @@ void PostgresWorkingSet::Forget() {
   files.Clear();
   latest_events.clear();
   sequences.clear();
+  attempts_.clear();
   log_lengths_.clear();
 }
 
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
-         watchers.dirty() || !events_.empty() || !attempts_.empty() || !appended_.empty() ||
+         watchers.dirty() || !events_.empty() || !new_attempts_.empty() || !appended_.empty() ||
          !locks_.empty() || !unlocked_.empty();
 }
 
@@ -193,8 +206,8 @@ std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {
   jobs.AddWrites(&batch);
   Add(&batch, *insert_events, std::exchange(events_, PostgresRows()));
   PostgresRows attempts;
-  for (const auto& [lease, attempt] : attempts_) WriteAttempt(attempt, &attempts);
-  attempts_.clear();
+  for (const Lease& lease : new_attempts_) WriteAttempt(*attempts_.at(lease), &attempts);
+  new_attempts_.clear();
   Add(&batch, *upsert_attempts, std::move(attempts));
   AddLogs(&batch);
   AddLocks(&batch);

@@ -63,6 +63,10 @@ class PostgresWorkingSet {
 
   // Inserts or replaces.
   void AddAttempt(const Attempt& attempt);
+  // As the database has it, nullopt for none, with the length of its log.
+  void LoadAttempt(const Lease& lease, const std::optional<Attempt>& attempt);
+  // Null when it is not known.
+  const std::optional<Attempt>* FindAttempt(const Lease& lease) const;
 
   // The length of a log, as far as it is known, and bytes after its end.
   std::optional<int64_t> LogLength(const Lease& lease) const;
@@ -88,7 +92,8 @@ class PostgresWorkingSet {
   void AddSmallRows(std::vector<PostgresQuery>* batch);
 
   PostgresRows events_;
-  std::map<Lease, Attempt> attempts_;
+  std::map<Lease, std::optional<Attempt>> attempts_;
+  std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;
   std::map<Lease, std::string> appended_;  // the last bytes of a log
   std::map<std::string, LockHolder> locks_;

@@ -27,7 +27,7 @@ namespace closewrite {
 class PostgresWriter {
  public:
   // How long it tries to find out whether a commit happened.
-  static constexpr absl::Duration kInDoubtMax = absl::Seconds(60);
+  static constexpr absl::Duration kInDoubtMax = absl::Seconds(30);
   // Rows of coordinators that were not seen for so long are removed.
   static constexpr absl::Duration kUnseenMax = absl::Hours(24 * 7);
 
