@@ -180,6 +180,8 @@ absl::Status PostgresServer::Start() {
   }
   std::vector<std::string> args = {programs_ + "postgres", "-D", folder_ + "/data", "-k", folder_};
   args.insert(args.end(), {"-c", "listen_addresses=", "-c", "max_connections=60"});
+  // A server that is killed leaves its shared memory behind: in its own folder.
+  args.insert(args.end(), {"-c", "dynamic_shared_memory_type=mmap"});
   args.insert(args.end(), settings_.begin(), settings_.end());
   pid_ = Spawn(args, folder_, ends[1]);
   close(ends[1]);
