@@ -48,9 +48,7 @@ class CoordinatorLinkTest : public ::testing::Test {
       flushes_.emplace_back(volume, std::move(done));
     };
     options_ = options;
-    link_ = std::make_unique<CoordinatorLink>(std::move(options));
-    ledger_->SetListener([this] { link_->Wake(); });
-    link_->Start();
+    StartLink(std::move(options));
     EXPECT_TRUE(coordinator_.Await([](const auto& heard) { return heard.heartbeats > 0; }));
   }
   ~CoordinatorLinkTest() override {
@@ -58,6 +56,12 @@ class CoordinatorLinkTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
+  // The ledger tells it of what comes, also while it ends.
+  void StartLink(CoordinatorLink::Options options) {
+    link_ = std::make_unique<CoordinatorLink>(std::move(options));
+    ledger_->SetListener([link = link_.get()] { link->Wake(); });
+    link_->Start();
+  }
   void Record(const std::string& path, int64_t size) {
     FileRecord record;
     record.path = path;
@@ -180,8 +184,7 @@ TEST_F(CoordinatorLinkTest, WhenItsCoordinatorDiesItIsAtAnotherAndLosesNothing) 
   // More than the test may take: it is not this pause that is waited for.
   options_.backoff_min = options_.backoff_max = absl::Hours(1);
   const int streams = coordinator_.heard().streams;
-  link_ = std::make_unique<CoordinatorLink>(std::move(options_));
-  link_->Start();
+  StartLink(std::move(options_));
   Record("a", 1);
   while (!coordinator_.heard().Has("a") && !other.heard().Has("a")) std::this_thread::yield();
   const bool at_first = coordinator_.heard().streams > streams;

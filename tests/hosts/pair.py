@@ -31,7 +31,7 @@ UseDNS no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-Subsystem sftp /usr/lib/openssh/sftp-server
+Subsystem sftp internal-sftp
 """
 # `UsePAM no` refuses users with a locked password, so the hosts see a shadow file of our own.
 _SHADOW = "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\nnobody:*:19000:0:99999:7:::\n"
@@ -124,7 +124,9 @@ class Pair:
         config = os.path.join(keys, "sshd_config")
         _write(config, _SSHD_CONFIG.format(address=server.address, folder=server.folder))
         _write(os.path.join(keys, "shadow"), _SHADOW)
-        server.check(["mount", "--bind", os.path.join(keys, "shadow"), "/etc/shadow"])
+        _write(os.path.join(keys, "passwd"), _passwd(home=keys))
+        for name in ("shadow", "passwd"):
+            server.check(["mount", "--bind", os.path.join(keys, name), f"/etc/{name}"])
         log = os.path.join(server.folder, "sshd.log")
         sshd = server.spawn(["/usr/sbin/sshd", "-D", "-e", "-f", config], log)
         process.until(lambda: b"listening on" in sshd.read_log() or not sshd.alive(), _READY_S_MAX,
@@ -137,6 +139,13 @@ class Pair:
         os.makedirs(path)
         self._volumes[(home.name, volume)] = path
         self._volumes[(client.name, volume)] = self.mount_again(volume, home, client, volume)
+
+
+def _passwd(home):
+    """The users of this machine, but root without what the machine's own runs at a login."""
+    with open("/etc/passwd", encoding="utf-8") as file:
+        others = [line for line in file if not line.startswith("root:")]
+    return "".join([f"root:x:0:0:root:{home}:/bin/sh\n", *others])
 
 
 def _write(path, text):

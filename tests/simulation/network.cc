@@ -19,20 +19,36 @@ void Link::Close(Side side) {
   Forget(side);
 }
 
-void Link::Arrive(Side to, World::Action deliver) {
+absl::Duration Link::Held(Side to) const {
+  const absl::Duration until = network_.CutUntil(end(Other(to)).host, end(to).host);
+  return std::max(until - network_.world().now(), absl::ZeroDuration());
+}
+
+void Link::Arrive(Side to) {
   if (broken_ || !open(to)) return;
-  const absl::Duration cut = network_.CutUntil(end(Other(to)).host, end(to).host);
-  const absl::Duration now = network_.world().now();
   // TCP sends it again until the way is free; what came later waits behind it.
-  if (cut > now) return Plan(to, cut - now, std::move(deliver));
+  if (const absl::Duration held = Held(to); held > absl::ZeroDuration()) {
+    return Plan(to, held, [this, to] { Arrive(to); });
+  }
+  std::deque<World::Action>& queue = under_way_[Index(to)];
+  World::Action deliver = std::move(queue.front());
+  queue.pop_front();
   deliver();
 }
 
-void Link::Plan(Side to, absl::Duration after, World::Action deliver) {
-  network_.world().After(after, end(to).part,
-                         [self = shared_from_this(), to, deliver = std::move(deliver)]() mutable {
-                           self->Arrive(to, std::move(deliver));
-                         });
+void Link::ArriveAtOnce(Side to, World::Action deliver) {
+  if (broken_ || !open(to)) return;
+  const absl::Duration held = Held(to);
+  if (held <= absl::ZeroDuration()) return deliver();
+  Plan(to, held, [this, to, deliver = std::move(deliver)]() mutable {
+    ArriveAtOnce(to, std::move(deliver));
+  });
+}
+
+void Link::Plan(Side to, absl::Duration after, World::Action arrive) {
+  network_.world().After(
+      after, end(to).part,
+      [self = shared_from_this(), arrive = std::move(arrive)]() mutable { arrive(); });
 }
 
 void Link::Carry(Side to, World::Action deliver) {
@@ -40,11 +56,15 @@ void Link::Carry(Side to, World::Action deliver) {
   const absl::Duration now = network_.world().now();
   absl::Duration& last = last_arrival_[Index(to)];
   last = std::max(last, now + network_.Delay());
-  Plan(to, last - now, std::move(deliver));
+  under_way_[Index(to)].push_back(std::move(deliver));
+  Plan(to, last - now, [this, to] { Arrive(to); });
 }
 
 void Link::CarryAtOnce(Side to, World::Action deliver) {
-  if (!broken_) Plan(to, network_.Delay(), std::move(deliver));
+  if (broken_) return;
+  Plan(to, network_.Delay(), [this, to, deliver = std::move(deliver)]() mutable {
+    ArriveAtOnce(to, std::move(deliver));
+  });
 }
 
 void Link::Learn(Side side, absl::Duration after) {

@@ -3,6 +3,7 @@
 #define TESTS_SIMULATION_NETWORK_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -66,14 +67,20 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   friend class Network;
-  void Plan(Side to, absl::Duration after, World::Action deliver);
-  void Arrive(Side to, World::Action deliver);
+  void Plan(Side to, absl::Duration after, World::Action arrive);
+  // How long the way to a side is still cut; zero: it is free.
+  absl::Duration Held(Side to) const;
+  void Arrive(Side to);
+  void ArriveAtOnce(Side to, World::Action deliver);
   void Learn(Side side, absl::Duration after);
 
   const LinkEnd ends_[2];
   bool open_[2] = {true, true};
   bool broken_ = false;
   absl::Duration last_arrival_[2];
+  // What is under way to each side, in the order in which it was sent; for each there is one
+  // arrival to come, which delivers what is first then.
+  std::deque<World::Action> under_way_[2];
 };
 
 // Not thread-safe.

@@ -65,6 +65,10 @@ TEST_F(NetworkTest, MessagesArriveInOrderThroughCutsAndFreezes) {
   }
   world_.After(absl::Milliseconds(500), nullptr,
                [this] { network_.Cut(client_host_, server_host_, true, absl::Seconds(1)); });
+  // A cut that is made longer, and one that heals before its time.
+  world_.After(absl::Milliseconds(900), nullptr,
+               [this] { network_.Cut(client_host_, server_host_, true, absl::Seconds(2)); });
+  world_.After(absl::Milliseconds(1200), nullptr, [this] { network_.HealAll(); });
   world_.After(absl::Seconds(2), nullptr, [this] { client_.FreezeUntil(absl::Seconds(4)); });
   RunUntil(absl::Seconds(20));
   EXPECT_EQ(server_got_, UpTo(kMessages));
