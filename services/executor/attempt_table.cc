@@ -15,17 +15,6 @@ v1::LeaseRef LeaseOf(const std::pair<int64_t, int64_t>& key) {
   return lease;
 }
 
-void RemoveStaging(const AttemptContext& context, const v1::Assignment& assignment) {
-  const auto volume = context.volumes.find(assignment.output_volume());
-  if (volume == context.volumes.end() || volume->second.read_only) return;
-  const v1::LeaseRef& lease = assignment.lease();
-  const absl::Status removed = Staging(volume->second.root, lease.job_id(), lease.token()).Remove();
-  if (!removed.ok()) {
-    LogWarn("staged files of an earlier run could not be removed; the publisher will sweep them",
-            {{"job", lease.job_id()}, {"error", removed.message()}});
-  }
-}
-
 }  // namespace
 
 // One message that is being put together.
@@ -78,7 +67,8 @@ void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
       *entry.result.mutable_lease() = lease;
       entry.result.set_outcome(v1::ATTEMPT_OUTCOME_LOST);
       entry.result.set_message("the executor died while the command ran");
-      RemoveStaging(context_, old.assignment);
+      // What is staged stays: a result that was reported may be what the journal has lost, or was
+      // just forgetting, and its files wait to be published then. If not, the publisher sweeps.
     }
     LogInfo("took up an attempt of an earlier run",
             {{"job", lease.job_id()}, {"token", lease.token()}});

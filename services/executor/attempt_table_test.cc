@@ -28,6 +28,7 @@ class AttemptTableTest : public testing::Test {
     AttemptTable::Options options;
     options.slots = slots;
     options.context.journal = journal_.get();
+    options.context.volumes = volumes_;
     options.context.supervisor_image = image_.get();
     options.context.inherited_environment = {"PATH=/usr/bin:/bin"};
     options.wake = [this] { bell_.Ring(); };
@@ -77,6 +78,7 @@ class AttemptTableTest : public testing::Test {
   Fd image_;
   Bell bell_;
   std::string root_;
+  LocalVolumes volumes_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AttemptTable> table_;
   absl::Duration lease_;
@@ -233,6 +235,23 @@ TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
   ASSERT_EQ(request.logs_size(), 1);
   EXPECT_EQ(request.logs(0).data(), "half a li");
+}
+
+// Its result may have been reported, and be what the journal forgot first.
+TEST_F(AttemptTableTest, WhatAnEarlierRunStagedIsLeftToThePublisher) {
+  const std::string staged = root_ + "/out/.closewrite/staging/1/1/result";
+  std::filesystem::create_directories(std::filesystem::path(staged).parent_path());
+  std::ofstream(staged) << "result";
+  volumes_["out"] = {.root = root_ + "/out"};
+  Make(2);
+  v1::Assignment started = Job(1, "x");
+  started.set_output_volume("out");
+  ASSERT_TRUE(journal_->RecordStart(started).ok());
+  table_->TakeUp(journal_->TakeUp());
+  EXPECT_EQ(Fill(true).results_size(), 1);
+  table_->Settle(List({Lease(1)}));
+  table_.reset();
+  EXPECT_TRUE(std::filesystem::exists(staged));
 }
 
 }  // namespace

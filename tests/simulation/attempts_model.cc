@@ -41,11 +41,7 @@ void AttemptsModel::TakeUp() {
     entry.result = left.result.value_or(
         Ending(Outcome::kLost, "the executor was restarted while the command ran"));
     entry.result.token = lease.token;
-    if (left.result.has_value()) continue;
-    options_.witness->OnEnded(lease, entry.result);
-    if (VolumeModel* const volume = Reachable(left.grant.job.output_volume)) {
-      volume->RemoveStaging(lease);
-    }
+    if (!left.result.has_value()) options_.witness->OnEnded(lease, entry.result);
   }
 }
 

@@ -109,6 +109,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   void CheckStarvation(absl::Duration quiet_since);
   bool CouldRun(StoreReader& reader, const SessionRecord& session, const Pipeline& pipeline);
   void CheckPublished(const Job& job);
+  int64_t ToldBy(const FileVersion& version);
   void CheckLogs(StoreReader& reader);
   bool Wanted(const Pipeline& pipeline, const EventRecord& event, const VolumeModel::File& file);
 
@@ -133,7 +134,8 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<Lease, Finished> ends_;
   std::map<Lease, int64_t> logs_;  // acknowledged bytes
   std::map<JobId, std::map<std::string, FencingToken>> published_;
-  std::map<std::pair<std::string, std::string>, JobId> newest_result_;  // volume, path
+  // By volume and path: the newest event that told of the version that it was made from.
+  std::map<std::pair<std::string, std::string>, int64_t> newest_result_;
   std::map<std::string, absl::Duration> starving_since_;
   std::map<std::string, int> overtaken_;
 };

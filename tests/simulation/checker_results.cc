@@ -10,6 +10,7 @@ namespace closewrite::simulation {
 namespace {
 
 constexpr int64_t kJobsMax = 1'000'000;
+constexpr int64_t kEventsOfPathMax = 1'000'000;
 
 std::string Name(const Lease& lease) {
   return absl::StrCat("job ", lease.job.value, "/", lease.token.value);
@@ -32,11 +33,25 @@ void Checker::OnRenamed(const Lease& lease, const std::string& volume, const std
   }
   const auto definition = pipelines_.find(job->pipeline);
   if (definition == pipelines_.end() || !ReadsInput(definition->second)) return;
-  JobId& newest = newest_result_[{volume, path}];
-  if (lease.job < newest) {
-    Fail("P5", absl::StrCat(Name(lease), " overwrites ", path, " of the later job ", newest.value));
+  // An older job may be the one that reads a newer version.
+  const int64_t told_by = ToldBy(job->input);
+  int64_t& newest = newest_result_[{volume, path}];
+  if (told_by < newest) {
+    Fail("P5", absl::StrCat(Name(lease), " overwrites ", path, ", made from what event ", newest,
+                            " told, by what is made from event ", told_by));
   }
-  newest = lease.job;
+  newest = told_by;
+}
+
+int64_t Checker::ToldBy(const FileVersion& version) {
+  int64_t told_by = 0;
+  Read([&](StoreReader& reader) {
+    for (const EventRecord& record :
+         reader.ListEvents(version.volume, version.path, 0, kEventsOfPathMax)) {
+      if (record.event.file == version) told_by = std::max(told_by, record.id);
+    }
+  });
+  return told_by;
 }
 
 void Checker::OnUndone(const Lease& lease, const std::string& volume, const std::string& path) {

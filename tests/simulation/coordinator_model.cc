@@ -101,7 +101,10 @@ void CoordinatorModel::Start() {
               },
           .notify = options_.notify_others,
           .crash =
-              [this] { options_.world->After(absl::ZeroDuration(), nullptr, [this] { Crash(); }); },
+              [this] {
+                options_.world->After(absl::ZeroDuration(), nullptr,
+                                      [this] { options_.crash(this); });
+              },
           .answer_before_commit = options_.plant == Plant::kAnswerBeforeCommit},
       AttendModel::Options{.heard = options_.on_heard,
                            .skip_token_check = options_.plant == Plant::kSkipTokenCheck,

@@ -40,6 +40,7 @@ class CoordinatorModel final : public CoordinatorApi {
     StoreView::Watch on_commit;
     std::function<void(const SessionId&)> on_heard;
     std::function<void(const News&)> notify_others;
+    std::function<void(CoordinatorModel*)> crash;  // when a commit ends so
   };
   // None of the pointers is owned.
   explicit CoordinatorModel(Options options);

@@ -50,7 +50,11 @@ ExecutorHello ExecutorModel::Hello() const {
 }
 
 void ExecutorModel::Start() {
-  if (process_.up()) return;
+  if (process_.up()) {
+    start_again_ = draining_;
+    return;
+  }
+  start_again_ = false;
   process_.Start();
   if (!machine_.up()) machine_.Start();
   world().Note(process_.name(), "starts");
@@ -202,7 +206,10 @@ absl::Duration ExecutorModel::TurnStream(absl::Duration now) {
   }
   // It stops once all that it has done is recorded.
   if (draining_ && attempts_->empty()) {
-    process_.After(absl::Milliseconds(50), [this] { Stop(); });
+    process_.After(absl::Milliseconds(50), [this] {
+      Stop();
+      if (start_again_) Start();
+    });
   }
   return std::min(heartbeat_at_, PatienceEnds());
 }

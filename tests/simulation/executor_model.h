@@ -97,6 +97,7 @@ class ExecutorModel {
   absl::Duration reap_until_;
   absl::Duration pause_;
   bool draining_ = false;
+  bool start_again_ = false;  // as soon as it has drained
   int64_t tick_number_ = 0;
 };
 

@@ -38,9 +38,11 @@ void Faults::Stop() {
   options_.network->HealAll();
   options_.disk->Heal();
   // Where there are several, one may never come back.
-  const bool one_gone = options_.coordinators.size() > 1 && random().Chance(0.3);
+  if (options_.coordinators.size() > 1 && random().Chance(0.3)) {
+    gone_ = options_.coordinators.front();
+  }
   for (CoordinatorModel* coordinator : options_.coordinators) {
-    if (one_gone && coordinator == options_.coordinators.front()) {
+    if (coordinator == gone_) {
       coordinator->Crash();
     } else {
       coordinator->Start();
@@ -70,19 +72,21 @@ absl::Duration Faults::Downtime() {
 
 void Faults::CrashCoordinator() {
   CoordinatorModel* const coordinator = random().Pick(options_.coordinators);
+  if (random().Chance(0.7)) return Crash(coordinator);
   const absl::Duration down = Downtime();
   Disturb(down);
-  if (random().Chance(0.3)) {
-    if (!coordinator->part().up()) return;
-    world().Note(coordinator->part().name(), "freezes for $0 ms",
-                 {absl::ToInt64Milliseconds(down)});
-    coordinator->end().part->FreezeUntil(world().now() + down);
-    options_.network->Froze(coordinator->part(), down);
-    return;
-  }
+  if (!coordinator->part().up()) return;
+  world().Note(coordinator->part().name(), "freezes for $0 ms", {absl::ToInt64Milliseconds(down)});
+  coordinator->end().part->FreezeUntil(world().now() + down);
+  options_.network->Froze(coordinator->part(), down);
+}
+
+void Faults::Crash(CoordinatorModel* coordinator) {
+  const absl::Duration down = Downtime();
+  Disturb(down);
   coordinator->Crash();
   world().After(down, nullptr, [this, coordinator] {
-    if (!stopped_) coordinator->Start();
+    if (coordinator != gone_) coordinator->Start();
   });
 }
 

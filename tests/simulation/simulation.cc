@@ -108,7 +108,8 @@ void Run::MakeCoordinators() {
         .plant = plant_,
         .on_commit = [this](const std::set<JobId>& changed) { checker_.OnCommit(changed); },
         .on_heard = [this](const SessionId& session) { checker_.OnHeard(session); },
-        .notify_others = [this, i](const News& news) { Notify(static_cast<size_t>(i), news); }}));
+        .notify_others = [this, i](const News& news) { Notify(static_cast<size_t>(i), news); },
+        .crash = [this](CoordinatorModel* coordinator) { faults_->Crash(coordinator); }}));
     all.push_back(coordinators_.back().get());
   }
   dial_ = std::make_unique<Dial>(&network_, std::move(all));
