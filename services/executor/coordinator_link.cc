@@ -5,13 +5,13 @@
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/last_words.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::executor {
 
-CoordinatorLink::CoordinatorLink(Options options)
-    : options_(std::move(options)), session_id_(options_.journal->Session()) {}
+CoordinatorLink::CoordinatorLink(Options options) : options_(std::move(options)) {}
 
 CoordinatorLink::~CoordinatorLink() { Shutdown(); }
 
@@ -53,7 +53,38 @@ bool CoordinatorLink::draining() const {
   return draining_;
 }
 
+bool CoordinatorLink::EndEarlierSession() {
+  for (bool told = false;; told = true) {
+    const absl::Status status =
+        EndSessionOfTheDead(options_.channel->Get(), options_.hello, *options_.journal);
+    absl::Duration pause;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return false;
+      if (!absl::IsUnavailable(status)) {
+        if (!status.ok())
+          LogError("the earlier session was not ended", {{"error", status.ToString()}});
+        pause_ = kReconnectMin;
+        return true;
+      }
+      if (!told) {
+        LogWarn("the session of an earlier run can't be ended yet; trying on",
+                {{"error", status.message()}});
+      }
+      pause = PauseAfter(status, false);
+    }
+    const absl::Duration until = SinceBoot() + pause;
+    for (absl::Duration now = SinceBoot(); now < until; now = SinceBoot()) {
+      options_.bell->Wait(until - now);
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return false;
+    }
+  }
+}
+
 void CoordinatorLink::Run() {
+  if (!EndEarlierSession()) return;
+  options_.table->TakeUp(options_.journal->TakeUp());
   for (;;) {
     const absl::Duration now = SinceBoot();
     const absl::Duration next = Tick(now);

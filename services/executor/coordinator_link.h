@@ -49,9 +49,10 @@ inline constexpr int kMessagesPerTurnMax = 16;
 // Keeps a session with the coordinator: hello, heartbeats, logs and results up; assignments,
 // answers and withdrawals down. When the session's leases run out, because nothing was answered,
 // all commands are killed (their supervisors have done so already) before anything else; when the
-// coordinator no longer knows the session, all is forgotten and a new one begins. Where there are
-// several coordinators, one whose stream breaks, or that leaves a heartbeat unanswered, is left for
-// another at once: well before the leases run out. Thread-safe.
+// coordinator no longer knows the session, all is forgotten and a new one begins. The session of an
+// earlier process is ended before the first; what that left unsaid goes on to the table. Where
+// there are several coordinators, one whose stream breaks, or that leaves a heartbeat unanswered,
+// is left for another at once: well before the leases run out. Thread-safe.
 class CoordinatorLink {
  public:
   struct Options {
@@ -80,6 +81,8 @@ class CoordinatorLink {
   using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
 
   void Run();
+  // False when it was told to stop meanwhile.
+  bool EndEarlierSession();
   // Does all that is due at `now`; returns when it is next needed.
   absl::Duration Tick(absl::Duration now);
   void WatchLeases(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

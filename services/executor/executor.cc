@@ -142,7 +142,6 @@ absl::Status Executor::Open(bool guarded) {
                                .services = {service_.get()}});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
-  table_->TakeUp(journal_->TakeUp());
   LogInfo("executor", {{"name", config_.name()},
                        {"port", server_->port()},
                        {"slots", config_.slots()},

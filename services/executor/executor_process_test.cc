@@ -170,7 +170,9 @@ TEST_F(ExecutorProcessTest, KilledWithoutAGuardianItTakesItsCommandAlongAndTheNe
   coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
   EXPECT_TRUE(IsDead(command));
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
-  EXPECT_EQ(coordinator.sessions.size(), 1);
+  // The session of the dead ends, and the next one has its own.
+  coordinator.Await([&] { return coordinator.sessions.size() == 2; });
+  EXPECT_EQ(coordinator.ended, std::vector<std::string>{coordinator.sessions[0]});
 }
 
 TEST_F(ExecutorProcessTest, KilledWithoutCommandsItsSessionIsEndedAtOnce) {

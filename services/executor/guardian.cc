@@ -10,7 +10,6 @@
 
 #include <memory>
 
-#include "closewrite/v1/attend.grpc.pb.h"
 #include "services/clock/clock.h"
 #include "services/config/command_line.h"
 #include "services/executor/hello.h"
@@ -18,7 +17,6 @@
 #include "services/executor/process_group.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/log/log.h"
-#include "services/transport/errors.h"
 
 namespace closewrite::executor {
 namespace {
@@ -28,11 +26,6 @@ constexpr int kLookAfterMs = 10000;
 // Between two tries. An executor that starts meanwhile looks for the lock more often.
 constexpr int kTryAgainMs = 100;
 constexpr int kGuardianNice = -10;
-
-bool IsPassing(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsResourceExhausted(status) || absl::IsCancelled(status);
-}
 
 // False when it can't be read.
 bool ReadConfig(v1::ExecutorConfig* config) {
@@ -81,37 +74,13 @@ std::optional<Guardian::End> Guardian::Speak() {
     LogError("the state directory can't be read", {{"error", journal.status().message()}});
     return End::kNotHeard;
   }
-  const std::string session = journal->Session();
-  if (session.empty()) return End::kNoSession;
-  v1::ExecutorHello hello = HelloOf(options_.config);
-  hello.set_session_id(session);
-  absl::Status status = SayLastWords(options_.channel->Get(), hello, *journal, kLastWordsMax);
-  if (absl::IsAborted(status)) return End::kTakenOver;
-  if (IsPassing(status)) return std::nullopt;
-  if (!status.ok() && !absl::IsNotFound(status)) {
-    LogWarn("the last words were refused", {{"error", status.ToString()}});
-  }
-  status = EndSession(session);
-  if (IsPassing(status)) return std::nullopt;
-  if (!status.ok()) {
-    LogError("the session was not ended", {{"error", status.ToString()}});
-    return End::kNotHeard;
-  }
-  // The next executor need not ask for it.
-  [[maybe_unused]] const absl::Status ignored = journal->RecordSession("");
-  return End::kEnded;
-}
-
-absl::Status Guardian::EndSession(const std::string& session) {
-  v1::EndSessionRequest request;
-  request.set_session_id(session);
-  request.set_executor(options_.config.name());
-  request.set_reason("the executor was killed, and all its commands are dead");
-  v1::EndSessionResponse response;
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(SteadyClock().Now() + kEndSessionMax));
-  const auto stub = v1::AttendService::NewStub(options_.channel->Get());
-  return FromGrpc(stub->EndSession(&context, request, &response));
+  if (journal->Session().empty()) return End::kNoSession;
+  const absl::Status ended =
+      EndSessionOfTheDead(options_.channel->Get(), HelloOf(options_.config), *journal);
+  if (absl::IsUnavailable(ended)) return std::nullopt;
+  if (ended.ok()) return End::kEnded;
+  LogError("the session was not ended", {{"error", ended.ToString()}});
+  return End::kNotHeard;
 }
 
 int RunGuardian() {

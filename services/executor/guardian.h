@@ -18,10 +18,6 @@
 
 namespace closewrite::executor {
 
-// How long the last words of an executor may take; its leases wait for them.
-inline constexpr absl::Duration kLastWordsMax = absl::Seconds(2);
-// How long one EndSession may take.
-inline constexpr absl::Duration kEndSessionMax = absl::Seconds(1);
 // How long a coordinator is looked for; by then a session of the default time to live has expired.
 inline constexpr absl::Duration kSpeakMax = absl::Seconds(10);
 // The lock of the dead is free a moment after their lifeline ends. Who holds it for longer is a new
@@ -63,7 +59,6 @@ class Guardian {
   bool AwaitDeath();
   // Nothing when it is to be tried again.
   std::optional<End> Speak();
-  absl::Status EndSession(const std::string& session);
 
   const Options options_;
   std::set<pid_t> groups_;  // begun and not ended

@@ -9,10 +9,17 @@
 #include "services/executor/attempt_table.h"
 #include "services/executor/bell.h"
 #include "services/log/log.h"
+#include "services/transport/errors.h"
 #include "services/transport/stream.h"
 
 namespace closewrite::executor {
 namespace {
+
+// ABORTED: another stream has resumed the session, which may be one of our own that was late.
+bool IsPassing(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status) || absl::IsCancelled(status) || absl::IsAborted(status);
+}
 
 using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
 
@@ -104,12 +111,32 @@ class Speaker {
 
 }  // namespace
 
-absl::Status SayLastWords(const std::shared_ptr<grpc::Channel>& channel,
-                          const v1::ExecutorHello& hello, const Journal& journal,
-                          absl::Duration within) {
-  std::vector<JournalEntry> left = journal.Left();
-  if (left.empty()) return absl::OkStatus();
-  return Speaker(channel, &journal).Speak(hello, std::move(left), within);
+absl::Status EndSessionOfTheDead(const std::shared_ptr<grpc::Channel>& channel,
+                                 v1::ExecutorHello hello, const Journal& journal) {
+  const std::string session = journal.Session();
+  if (session.empty()) return absl::OkStatus();
+  hello.set_session_id(session);
+  if (std::vector<JournalEntry> left = journal.Left(); !left.empty()) {
+    const absl::Status status =
+        Speaker(channel, &journal).Speak(hello, std::move(left), kLastWordsMax);
+    if (IsPassing(status)) return absl::UnavailableError(status.message());
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      LogWarn("the last words were refused", {{"error", status.ToString()}});
+    }
+  }
+  v1::EndSessionRequest request;
+  request.set_session_id(session);
+  request.set_executor(hello.name());
+  request.set_reason("the executor was killed, and all its commands are dead");
+  v1::EndSessionResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(SteadyClock().Now() + kEndSessionMax));
+  const auto stub = v1::AttendService::NewStub(channel);
+  const absl::Status ended = FromGrpc(stub->EndSession(&context, request, &response));
+  if (IsPassing(ended)) return absl::UnavailableError(ended.message());
+  // Should this fail, it is ended once more.
+  if (ended.ok()) (void)journal.RecordSession("");
+  return ended;
 }
 
 }  // namespace closewrite::executor

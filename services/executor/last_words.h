@@ -12,16 +12,21 @@
 
 namespace closewrite::executor {
 
-// Resumes the session that `hello` names, as an executor that drains, and reports what the journal
-// has of it: results that were not settled, attempts that were cut off (LOST), and the rest of
-// their output. Returns when all is recorded, or `within` is over and the coordinator has heard
-// some of it.
+// How long the last words may take; the leases of the dead wait for them.
+inline constexpr absl::Duration kLastWordsMax = absl::Seconds(2);
+// How long one EndSession may take.
+inline constexpr absl::Duration kEndSessionMax = absl::Seconds(1);
+
+// Ends the session of a process that is dead, and whose commands are: the caller holds the
+// journal's lock. First the session is resumed, as that of an executor that drains, and what the
+// journal has of it is reported: results that were not settled, attempts that were cut off (LOST),
+// and the rest of their output. A session is never resumed by another process for anything else: so
+// it does no harm when its end is asked for twice, or comes late. Nothing is done when the journal
+// names no session; it names none when this is OK.
 //
-// NOT_FOUND: the coordinator does not know the session any more. ABORTED: somebody else has resumed
-// it. UNAVAILABLE, DEADLINE_EXCEEDED: it was not heard; try again.
-absl::Status SayLastWords(const std::shared_ptr<grpc::Channel>& channel,
-                          const v1::ExecutorHello& hello, const Journal& journal,
-                          absl::Duration within);
+// UNAVAILABLE: try again. Others: the coordinator refuses, which should not be.
+absl::Status EndSessionOfTheDead(const std::shared_ptr<grpc::Channel>& channel,
+                                 v1::ExecutorHello hello, const Journal& journal);
 
 }  // namespace closewrite::executor
 

@@ -81,10 +81,15 @@ pipelines:
 
     def _until_whole(self):
         """Each coordinator knows of the whole fleet."""
+        known = []
         def whole():
-            return all(self._fleet_of(each) == ({"cw-b-1", "cw-b-2"}, {"enriched", "unenriched"})
-                       for each in self.fleet.coordinators)
-        self.until(whole, "every coordinator knows the whole fleet", _FINISH_S_MAX)
+            known[:] = [self._fleet_of(each) for each in self.fleet.coordinators]
+            return all(each == ({"cw-b-1", "cw-b-2"}, {"enriched", "unenriched"})
+                       for each in known)
+        try:
+            self.until(whole, "every coordinator knows the whole fleet", _FINISH_S_MAX)
+        except TimeoutError:
+            self.fail(f"what each coordinator knows of the fleet: {known}")
 
     def _fleet_of(self, coordinator):
         """(names of executors, live volumes) that are connected, as one coordinator has it."""

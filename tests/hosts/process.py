@@ -11,6 +11,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # How long a child may take to appear, or to disappear after SIGKILL.
 _SETTLE_S_MAX = 20.0
+# How often nsenter is woken while its end is waited for.
+_WAKE_S = 0.5
 
 
 def die_with_parent():
@@ -75,15 +77,16 @@ class Process:
     def thaw(self):
         """Lets a frozen program go on."""
         self.send(signal.SIGCONT)
+        self._wake()
+
+    def _wake(self):
+        """nsenter stops itself together with its child, and would not notice the child's end."""
         if self._entered and self.alive():
-            # nsenter stops itself together with its child, and would not notice the child's end.
             os.kill(self._popen.pid, signal.SIGCONT)
 
     def kill(self):
         """SIGKILL, and waits until the program is gone. Returns its exit code."""
         self.send(signal.SIGKILL)
-        if self._entered and self.alive():
-            os.kill(self._popen.pid, signal.SIGCONT)
         return self.wait(_SETTLE_S_MAX)
 
     def terminate(self, seconds_max):
@@ -93,10 +96,16 @@ class Process:
 
     def wait(self, seconds_max):
         """Waits until the program has ended. Returns its exit code."""
-        try:
-            return self._popen.wait(seconds_max)
-        except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"pid {self.pid} has not ended; its log is {self.log}") from error
+        deadline = time.monotonic() + seconds_max
+        while True:
+            # Again and again: it may be about to stop itself.
+            self._wake()
+            try:
+                return self._popen.wait(max(0.0, min(_WAKE_S, deadline - time.monotonic())))
+            except subprocess.TimeoutExpired as error:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(
+                        f"pid {self.pid} has not ended; its log is {self.log}") from error
 
     def read_log(self):
         """All that the program has written to its log, as bytes."""

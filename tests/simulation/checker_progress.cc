@@ -56,9 +56,9 @@ void Checker::CheckStarvation(absl::Duration quiet_since) {
   for (const std::string& name : starving) {
     const absl::Duration since = starving_since_.emplace(name, world().now()).first->second;
     if (world().now() - since <= kLeaseSlack) continue;
-    Fail("starvation", absl::StrCat("job ", available_[name].begin()->value, " of ", name,
-                                    " is available, and a slot was free for it for ",
-                                    absl::FormatDuration(world().now() - since)));
+    Fail("starvation",
+         absl::StrCat("a slot was free for ", absl::FormatDuration(world().now() - since),
+                      ", and ", Describe(*available_[name].begin())));
   }
 }
 

@@ -37,7 +37,15 @@ ExecutorModel::ExecutorModel(Options options)
                  .commands = &commands_,
                  .journal = &journal_,
                  .witness = options_.witness,
-                 .taken = [this] { return attempts_ != nullptr; }}) {
+                 .taken = [this] { return has_lock_; }}),
+      predecessor_({.world = options_.world,
+                    .dial = options_.dial,
+                    .host = host_,
+                    .hello = Hello(),
+                    .commands = &commands_,
+                    .journal = &journal_,
+                    .witness = options_.witness,
+                    .taken = [] { return false; }}) {
   machine_.Start();
 }
 
@@ -66,6 +74,12 @@ void ExecutorModel::Begin() {
   if (!commands_.empty() || guardian_.holds_lock()) {
     return process_.After(kLockPoll, [this] { Begin(); });
   }
+  has_lock_ = true;
+  predecessor_.SpeakForTheDead([this] { TakeUp(); });
+}
+
+void ExecutorModel::TakeUp() {
+  journal_.session.clear();
   attempts_ = std::make_unique<AttemptsModel>(AttemptsModel::Options{.world = options_.world,
                                                                      .network = options_.network,
                                                                      .part = &process_,
@@ -90,7 +104,7 @@ void ExecutorModel::Begin() {
 void ExecutorModel::Crash(bool guardian_lives) {
   if (!process_.up()) return;
   world().Note(process_.name(), "crashes, its guardian lives: $0", {guardian_lives});
-  const bool had_begun = attempts_ != nullptr;
+  const bool had_begun = has_lock_;
   Stop();
   if (had_begun && guardian_lives) guardian_.OnExecutorDied();
 }
@@ -100,6 +114,8 @@ void ExecutorModel::Stop() {
   options_.network->Died(process_);
   stream_.reset();
   attempts_.reset();
+  predecessor_.Die();
+  has_lock_ = false;
   commands_.ExecutorDied();
 }
 
@@ -118,6 +134,7 @@ void ExecutorModel::Freeze(absl::Duration duration, bool machine) {
                {absl::ToInt64Milliseconds(duration), machine});
   process_.FreezeUntil(world().now() + duration);
   options_.network->Froze(process_, duration);
+  predecessor_.part().FreezeUntil(world().now() + duration);
   if (!machine) return;
   machine_.FreezeUntil(world().now() + duration);
   guardian_.part().FreezeUntil(world().now() + duration);

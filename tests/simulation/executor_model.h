@@ -57,6 +57,7 @@ class ExecutorModel {
  private:
   ExecutorHello Hello() const;
   void Begin();
+  void TakeUp();
   void Stop();
   void Ring();
   void Tick();
@@ -82,8 +83,10 @@ class ExecutorModel {
   CommandsModel commands_;
   JournalModel journal_;
   GuardianModel guardian_;
+  GuardianModel predecessor_;  // what this process does about it
 
   // Of one process.
+  bool has_lock_ = false;  // of the state directory
   std::unique_ptr<AttemptsModel> attempts_;
   executor::LeaseClock leases_;
   bool leases_lost_ = false;

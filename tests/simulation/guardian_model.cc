@@ -14,7 +14,7 @@ constexpr absl::Duration kLook = absl::Milliseconds(1);
 
 bool IsPassing(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsResourceExhausted(status) || absl::IsCancelled(status);
+         absl::IsResourceExhausted(status) || absl::IsCancelled(status) || absl::IsAborted(status);
 }
 
 }  // namespace
@@ -35,7 +35,16 @@ void GuardianModel::OnExecutorDied() {
   AwaitDeath();
 }
 
+void GuardianModel::SpeakForTheDead(std::function<void()> done) {
+  Die();
+  part_.Start();
+  done_ = std::move(done);
+  give_up_at_ = absl::InfiniteDuration();
+  Speak();
+}
+
 void GuardianModel::Die() {
+  done_ = nullptr;
   part_.Crash();
   holds_lock_ = false;
   if (stream_ != nullptr) stream_->Die(Side::kClient);
@@ -93,7 +102,6 @@ void GuardianModel::OnMessage(const AttendDown& response) {
 
 void GuardianModel::OnLastWordsEnd(const absl::Status& status) {
   stream_.reset();
-  if (absl::IsAborted(status)) return Finish();
   if (IsPassing(status)) return TryAgain();
   EndSession();
 }
@@ -120,7 +128,9 @@ void GuardianModel::TryAgain() {
 
 void GuardianModel::Finish() {
   options_.world->Note(part_.name(), "has nothing left to guard");
+  const std::function<void()> done = done_;
   Die();
+  if (done) done();
 }
 
 }  // namespace closewrite::simulation

@@ -38,6 +38,9 @@ class GuardianModel {
   explicit GuardianModel(Options options);
 
   void OnExecutorDied();
+  // What an executor does at its start, as its own process, about the session of the one before.
+  // Calls `done` when that has ended.
+  void SpeakForTheDead(std::function<void()> done);
   void Die();
   Part& part() { return part_; }
   bool holds_lock() const { return holds_lock_; }
@@ -59,6 +62,7 @@ class GuardianModel {
   absl::Duration give_up_at_;
   std::shared_ptr<AttendStream> stream_;
   std::map<Lease, Finished> unsettled_;
+  std::function<void()> done_;
   int64_t step_ = 0;  // what was planned for an earlier one does not happen
 };
 

@@ -2,6 +2,7 @@
 #ifndef TESTS_SIMULATION_STORE_LIES_H_
 #define TESTS_SIMULATION_STORE_LIES_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,18 +24,23 @@ class StoreLies final : public WatchedTransaction::Lies {
   // The storm begins: at some time of it a queue is forgotten, if that is planted.
   void Begin(const std::vector<Pipeline>& pipelines, absl::Duration storm);
 
-  bool HidesFromClaim(const Job& job) override { return job.pipeline == forgotten_ || Skips(); }
+  bool HidesFromClaim(const Job& job) override {
+    return job.pipeline == forgotten_ || IsLocked(job.id);
+  }
   bool HidesExpired(const SessionRecord&) override { return Skips(); }
   bool RefusesLocks() override { return Skips(); }
   bool ForgetsLog() override { return plant_ == Plant::kForgetLog && world_.random().Chance(0.05); }
 
  private:
+  // Others lock a row for as long as a commit takes; then it can be had for a while.
+  bool IsLocked(JobId job);
   bool Skips() { return skipped_rows_ > 0 && world_.random().Chance(skipped_rows_); }
 
   World& world_;
   const double skipped_rows_;
   const Plant plant_;
   std::string forgotten_;
+  std::map<JobId, absl::Duration> locked_at_;
 };
 
 }  // namespace closewrite::simulation

@@ -183,18 +183,23 @@ bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slo
   const std::vector<StoreTransaction::Wish> wishes = Share(lanes, slots);
   if (wishes.empty()) return false;
   std::map<std::string, int64_t> claimed;
+  std::set<std::string> refused;
   bool more = false;
   for (const Job& job : tx.Claim(wishes)) {
     ++claimed[job.pipeline];
     const auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& each) {
       return each.pipeline->name == job.pipeline;
     });
-    if (!Lease(tx, *lane, job, now)) continue;
+    if (!Lease(tx, *lane, job, now)) {
+      // Another pipeline took the slot that both could have had.
+      refused.insert(job.pipeline);
+      continue;
+    }
     more = true;
     passes_[job.pipeline] += 1.0 / lane->pipeline->weight;
   }
   for (const StoreTransaction::Wish& wish : wishes) {
-    if (claimed[wish.pipeline] == wish.limit) continue;
+    if (claimed[wish.pipeline] == wish.limit || refused.contains(wish.pipeline)) continue;
     // What it leaves is for the others.
     fleet_.ready.erase(wish.pipeline);
     more = true;

@@ -107,6 +107,18 @@ class AssignTest : public ::testing::Test {
 
 using Counts = std::map<std::string, int>;
 
+TEST_F(AssignTest, AJobWhoseSlotAnotherPipelineTookIsNextWhenItIsFree) {
+  Apply("a", 1, {}, {"internet"});
+  Apply("b", 1, {}, {"internet"});
+  Attend(2, {"internet"});
+  Attend(2);
+  Files("a", 2);
+  Files("b", 1);
+  EXPECT_EQ(Count(Tick()), (Counts{{"a", 2}}));
+  FinishAll();
+  EXPECT_EQ(Count(Tick()), (Counts{{"b", 1}}));
+}
+
 TEST_F(AssignTest, ASingleJobIsNextBesideManyOfAnotherPipeline) {
   Apply("many");
   Apply("single");
