@@ -103,8 +103,10 @@ std::deque<StoreLoop::Command> StoreLoop::TakeCommands() {
 
 absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   const absl::Time local = clock_.Now();
-  const bool catch_up = local >= catch_up_at_;
-  if (local >= caught_up_at_ + kTickInterval) news_ = News::Anything();
+  // Whatever notices come: they may be lost, and need not tell all.
+  const bool poll = local >= polled_at_ + kTickInterval;
+  if (poll) news_ = News::Anything();
+  const bool catch_up = poll || local >= catch_up_at_;
   Expected expected;
   for (const Command& command : commands) expected.Add(command.expected);
   absl::Status committed = store_.Write([&](StoreTransaction& tx) {
@@ -126,7 +128,8 @@ absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   if (committed.ok() && catch_up) {
     news_ = News();
     caught_up_at_ = local;
-    catch_up_at_ = local + kTickInterval;
+    if (poll) polled_at_ = local;
+    catch_up_at_ = polled_at_ + kTickInterval;
   }
   if (store_.shared()) wake_at_ = std::min(wake_at_, catch_up_at_);
   return committed;

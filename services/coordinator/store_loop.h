@@ -96,6 +96,7 @@ class StoreLoop {
   News news_;  // to be caught up with
   absl::Time catch_up_at_;
   absl::Time caught_up_at_ = absl::InfinitePast();
+  absl::Time polled_at_ = absl::InfinitePast();  // caught up with everything
   std::thread thread_;
 };
 

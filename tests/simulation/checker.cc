@@ -182,6 +182,7 @@ void Checker::OnStarted(const std::string& executor, const Grant& grant, const P
 // does nothing; one that was cancelled is about to be killed.
 void Checker::CheckOverlap(const Lease& lease, const Running& command) {
   const std::vector<std::string>& locks = locks_of_[lease];
+  const bool cancelled = WasCancelled(lease);
   for (const auto& [other, running] : running_) {
     const bool frozen =
         running.machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now());
@@ -191,7 +192,7 @@ void Checker::CheckOverlap(const Lease& lease, const Running& command) {
                               " runs on ", running.executor));
     }
     for (const std::string& lock : locks_of_[other]) {
-      if (other.job == lease.job || WasCancelled(other)) continue;
+      if (other.job == lease.job || cancelled || WasCancelled(other)) continue;
       if (std::find(locks.begin(), locks.end(), lock) != locks.end()) {
         Fail("lock", absl::StrCat(Name(lease), " starts under lock ", lock, " while ", Name(other),
                                   " runs under it"));

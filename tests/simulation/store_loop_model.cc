@@ -82,8 +82,9 @@ absl::Status StoreLoopModel::Apply(StoreTransaction& tx, const News& news, absl:
 void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
   using Crash = CommitPlan::Crash;
   if (plan.crash == Crash::kBeforeChange) return options_.crash();
-  const bool catch_up = now >= catch_up_at_;
-  if (now >= caught_up_at_ + kTickInterval) news_ = News::Anything();
+  const bool poll = now >= polled_at_ + kTickInterval;
+  if (poll) news_ = News::Anything();
+  const bool catch_up = poll || now >= catch_up_at_;
   const absl::Status committed = options_.store->Write(
       plan.fate, [&](StoreTransaction& tx) { return Apply(tx, catch_up ? news_ : News(), now); });
   world().Note(options_.part->name(), "commits $0 commands: $d",
@@ -93,7 +94,8 @@ void StoreLoopModel::Change(const CommitPlan& plan, absl::Time now) {
   if (committed.ok() && catch_up) {
     news_ = News();
     caught_up_at_ = now;
-    catch_up_at_ = now + kTickInterval;
+    if (poll) polled_at_ = now;
+    catch_up_at_ = polled_at_ + kTickInterval;
   }
   if (options_.store->shared()) wake_at_ = std::min(wake_at_, catch_up_at_);
   options_.part->After(plan.after, [this, committed] { Finish(committed); });

@@ -82,6 +82,7 @@ class StoreLoopModel {
   News news_ = News::Anything();  // to be caught up with
   absl::Time catch_up_at_;
   absl::Time caught_up_at_ = absl::InfinitePast();
+  absl::Time polled_at_ = absl::InfinitePast();
   absl::Time wake_at_;
   int64_t wake_number_ = 0;
 };

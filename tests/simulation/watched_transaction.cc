@@ -1,6 +1,12 @@
 #include "tests/simulation/watched_transaction.h"
 
 namespace closewrite::simulation {
+namespace {
+
+// Rows of a pipeline that others may have locked at once.
+constexpr int64_t kLockedRowsMax = 8;
+
+}  // namespace
 
 JobId WatchedTransaction::InsertJob(const Job& job) {
   const JobId id = inner_.InsertJob(job);
@@ -13,9 +19,18 @@ void WatchedTransaction::UpdateJob(const Job& job) {
   inner_.UpdateJob(job);
 }
 
+// As SKIP LOCKED does: what is locked is passed over, and does not count.
 std::vector<Job> WatchedTransaction::Claim(const std::vector<Wish>& wishes) {
-  std::vector<Job> jobs = inner_.Claim(wishes);
-  std::erase_if(jobs, [this](const Job& job) { return lies_.HidesFromClaim(job); });
+  std::vector<Job> jobs;
+  for (const Wish& wish : wishes) {
+    int64_t left = wish.limit;
+    for (Job& job : inner_.Claim({{wish.pipeline, wish.limit + kLockedRowsMax}})) {
+      if (left <= 0) break;
+      if (lies_.HidesFromClaim(job)) continue;
+      --left;
+      jobs.push_back(std::move(job));
+    }
+  }
   return jobs;
 }
 

@@ -292,6 +292,28 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   EXPECT_TRUE(b().fleet().sessions.at(session).leases.empty());
 }
 
+TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed) {
+  Apply(a(), "locked");
+  Do(b());
+  EXPECT_TRUE(Watch(a()).ok());
+  EXPECT_TRUE(Attend(a()).ok());
+  Effects effects;
+  EXPECT_TRUE(File(a(), "f", &effects).ok());
+  const JobId job = effects.grants.at(0).job.id;
+  Pipeline without;
+  without.name = without.definition = "locked";
+  without.volume = "in";
+  without.match = {*Glob::Parse("**")};
+  const absl::Status cancelled = store_.Write([&](StoreTransaction& tx) {
+    EXPECT_EQ(tx.ListLocks().size(), 1);
+    EXPECT_TRUE(b().desk().ApplyPipelines(tx, {without}, false, now_).ok());
+    EXPECT_TRUE(b().desk().CancelJobs(tx, {job}, "", now_).ok());
+    EXPECT_TRUE(tx.ListLocks().empty());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(cancelled.ok());
+}
+
 TEST_F(CoordinatorsTest, ADeadExecutorsLeasesAreFreeAtOnceWhenItsHostSaysSo) {
   Apply(a(), "enrich");
   EXPECT_TRUE(Watch(a()).ok());

@@ -83,9 +83,10 @@ void JobBook::LetGo(StoreTransaction& tx, const Job& job) {
                       return entry.second.job == job.id;
                     }) > 0;
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
-  if (!held && (pipeline == nullptr || pipeline->locks.empty())) return;
-  tx.EraseLocksOf(job.id);
-  effects_.lock_freed = true;
+  const bool freed = held || (pipeline != nullptr && !pipeline->locks.empty());
+  // Of a lock that another coordinator gave, by an earlier definition, memory may not know.
+  if (freed || fleet_.shared) tx.EraseLocksOf(job.id);
+  effects_.lock_freed |= freed;
 }
 
 }  // namespace closewrite
