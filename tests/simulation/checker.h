@@ -136,7 +136,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<JobId, std::map<std::string, FencingToken>> published_;
   // By volume and path: the newest event that told of the version that it was made from.
   std::map<std::pair<std::string, std::string>, int64_t> newest_result_;
-  std::map<std::string, absl::Duration> starving_since_;
+  std::map<JobId, absl::Duration> starving_since_;
   std::map<std::string, int> overtaken_;
 };
 

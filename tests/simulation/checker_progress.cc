@@ -33,7 +33,7 @@ void Checker::CheckStarvation(absl::Duration quiet_since) {
     starving_since_.clear();
     return;
   }
-  std::set<std::string> starving;
+  std::set<JobId> starving;
   Read([&](StoreReader& reader) {
     const std::vector<SessionRecord> sessions = reader.ListSessions();
     std::map<SessionId, int64_t> leased;
@@ -49,16 +49,16 @@ void Checker::CheckStarvation(absl::Duration quiet_since) {
         return fresh && session.connected() && !session.draining &&
                leased[session.id] < session.executor.slots && CouldRun(reader, session, *pipeline);
       });
-      if (could) starving.insert(name);
+      if (could) starving.insert(jobs.begin(), jobs.end());
     }
   });
   std::erase_if(starving_since_, [&](const auto& each) { return !starving.contains(each.first); });
-  for (const std::string& name : starving) {
-    const absl::Duration since = starving_since_.emplace(name, world().now()).first->second;
+  for (const JobId id : starving) {
+    const absl::Duration since = starving_since_.emplace(id, world().now()).first->second;
     if (world().now() - since <= kLeaseSlack) continue;
     Fail("starvation",
          absl::StrCat("a slot was free for ", absl::FormatDuration(world().now() - since),
-                      ", and ", Describe(*available_[name].begin())));
+                      ", and ", Describe(id)));
   }
 }
 
