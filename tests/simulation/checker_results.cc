@@ -143,7 +143,9 @@ void Checker::AuditFiles(const std::map<std::string, VolumeModel*>& volumes) {
         const std::optional<EventRecord> latest = reader.LatestEvent(volume, path);
         const std::string name = absl::StrCat(volume, ":", path);
         if (!latest.has_value() || latest->event.file != file.version) {
-          Fail("P1", absl::StrCat("what ", name, " is now was never told"));
+          Fail("P1", absl::StrCat("what ", name, " is now, mtime ", file.version.mtime_ns,
+                                  file.open ? ", open" : "", ", was never told; what was is ",
+                                  latest.has_value() ? latest->event.file.mtime_ns : 0));
           continue;
         }
         (void)Current(reader, "");

@@ -292,6 +292,19 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   EXPECT_TRUE(b().fleet().sessions.at(session).leases.empty());
 }
 
+TEST_F(CoordinatorsTest, WhatComesLateOnAnOlderStreamOfAWatcherIsRefused) {
+  EXPECT_TRUE(Watch(a()).ok());
+  EXPECT_TRUE(Watch(b()).ok());
+  EXPECT_TRUE(File(b(), "f").ok());
+  EXPECT_TRUE(absl::IsAborted(File(a(), "f")));
+  // Also when the newer one has ended.
+  Do(b(), [&](StoreTransaction& tx) { b().DisconnectWatcher(tx, "h", "ledger"); });
+  EXPECT_EQ(b().fleet().HomeOf("in"), nullptr);
+  EXPECT_TRUE(absl::IsAborted(File(a(), "f")));
+  EXPECT_TRUE(Watch(a()).ok());
+  EXPECT_TRUE(File(a(), "f").ok());
+}
+
 TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed) {
   Apply(a(), "locked");
   Do(b());

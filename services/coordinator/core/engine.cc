@@ -224,8 +224,8 @@ absl::Status Engine::CheckWatcher(StoreTransaction& tx, const std::string& host,
   // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
   std::optional<Watcher> record = tx.FindWatcher(host);
   if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
-  const bool away = record->connected() && record->coordinator != fleet_.self;
-  if (!away && record->ledger_id == ledger_id) return absl::OkStatus();
+  const bool here = record->coordinator == fleet_.self && record->ledger_id == ledger_id;
+  if (here) return absl::OkStatus();
   fleet_.watchers[host] = *std::move(record);
   return absl::AbortedError("a newer stream of this host's watcher has taken over");
 }
@@ -247,7 +247,7 @@ void Engine::DisconnectWatcher(StoreTransaction& tx, const std::string& host,
                                const std::string& ledger_id) {
   if (!CheckWatcher(tx, host, ledger_id).ok()) return;
   Watcher& watcher = fleet_.watchers[host];
-  watcher.coordinator.clear();
+  watcher.expires_at = absl::InfinitePast();
   tx.PutWatcher(watcher);
 }
 

@@ -73,16 +73,18 @@ struct VolumeReport {
 // call themselves by one name.
 struct Watcher {
   std::string host;
-  std::string ledger_id;      // 16 bytes
-  CoordinatorId coordinator;  // that has its stream; "": its stream is broken
+  std::string ledger_id;  // 16 bytes
+  // That has its newest stream, or had it: what comes late on an older one, at another coordinator,
+  // does not count. "": not known.
+  CoordinatorId coordinator;
   std::string version;
   std::string address;
   absl::Time heartbeat_at = absl::InfinitePast();
-  absl::Time expires_at = absl::InfinitePast();
+  absl::Time expires_at = absl::InfinitePast();  // infinite past: its stream is broken
   std::vector<VolumeReport> volumes;
   bool operator==(const Watcher&) const = default;
 
-  bool connected() const { return !coordinator.empty(); }
+  bool connected() const { return !coordinator.empty() && expires_at > absl::InfinitePast(); }
 };
 
 // Who holds a lock.
