@@ -139,6 +139,50 @@ TEST(StoreLoopReloadTest, MemoryIsLoadedAnewByTheNextCommitItself) {
   EXPECT_EQ(sessions, 0u);
 }
 
+// Notices may be lost: those that come, however often, must not put off the look at everything.
+TEST(StoreLoopPollTest, NoticesDoNotPutOffTheLookAtEverything) {
+  FakeStore store(/*shared=*/true);
+  Engine engine({.self = "a",
+                 .shared = true,
+                 .random = [] { return 0.0; },
+                 .new_session_id = [] { return "s"; },
+                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
+                   return absl::InternalError("none");
+                 }});
+  ChangeFeed feed;
+  ManualClock clock(absl::FromUnixSeconds(1'800'000'000));
+  StoreLoop loop(&store, &engine, &feed, &clock);
+  ASSERT_TRUE(loop.Start().ok());
+  bool known = false;
+  const auto look = [&] {
+    std::promise<void> done;
+    loop.Submit(
+        [&](Engine& engine, StoreTransaction&, absl::Time) {
+          known = engine.fleet().watchers.contains("h");
+          return absl::OkStatus();
+        },
+        [&](const absl::Status&) { done.set_value(); });
+    done.get_future().get();
+  };
+  look();
+  // Another coordinator has a watcher, and all that is heard of it is that jobs have changed.
+  ASSERT_TRUE(store
+                  .Write([&](StoreTransaction& tx) {
+                    tx.PutWatcher({.host = "h",
+                                   .coordinator = "b",
+                                   .expires_at = clock.Now() + absl::Hours(1)});
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  constexpr int kNotices = 10;
+  for (int i = 0; i < kNotices; ++i) {
+    store.Notify(EncodeNews({.jobs = true}, kNoticeBytesMax));
+    clock.Advance(kTickInterval / 4);
+    look();
+  }
+  EXPECT_TRUE(known);
+}
+
 TEST_F(StoreLoopTest, StopsInAnyOrderAndAnswersWhatIsLeft) {
   loop_.Shutdown();
   EXPECT_EQ(Call(InsertEvent(1)).code(), absl::StatusCode::kUnavailable);

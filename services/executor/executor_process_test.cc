@@ -256,8 +256,8 @@ TEST_F(ExecutorProcessTest, AnExecutorThatIsBackSoonerSpeaksForItself) {
   coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
   kill(guardian, SIGCONT);
   EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
-  EXPECT_TRUE(coordinator.ended.empty());
-  EXPECT_EQ(coordinator.sessions.size(), 1);
+  coordinator.Await([&] { return coordinator.sessions.size() == 2; });
+  EXPECT_EQ(coordinator.ended, std::vector<std::string>{coordinator.sessions[0]});
 }
 
 TEST_F(ExecutorProcessTest, SigtermDismissesTheGuardian) {

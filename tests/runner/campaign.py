@@ -53,7 +53,7 @@ def main():
         return report.finish()
     if sys.argv[1:2] == ["simulation"]:
         args = sys.argv[2:] or ["--seconds", str(_SIMULATION_S)]
-        simulate.simulate(report, args, _SIMULATION_S_MAX)
+        simulate.campaign(report, args, _SIMULATION_S_MAX)
         return report.finish()
     if sys.argv[1:2] == ["fuzz"]:
         fuzzing.main(report, sys.argv[2:], "tests/campaign fuzz")

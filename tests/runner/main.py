@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 _TESTS = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
+_SIMULATION_S = 120
 sys.dont_write_bytecode = True
 sys.path.insert(0, _TESTS)
 
 from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
+from runner import simulate  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
 
@@ -58,6 +60,7 @@ def main():
     tidy(report)
     fuzzing.fuzz(report, [], fuzzing.SECONDS_IN_A_RUN, random.randrange(1, 1 << 30))
     if built:
+        simulate.simulate(report, ["--seconds", str(_SIMULATION_S)], _SIMULATION_S)
         end_to_end(report, ["--local"] if options.fast else [])
     return report.finish()
 

@@ -1,4 +1,4 @@
-"""Runs tests/simulation for a while, with fresh seeds or with given ones; a campaign for now."""
+"""Runs tests/simulation for a while, with fresh seeds or with given ones."""
 
 import os
 import re
@@ -14,14 +14,19 @@ _SHOWN_LINES_MAX = 80
 _SUMMARY = re.compile(r"^(\d+) seeds, (\d+) failed$", re.MULTILINE)
 
 
-def simulate(report, args, seconds):
-    """One case: `simulate` with these arguments, which may take `seconds` and a little."""
-    built = subprocess.run(["bazel", "build", _TARGET], cwd=unit.ROOT, check=False,
+def campaign(report, args, seconds):
+    """As `simulate`, but built anew, and optimised."""
+    built = subprocess.run(["bazel", "build", "--config=opt", _TARGET], cwd=unit.ROOT, check=False,
                            timeout=_BUILD_S_MAX, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT)
     if built.returncode != 0:
         report.case("simulation", _tail(built.stdout))
         return
+    simulate(report, args, seconds)
+
+
+def simulate(report, args, seconds):
+    """One case: `simulate` with these arguments, which may take `seconds` and a little."""
     try:
         done = subprocess.run([_PROGRAM, *args], check=False, timeout=seconds + _EXTRA_S_MAX,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -23,6 +23,13 @@ SqliteCheckpointer::~SqliteCheckpointer() {
 void SqliteCheckpointer::Committed(int64_t pages) {
   absl::MutexLock lock(&mutex_);
   pages_ = pages;
+  full_ = full_ || pages >= limits_.pages_limit;
+}
+
+void SqliteCheckpointer::AwaitRoom() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](bool* full) { return !*full; }, &full_));
 }
 
 void SqliteCheckpointer::Run() {
@@ -46,6 +53,11 @@ void SqliteCheckpointer::Run() {
           [&] { done = connection_->Checkpoint(SqliteConnection::CheckpointMode::kRestart); });
     }
     if (!done.ok()) LogWarn("the store's log could not be copied", {{"error", done.ToString()}});
+    // One that a reader holds up may go on growing: nobody waits for readers.
+    if (restart) {
+      absl::MutexLock lock(&mutex_);
+      full_ = false;
+    }
   }
 }
 

@@ -17,12 +17,14 @@ namespace closewrite {
 // milliseconds longer (https://www.sqlite.org/wal.html#automatic_checkpoint). So a thread with a
 // connection of its own copies pages while commits go on. The log begins anew only at a moment when
 // all of it is copied; once it is `pages_max` long the thread asks for such a moment by
-// `exclusive`, which keeps commits away while the few last pages are copied. Thread-safe.
+// `exclusive`, which keeps commits away while the few last pages are copied. A log that grows all
+// the same, because the disk is slow, makes commits wait. Thread-safe.
 class SqliteCheckpointer {
  public:
   struct Limits {
     int64_t pages_begin = 1024;  // of 4 KiB; a shorter log is left alone
     int64_t pages_max = 8192;
+    int64_t pages_limit = 32768;  // a longer log is not written before a checkpoint has been tried
   };
 
   // `exclusive` runs a function while nobody commits. It must outlive this object.
@@ -33,6 +35,8 @@ class SqliteCheckpointer {
 
   // To be called after each commit with the length of the log; quick.
   void Committed(int64_t pages);
+  // To be called before each commit, by somebody who does not keep others from committing.
+  void AwaitRoom();
 
  private:
   void Run();
@@ -42,7 +46,8 @@ class SqliteCheckpointer {
   const Exclusive exclusive_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t pages_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t pages_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: as before the checkpoint that was last
+  bool full_ ABSL_GUARDED_BY(mutex_) = false;  // until a checkpoint has been tried
   std::thread thread_;
 };
 

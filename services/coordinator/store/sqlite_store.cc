@@ -164,6 +164,7 @@ void SqliteStore::CheckpointBy(std::unique_ptr<SqliteConnection> connection,
 }
 
 absl::Status SqliteStore::Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) {
+  checkpointer_->AwaitRoom();
   absl::MutexLock lock(&write_mutex_);
   if (absl::Status status = writer_->Begin(); !status.ok()) return status;
   SqliteTransaction transaction(writer_.get());

@@ -350,7 +350,8 @@ TEST(SqliteStoreTest, TheLogStaysShortWhileWritesGoOn) {
   const Folder folder;
   constexpr int64_t kPagesMax = 64;
   std::unique_ptr<SqliteStore> store =
-      OpenOrDie(folder.file(), {.checkpoints = {.pages_begin = 16, .pages_max = kPagesMax}});
+      OpenOrDie(folder.file(),
+                {.checkpoints = {.pages_begin = 16, .pages_max = kPagesMax, .pages_limit = 256}});
   const auto log_bytes = [&] {
     struct stat info;
     return stat((folder.file() + "-wal").c_str(), &info) == 0 ? int64_t{info.st_size} : 0;
