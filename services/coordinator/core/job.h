@@ -3,7 +3,9 @@
 #define SERVICES_COORDINATOR_CORE_JOB_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -123,6 +125,13 @@ struct Progress {
 std::string JobKey(const std::string& pipeline, const FileVersion& input);
 // The same for jobs about a name that came or went: the same version may come and go again.
 std::string EventJobKey(const std::string& pipeline, const FileVersion& input, int64_t event_id);
+// What such a key is made of; nothing for any other key.
+struct JobKeyParts {
+  std::string pipeline;
+  FileVersion input;
+  int64_t event_id = 0;  // 0: a JobKey
+};
+std::optional<JobKeyParts> ParseJobKey(std::string_view key);
 
 }  // namespace closewrite
 

@@ -197,7 +197,8 @@ class StoreTransaction : public StoreReader {
   // Forgets jobs that were finished before `before`, with their attempts and logs, and events
   // received before then; at most `limit` rows of each. Kept are, so that no version is ever done
   // twice: the newest event of each file that is there, jobs that such an event made, and whatever
-  // an unfinished job names. Returns how many rows went; 0: nothing is left to forget.
+  // an unfinished job names. Returns how many rows went, or 1 when none did but there is more to
+  // look at; 0: nothing is left to forget.
   virtual int64_t Prune(absl::Time before, int64_t limit) = 0;
 };
 

@@ -36,11 +36,13 @@ bool IsFull(int code, int system_errno) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path,
+                                                                         const std::string& vfs) {
   sqlite3* db = nullptr;
   // NOMUTEX: every connection is guarded by its owner.
-  const int code = sqlite3_open_v2(
-      path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &db,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                   vfs.empty() ? nullptr : vfs.c_str());
   if (db == nullptr) return absl::UnavailableError("no memory to open the store");
   auto connection = absl::WrapUnique(new SqliteConnection(db, path));
   if (code != SQLITE_OK) return connection->ErrorOf(code);
@@ -163,6 +165,17 @@ absl::Status SqliteConnection::Checkpoint(CheckpointMode mode) {
       mode == CheckpointMode::kPassive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART,
       nullptr, nullptr);
   return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : ErrorOf(code);
+}
+
+absl::Status SqliteConnection::CopyInto(SqliteConnection* to) {
+  sqlite3_backup* const copy = sqlite3_backup_init(to->db_, "main", db_, "main");
+  if (copy == nullptr) return to->ErrorOf(sqlite3_extended_errcode(to->db_));
+  // In one step, which reads one state: after a step that left pages over, a commit by another
+  // connection would make it begin anew.
+  const int stepped = sqlite3_backup_step(copy, -1);
+  const int finished = sqlite3_backup_finish(copy);
+  if (finished != SQLITE_OK) return to->ErrorOf(finished);
+  return stepped == SQLITE_DONE ? absl::OkStatus() : ErrorOf(stepped);
 }
 
 void SqliteConnection::Rollback() {

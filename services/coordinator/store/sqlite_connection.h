@@ -33,8 +33,10 @@ class SqliteConnection {
   // sqlite3 shell; the coordinator itself never waits).
   static constexpr absl::Duration kBusyMax = absl::Seconds(5);
 
-  // Creates the file when it is not there.
-  static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(const std::string& path);
+  // Creates the file when it is not there. `vfs` is the name of a registered layer over the file
+  // system (https://www.sqlite.org/vfs.html), or "" for the usual one.
+  static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(const std::string& path,
+                                                                const std::string& vfs = "");
   ~SqliteConnection();
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
@@ -62,6 +64,10 @@ class SqliteConnection {
   // writers let it. kRestart: all, so that the next commit begins the log anew. OK, too, when
   // somebody was in the way. See https://www.sqlite.org/c3ref/wal_checkpoint_v2.html.
   absl::Status Checkpoint(CheckpointMode mode);
+
+  // Copies the database as it was last committed into `to`, beside all that goes on
+  // (https://www.sqlite.org/backup.html).
+  absl::Status CopyInto(SqliteConnection* to);
 
   // Rows that the last INSERT, UPDATE or DELETE touched, and the rowid of the last INSERT.
   int64_t Changes() const { return sqlite3_changes64(db_); }

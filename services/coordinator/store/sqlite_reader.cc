@@ -14,26 +14,52 @@
 namespace closewrite {
 namespace {
 
-constexpr char kGetJob[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS " FROM jobs WHERE id = ?";
+// INDEXED BY where the planner, which has no statistics, could take another index that fits too.
+
+constexpr char kGetJob[] = CLOSEWRITE_JOB_SELECT CLOSEWRITE_JOB_FILE "WHERE j.id = ?";
 
 // A list of jobs: where to look for them, by an index, and what else must be true. The numbers of
 // the parameters are the order in which BindJobFilter binds.
-constexpr char kSelectJobs[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS " FROM jobs WHERE ";
-constexpr char kAndFilter[] =
-    " AND (?3 IS NULL OR pipeline = ?3) AND (?4 IS NULL OR input_volume = ?4)"
-    " AND (?5 IS NULL OR output_volume = ?5) AND (?6 >> state) & 1"
-    " ORDER BY id DESC LIMIT ?2";
-constexpr char kJobsByPath[] = "input_volume = ?4 AND input_path = ?7 AND id < ?1";
-constexpr char kJobsById[] = "id < ?1";
+#define CLOSEWRITE_JOB_FILTER                                                              \
+  "j.id < ?1 AND (?3 IS NULL OR j.pipeline = ?3) AND (?5 IS NULL OR j.output_volume = ?5)" \
+  " AND (?4 IS NULL OR ?4 = (SELECT volume FROM files WHERE id = j.file_id))"
+#define CLOSEWRITE_NEWEST_JOBS " ORDER BY j.id DESC LIMIT ?2"
+#define CLOSEWRITE_JOBS_OF_STATES \
+  CLOSEWRITE_JOB_FILTER " AND (?6 >> j.state) & 1" CLOSEWRITE_NEWEST_JOBS
+constexpr char kJobsById[] =
+    CLOSEWRITE_JOB_SELECT CLOSEWRITE_JOB_FILE "WHERE " CLOSEWRITE_JOBS_OF_STATES;
+constexpr char kJobsByFile[] =
+    CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_by_file " CLOSEWRITE_JOB_FILE
+                          "WHERE j.file_id = ?7 AND " CLOSEWRITE_JOBS_OF_STATES;
+constexpr char kFindFile[] = "SELECT id FROM files WHERE volume = ? AND path = ?";
+
+// The jobs in one state, which stands in the text: each of the queries that run at once needs its
+// own statement, and an index of some states is used only when the text implies it.
+std::string JobsByState(JobState state, bool one_pipeline) {
+  const int number = static_cast<int>(state);
+  if (state != JobState::kAvailable && state != JobState::kRunning) {
+    return absl::StrCat(CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_by_state " CLOSEWRITE_JOB_FILE
+                                              "WHERE j.state NOT IN (2, 3) AND j.state = ",
+                        number, " AND " CLOSEWRITE_JOB_FILTER CLOSEWRITE_NEWEST_JOBS);
+  }
+  // Their indexes have another order and are read to the end; the rows are not.
+  const bool available = state == JobState::kAvailable;
+  return absl::StrCat("SELECT " CLOSEWRITE_JOB_ROW " FROM (SELECT j.id FROM jobs AS j INDEXED BY ",
+                      available ? "jobs_available" : "jobs_by_session", " WHERE j.state = ", number,
+                      available && one_pipeline ? " AND j.pipeline = ?3" : "",
+                      " AND " CLOSEWRITE_JOB_FILTER CLOSEWRITE_NEWEST_JOBS
+                      ") AS i CROSS JOIN jobs AS j ON j.id = i.id " CLOSEWRITE_JOB_FILE
+                      "ORDER BY j.id DESC");
+}
 
 constexpr char kCountUnfinished[] =
     "SELECT count(*) FROM jobs INDEXED BY jobs_unfinished WHERE finished = 0 AND pipeline = ?";
 constexpr char kCountAvailableBefore[] =
     "SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_available"
     " WHERE state = 2 AND pipeline = ?1 AND (rank, id) < (?2, ?3) LIMIT ?4)";
-constexpr char kLeasesOf[] = "SELECT id, " CLOSEWRITE_JOB_COLUMNS
-                             " FROM jobs INDEXED BY jobs_by_session WHERE state = 3 AND session = ?"
-                             " ORDER BY id";
+constexpr char kLeasesOf[] =
+    CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_by_session " CLOSEWRITE_JOB_FILE
+                          "WHERE j.state = 3 AND j.session = ? ORDER BY j.id";
 #define CLOSEWRITE_LOG_LENGTH                                                                 \
   "coalesce((SELECT c.offset + length(c.data) FROM log_chunks AS c WHERE c.job_id = a.job_id" \
   " AND c.token = a.token ORDER BY c.offset DESC LIMIT 1), 0)"
@@ -57,17 +83,14 @@ constexpr char kChunksFrom[] =
     " AND offset < ? ORDER BY offset";
 constexpr char kListPipelines[] =
     "SELECT name, version, applied_at, definition FROM pipelines ORDER BY name";
-constexpr char kEventsById[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
-                               " FROM events WHERE id < ?1 AND (?3 IS NULL OR volume = ?3)"
-                               " ORDER BY id DESC LIMIT ?2";
-constexpr char kEventsByPath[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
-                                 " FROM events WHERE id < ?1 AND volume = ?3 AND path = ?4"
-                                 " ORDER BY id DESC LIMIT ?2";
+constexpr char kEventsById[] = CLOSEWRITE_EVENT_SELECT CLOSEWRITE_EVENT_FILE
+    "WHERE e.id < ?1 AND (?3 IS NULL OR f.volume = ?3) ORDER BY e.id DESC LIMIT ?2";
+constexpr char kEventsByFile[] = CLOSEWRITE_EVENT_SELECT CLOSEWRITE_EVENT_FILE
+    "WHERE e.id < ?1 AND e.file_id = ?3 ORDER BY e.id DESC LIMIT ?2";
 constexpr char kJobsOfEvent[] =
     "SELECT id FROM jobs WHERE event_id = ? AND event_id <> 0 ORDER BY id";
-constexpr char kLatestEvent[] = "SELECT id, " CLOSEWRITE_EVENT_COLUMNS
-                                " FROM events WHERE volume = ? AND path = ?"
-                                " ORDER BY id DESC LIMIT 1";
+constexpr char kLatestEvent[] =
+    CLOSEWRITE_EVENT_SELECT CLOSEWRITE_EVENT_FILE "WHERE e.file_id = ? ORDER BY e.id DESC LIMIT 1";
 
 // 0 stands for "from the newest".
 int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
@@ -84,8 +107,7 @@ void BindJobFilter(const JobFilter& filter, JobId before, int64_t limit, SqliteQ
       .BindInt(limit)
       .BindBytesOrNull(filter.pipeline)
       .BindBytesOrNull(filter.input_volume)
-      .BindBytesOrNull(filter.output_volume)
-      .BindInt(MaskOf(filter.states));
+      .BindBytesOrNull(filter.output_volume);
 }
 
 }  // namespace
@@ -107,6 +129,15 @@ std::optional<Job> SqliteReads<Interface>::ReadOneJob(SqliteQuery* query) {
 }
 
 template <class Interface>
+int64_t SqliteReads<Interface>::FindFile(const std::string& volume, const std::string& path) {
+  const auto [found, is_new] = files_.try_emplace({volume, path}, 0);
+  if (!is_new) return found->second;
+  SqliteQuery query(connection_, kFindFile, &status_);
+  if (query.BindBytes(volume).BindBytes(path).Step()) found->second = query.Int();
+  return found->second;
+}
+
+template <class Interface>
 std::optional<Job> SqliteReads<Interface>::GetJob(JobId id) {
   SqliteQuery query(connection_, kGetJob, &status_);
   query.BindInt(id.value);
@@ -120,11 +151,12 @@ std::vector<Job> SqliteReads<Interface>::ListJobs(const JobFilter& filter, JobId
   if (!filter.ids.empty()) return ListJobsByIds(filter, before, limit);
   const bool one_path = !filter.input_volume.empty() && !filter.input_path.empty();
   if (!one_path && !filter.states.empty()) return ListJobsByStates(filter, before, limit);
-  SqliteQuery query(connection_,
-                    absl::StrCat(kSelectJobs, one_path ? kJobsByPath : kJobsById, kAndFilter),
-                    &status_);
+  const int64_t file_id = one_path ? FindFile(filter.input_volume, filter.input_path) : 0;
+  if (one_path && file_id == 0) return {};
+  SqliteQuery query(connection_, one_path ? kJobsByFile : kJobsById, &status_);
   BindJobFilter(filter, before, limit, &query);
-  if (one_path) query.BindBytes(filter.input_path);
+  query.BindInt(MaskOf(filter.states));
+  if (one_path) query.BindInt(file_id);
   return ReadJobs(&query);
 }
 
@@ -145,8 +177,8 @@ std::vector<Job> SqliteReads<Interface>::ListJobsByIds(const JobFilter& filter, 
   return jobs;
 }
 
-// Merges one query per state, each of which follows the index of the states in the right order. So
-// no more than `limit` jobs and one per state are read, however rare or frequent a state is.
+// Merges one query per state, each of which gives its jobs in the right order and at most `limit`,
+// however rare or frequent a state is.
 template <class Interface>
 std::vector<Job> SqliteReads<Interface>::ListJobsByStates(const JobFilter& filter, JobId before,
                                                           int64_t limit) {
@@ -157,11 +189,8 @@ std::vector<Job> SqliteReads<Interface>::ListJobsByStates(const JobFilter& filte
   std::vector<Source> sources;
   for (const JobState state : std::set<JobState>(filter.states.begin(), filter.states.end())) {
     Source source;
-    // The state stands in the text: each of the queries that run at once needs its own statement.
     source.query = std::make_unique<SqliteQuery>(
-        connection_,
-        absl::StrCat(kSelectJobs, "state = ", static_cast<int>(state), " AND id < ?1", kAndFilter),
-        &status_);
+        connection_, JobsByState(state, !filter.pipeline.empty()), &status_);
     BindJobFilter(filter, before, limit, source.query.get());
     if (!source.query->Step()) continue;
     source.next = ReadJob(source.query.get());
@@ -316,9 +345,15 @@ std::vector<EventRecord> SqliteReads<Interface>::ListEvents(const std::string& v
                                                             int64_t limit) {
   if (limit <= 0) return {};
   const bool one_path = !volume.empty() && !path.empty();
-  SqliteQuery query(connection_, one_path ? kEventsByPath : kEventsById, &status_);
-  query.BindInt(Below(before)).BindInt(limit).BindBytesOrNull(volume);
-  if (one_path) query.BindBytes(path);
+  const int64_t file_id = one_path ? FindFile(volume, path) : 0;
+  if (one_path && file_id == 0) return {};
+  SqliteQuery query(connection_, one_path ? kEventsByFile : kEventsById, &status_);
+  query.BindInt(Below(before)).BindInt(limit);
+  if (one_path) {
+    query.BindInt(file_id);
+  } else {
+    query.BindBytesOrNull(volume);
+  }
   std::vector<EventRecord> events;
   while (query.Step()) events.push_back(ReadEvent(&query));
   if (!status_.ok()) events.clear();
@@ -338,8 +373,10 @@ std::vector<JobId> SqliteReads<Interface>::JobsOfEvent(int64_t event_id) {
 template <class Interface>
 std::optional<EventRecord> SqliteReads<Interface>::LatestEvent(const std::string& volume,
                                                                const std::string& path) {
+  const int64_t file_id = FindFile(volume, path);
+  if (file_id == 0) return std::nullopt;
   SqliteQuery query(connection_, kLatestEvent, &status_);
-  if (!query.BindBytes(volume).BindBytes(path).Step()) return std::nullopt;
+  if (!query.BindInt(file_id).Step()) return std::nullopt;
   return ReadEvent(&query);
 }
 

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/sqlite_connection.h"
@@ -53,12 +55,19 @@ class SqliteReads : public Interface {
   std::vector<Job> ReadJobs(SqliteQuery* query);
   std::optional<Job> ReadOneJob(SqliteQuery* query);
 
+  // The number of a file that has a row; 0: it has none.
+  int64_t FindFile(const std::string& volume, const std::string& path);
+  // What FindFile has found; to be kept up to date by who makes and removes rows.
+  absl::flat_hash_map<std::pair<std::string, std::string>, int64_t>* files() { return &files_; }
+
  private:
   std::vector<Job> ListJobsByIds(const JobFilter& filter, JobId before, int64_t limit);
   std::vector<Job> ListJobsByStates(const JobFilter& filter, JobId before, int64_t limit);
 
   SqliteConnection* const connection_;
   absl::Status status_;
+  // By volume and path. It lives as long as the transaction, and so holds what one batch names.
+  absl::flat_hash_map<std::pair<std::string, std::string>, int64_t> files_;
 };
 
 using SqliteReader = SqliteReads<StoreReader>;

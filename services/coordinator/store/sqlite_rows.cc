@@ -8,21 +8,48 @@
 
 namespace closewrite {
 
-void BindJobIdentity(const Job& job, SqliteQuery* query) {
-  query->BindBytes(job.pipeline)
-      .BindBytes(job.key)
-      .BindBytes(job.input.volume)
-      .BindBytes(job.input.path)
-      .BindInt(job.event_id)
-      .BindInt(IsFinal(job.state) ? 1 : 0);
+JobKeyKind KindOfKey(const Job& job) {
+  // Only a key of which ParseJobKey gives back what the row has is found by it.
+  for (const std::string* part : {&job.pipeline, &job.input.volume, &job.input.path}) {
+    if (part->find('\0') != std::string::npos) return JobKeyKind::kLiteral;
+  }
+  const std::string of_version = JobKey(job.pipeline, job.input);
+  if (job.key == of_version) return JobKeyKind::kVersion;
+  if (job.event_id == 0 || job.key.size() <= of_version.size()) return JobKeyKind::kLiteral;
+  const bool of_event = job.key == EventJobKey(job.pipeline, job.input, job.event_id);
+  return of_event ? JobKeyKind::kEvent : JobKeyKind::kLiteral;
 }
 
-void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query) {
-  query->BindInt(static_cast<int64_t>(job.input.inode))
+void BindJobMade(const Job& job, int64_t file_id, SqliteQuery* query) {
+  const JobKeyKind kind = KindOfKey(job);
+  query->BindBytes(job.pipeline)
+      .BindInt(file_id)
+      .BindInt(static_cast<int64_t>(job.input.inode))
       .BindInt(job.input.size)
       .BindInt(job.input.mtime_ns)
-      .BindBytes(job.output_volume)
-      .BindInt(static_cast<int64_t>(job.state))
+      .BindInt(job.event_id)
+      .BindInt(static_cast<int64_t>(kind));
+  if (kind == JobKeyKind::kLiteral) {
+    query->BindBytes(job.key);
+  } else {
+    query->BindBytesOrNull("");
+  }
+  query->BindBytes(job.output_volume)
+      .BindInt(job.caused_by_job)
+      .BindInt(-job.priority)
+      .BindTime(job.created_at)
+      .BindTime(job.observed_at);
+}
+
+void BindJobEnd(const Job& job, SqliteQuery* query) {
+  query->BindInt(IsFinal(job.state) ? 1 : 0)
+      .BindInt(job.after.value)
+      .BindTime(job.due_at)
+      .BindTime(job.finished_at);
+}
+
+void BindJobLease(const Job& job, std::string_view outputs, SqliteQuery* query) {
+  query->BindInt(static_cast<int64_t>(job.state))
       .BindBytes(outputs)
       .BindInt(job.attempts)
       .BindInt(job.attempts_base)
@@ -33,31 +60,32 @@ void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query) 
       .BindBytes(job.host)
       .BindInt(job.exit_code)
       .BindBytes(job.message)
-      .BindInt(job.after.value)
-      .BindTime(job.created_at)
-      .BindTime(job.due_at)
-      .BindTime(job.leased_at)
-      .BindTime(job.started_at)
-      .BindTime(job.finished_at)
-      .BindTime(job.observed_at)
-      .BindInt(job.caused_by_job)
-      .BindInt(job.pid)
-      .BindInt(-job.priority);
+      .BindTime(job.leased_at);
+}
+
+void BindJobStart(const Job& job, SqliteQuery* query) {
+  query->BindTime(job.started_at).BindInt(job.pid);
 }
 
 Job ReadJob(SqliteQuery* query) {
   Job job;
   job.id.value = query->Int();
-  job.pipeline = query->Bytes();
-  job.key = query->Bytes();
   job.input.volume = query->Bytes();
   job.input.path = query->Bytes();
-  job.event_id = query->Int();
-  query->Int();  // `finished` follows from the state
+  job.pipeline = query->Bytes();
   job.input.inode = static_cast<uint64_t>(query->Int());
   job.input.size = query->Int();
   job.input.mtime_ns = query->Int();
+  job.event_id = query->Int();
+  const auto kind = static_cast<JobKeyKind>(query->Int());
+  job.key = query->Bytes();
+  if (kind == JobKeyKind::kVersion) job.key = JobKey(job.pipeline, job.input);
+  if (kind == JobKeyKind::kEvent) job.key = EventJobKey(job.pipeline, job.input, job.event_id);
   job.output_volume = query->Bytes();
+  job.caused_by_job = query->Int();
+  job.priority = static_cast<int>(-query->Int());
+  job.created_at = query->Time();
+  job.observed_at = query->Time();
   job.state = static_cast<JobState>(query->Int());
   absl::StatusOr<std::vector<OutputFile>> outputs = DecodeOutputs(query->Bytes());
   if (outputs.ok()) {
@@ -75,15 +103,11 @@ Job ReadJob(SqliteQuery* query) {
   job.exit_code = static_cast<int>(query->Int());
   job.message = query->Bytes();
   job.after.value = query->Int();
-  job.created_at = query->Time();
   job.due_at = query->Time();
   job.leased_at = query->Time();
-  job.started_at = query->Time();
   job.finished_at = query->Time();
-  job.observed_at = query->Time();
-  job.caused_by_job = query->Int();
+  job.started_at = query->Time();
   job.pid = static_cast<int>(query->Int());
-  job.priority = static_cast<int>(-query->Int());
   return job;
 }
 
@@ -126,15 +150,14 @@ Attempt ReadAttempt(SqliteQuery* query) {
   return attempt;
 }
 
-void BindEvent(const EventRecord& record, SqliteQuery* query) {
+void BindEvent(const EventRecord& record, int64_t file_id, SqliteQuery* query) {
   query->BindBytes(record.host)
       .BindBytes(record.ledger_id)
       .BindInt(record.event.sequence)
       .BindInt(static_cast<int64_t>(record.event.kind))
       .BindInt(static_cast<int64_t>(record.event.evidence))
       .BindInt(static_cast<int64_t>(record.event.source))
-      .BindBytes(record.event.file.volume)
-      .BindBytes(record.event.file.path)
+      .BindInt(file_id)
       .BindInt(static_cast<int64_t>(record.event.file.inode))
       .BindInt(record.event.file.size)
       .BindInt(record.event.file.mtime_ns)
@@ -146,14 +169,14 @@ void BindEvent(const EventRecord& record, SqliteQuery* query) {
 EventRecord ReadEvent(SqliteQuery* query) {
   EventRecord record;
   record.id = query->Int();
+  record.event.file.volume = query->Bytes();
+  record.event.file.path = query->Bytes();
   record.host = query->Bytes();
   record.ledger_id = query->Bytes();
   record.event.sequence = query->Int();
   record.event.kind = static_cast<EventKind>(query->Int());
   record.event.evidence = static_cast<Evidence>(query->Int());
   record.event.source = static_cast<EventSource>(query->Int());
-  record.event.file.volume = query->Bytes();
-  record.event.file.path = query->Bytes();
   record.event.file.inode = static_cast<uint64_t>(query->Int());
   record.event.file.size = query->Int();
   record.event.file.mtime_ns = query->Int();

@@ -15,16 +15,30 @@
 
 namespace closewrite {
 
-// What of a job hardly ever changes and has an index: an UPDATE that names none of these columns
-// leaves their indexes alone.
-#define CLOSEWRITE_JOB_IDENTITY_COLUMNS \
-  "pipeline, key, input_volume, input_path, event_id, finished"
-#define CLOSEWRITE_JOB_STATE_COLUMNS                                                       \
-  "input_inode, input_size, input_mtime_ns, output_volume, state, outputs, attempts, "     \
-  "attempts_base, crashes, token, session, executor, host, exit_code, message, after_id, " \
-  "created_at, due_at, leased_at, started_at, finished_at, observed_at, caused_by_job, "   \
-  "pid, rank"
-#define CLOSEWRITE_JOB_COLUMNS CLOSEWRITE_JOB_IDENTITY_COLUMNS ", " CLOSEWRITE_JOB_STATE_COLUMNS
+// Of a job: what it is made with, what its leases change, what its waiting and its end change, and
+// what its command's start changes. An UPDATE that names no column of an index leaves the index
+// alone.
+#define CLOSEWRITE_JOB_MADE_COLUMNS                                                       \
+  "pipeline, file_id, input_inode, input_size, input_mtime_ns, event_id, key_kind, key, " \
+  "output_volume, caused_by_job, rank, created_at, observed_at"
+#define CLOSEWRITE_JOB_LEASE_COLUMNS                                                   \
+  "state, outputs, attempts, attempts_base, crashes, token, session, executor, host, " \
+  "exit_code, message, leased_at"
+#define CLOSEWRITE_JOB_END_COLUMNS "finished, after_id, due_at, finished_at"
+#define CLOSEWRITE_JOB_START_COLUMNS "started_at, pid"
+#define CLOSEWRITE_JOB_COLUMNS                                                                  \
+  CLOSEWRITE_JOB_MADE_COLUMNS ", " CLOSEWRITE_JOB_END_COLUMNS ", " CLOSEWRITE_JOB_LEASE_COLUMNS \
+                              ", " CLOSEWRITE_JOB_START_COLUMNS
+// What ReadJob reads, from jobs AS j and files AS f.
+#define CLOSEWRITE_JOB_ROW                                                                     \
+  "j.id, f.volume, f.path, j.pipeline, j.input_inode, j.input_size, j.input_mtime_ns, "        \
+  "j.event_id, j.key_kind, j.key, j.output_volume, j.caused_by_job, j.rank, j.created_at, "    \
+  "j.observed_at, j.state, j.outputs, j.attempts, j.attempts_base, j.crashes, j.token, "       \
+  "j.session, j.executor, j.host, j.exit_code, j.message, j.after_id, j.due_at, j.leased_at, " \
+  "j.finished_at, j.started_at, j.pid"
+// Between them "FROM jobs AS j" may name an index.
+#define CLOSEWRITE_JOB_SELECT "SELECT " CLOSEWRITE_JOB_ROW " FROM jobs AS j "
+#define CLOSEWRITE_JOB_FILE "CROSS JOIN files AS f ON f.id = j.file_id "
 
 #define CLOSEWRITE_ATTEMPT_COLUMNS                                                               \
   "job_id, token, number, executor, host, pid, outcome, exit_code, signal, message, leased_at, " \
@@ -34,19 +48,31 @@ namespace closewrite {
 #define CLOSEWRITE_WATCHER_COLUMNS \
   "host, ledger_id, coordinator, version, address, heartbeat_at, expires_at, volumes"
 
-#define CLOSEWRITE_EVENT_COLUMNS                                                             \
-  "host, ledger_id, sequence, kind, evidence, source, volume, path, inode, size, mtime_ns, " \
+#define CLOSEWRITE_EVENT_COLUMNS                                                        \
+  "host, ledger_id, sequence, kind, evidence, source, file_id, inode, size, mtime_ns, " \
   "observed_at, received_at, caused_by_job"
+// What ReadEvent reads, from events AS e and files AS f.
+#define CLOSEWRITE_EVENT_SELECT                                                           \
+  "SELECT e.id, f.volume, f.path, e.host, e.ledger_id, e.sequence, e.kind, e.evidence, "  \
+  "e.source, e.inode, e.size, e.mtime_ns, e.observed_at, e.received_at, e.caused_by_job " \
+  "FROM events AS e "
+#define CLOSEWRITE_EVENT_FILE "CROSS JOIN files AS f ON f.id = e.file_id "
 
-// Bind the columns above. `outputs` is EncodeOutputs(job.outputs) and, like the row, must outlive
-// the query.
-void BindJobIdentity(const Job& job, SqliteQuery* query);
-void BindJobState(const Job& job, std::string_view outputs, SqliteQuery* query);
+// How a row keeps a job's key.
+enum class JobKeyKind { kVersion = 0, kEvent = 1, kLiteral = 2 };
+JobKeyKind KindOfKey(const Job& job);
+
+// Bind the columns above. `outputs` is EncodeOutputs(job.outputs) and, like the record, must
+// outlive the query.
+void BindJobMade(const Job& job, int64_t file_id, SqliteQuery* query);
+void BindJobEnd(const Job& job, SqliteQuery* query);
+void BindJobLease(const Job& job, std::string_view outputs, SqliteQuery* query);
+void BindJobStart(const Job& job, SqliteQuery* query);
 void BindAttempt(const Attempt& attempt, SqliteQuery* query);
-void BindEvent(const EventRecord& record, SqliteQuery* query);
+void BindEvent(const EventRecord& record, int64_t file_id, SqliteQuery* query);
 
-// Read `id` and CLOSEWRITE_JOB_COLUMNS; CLOSEWRITE_ATTEMPT_COLUMNS and `log_bytes`; `id` and
-// CLOSEWRITE_EVENT_COLUMNS. A row that can't be understood fails the query with DATA_LOSS.
+// Read CLOSEWRITE_JOB_ROW; CLOSEWRITE_ATTEMPT_COLUMNS and `log_bytes`; CLOSEWRITE_EVENT_SELECT. A
+// row that can't be understood fails the query with DATA_LOSS.
 Job ReadJob(SqliteQuery* query);
 Attempt ReadAttempt(SqliteQuery* query);
 EventRecord ReadEvent(SqliteQuery* query);

@@ -125,20 +125,107 @@ ALTER TABLE jobs ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN caused_by_job INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-// Priorities, the fleet, turns. Logs no longer need a row of their attempt.
+// Priorities, the fleet, turns; logs no longer need a row of their attempt. A file has one row, and
+// jobs and events its number: so of all indexes only that of the files has no order in time, and a
+// commit of many jobs touches few pages. A job's key is kept only when it does not follow from its
+// version (see ParseJobKey). What a job's way changes lies in indexes of the unfinished jobs alone,
+// which stay small.
 constexpr char kVersion3[] = R"sql(
-ALTER TABLE jobs ADD COLUMN pid INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE jobs ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;  -- the negated priority
-UPDATE jobs SET pid = coalesce((SELECT a.pid FROM attempts AS a
-  WHERE a.job_id = jobs.id AND a.token = jobs.token), 0) WHERE state = 3;
-DELETE FROM attempts WHERE outcome = 0;
-DROP INDEX jobs_available;
+CREATE TABLE files(
+  id INTEGER PRIMARY KEY,
+  volume BLOB NOT NULL,
+  path BLOB NOT NULL
+);
+INSERT INTO files(volume, path)
+  SELECT volume, path FROM events UNION SELECT input_volume, input_path FROM jobs;
+CREATE UNIQUE INDEX files_by_path ON files(volume, path);
+
+ALTER TABLE jobs RENAME TO old_jobs;
+CREATE TABLE jobs(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pipeline BLOB NOT NULL,
+  file_id INTEGER NOT NULL,
+  input_inode INTEGER NOT NULL,  -- the same 64 bits, signed
+  input_size INTEGER NOT NULL,
+  input_mtime_ns INTEGER NOT NULL,
+  event_id INTEGER NOT NULL,
+  key_kind INTEGER NOT NULL,  -- 0: JobKey, 1: EventJobKey, 2: as it stands in `key`
+  key BLOB,
+  output_volume BLOB NOT NULL,
+  caused_by_job INTEGER NOT NULL,
+  rank INTEGER NOT NULL,  -- the negated priority
+  created_at INTEGER NOT NULL,
+  observed_at INTEGER NOT NULL,
+  finished INTEGER NOT NULL,  -- 1 in the final states 5, 7 and 8
+  state INTEGER NOT NULL,
+  outputs BLOB NOT NULL,  -- see EncodeOutputs
+  attempts INTEGER NOT NULL,
+  attempts_base INTEGER NOT NULL,
+  crashes INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  session BLOB NOT NULL,
+  executor BLOB NOT NULL,
+  host BLOB NOT NULL,
+  exit_code INTEGER NOT NULL,
+  message BLOB NOT NULL,
+  after_id INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  leased_at INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  pid INTEGER NOT NULL
+);
+INSERT INTO jobs SELECT o.id, o.pipeline, f.id, o.input_inode, o.input_size, o.input_mtime_ns,
+  o.event_id, 2, o.key, o.output_volume, o.caused_by_job, 0, o.created_at, o.observed_at,
+  o.finished, o.state, o.outputs, o.attempts, o.attempts_base, o.crashes, o.token, o.session,
+  o.executor, o.host, o.exit_code, o.message, o.after_id, o.due_at, o.leased_at, o.finished_at,
+  o.started_at, CASE o.state WHEN 3 THEN coalesce((SELECT a.pid FROM attempts AS a
+    WHERE a.job_id = o.id AND a.token = o.token), 0) ELSE 0 END
+  FROM old_jobs AS o JOIN files AS f ON f.volume = o.input_volume AND f.path = o.input_path;
+DELETE FROM sqlite_sequence WHERE name = 'jobs';
+UPDATE sqlite_sequence SET name = 'jobs' WHERE name = 'old_jobs';
+DROP TABLE old_jobs;
+CREATE INDEX jobs_by_file ON jobs(file_id);
+CREATE INDEX jobs_by_version ON jobs(file_id, input_mtime_ns);
+CREATE INDEX jobs_by_key ON jobs(key) WHERE key_kind = 2;
+CREATE INDEX jobs_by_event ON jobs(event_id) WHERE event_id <> 0;
+CREATE INDEX jobs_by_state ON jobs(state) WHERE state NOT IN (2, 3);
 CREATE INDEX jobs_available ON jobs(pipeline, rank) WHERE state = 2;
 CREATE INDEX jobs_by_session ON jobs(session) WHERE state = 3;
+CREATE INDEX jobs_unfinished ON jobs(pipeline, file_id) WHERE finished = 0;
+CREATE INDEX jobs_due ON jobs(due_at) WHERE state IN (1, 6) AND after_id = 0;
+CREATE INDEX jobs_after ON jobs(after_id) WHERE after_id <> 0;
+CREATE INDEX jobs_lineage ON jobs(caused_by_job) WHERE caused_by_job <> 0;
 CREATE INDEX jobs_finished ON jobs(finished_at) WHERE finished = 1;
-CREATE INDEX jobs_lineage ON jobs(caused_by_job) WHERE finished = 0 AND caused_by_job <> 0;
-CREATE INDEX jobs_live_events ON jobs(event_id) WHERE finished = 0 AND event_id <> 0;
+
+ALTER TABLE events RENAME TO old_events;
+CREATE TABLE events(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  host BLOB NOT NULL,
+  ledger_id BLOB NOT NULL,
+  sequence INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  evidence INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  file_id INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  observed_at INTEGER NOT NULL,
+  received_at INTEGER NOT NULL,
+  caused_by_job INTEGER NOT NULL
+);
+INSERT INTO events SELECT o.id, o.host, o.ledger_id, o.sequence, o.kind, o.evidence, o.source, f.id,
+  o.inode, o.size, o.mtime_ns, o.observed_at, o.received_at, o.caused_by_job
+  FROM old_events AS o JOIN files AS f ON f.volume = o.volume AND f.path = o.path;
+DELETE FROM sqlite_sequence WHERE name = 'events';
+UPDATE sqlite_sequence SET name = 'events' WHERE name = 'old_events';
+DROP TABLE old_events;
+CREATE UNIQUE INDEX events_by_sequence ON events(ledger_id, sequence);
+CREATE INDEX events_by_file ON events(file_id);
 CREATE INDEX events_by_receipt ON events(received_at);
+
+DELETE FROM attempts WHERE outcome = 0;
 CREATE TABLE sessions(
   id BLOB NOT NULL PRIMARY KEY,
   executor BLOB NOT NULL,  -- see EncodeHello
@@ -211,6 +298,8 @@ absl::Status Migrate(SqliteConnection* connection) {
 }
 
 }  // namespace
+
+std::string SqliteSchemaStep(int version) { return kSteps[version]; }
 
 absl::Status MigrateSqliteSchema(SqliteConnection* connection) {
   absl::Status status = connection->Begin();

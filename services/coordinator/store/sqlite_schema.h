@@ -2,6 +2,8 @@
 #ifndef SERVICES_COORDINATOR_STORE_SQLITE_SCHEMA_H_
 #define SERVICES_COORDINATOR_STORE_SQLITE_SCHEMA_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "services/coordinator/store/sqlite_connection.h"
 
@@ -16,6 +18,9 @@ inline constexpr int kSqliteSchemaVersion = 3;
 // Brings the database to kSqliteSchemaVersion, all steps in one transaction. FAILED_PRECONDITION:
 // it was written by a newer version, or it is not a coordinator's.
 absl::Status MigrateSqliteSchema(SqliteConnection* connection);
+
+// What leads from `version` to the next one: for tests that need a store of an old version.
+std::string SqliteSchemaStep(int version);
 
 }  // namespace closewrite
 

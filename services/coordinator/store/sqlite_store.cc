@@ -11,18 +11,13 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/store/file_sync.h"
+#include "services/coordinator/store/sqlite_backup.h"
 #include "services/coordinator/store/sqlite_reader.h"
 #include "services/coordinator/store/sqlite_schema.h"
-#include "services/coordinator/store/sqlite_transaction.h"
 
 namespace closewrite {
 namespace {
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 // One name for one file, whatever symlinks lead to it, so that its lock has one name too. It is
 // absolute, which keeps SQLite from reading a name such as "file:x" as a URI.
@@ -78,7 +73,8 @@ absl::Status UseWriteAheadLog(SqliteConnection* connection) {
 
 absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenWriter(const std::string& path,
                                                              const SqliteStoreOptions& options) {
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = SqliteConnection::Open(path);
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer =
+      SqliteConnection::Open(path, options.vfs);
   if (!writer.ok()) return writer;
   SqliteConnection* const connection = writer->get();
   absl::Status status = Configure(connection, SqliteStore::kWriterCacheKibMax);
@@ -93,8 +89,9 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenWriter(const std::string& 
   return writer;
 }
 
-absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenReader(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = SqliteConnection::Open(path);
+absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenReader(const std::string& path,
+                                                             const std::string& vfs) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = SqliteConnection::Open(path, vfs);
   if (!reader.ok()) return reader;
   absl::Status status = Configure(reader->get(), SqliteStore::kReaderCacheKibMax);
   if (status.ok()) status = (*reader)->Execute("PRAGMA query_only = ON");
@@ -113,22 +110,16 @@ absl::Status CreatePrivate(const std::string& path) {
                                              "; its folder must be writable for the coordinator"));
 }
 
-// SQLite syncs the files; a new file's name in its folder needs a sync too.
-absl::Status SyncFolder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (synced) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("cannot sync the folder ", folder, ": ", strerror(error), "; check the disk"));
-}
-
 }  // namespace
 
-SqliteStore::SqliteStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteConnection> writer,
+SqliteStore::SqliteStore(std::unique_ptr<FileLock> lock, std::string path, std::string vfs,
+                         std::unique_ptr<SqliteConnection> writer,
                          std::unique_ptr<SqliteConnection> reader)
-    : lock_(std::move(lock)), writer_(std::move(writer)), reader_(std::move(reader)) {}
+    : lock_(std::move(lock)),
+      path_(std::move(path)),
+      vfs_(std::move(vfs)),
+      writer_(std::move(writer)),
+      reader_(std::move(reader)) {}
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
                                                                const SqliteStoreOptions& options) {
@@ -140,14 +131,16 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (absl::Status status = CreatePrivate(*canonical); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = OpenWriter(*canonical, options);
   if (!writer.ok()) return WithPath(*canonical, writer.status());
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical);
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical, options.vfs);
   if (!reader.ok()) return WithPath(*canonical, reader.status());
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> copier = SqliteConnection::Open(*canonical);
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> copier =
+      SqliteConnection::Open(*canonical, options.vfs);
   absl::Status configured = copier.ok() ? Configure(copier->get(), 0) : copier.status();
   if (!configured.ok()) return WithPath(*canonical, configured);
+  // SQLite syncs the files; a new file's name in its folder needs a sync too.
   if (absl::Status status = SyncFolder(FolderOf(*canonical)); !status.ok()) return status;
-  auto store =
-      absl::WrapUnique(new SqliteStore(*std::move(lock), *std::move(writer), *std::move(reader)));
+  auto store = absl::WrapUnique(new SqliteStore(*std::move(lock), *canonical, options.vfs,
+                                                *std::move(writer), *std::move(reader)));
   store->CheckpointBy(*std::move(copier), options.checkpoints);
   return store;
 }
@@ -167,7 +160,7 @@ absl::Status SqliteStore::Write(absl::FunctionRef<absl::Status(StoreTransaction&
   checkpointer_->AwaitRoom();
   absl::MutexLock lock(&write_mutex_);
   if (absl::Status status = writer_->Begin(); !status.ok()) return status;
-  SqliteTransaction transaction(writer_.get());
+  SqliteTransaction transaction(writer_.get(), &prune_cursors_);
   absl::Status status = fn(transaction);
   // What `fn` says after a failed step may only be its consequence.
   if (!transaction.status().ok()) status = transaction.status();
@@ -185,6 +178,14 @@ absl::Status SqliteStore::Read(absl::FunctionRef<absl::Status(StoreReader&)> fn)
   // Nothing was written, so there is nothing to lose by it.
   reader_->Rollback();
   return status;
+}
+
+absl::Status SqliteStore::Backup(const std::string& path) {
+  absl::MutexLock lock(&backup_mutex_);
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> from = SqliteConnection::Open(path_, vfs_);
+  if (!from.ok()) return from.status();
+  if (absl::Status status = Configure(from->get(), 0); !status.ok()) return status;
+  return CopySqliteStore(from->get(), path);
 }
 
 std::string SqliteStore::Durability() const { return "sqlite, WAL, synchronous=FULL"; }

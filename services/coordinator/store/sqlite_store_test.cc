@@ -1,7 +1,6 @@
 #include "services/coordinator/store/sqlite_store.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,26 +17,12 @@
 #include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_rows.h"
 #include "services/coordinator/store/store_contract.h"
+#include "services/coordinator/store/test_folder.h"
 
 namespace closewrite {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder of its own, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = absl::StrCat(testing::TempDir(), "sqlite_store_XXXXXX");
-    if (mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string file() const { return absl::StrCat(path_, "/c.db"); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::unique_ptr<SqliteStore> OpenOrDie(const std::string& path,
                                        const SqliteStoreOptions& options = {}) {
@@ -57,7 +42,7 @@ class SqliteUnderTest final : public StoreUnderTest {
   }
 
  private:
-  Folder folder_;
+  TestFolder folder_;
   std::unique_ptr<SqliteStore> store_;
 };
 
@@ -92,7 +77,7 @@ void ExpectRefused(const std::string& path, absl::StatusCode code, const std::st
 }
 
 TEST(SqliteStoreTest, SecondOpenerIsRefusedAndNamed) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   ExpectRefused(folder.file(), absl::StatusCode::kFailedPrecondition,
                 absl::StrCat("pid ", getpid(), ") holds the lock ", folder.file(), ".lock"));
@@ -106,14 +91,14 @@ TEST(SqliteStoreTest, SecondOpenerIsRefusedAndNamed) {
 }
 
 TEST(SqliteStoreTest, FolderThatIsNotThereIsNamed) {
-  const Folder folder;
+  const TestFolder folder;
   ExpectRefused(absl::StrCat(folder.path(), "/not/there/c.db"), absl::StatusCode::kUnavailable,
                 "make the folder");
   ExpectRefused(absl::StrCat(folder.path(), "/"), absl::StatusCode::kInvalidArgument, "no file");
 }
 
 TEST(SqliteStoreTest, FileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
-  const Folder folder;
+  const TestFolder folder;
   const std::string text(9000, 'x');
   std::ofstream(folder.file()) << text;
   ExpectRefused(folder.file(), absl::StatusCode::kDataLoss, "restore it from a backup");
@@ -121,7 +106,7 @@ TEST(SqliteStoreTest, FileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
 }
 
 TEST(SqliteStoreTest, DamagedFileIsRefused) {
-  const Folder folder;
+  const TestFolder folder;
   {
     std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
     for (int i = 0; i < 200; ++i) {
@@ -139,7 +124,7 @@ TEST(SqliteStoreTest, DamagedFileIsRefused) {
 }
 
 TEST(SqliteStoreTest, DatabaseOfAnotherProgramIsRefusedAndLeftAsItIs) {
-  const Folder folder;
+  const TestFolder folder;
   {
     absl::StatusOr<std::unique_ptr<SqliteConnection>> other = SqliteConnection::Open(folder.file());
     ASSERT_TRUE(other.ok());
@@ -152,7 +137,7 @@ TEST(SqliteStoreTest, DatabaseOfAnotherProgramIsRefusedAndLeftAsItIs) {
 }
 
 TEST(SqliteStoreTest, NewerSchemaIsRefused) {
-  const Folder folder;
+  const TestFolder folder;
   OpenOrDie(folder.file()) = nullptr;
   {
     absl::StatusOr<std::unique_ptr<SqliteConnection>> newer = SqliteConnection::Open(folder.file());
@@ -162,49 +147,8 @@ TEST(SqliteStoreTest, NewerSchemaIsRefused) {
   ExpectRefused(folder.file(), absl::StatusCode::kFailedPrecondition, "schema version 999");
 }
 
-TEST(SqliteStoreTest, StoreOfVersion1KeepsWhatItHas) {
-  const Folder folder;
-  Job job = FullJob("key");
-  EventRecord event = FullEvent("ledger", 7);
-  {
-    std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
-    ASSERT_TRUE(store
-                    ->Write([&](StoreTransaction& t) {
-                      job.id = t.InsertJob(job);
-                      event.id = t.InsertEvent(event);
-                      return absl::OkStatus();
-                    })
-                    .ok());
-  }
-  {
-    absl::StatusOr<std::unique_ptr<SqliteConnection>> older = SqliteConnection::Open(folder.file());
-    ASSERT_TRUE(older.ok());
-    const absl::Status undone = (*older)->Execute(
-        "DROP TABLE sessions; DROP TABLE watchers; DROP TABLE locks; DROP TABLE turns;"
-        "DROP TABLE versions; DROP INDEX jobs_by_session; DROP INDEX jobs_finished;"
-        "DROP INDEX jobs_lineage; DROP INDEX jobs_live_events; DROP INDEX events_by_receipt;"
-        "DROP INDEX jobs_available; ALTER TABLE jobs DROP COLUMN pid;"
-        "ALTER TABLE jobs DROP COLUMN rank;"
-        "CREATE INDEX jobs_available ON jobs(pipeline) WHERE state = 2;"
-        "ALTER TABLE jobs DROP COLUMN caused_by_job; ALTER TABLE events DROP COLUMN caused_by_job;"
-        "PRAGMA user_version = 1");
-    ASSERT_TRUE(undone.ok()) << undone;
-  }
-  job.caused_by_job = 0;
-  job.pid = 0;
-  job.priority = 0;
-  event.event.caused_by_job = 0;
-  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
-  const absl::Status status = store->Read([&](StoreReader& r) {
-    EXPECT_EQ(r.GetJob(job.id), job);
-    EXPECT_EQ(r.LatestEvent(event.event.file.volume, event.event.file.path), event);
-    return absl::OkStatus();
-  });
-  EXPECT_TRUE(status.ok()) << status;
-}
-
 TEST(SqliteStoreTest, FullDiskRollsBackAndTheNextWriteWorks) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file(), {.pages_max = 200});
   ASSERT_TRUE(InsertJob(store.get(), SmallJob("before")).ok());
   Job large = SmallJob("large");
@@ -229,7 +173,7 @@ TEST(SqliteStoreTest, FullDiskRollsBackAndTheNextWriteWorks) {
 }
 
 TEST(SqliteStoreTest, WriteThatWroteNothingLeavesTheFilesAlone) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   ASSERT_TRUE(InsertJob(store.get(), SmallJob("x")).ok());
   const std::string wal = absl::StrCat(folder.file(), "-wal");
@@ -250,7 +194,7 @@ TEST(SqliteStoreTest, WriteThatWroteNothingLeavesTheFilesAlone) {
 }
 
 TEST(SqliteStoreTest, ReadKeepsItsStateWhileOthersCommit) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   const absl::Status status = store->Read([&](StoreReader& r) {
     EXPECT_EQ(r.CountUnfinished("p"), 0);
@@ -263,7 +207,7 @@ TEST(SqliteStoreTest, ReadKeepsItsStateWhileOthersCommit) {
 }
 
 TEST(SqliteStoreTest, NewFilesArePrivate) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   ASSERT_TRUE(InsertJob(store.get(), SmallJob("x")).ok());
   for (const char* suffix : {"", "-wal", ".lock"}) {
@@ -274,80 +218,16 @@ TEST(SqliteStoreTest, NewFilesArePrivate) {
 }
 
 TEST(SqliteStoreTest, DurabilityIsWhatItSays) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   EXPECT_EQ(store->Durability(), "sqlite, WAL, synchronous=FULL");
   EXPECT_TRUE(fs::exists(absl::StrCat(folder.file(), "-wal")));
 }
 
-// Runs every method, so that every statement is prepared.
-absl::Status UseEverything(SqliteStore* store) {
-  std::vector<JobFilter> filters(5);
-  for (int state = 1; state <= 8; ++state) filters[1].states.push_back(JobState{state});
-  filters[2].ids = {JobId{1}};
-  filters[3].input_volume = "v";
-  filters[3].input_path = "f";
-  filters[4].output_volume = "out";
-  const Lease lease{JobId{1}, FencingToken{1}};
-  absl::Status status = store->Write([&](StoreTransaction& t) {
-    Job job = SmallJob("x");
-    job.id = t.InsertJob(job);
-    t.UpdateJob(job);
-    job.key = "y";
-    t.UpdateJob(job);
-    t.FindJobByKey("y");
-    t.FindUnfinished("p", "v", "f");
-    t.Claim({{"p", 1}});
-    t.NextDue(Second(1), 1);
-    t.EarliestDue();
-    t.Followers(job.id);
-    t.PutAttempt(FullAttempt(lease.job, lease.token.value));
-    t.AppendLog(lease, 0, "log");
-    t.InsertEvent(EventOfPath(1, "v", "f"));
-    t.PutPipeline({});
-    t.DeletePipeline("");
-    t.FindRequest("r");
-    t.RecordRequest("r", "", Second(1));
-    t.ForgetRequests(Second(1));
-    t.PutSession({.id = "s"});
-    t.FindSession("s");
-    t.ExpiredSessions(Second(1), 10);
-    t.EraseSession("s");
-    t.PutWatcher({.host = "h"});
-    t.FindWatcher("h");
-    t.PutLock({.lock = "l"});
-    t.EraseLocksOf(JobId{1});
-    t.TakeTurn("duty", Second(1), absl::Seconds(1));
-    t.Prune(Second(1), 10);
-    return absl::OkStatus();
-  });
-  status.Update(store->Read([&](StoreReader& r) {
-    for (const JobFilter& filter : filters) r.ListJobs(filter, JobId{}, 1);
-    r.CountUnfinished("p");
-    r.CountAvailableBefore(SmallJob("x"), 10);
-    r.LeasesOf("s");
-    r.LogLength(lease);
-    r.PipelinesVersion();
-    r.ListSessions();
-    r.ListWatchers();
-    r.ListLocks();
-    r.ListAttempts(lease.job);
-    r.GetAttempt(lease);
-    r.ReadLog(lease, 0, 10);
-    r.ListPipelines();
-    r.ListEvents("", "", 0, 10);
-    r.ListEvents("v", "f", 0, 10);
-    r.JobsOfEvent(1);
-    r.LatestEvent("v", "f");
-    return absl::OkStatus();
-  }));
-  return status;
-}
-
 // However long the writes go on, the log begins anew now and then; a reader that stays only puts
 // that off.
 TEST(SqliteStoreTest, TheLogStaysShortWhileWritesGoOn) {
-  const Folder folder;
+  const TestFolder folder;
   constexpr int64_t kPagesMax = 64;
   std::unique_ptr<SqliteStore> store =
       OpenOrDie(folder.file(),
@@ -369,76 +249,54 @@ TEST(SqliteStoreTest, TheLogStaysShortWhileWritesGoOn) {
   EXPECT_EQ(CountJobs(store.get()), 2000);
 }
 
-TEST(SqliteStoreTest, EveryStatementFollowsAnIndex) {
-  const Folder folder;
-  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
-  const absl::Status status = UseEverything(store.get());
-  ASSERT_TRUE(status.ok()) << status;
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> explainer =
-      SqliteConnection::Open(folder.file());
-  ASSERT_TRUE(explainer.ok());
-  int explained = 0;
-  for (const std::string& sql : store->PreparedSql()) {
-    if (sql == "COMMIT" || sql == "ROLLBACK" || absl::StartsWith(sql, "BEGIN")) continue;
-    // The pipelines are few, and all are wanted. The earliest due job is the first entry of an
-    // index, which SQLite calls a scan. So are all sessions, watchers and locks.
-    if (absl::StrContains(sql, "FROM pipelines ORDER BY name")) continue;
-    if (absl::StrContains(sql, " FROM sessions ") && !absl::StrContains(sql, "id = ?")) continue;
-    if (absl::StrContains(sql, " FROM watchers ORDER BY host")) continue;
-    if (absl::StrContains(sql, "FROM locks")) continue;
-    if (absl::StrContains(sql, "SELECT due_at")) continue;
-    const absl::StatusOr<std::vector<std::string>> plan = (*explainer)->QueryPlan(sql);
-    ASSERT_TRUE(plan.ok()) << plan.status();
-    for (const std::string& step : *plan) {
-      if (step == "SCAN (subquery-1)") continue;  // counts what the index gave
-      EXPECT_FALSE(absl::StrContains(step, "SCAN")) << sql << "\n" << step;
-      EXPECT_FALSE(absl::StrContains(step, "TEMP B-TREE")) << sql << "\n" << step;
-      EXPECT_FALSE(absl::StrContains(step, "AUTOMATIC")) << sql << "\n" << step;
-    }
-    ++explained;
-  }
-  EXPECT_GE(explained, 35);
+int64_t Prune(Store* store, int64_t limit) {
+  int64_t gone = -1;
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    gone = t.Prune(absl::InfiniteFuture(), limit);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return gone;
 }
 
-// The index that each of the hottest queries is meant for.
-TEST(SqliteStoreTest, HotQueriesFollowTheirOwnIndex) {
-  const Folder folder;
+int64_t CountFiles(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> other = SqliteConnection::Open(path);
+  if (!other.ok()) return -1;
+  const absl::StatusOr<std::vector<std::string>> count =
+      (*other)->QueryText("SELECT count(*) FROM files");
+  return count.ok() ? std::stoll(count->front()) : -1;
+}
+
+// However many files are kept, one step looks at a few of them, and the steps come to an end.
+TEST(SqliteStoreTest, PruneGoesThroughWhatIsKeptInSteps) {
+  constexpr int64_t kFiles = 500;
+  constexpr int64_t kLimit = 10;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
-  ASSERT_TRUE(UseEverything(store.get()).ok());
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> explainer =
-      SqliteConnection::Open(folder.file());
-  ASSERT_TRUE(explainer.ok());
-  const std::vector<std::pair<std::string, std::string>> expected = {
-      {"WHERE state = 2 AND pipeline = ? ORDER BY rank, id", "jobs_available (pipeline=?)"},
-      {"WHERE state = 3 AND session = ?", "jobs_by_session (session=?)"},
-      {"AND after_id = 0 AND due_at <= ?", "jobs_due (due_at<?)"},
-      {"SELECT due_at", "jobs_due"},
-      {"WHERE key = ?", "jobs_by_key (key=?)"},
-      {"WHERE after_id = ?", "jobs_after (after_id=?)"},
-      {"WHERE event_id = ?", "jobs_by_event (event_id=?)"},
-      {"WHERE finished = 0 AND pipeline = ? AND input_volume = ?",
-       "jobs_unfinished (pipeline=? AND input_volume=? AND input_path=?)"},
-      {"count(*) FROM jobs INDEXED BY jobs_unfinished", "jobs_unfinished (pipeline=?)"},
-      {"WHERE state = 4 AND id < ?1", "jobs_by_state (state=? AND rowid<?)"},
-      {"WHERE input_volume = ?4 AND input_path = ?7",
-       "jobs_by_path (input_volume=? AND input_path=? AND rowid<?)"},
-      {"FROM events WHERE volume = ? AND path = ?", "events_by_path (volume=? AND path=?)"},
-      {"WHERE id = ? AND pipeline = ?", "INTEGER PRIMARY KEY (rowid=?)"},
-      {"offset <= ?", "log_chunks_by_offset (job_id=? AND token=? AND offset<?)"},
-      {"WHERE recorded_at < ?", "requests_by_time (recorded_at<?)"},
+  const auto insert = [&](int64_t sequence, int64_t file, EventKind kind) {
+    const absl::Status status = store->Write([&](StoreTransaction& t) {
+      EventRecord event = EventOfPath(sequence, "v", absl::StrCat("f", file));
+      event.event.kind = kind;
+      event.received_at = Second(sequence);
+      EXPECT_NE(t.InsertEvent(event), 0);
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(status.ok()) << status;
   };
-  for (const auto& [words, index] : expected) {
-    int found = 0;
-    for (const std::string& sql : store->PreparedSql()) {
-      if (!absl::StrContains(sql, words)) continue;
-      const absl::StatusOr<std::vector<std::string>> plan = (*explainer)->QueryPlan(sql);
-      ASSERT_TRUE(plan.ok()) << plan.status();
-      ASSERT_EQ(plan->size(), 1u) << sql;
-      EXPECT_TRUE(absl::StrContains(plan->front(), index)) << sql << "\n" << plan->front();
-      ++found;
+  for (int64_t i = 0; i < kFiles; ++i) insert(i, i, EventKind::kCloseWrite);
+  int64_t steps = 0;
+  while (Prune(store.get(), kLimit) == 1) ++steps;
+  EXPECT_GE(steps, 5);
+  EXPECT_LT(steps, kFiles / kLimit);
+  EXPECT_EQ(CountFiles(folder.file()), kFiles);
+  // A file behind all that are kept goes with its row: first the event that said it is there, and
+  // when the rows are looked through the next time the one that says it is gone.
+  insert(kFiles, kFiles - 1, EventKind::kDelete);
+  for (int time = 0; time < 2; ++time) {
+    while (Prune(store.get(), kLimit) > 0) {
     }
-    EXPECT_GE(found, 1) << words;
   }
+  EXPECT_EQ(CountFiles(folder.file()), kFiles - 1);
 }
 
 TEST(SqliteRowsTest, OutputsThatAreCutShortAreDataLoss) {
@@ -452,7 +310,7 @@ TEST(SqliteRowsTest, OutputsThatAreCutShortAreDataLoss) {
 }
 
 TEST(SqliteStoreTest, DamagedRowFailsTheRead) {
-  const Folder folder;
+  const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   ASSERT_TRUE(InsertJob(store.get(), SmallJob("x")).ok());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> other = SqliteConnection::Open(folder.file());
@@ -467,7 +325,7 @@ TEST(SqliteStoreTest, DamagedRowFailsTheRead) {
 }
 
 TEST(SqliteConnectionTest, StatementsInUseTwiceAreADefect) {
-  const Folder folder;
+  const TestFolder folder;
   absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
       SqliteConnection::Open(folder.file());
   ASSERT_TRUE(connection.ok());

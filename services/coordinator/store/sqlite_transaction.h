@@ -8,6 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/coordinator/core/job.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_reader.h"
@@ -18,11 +23,35 @@ namespace closewrite {
 // little of the file.
 inline constexpr size_t kLogChunkBytesMax = size_t{64} << 10;
 
+// How far Prune has looked through a table. What is kept for its own sake is so not looked at again
+// before everything else was.
+struct SqlitePruneCursor {
+  absl::Time time = absl::InfinitePast();  // of the last row: finished, received
+  int64_t id = 0;
+  absl::Time before;    // as it was at the start, so that there is an end however many follow
+  int64_t kept = 0;     // rows since the start that were not forgotten
+  bool forgot = false;  // some were
+  bool done = false;    // it has come to the end
+};
+struct SqlitePruneCursors {
+  SqlitePruneCursor jobs;
+  SqlitePruneCursor events;
+};
+
 // Not thread-safe.
+//
+// It remembers the jobs that it has read or written, the files and the keys that are not there: an
+// update then names only what changes, and nothing is looked up twice. That grows with what one
+// transaction does, and goes with it.
 class SqliteTransaction final : public SqliteReads<StoreTransaction> {
  public:
-  using SqliteReads::SqliteReads;
+  // Both must outlive it. The cursors are moved on even when the transaction is rolled back: what
+  // was passed by is looked at again from the next start.
+  SqliteTransaction(SqliteConnection* connection, SqlitePruneCursors* cursors)
+      : SqliteReads(connection), cursors_(*cursors) {}
 
+  std::optional<Job> GetJob(JobId id) override;
+  std::vector<Job> LeasesOf(const SessionId& session) override;
   JobId InsertJob(const Job& job) override;
   void UpdateJob(const Job& job) override;
   std::optional<Job> FindJobByKey(const std::string& key) override;
@@ -55,6 +84,37 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
 
  private:
   void RaisePipelinesVersion();
+  void Fail(const absl::Status& status) { sticky_status()->Update(status); }
+
+  // Null: not known.
+  const Job* Known(JobId id) const;
+  void Remember(const Job& job);
+  std::optional<Job> Remembered(std::optional<Job> job);
+  std::vector<Job> Remembered(std::vector<Job> jobs);
+  // Fails the transaction when a job has the key.
+  bool KeyIsFree(const std::string& key);
+  // Writes what differs.
+  void Overwrite(const Job& before, const Job& job);
+  std::optional<Job> FindJobByVersion(const JobKeyParts& parts);
+
+  // The number of a file, which is given a row when it has none. 0 on failure.
+  int64_t FileFor(const std::string& volume, const std::string& path);
+  void EraseFile(int64_t id);
+
+  int64_t PruneJobs(absl::Time before, int64_t limit);
+  int64_t PruneEvents(absl::Time before, int64_t limit);
+  struct Prunable {
+    int64_t id = 0;
+    absl::Time time;
+    int64_t file_id = 0;
+  };
+  std::vector<Prunable> NextPrunable(const char* sql, absl::Time before, int64_t limit,
+                                     SqlitePruneCursor* cursor);
+  void EraseUnnamedFiles(const std::vector<Prunable>& rows);
+
+  SqlitePruneCursors& cursors_;
+  absl::node_hash_map<JobId, Job> known_;
+  absl::flat_hash_set<std::string> absent_keys_;
 };
 
 }  // namespace closewrite

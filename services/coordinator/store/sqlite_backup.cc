@@ -1,0 +1,77 @@
+#include "services/coordinator/store/sqlite_backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "services/coordinator/store/file_sync.h"
+
+namespace closewrite {
+namespace {
+
+absl::Status Failed(const std::string& what, const std::string& path, int error) {
+  const std::string message =
+      absl::StrCat("cannot ", what, " the copy ", path, ": ", strerror(error));
+  if (error == EEXIST) {
+    return absl::AlreadyExistsError(absl::StrCat(message, "; choose another name or remove it"));
+  }
+  if (error == ENOSPC || error == EDQUOT) {
+    return absl::ResourceExhaustedError(absl::StrCat(message, "; free some space there"));
+  }
+  return absl::UnavailableError(
+      absl::StrCat(message, "; its folder must exist and be writable for the coordinator"));
+}
+
+absl::Status CreatePart(const std::string& part) {
+  // One that is there was cut off: copies to one name are not made side by side.
+  if (unlink(part.c_str()) != 0 && errno != ENOENT) return Failed("replace", part, errno);
+  const int fd = open(part.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return Failed("create", part, errno);
+  close(fd);
+  return absl::OkStatus();
+}
+
+absl::Status Fill(SqliteConnection* from, const std::string& part) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> to = SqliteConnection::Open(part);
+  if (!to.ok()) return to.status();
+  // A copy that is cut off is thrown away, and a whole one is synced once.
+  const absl::Status configured =
+      (*to)->Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+  return configured.ok() ? from->CopyInto(to->get()) : configured;
+}
+
+absl::Status GiveName(const std::string& part, const std::string& path) {
+  if (renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+    return absl::OkStatus();
+  }
+  // Some file systems can't refuse a name that is taken; it was free before.
+  if (errno != EINVAL) return Failed("name", path, errno);
+  return rename(part.c_str(), path.c_str()) == 0 ? absl::OkStatus() : Failed("name", path, errno);
+}
+
+}  // namespace
+
+absl::Status CopySqliteStore(SqliteConnection* from, const std::string& path) {
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) == 0) return Failed("create", path, EEXIST);
+  const std::string part = absl::StrCat(path, ".part");
+  absl::Status status = CreatePart(part);
+  if (!status.ok()) return status;
+  status = Fill(from, part);
+  if (status.ok()) status = SyncFile(part);
+  if (status.ok()) status = GiveName(part, path);
+  if (!status.ok()) {
+    unlink(part.c_str());
+    return status;
+  }
+  return SyncFolder(FolderOf(path));
+}
+
+}  // namespace closewrite

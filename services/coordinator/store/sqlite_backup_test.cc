@@ -1,0 +1,141 @@
+// Copies of a store that is written to meanwhile.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/coordinator/store/sqlite_store.h"
+#include "services/coordinator/store/store_samples.h"
+#include "services/coordinator/store/test_folder.h"
+
+namespace closewrite {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMany = int64_t{1} << 40;
+
+std::unique_ptr<SqliteStore> OpenOrDie(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path);
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
+// Event number `n` and its job, whose state follows that of the job before.
+absl::Status Commit(Store* store, int64_t n) {
+  return store->Write([&](StoreTransaction& t) {
+    EventRecord event = EventOfPath(n, "in", absl::StrCat("file ", n));
+    event.id = t.InsertEvent(event);
+    Job job = SmallJob(absl::StrCat("file ", n));
+    job.event_id = event.id;
+    job.message = std::string(2000, 'm');
+    t.InsertJob(job);
+    for (Job& before : t.Claim({{"p", 1}})) {
+      before.state = JobState::kSucceeded;
+      t.UpdateJob(before);
+    }
+    return absl::OkStatus();
+  });
+}
+
+// How many commits a store has, each of which it must have as a whole.
+int64_t CheckWhole(Store* store) {
+  int64_t commits = -1;
+  const absl::Status status = store->Read([&](StoreReader& r) {
+    const std::vector<Job> jobs = r.ListJobs({}, JobId{}, kMany);
+    const std::vector<EventRecord> events = r.ListEvents("", "", 0, kMany);
+    EXPECT_EQ(jobs.size(), events.size());
+    for (size_t i = 0; i < std::min(jobs.size(), events.size()); ++i) {
+      EXPECT_EQ(jobs[i].event_id, events[i].id);
+      EXPECT_EQ(jobs[i].input.path, events[i].event.file.path);
+      EXPECT_EQ(jobs[i].state, JobState::kSucceeded);
+    }
+    EXPECT_EQ(r.CountUnfinished("p"), 0);
+    commits = static_cast<int64_t>(events.size());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return commits;
+}
+
+TEST(SqliteBackupTest, CopyOfAStoreInUseIsWhole) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  std::atomic<int64_t> committed = 0;
+  for (; committed < 300; ++committed) ASSERT_TRUE(Commit(store.get(), committed).ok());
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    while (!stop && committed < 100000) {
+      ASSERT_TRUE(Commit(store.get(), committed).ok());
+      ++committed;
+    }
+  });
+  for (int round = 0; round < 10; ++round) {
+    const std::string copy = absl::StrCat(folder.path(), "/copy", round);
+    const int64_t before = committed;
+    const absl::Status status = store->Backup(copy);
+    const int64_t after = committed;
+    ASSERT_TRUE(status.ok()) << status;
+    const std::unique_ptr<SqliteStore> copied = OpenOrDie(copy);
+    ASSERT_NE(copied, nullptr);
+    const int64_t commits = CheckWhole(copied.get());
+    EXPECT_GE(commits, before);
+    EXPECT_LE(commits, after + 1);
+    // It is a store like any other.
+    EXPECT_TRUE(Commit(copied.get(), commits).ok());
+    EXPECT_EQ(CheckWhole(copied.get()), commits + 1);
+  }
+  stop = true;
+  writer.join();
+  EXPECT_EQ(CheckWhole(store.get()), committed);
+}
+
+TEST(SqliteBackupTest, CopyIsPrivateAndAloneInItsFolder) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  ASSERT_TRUE(Commit(store.get(), 1).ok());
+  const std::string backups = absl::StrCat(folder.path(), "/backups");
+  fs::create_directory(backups);
+  const std::string copy = absl::StrCat(backups, "/copy");
+  // A copy that was cut off is in nobody's way.
+  std::ofstream(absl::StrCat(copy, ".part")) << "half a copy";
+  const absl::Status status = store->Backup(copy);
+  ASSERT_TRUE(status.ok()) << status;
+  struct stat info = {};
+  ASSERT_EQ(stat(copy.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(backups), fs::directory_iterator()), 1);
+}
+
+TEST(SqliteBackupTest, NothingIsOverwritten) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  const std::string copy = absl::StrCat(folder.path(), "/copy");
+  std::ofstream(copy) << "mine";
+  EXPECT_EQ(store->Backup(copy).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(fs::file_size(copy), 4u);
+  EXPECT_EQ(store->Backup(folder.file()).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(store->Backup(absl::StrCat(folder.path(), "/not/there")).code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(Commit(store.get(), 1).ok());
+}
+
+TEST(SqliteBackupTest, CopyThatCannotBeMadeLeavesNoName) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  const std::string copy = absl::StrCat(folder.path(), "/copy");
+  fs::create_directory(absl::StrCat(copy, ".part"));
+  EXPECT_EQ(store->Backup(copy).code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(fs::exists(copy));
+}
+
+}  // namespace
+}  // namespace closewrite

@@ -1,0 +1,186 @@
+// Which indexes the statements of the SQLite store follow.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "services/coordinator/store/sqlite_connection.h"
+#include "services/coordinator/store/sqlite_store.h"
+#include "services/coordinator/store/store_samples.h"
+#include "services/coordinator/store/test_folder.h"
+
+namespace closewrite {
+namespace {
+
+std::unique_ptr<SqliteStore> OpenOrDie(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path);
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
+// Runs every method, so that every statement is prepared.
+absl::Status UseEverything(SqliteStore* store) {
+  std::vector<JobFilter> filters(6);
+  for (int state = 1; state <= 8; ++state) filters[1].states.push_back(JobState{state});
+  filters[5].states = filters[1].states;
+  filters[5].pipeline = "p";
+  filters[2].ids = {JobId{1}};
+  filters[3].input_volume = "v";
+  filters[3].input_path = "f";
+  filters[4].output_volume = "out";
+  const Lease lease{JobId{1}, FencingToken{1}};
+  absl::Status status = store->Write([&](StoreTransaction& t) {
+    Job job = SmallJob("x");
+    job.id = t.InsertJob(job);
+    job.pid = 1;
+    t.UpdateJob(job);
+    job.attempts = 1;
+    t.UpdateJob(job);
+    job.due_at = Second(1);
+    t.UpdateJob(job);
+    job.key = "y";
+    t.UpdateJob(job);
+    t.FindJobByKey("y");
+    t.FindJobByKey(JobKey("p", job.input));
+    t.FindUnfinished("p", "in", "x");
+    t.Claim({{"p", 1}});
+    t.NextDue(Second(1), 1);
+    t.EarliestDue();
+    t.Followers(job.id);
+    t.PutAttempt(FullAttempt(lease.job, lease.token.value));
+    t.AppendLog(lease, 0, "log");
+    t.InsertEvent(EventOfPath(1, "v", "f"));
+    t.InsertEvent(EventOfPath(1, "v", "g"));  // is there: the file's row goes again
+    Job old = SmallJob("old", JobState::kSucceeded);
+    old.finished_at = absl::UnixEpoch();
+    t.InsertJob(old);
+    t.PutPipeline({});
+    t.DeletePipeline("");
+    t.FindRequest("r");
+    t.RecordRequest("r", "", Second(1));
+    t.ForgetRequests(Second(1));
+    t.PutSession({.id = "s"});
+    t.FindSession("s");
+    t.ExpiredSessions(Second(1), 10);
+    t.EraseSession("s");
+    t.PutWatcher({.host = "h"});
+    t.FindWatcher("h");
+    t.PutLock({.lock = "l"});
+    t.EraseLocksOf(JobId{1});
+    t.TakeTurn("duty", Second(1), absl::Seconds(1));
+    t.Prune(Second(1), 10);
+    return absl::OkStatus();
+  });
+  status.Update(store->Read([&](StoreReader& r) {
+    for (const JobFilter& filter : filters) r.ListJobs(filter, JobId{}, 1);
+    r.CountUnfinished("p");
+    r.CountAvailableBefore(SmallJob("x"), 10);
+    r.LeasesOf("s");
+    r.LogLength(lease);
+    r.PipelinesVersion();
+    r.ListSessions();
+    r.ListWatchers();
+    r.ListLocks();
+    r.ListAttempts(lease.job);
+    r.GetAttempt(lease);
+    r.ReadLog(lease, 0, 10);
+    r.ListPipelines();
+    r.ListEvents("", "", 0, 10);
+    r.ListEvents("v", "f", 0, 10);
+    r.JobsOfEvent(1);
+    r.LatestEvent("v", "f");
+    return absl::OkStatus();
+  }));
+  return status;
+}
+
+TEST(SqliteQueriesTest, EveryStatementFollowsAnIndex) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  const absl::Status status = UseEverything(store.get());
+  ASSERT_TRUE(status.ok()) << status;
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> explainer =
+      SqliteConnection::Open(folder.file());
+  ASSERT_TRUE(explainer.ok());
+  int explained = 0;
+  for (const std::string& sql : store->PreparedSql()) {
+    if (sql == "COMMIT" || sql == "ROLLBACK" || absl::StartsWith(sql, "BEGIN")) continue;
+    // The pipelines are few, and all are wanted. The earliest due job is the first entry of an
+    // index, which SQLite calls a scan. So are all sessions, watchers and locks.
+    if (absl::StrContains(sql, "FROM pipelines ORDER BY name")) continue;
+    if (absl::StrContains(sql, " FROM sessions ") && !absl::StrContains(sql, "id = ?")) continue;
+    if (absl::StrContains(sql, " FROM watchers ORDER BY host")) continue;
+    if (absl::StrContains(sql, "FROM locks")) continue;
+    if (absl::StrContains(sql, "SELECT due_at")) continue;
+    const absl::StatusOr<std::vector<std::string>> plan = (*explainer)->QueryPlan(sql);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    // The available and the running jobs: all entries of an index of theirs, then some rows.
+    const bool of_index = absl::StrContains(sql, "FROM (SELECT j.id FROM jobs AS j INDEXED BY");
+    for (const std::string& step : *plan) {
+      if (step == "SCAN (subquery-1)") continue;  // counts what the index gave
+      if (of_index && (step == "SCAN i" || step == "USE TEMP B-TREE FOR ORDER BY" ||
+                       step == "SCAN j USING INDEX jobs_available" ||
+                       step == "SCAN j USING INDEX jobs_by_session")) {
+        continue;
+      }
+      EXPECT_FALSE(absl::StrContains(step, "SCAN")) << sql << "\n" << step;
+      EXPECT_FALSE(absl::StrContains(step, "TEMP B-TREE")) << sql << "\n" << step;
+      EXPECT_FALSE(absl::StrContains(step, "AUTOMATIC")) << sql << "\n" << step;
+    }
+    ++explained;
+  }
+  EXPECT_GE(explained, 50);
+}
+
+// The index that each of the hottest queries is meant for.
+TEST(SqliteQueriesTest, HotQueriesFollowTheirOwnIndex) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  ASSERT_TRUE(UseEverything(store.get()).ok());
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> explainer =
+      SqliteConnection::Open(folder.file());
+  ASSERT_TRUE(explainer.ok());
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"WHERE j.state = 2 AND j.pipeline = ? ORDER BY", "jobs_available (pipeline=?)"},
+      {"WHERE j.state = 3 AND j.session = ?", "jobs_by_session (session=?)"},
+      {"AND j.after_id = 0 AND j.due_at <= ?", "jobs_due (due_at<?)"},
+      {"SELECT due_at", "jobs_due"},
+      {"j.key_kind = 2 AND j.key = ?", "jobs_by_key (key=?)"},
+      {"j.file_id = ?1 AND j.input_mtime_ns = ?2",
+       "jobs_by_version (file_id=? AND input_mtime_ns=?)"},
+      {"WHERE j.after_id = ?", "jobs_after (after_id=?)"},
+      {"FROM jobs WHERE event_id = ?", "jobs_by_event (event_id=?)"},
+      {"WHERE j.finished = 0 AND j.pipeline = ?", "jobs_unfinished (pipeline=? AND file_id=?)"},
+      {"count(*) FROM jobs INDEXED BY jobs_unfinished", "jobs_unfinished (pipeline=?)"},
+      {"AND j.state = 4 AND j.id < ?1", "jobs_by_state (state=? AND rowid<?)"},
+      {"WHERE j.file_id = ?7", "jobs_by_file (file_id=? AND rowid<?)"},
+      {"FROM files WHERE volume = ? AND path",
+       "COVERING INDEX files_by_path (volume=? AND path=?)"},
+      {"WHERE e.file_id = ? ORDER BY", "events_by_file (file_id=?)"},
+      {"UPDATE jobs", "INTEGER PRIMARY KEY (rowid=?)"},
+      {"FROM jobs AS j INDEXED BY jobs_finished",
+       "jobs_finished (finished_at>? AND finished_at<?)"},
+      {"FROM events AS e INDEXED BY events_by_receipt",
+       "events_by_receipt (received_at>? AND received_at<?)"},
+      {"offset <= ?", "log_chunks_by_offset (job_id=? AND token=? AND offset<?)"},
+      {"WHERE recorded_at < ?", "requests_by_time (recorded_at<?)"},
+  };
+  for (const auto& [words, index] : expected) {
+    int found = 0;
+    for (const std::string& sql : store->PreparedSql()) {
+      if (!absl::StrContains(sql, words)) continue;
+      const absl::StatusOr<std::vector<std::string>> plan = (*explainer)->QueryPlan(sql);
+      ASSERT_TRUE(plan.ok()) << plan.status();
+      ASSERT_FALSE(plan->empty()) << sql;
+      EXPECT_TRUE(absl::StrContains(plan->front(), index)) << sql << "\n" << plan->front();
+      ++found;
+    }
+    EXPECT_GE(found, 1) << words;
+  }
+}
+
+}  // namespace
+}  // namespace closewrite
