@@ -53,7 +53,7 @@ class AssignTest : public ::testing::Test {
         const FileEvent event{.sequence = sequence_,
                               .evidence = Evidence::kClosed,
                               .file = {pipeline, absl::StrCat("f", sequence_), 1, 1, sequence_}};
-        ASSERT_TRUE(engine_.RecordEvents(tx, "h", "ledger", {event}, now_).ok());
+        ASSERT_TRUE(engine_.RecordEvents(tx, {"h", "ledger", 1}, {event}, now_).ok());
       }
     });
   }
