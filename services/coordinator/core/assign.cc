@@ -167,9 +167,11 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
     --next->left;
     ++next->wish.limit;
   }
-  // Those that fewest sessions can run choose first.
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.sessions < b.sessions; });
+  // Those that fewest sessions can run choose first; of those, whose turn it is.
+  std::stable_sort(entries.begin(), entries.end(), [this](const Entry& a, const Entry& b) {
+    return std::tuple(a.sessions, passes_[a.wish.pipeline]) <
+           std::tuple(b.sessions, passes_[b.wish.pipeline]);
+  });
   std::vector<StoreTransaction::Wish> wishes;
   for (Entry& entry : entries) {
     if (entry.wish.limit > 0) wishes.push_back(std::move(entry.wish));

@@ -33,6 +33,8 @@ class Assigner {
   // Neither is owned.
   Assigner(Fleet* fleet, JobBook* book) : fleet_(*fleet), book_(*book) {}
 
+  // Forgets whose turn it is: after a commit that failed, whose leases count for nothing.
+  void StartAnew() { passes_.clear(), base_pass_ = 0; }
   // Gives available jobs to the free slots of sessions that attend this coordinator.
   void Assign(StoreTransaction& tx, absl::Time now);
 

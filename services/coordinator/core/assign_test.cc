@@ -107,6 +107,21 @@ class AssignTest : public ::testing::Test {
 
 using Counts = std::map<std::string, int>;
 
+TEST_F(AssignTest, PipelinesTakeTurnsAtTheOneSlotThatBothNeed) {
+  Apply("a", 1, {}, {"internet"});
+  Apply("b", 1, {}, {"internet"});
+  Attend(1, {"internet"});
+  Attend(8);
+  Files("a", 20);
+  Files("b", 20);
+  Counts counts;
+  for (int i = 0; i < 10; ++i) {
+    for (const Job& job : Tick()) ++counts[job.pipeline];
+    FinishAll();
+  }
+  EXPECT_EQ(counts, (Counts{{"a", 5}, {"b", 5}}));
+}
+
 TEST_F(AssignTest, AJobWhoseSlotAnotherPipelineTookIsNextWhenItIsFree) {
   Apply("a", 1, {}, {"internet"});
   Apply("b", 1, {}, {"internet"});

@@ -185,7 +185,11 @@ void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished
                                   absl::Time now) {
   std::optional<EventRecord> latest = tx.LatestEvent(job.input.volume, job.input.path);
   std::optional<Job> newer = tx.FindUnfinished(job.pipeline, job.input.volume, job.input.path);
-  if (newer.has_value() && newer->id > job.id) {
+  if (newer.has_value() && newer->id <= job.id) newer.reset();
+  if (!newer.has_value() && latest.has_value() && latest->event.file != job.input) {
+    newer = tx.FindJobByKey(JobKey(job.pipeline, latest->event.file));  // has ended already
+  }
+  if (newer.has_value()) {
     end.message =
         absl::StrCat("superseded: job ", newer->id.value, " stands for the newer version");
   } else if (latest.has_value() && IsGone(latest->event)) {

@@ -80,6 +80,7 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
+  assigner_.StartAnew();
   if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
