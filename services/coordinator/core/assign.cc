@@ -75,11 +75,13 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
     for (; first != last; ++first) {
       (first->pipeline->locks.empty() ? open : locked).push_back(*first);
     }
-    GrantLocked(tx, locked, reserved, now);
-    for (bool more = true; more;) {
-      int64_t slots = 0;
-      for (const Session* session : sessions) slots += session->FreeSlots();
-      more = GrantFairly(tx, open, std::min(slots, kLeaseBatchMax), now);
+    const auto slots = [&] {
+      int64_t free = 0;
+      for (const Session* session : sessions) free += session->FreeSlots();
+      return std::min(free, kLeaseBatchMax);
+    };
+    GrantLocked(tx, locked, open, slots(), reserved, now);
+    while (GrantFairly(tx, open, slots(), now)) {
     }
   }
 }
@@ -91,11 +93,27 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
       tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
   if (!leased.ok()) return false;
   book_.effects().grants.push_back(Grant{session->id, *std::move(leased), lane.pipeline});
+  passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
   return true;
 }
 
-void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
-                           std::set<std::string>& reserved, absl::Time now) {
+// Pipelines whose locks are free and whose turn it is, beside those that need none.
+std::set<std::string> Assigner::LockedTurns(const Lanes& locked, const Lanes& open, int64_t slots) {
+  Lanes lanes = open;
+  for (const Lane& lane : locked) {
+    const std::vector<std::string>& locks = lane.pipeline->locks;
+    const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
+      return fleet_.locks.contains(lock);
+    });
+    if (!held) lanes.push_back(lane);
+  }
+  std::set<std::string> turns;
+  for (const StoreTransaction::Wish& wish : Share(lanes, slots)) turns.insert(wish.pipeline);
+  return turns;
+}
+
+void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
+                           int64_t slots, std::set<std::string>& reserved, absl::Time now) {
   if (lanes.empty() || !tx.MayGrantLocks()) return;
   if (fleet_.shared) {
     fleet_.locks.clear();
@@ -118,6 +136,7 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
                                    [&](const Job& job) { return job.pipeline == wish.pipeline; });
     if (!found) fleet_.ready.erase(wish.pipeline);
   }
+  const std::set<std::string> turns = LockedTurns(lanes, open, slots);
   std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
     return std::tuple(-a.priority, a.id) < std::tuple(-b.priority, b.id);
   });
@@ -128,7 +147,8 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
     // One that no slot is free for must not hold its locks back from others.
     if (lane->MostFree() == nullptr) continue;
     const std::vector<std::string>& locks = lane->pipeline->locks;
-    if (std::any_of(locks.begin(), locks.end(), taken)) {
+    // It keeps its place in line for its locks, also when a slot is another pipeline's turn.
+    if (!turns.contains(job.pipeline) || std::any_of(locks.begin(), locks.end(), taken)) {
       reserved.insert(locks.begin(), locks.end());
     } else {
       Lease(tx, *lane, job, now);
@@ -149,7 +169,9 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
   double lowest = std::numeric_limits<double>::infinity();
   for (const Lane& lane : lanes) {
     const std::string& name = lane.pipeline->name;
-    const int64_t free = lane.FreeSlots();
+    // Of a pipeline with locks one job runs at a time.
+    const int64_t most = lane.pipeline->locks.empty() ? kLeaseBatchMax : 1;
+    const int64_t free = std::min(lane.FreeSlots(), most);
     if (free == 0 || !fleet_.ready.contains(name)) continue;
     double& pass = passes_[name];
     pass = std::max(pass, base_pass_);
@@ -198,7 +220,6 @@ bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slo
       continue;
     }
     more = true;
-    passes_[job.pipeline] += 1.0 / lane->pipeline->weight;
   }
   for (const StoreTransaction::Wish& wish : wishes) {
     if (claimed[wish.pipeline] == wish.limit || refused.contains(wish.pipeline)) continue;

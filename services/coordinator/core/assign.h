@@ -25,7 +25,8 @@ inline constexpr int64_t kLeaseBatchMax = 1024;
 // so a single job is next in line beside a million of another pipeline's, and nobody saves up.
 //
 // Jobs that need locks go one by one in the order of priority, then of id, over all pipelines. One
-// that can't have all of its locks yet reserves them: nobody overtakes it, so it can't starve.
+// that can't have all of its locks yet reserves them: nobody overtakes it, so it can't starve. Where
+// slots are few, those pipelines take turns with the others.
 //
 // Not thread-safe.
 class Assigner {
@@ -50,8 +51,9 @@ class Assigner {
 
   std::vector<Session*> FreeSessions(StoreTransaction& tx);
   Lanes ReadyLanes(const std::vector<Session*>& sessions) const;
-  void GrantLocked(StoreTransaction& tx, const Lanes& lanes, std::set<std::string>& reserved,
-                   absl::Time now);
+  void GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open, int64_t slots,
+                   std::set<std::string>& reserved, absl::Time now);
+  std::set<std::string> LockedTurns(const Lanes& locked, const Lanes& open, int64_t slots);
   bool GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots, absl::Time now);
   std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t slots);
   bool Lease(StoreTransaction& tx, const Lane& lane, const Job& job, absl::Time now);

@@ -122,6 +122,20 @@ TEST_F(AssignTest, PipelinesTakeTurnsAtTheOneSlotThatBothNeed) {
   EXPECT_EQ(counts, (Counts{{"a", 5}, {"b", 5}}));
 }
 
+TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
+  Apply("locked", 1, {"lock"});
+  Apply("open");
+  Attend(1);
+  Files("locked", 20);
+  Files("open", 20);
+  Counts counts;
+  for (int i = 0; i < 10; ++i) {
+    for (const Job& job : Tick()) ++counts[job.pipeline];
+    FinishAll();
+  }
+  EXPECT_EQ(counts, (Counts{{"locked", 5}, {"open", 5}}));
+}
+
 TEST_F(AssignTest, AJobWhoseSlotAnotherPipelineTookIsNextWhenItIsFree) {
   Apply("a", 1, {}, {"internet"});
   Apply("b", 1, {}, {"internet"});
