@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace closewrite {
+namespace {
+
+// The pass that all pipelines with locks have together; no pipeline has this name.
+constexpr char kLockedShare[] = "";
+
+}  // namespace
 
 int64_t Assigner::Lane::FreeSlots() const {
   int64_t free = 0;
@@ -60,9 +66,10 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
   if (fleet_.ready.empty()) return;
   const std::vector<Session*> sessions = FreeSessions(tx);
   if (sessions.empty()) return;
-  if (passes_.size() > fleet_.pipelines.size()) {
-    std::erase_if(passes_,
-                  [&](const auto& pass) { return !fleet_.pipelines.contains(pass.first); });
+  if (passes_.size() > fleet_.pipelines.size() + 1) {
+    std::erase_if(passes_, [&](const auto& pass) {
+      return pass.first != kLockedShare && !fleet_.pipelines.contains(pass.first);
+    });
   }
   const Lanes lanes = ReadyLanes(sessions);
   std::set<std::string> reserved;
@@ -80,8 +87,16 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
       for (const Session* session : sessions) free += session->FreeSlots();
       return std::min(free, kLeaseBatchMax);
     };
-    GrantLocked(tx, locked, open, slots(), reserved, now);
-    while (GrantFairly(tx, open, slots(), now)) {
+    // Once more when those whose turn it was had nothing to do. Each round but the last finds a
+    // pipeline empty.
+    for (size_t round = 0; round <= lanes.size(); ++round) {
+      std::set<std::string> now_reserved = reserved;
+      const bool waits = GrantLocked(tx, locked, open, slots(), now_reserved, now);
+      while (GrantFairly(tx, open, slots(), now)) {
+      }
+      if (waits && slots() > 0) continue;
+      reserved = std::move(now_reserved);
+      break;
     }
   }
 }
@@ -93,28 +108,39 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
       tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
   if (!leased.ok()) return false;
   book_.effects().grants.push_back(Grant{session->id, *std::move(leased), lane.pipeline});
-  passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
+  if (lane.pipeline->locks.empty()) {
+    passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
+  } else {
+    passes_[kLockedShare] += locked_step_;
+  }
   return true;
 }
 
-// Pipelines whose locks are free and whose turn it is, beside those that need none.
-std::set<std::string> Assigner::LockedTurns(const Lanes& locked, const Lanes& open, int64_t slots) {
-  Lanes lanes = open;
+// How many of the slots are for jobs that need locks, beside those that need none.
+int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots) {
+  int64_t lanes = 0;
+  double weight = 0;
   for (const Lane& lane : locked) {
     const std::vector<std::string>& locks = lane.pipeline->locks;
     const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
       return fleet_.locks.contains(lock);
     });
-    if (!held) lanes.push_back(lane);
+    if (held || lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    ++lanes;
+    weight += lane.pipeline->weight;
   }
-  std::set<std::string> turns;
-  for (const StoreTransaction::Wish& wish : Share(lanes, slots)) turns.insert(wish.pipeline);
-  return turns;
+  if (lanes == 0) return 0;
+  locked_step_ = 1 / weight;
+  for (const StoreTransaction::Wish& wish : Share(open, lanes, slots)) {
+    if (wish.pipeline == kLockedShare) return wish.limit;
+  }
+  return 0;
 }
 
-void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
+// True when a job waits for nothing but its turn.
+bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
                            int64_t slots, std::set<std::string>& reserved, absl::Time now) {
-  if (lanes.empty() || !tx.MayGrantLocks()) return;
+  if (lanes.empty() || !tx.MayGrantLocks()) return false;
   if (fleet_.shared) {
     fleet_.locks.clear();
     for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
@@ -127,16 +153,18 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes
     const std::vector<std::string>& locks = lane.pipeline->locks;
     // Where all are taken there is nothing to have, nor to reserve.
     if (std::all_of(locks.begin(), locks.end(), taken)) continue;
+    if (!fleet_.ready.contains(lane.pipeline->name)) continue;
     wishes.push_back({lane.pipeline->name, 1});
   }
-  if (wishes.empty()) return;
+  if (wishes.empty()) return false;
   std::vector<Job> jobs = tx.Claim(wishes);
   for (const StoreTransaction::Wish& wish : wishes) {
     const bool found = std::any_of(jobs.begin(), jobs.end(),
                                    [&](const Job& job) { return job.pipeline == wish.pipeline; });
     if (!found) fleet_.ready.erase(wish.pipeline);
   }
-  const std::set<std::string> turns = LockedTurns(lanes, open, slots);
+  int64_t left = SharedWithLocked(lanes, open, slots);
+  bool waits = false;
   std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
     return std::tuple(-a.priority, a.id) < std::tuple(-b.priority, b.id);
   });
@@ -147,17 +175,21 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes
     // One that no slot is free for must not hold its locks back from others.
     if (lane->MostFree() == nullptr) continue;
     const std::vector<std::string>& locks = lane->pipeline->locks;
+    const bool locked = std::any_of(locks.begin(), locks.end(), taken);
     // It keeps its place in line for its locks, also when a slot is another pipeline's turn.
-    if (!turns.contains(job.pipeline) || std::any_of(locks.begin(), locks.end(), taken)) {
+    if (locked || left == 0) {
       reserved.insert(locks.begin(), locks.end());
-    } else {
-      Lease(tx, *lane, job, now);
+      waits |= !locked;
+    } else if (Lease(tx, *lane, job, now)) {
+      --left;
     }
   }
+  return waits;
 }
 
 // How many jobs each pipeline may have of the free slots.
-std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t slots) {
+std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t locked,
+                                                    int64_t slots) {
   struct Entry {
     double pass;
     double step;
@@ -167,16 +199,18 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
   };
   std::vector<Entry> entries;
   double lowest = std::numeric_limits<double>::infinity();
-  for (const Lane& lane : lanes) {
-    const std::string& name = lane.pipeline->name;
-    // Of a pipeline with locks one job runs at a time.
-    const int64_t most = lane.pipeline->locks.empty() ? kLeaseBatchMax : 1;
-    const int64_t free = std::min(lane.FreeSlots(), most);
-    if (free == 0 || !fleet_.ready.contains(name)) continue;
+  const auto add = [&](const std::string& name, double step, int64_t most, size_t sessions) {
     double& pass = passes_[name];
     pass = std::max(pass, base_pass_);
     lowest = std::min(lowest, pass);
-    entries.push_back({pass, 1.0 / lane.pipeline->weight, free, lane.sessions.size(), {name, 0}});
+    entries.push_back({pass, step, most, sessions, {name, 0}});
+  };
+  if (locked > 0) add(kLockedShare, locked_step_, locked, 0);
+  for (const Lane& lane : lanes) {
+    const std::string& name = lane.pipeline->name;
+    const int64_t free = lane.FreeSlots();
+    if (free == 0 || !fleet_.ready.contains(name)) continue;
+    add(name, 1.0 / lane.pipeline->weight, free, lane.sessions.size());
   }
   if (!entries.empty()) base_pass_ = lowest;
   for (; slots > 0; --slots) {
@@ -204,7 +238,7 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
 // One step; false when another one would give nothing more.
 bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots,
                            absl::Time now) {
-  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, slots);
+  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, 0, slots);
   if (wishes.empty()) return false;
   std::map<std::string, int64_t> claimed;
   std::set<std::string> refused;

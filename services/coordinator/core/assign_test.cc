@@ -136,6 +136,23 @@ TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
   EXPECT_EQ(counts, (Counts{{"locked", 5}, {"open", 5}}));
 }
 
+TEST_F(AssignTest, ATurnThatIsNotTakenIsTheNextOnes) {
+  Apply("locked", 1, {"lock"});
+  Apply("open");
+  Attend(1);
+  Files("locked", 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Count(Tick()), (Counts{{"locked", 1}})) << i;
+    FinishAll();
+    // One that is only looked at has its turn, and nothing to do.
+    Write([&](StoreTransaction& tx) {
+      Pipeline open = *engine_.fleet().FindPipeline("open");
+      open.definition = absl::StrCat("open ", i);
+      ASSERT_TRUE(engine_.desk().ApplyPipelines(tx, {open}, false, now_).ok());
+    });
+  }
+}
+
 TEST_F(AssignTest, AJobWhoseSlotAnotherPipelineTookIsNextWhenItIsFree) {
   Apply("a", 1, {}, {"internet"});
   Apply("b", 1, {}, {"internet"});
