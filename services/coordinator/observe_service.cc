@@ -120,18 +120,19 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
                     .version = exchange.version,
                     .address = exchange.address,
                     .volumes = exchange.volumes};
-    if (absl::Status s = engine.ConnectWatcher(tx, watcher, now); !s.ok()) return s;
+    absl::StatusOr<WatcherStream> connected = engine.ConnectWatcher(tx, watcher, now);
+    if (!connected.ok()) return connected.status();
+    visit.number = connected->number;
     visit.accepted = true;
     visit.volumes = exchange.volumes;
   } else if (!visit.accepted) {
     return absl::CancelledError("the hello was refused");
   } else if (exchange.heartbeat) {
-    absl::Status s = engine.UpdateWatcher(tx, visit.host, visit.ledger_id, exchange.volumes, now);
+    absl::Status s = engine.UpdateWatcher(tx, visit.watcher_stream(), exchange.volumes, now);
     if (!s.ok()) return s;
     visit.volumes = exchange.volumes;
   }
-  absl::Status recorded =
-      engine.RecordEvents(tx, visit.host, visit.ledger_id, exchange.events, now);
+  absl::Status recorded = engine.RecordEvents(tx, visit.watcher_stream(), exchange.events, now);
   if (!recorded.ok()) return recorded;
   for (const auto& [lease, error] : exchange.published) {
     engine.RecordPublished(tx, lease, error, now);
@@ -230,7 +231,7 @@ void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
   loop_.Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->accepted && !IsReplaced(visit)) {
-          engine.DisconnectWatcher(tx, visit->host, visit->ledger_id);
+          engine.DisconnectWatcher(tx, visit->watcher_stream());
         }
         return absl::OkStatus();
       },

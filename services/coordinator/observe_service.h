@@ -43,7 +43,10 @@ class ObserveService : public v1::ObserveService::CallbackService {
     std::string host;                   // set by the hello
     std::string ledger_id;              // likewise
     bool accepted = false;              // used on the store loop's thread alone
+    int64_t number = 0;                 // likewise: see WatcherStream
     std::vector<VolumeReport> volumes;  // likewise
+
+    WatcherStream watcher_stream() const { return {host, ledger_id, number}; }
   };
   // What one message asks for, and what is to be answered.
   struct Exchange;

@@ -30,8 +30,8 @@ class StoreLoopTest : public ::testing::Test {
   }
   static StoreLoop::Step InsertEvent(int64_t sequence) {
     return [sequence](Engine& engine, StoreTransaction& tx, absl::Time now) {
-      return engine.RecordEvents(tx, "h", "ledger", {{.sequence = sequence, .file = {"v", "p"}}},
-                                 now);
+      return engine.RecordEvents(tx, {"h", "ledger", 1},
+                                 {{.sequence = sequence, .file = {"v", "p"}}}, now);
     };
   }
   size_t CountEvents() {

@@ -11,6 +11,7 @@
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/fake_store.h"
 #include "services/coordinator/store_loop.h"
+#include "services/transport/errors.h"
 #include "services/transport/server.h"
 #include "services/transport/stream.h"
 
@@ -129,6 +130,13 @@ class StreamsTest : public ::testing::Test {
       executors_ = v1::AttendService::NewStub(channel_);
       executors_->async()->Attend(context, reactor);
     });
+  }
+
+  absl::Status EndSession(const v1::EndSessionRequest& request) {
+    v1::EndSessionResponse response;
+    grpc::ClientContext context;
+    const auto stub = v1::AttendService::NewStub(channel_);
+    return FromGrpc(stub->EndSession(&context, request, &response));
   }
 
   static v1::ObserveRequest WatcherHello() {
@@ -251,6 +259,49 @@ TEST_F(StreamsTest, AnExpiredSessionIsTurnedAway) {
   loop_.Submit([](Engine&, StoreTransaction&, absl::Time) { return absl::OkStatus(); },
                [](const absl::Status&) {});
   EXPECT_EQ(executor->WaitForEnd().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(StreamsTest, WhatAnEndedSessionHeldIsElsewhereAtOnce) {
+  auto watcher = Watch();
+  watcher->Say(WatcherHello());
+  auto executor = Execute();
+  executor->Say(ExecutorHello());
+  v1::EndSessionRequest request;
+  request.set_session_id(
+      executor->Hear([](const auto& r) { return !r.session_id().empty(); }).session_id());
+  request.set_executor("e1");
+  watcher->Say(Closed(1, "a.csv"));
+  executor->Hear([](const auto& r) { return r.assignments_size() == 1; });
+  auto other = Execute();
+  v1::AttendRequest hello = ExecutorHello();
+  hello.mutable_executor()->set_name("e2");
+  other->Say(hello);
+  other->Hear([](const auto& r) { return !r.session_id().empty(); });
+  EXPECT_TRUE(EndSession(request).ok());
+  const v1::Assignment assignment =
+      other->Hear([](const auto& r) { return r.assignments_size() == 1; }).assignments(0);
+  EXPECT_EQ(assignment.lease().token(), 2);
+  EXPECT_EQ(executor->WaitForEnd().code(), absl::StatusCode::kNotFound);
+  // Asked for twice, or of a session that nobody knows: nothing is left to be done.
+  EXPECT_TRUE(EndSession(request).ok());
+}
+
+TEST_F(StreamsTest, WrongEndsOfSessionsAreRefused) {
+  v1::EndSessionRequest good;
+  good.set_session_id("s");
+  good.set_executor("e1");
+  EXPECT_TRUE(EndSession(good).ok());
+  v1::EndSessionRequest request = good;
+  request.clear_session_id();
+  EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
+  request.set_session_id(std::string(kSessionIdBytesMax + 1, 's'));
+  EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
+  request = good;
+  request.clear_executor();
+  EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
+  request = good;
+  request.set_reason(std::string(kEndReasonBytesMax + 1, 'r'));
+  EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(StreamsTest, WrongHellosAreRefused) {

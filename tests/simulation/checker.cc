@@ -9,6 +9,9 @@
 namespace closewrite::simulation {
 namespace {
 
+// How long a supervisor takes to kill once its machine has thawed.
+constexpr absl::Duration kThawMax = absl::Milliseconds(10);
+
 std::string Name(const Lease& lease) {
   return absl::StrCat("job ", lease.job.value, "/", lease.token.value);
 }
@@ -179,15 +182,16 @@ void Checker::OnStarted(const std::string& executor, const Grant& grant, const P
 }
 
 // No two commands of one job at once, nor two that need the same lock. One whose machine is frozen
-// does nothing; one that was cancelled is about to be killed.
+// does nothing, and when it has just thawed its supervisor is about to kill what has no lease any
+// more; one that was cancelled is about to be killed, or not to be started.
 void Checker::CheckOverlap(const Lease& lease, const Running& command) {
   const std::vector<std::string>& locks = locks_of_[lease];
   const bool cancelled = WasCancelled(lease);
   for (const auto& [other, running] : running_) {
-    const bool frozen =
-        running.machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now());
+    const bool frozen = running.machine->frozen_until_ns() >
+                        absl::ToInt64Nanoseconds(world().now() - kThawMax);
     if (frozen) continue;
-    if (other.job == lease.job && !WasCancelled(other)) {
+    if (other.job == lease.job && !cancelled && !WasCancelled(other)) {
       Fail("P4", absl::StrCat(Name(lease), " starts on ", command.executor, " while ", Name(other),
                               " runs on ", running.executor));
     }

@@ -31,18 +31,20 @@ absl::Status ObserveModel::Apply(Visit& visit, Exchange& exchange, Engine& engin
   if (request.hello) {
     const Watcher watcher{
         .host = visit.host, .ledger_id = visit.ledger_id, .volumes = request.volumes};
-    if (absl::Status s = engine.ConnectWatcher(tx, watcher, now); !s.ok()) return s;
+    absl::StatusOr<WatcherStream> connected = engine.ConnectWatcher(tx, watcher, now);
+    if (!connected.ok()) return connected.status();
+    visit.number = connected->number;
     visit.accepted = true;
     visit.volumes = request.volumes;
   } else if (!visit.accepted) {
     return absl::CancelledError("the hello was refused");
   } else if (request.heartbeat) {
     absl::Status updated =
-        engine.UpdateWatcher(tx, visit.host, visit.ledger_id, request.volumes, now);
+        engine.UpdateWatcher(tx, visit.watcher_stream(), request.volumes, now);
     if (!updated.ok()) return updated;
     visit.volumes = request.volumes;
   }
-  absl::Status recorded = engine.RecordEvents(tx, visit.host, visit.ledger_id, request.events, now);
+  absl::Status recorded = engine.RecordEvents(tx, visit.watcher_stream(), request.events, now);
   if (!recorded.ok()) return recorded;
   for (const auto& [lease, error] : request.published) {
     engine.RecordPublished(tx, lease, error, now);
@@ -94,7 +96,7 @@ void ObserveModel::OnEnd(const std::shared_ptr<Visit>& visit) {
         const auto it = visits_.find(visit->host);
         const bool replaced = it != visits_.end() && it->second != visit;
         if (visit->accepted && !replaced) {
-          engine.DisconnectWatcher(tx, visit->host, visit->ledger_id);
+          engine.DisconnectWatcher(tx, visit->watcher_stream());
         }
         return absl::OkStatus();
       },

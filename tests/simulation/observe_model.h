@@ -30,7 +30,10 @@ class ObserveModel {
     std::string host;
     std::string ledger_id;
     bool accepted = false;
+    int64_t number = 0;
     std::vector<VolumeReport> volumes;
+
+    WatcherStream watcher_stream() const { return {host, ledger_id, number}; }
   };
   // One message and its answer.
   struct Exchange {

@@ -101,7 +101,7 @@ void ApiFixture::ConnectWatcher() {
 
 void ApiFixture::Record(const FileEvent& event) {
   ASSERT_TRUE(Run([&](Engine& engine, StoreTransaction& tx, absl::Time now) {
-                EXPECT_TRUE(engine.RecordEvents(tx, "vm-b", "ledger", {event}, now).ok());
+                EXPECT_TRUE(engine.RecordEvents(tx, {"vm-b", "ledger", 1}, {event}, now).ok());
               }).ok());
 }
 

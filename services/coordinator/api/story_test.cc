@@ -116,7 +116,7 @@ now WAITING job 1 is AVAILABLE: no executor is connected
   const SessionId session = OpenSession("e1", 1);
   Tick();
   ASSERT_TRUE(Run([](Engine& engine, StoreTransaction& tx, absl::Time) {
-                engine.DisconnectWatcher(tx, "vm-b", "ledger");
+                engine.DisconnectWatcher(tx, {"vm-b", "ledger", 1});
               }).ok());
   Report(
       {.session = session,

@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace closewrite {
+namespace {
+
+// The pass that all pipelines with locks have together; no pipeline has this name.
+constexpr char kLockedShare[] = "";
+
+}  // namespace
 
 int64_t Assigner::Lane::FreeSlots() const {
   int64_t free = 0;
@@ -60,9 +66,10 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
   if (fleet_.ready.empty()) return;
   const std::vector<Session*> sessions = FreeSessions(tx);
   if (sessions.empty()) return;
-  if (passes_.size() > fleet_.pipelines.size()) {
-    std::erase_if(passes_,
-                  [&](const auto& pass) { return !fleet_.pipelines.contains(pass.first); });
+  if (passes_.size() > fleet_.pipelines.size() + 1) {
+    std::erase_if(passes_, [&](const auto& pass) {
+      return pass.first != kLockedShare && !fleet_.pipelines.contains(pass.first);
+    });
   }
   const Lanes lanes = ReadyLanes(sessions);
   std::set<std::string> reserved;
@@ -75,11 +82,21 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
     for (; first != last; ++first) {
       (first->pipeline->locks.empty() ? open : locked).push_back(*first);
     }
-    GrantLocked(tx, locked, reserved, now);
-    for (bool more = true; more;) {
-      int64_t slots = 0;
-      for (const Session* session : sessions) slots += session->FreeSlots();
-      more = GrantFairly(tx, open, std::min(slots, kLeaseBatchMax), now);
+    const auto slots = [&] {
+      int64_t free = 0;
+      for (const Session* session : sessions) free += session->FreeSlots();
+      return std::min(free, kLeaseBatchMax);
+    };
+    // Once more when those whose turn it was had nothing to do. Each round but the last finds a
+    // pipeline empty.
+    for (size_t round = 0; round <= lanes.size(); ++round) {
+      std::set<std::string> now_reserved = reserved;
+      const bool waits = GrantLocked(tx, locked, open, slots(), now_reserved, now);
+      while (GrantFairly(tx, open, slots(), now)) {
+      }
+      if (waits && slots() > 0) continue;
+      reserved = std::move(now_reserved);
+      break;
     }
   }
 }
@@ -91,12 +108,39 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
       tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
   if (!leased.ok()) return false;
   book_.effects().grants.push_back(Grant{session->id, *std::move(leased), lane.pipeline});
+  if (lane.pipeline->locks.empty()) {
+    passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
+  } else {
+    passes_[kLockedShare] += locked_step_;
+  }
   return true;
 }
 
-void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
-                           std::set<std::string>& reserved, absl::Time now) {
-  if (lanes.empty() || !tx.MayGrantLocks()) return;
+// How many of the slots are for jobs that need locks, beside those that need none.
+int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots) {
+  int64_t lanes = 0;
+  double weight = 0;
+  for (const Lane& lane : locked) {
+    const std::vector<std::string>& locks = lane.pipeline->locks;
+    const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
+      return fleet_.locks.contains(lock);
+    });
+    if (held || lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    ++lanes;
+    weight += lane.pipeline->weight;
+  }
+  if (lanes == 0) return 0;
+  locked_step_ = 1 / weight;
+  for (const StoreTransaction::Wish& wish : Share(open, lanes, slots)) {
+    if (wish.pipeline == kLockedShare) return wish.limit;
+  }
+  return 0;
+}
+
+// True when a job waits for nothing but its turn.
+bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
+                           int64_t slots, std::set<std::string>& reserved, absl::Time now) {
+  if (lanes.empty() || !tx.MayGrantLocks()) return false;
   if (fleet_.shared) {
     fleet_.locks.clear();
     for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
@@ -109,15 +153,18 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
     const std::vector<std::string>& locks = lane.pipeline->locks;
     // Where all are taken there is nothing to have, nor to reserve.
     if (std::all_of(locks.begin(), locks.end(), taken)) continue;
+    if (!fleet_.ready.contains(lane.pipeline->name)) continue;
     wishes.push_back({lane.pipeline->name, 1});
   }
-  if (wishes.empty()) return;
+  if (wishes.empty()) return false;
   std::vector<Job> jobs = tx.Claim(wishes);
   for (const StoreTransaction::Wish& wish : wishes) {
     const bool found = std::any_of(jobs.begin(), jobs.end(),
                                    [&](const Job& job) { return job.pipeline == wish.pipeline; });
     if (!found) fleet_.ready.erase(wish.pipeline);
   }
+  int64_t left = SharedWithLocked(lanes, open, slots);
+  bool waits = false;
   std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
     return std::tuple(-a.priority, a.id) < std::tuple(-b.priority, b.id);
   });
@@ -128,16 +175,21 @@ void Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes,
     // One that no slot is free for must not hold its locks back from others.
     if (lane->MostFree() == nullptr) continue;
     const std::vector<std::string>& locks = lane->pipeline->locks;
-    if (std::any_of(locks.begin(), locks.end(), taken)) {
+    const bool locked = std::any_of(locks.begin(), locks.end(), taken);
+    // It keeps its place in line for its locks, also when a slot is another pipeline's turn.
+    if (locked || left == 0) {
       reserved.insert(locks.begin(), locks.end());
-    } else {
-      Lease(tx, *lane, job, now);
+      waits |= !locked;
+    } else if (Lease(tx, *lane, job, now)) {
+      --left;
     }
   }
+  return waits;
 }
 
 // How many jobs each pipeline may have of the free slots.
-std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t slots) {
+std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t locked,
+                                                    int64_t slots) {
   struct Entry {
     double pass;
     double step;
@@ -147,14 +199,18 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
   };
   std::vector<Entry> entries;
   double lowest = std::numeric_limits<double>::infinity();
+  const auto add = [&](const std::string& name, double step, int64_t most, size_t sessions) {
+    double& pass = passes_[name];
+    pass = std::max(pass, base_pass_);
+    lowest = std::min(lowest, pass);
+    entries.push_back({pass, step, most, sessions, {name, 0}});
+  };
+  if (locked > 0) add(kLockedShare, locked_step_, locked, 0);
   for (const Lane& lane : lanes) {
     const std::string& name = lane.pipeline->name;
     const int64_t free = lane.FreeSlots();
     if (free == 0 || !fleet_.ready.contains(name)) continue;
-    double& pass = passes_[name];
-    pass = std::max(pass, base_pass_);
-    lowest = std::min(lowest, pass);
-    entries.push_back({pass, 1.0 / lane.pipeline->weight, free, lane.sessions.size(), {name, 0}});
+    add(name, 1.0 / lane.pipeline->weight, free, lane.sessions.size());
   }
   if (!entries.empty()) base_pass_ = lowest;
   for (; slots > 0; --slots) {
@@ -167,9 +223,11 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
     --next->left;
     ++next->wish.limit;
   }
-  // Those that fewest sessions can run choose first.
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.sessions < b.sessions; });
+  // Those that fewest sessions can run choose first; of those, whose turn it is.
+  std::stable_sort(entries.begin(), entries.end(), [this](const Entry& a, const Entry& b) {
+    return std::tuple(a.sessions, passes_[a.wish.pipeline]) <
+           std::tuple(b.sessions, passes_[b.wish.pipeline]);
+  });
   std::vector<StoreTransaction::Wish> wishes;
   for (Entry& entry : entries) {
     if (entry.wish.limit > 0) wishes.push_back(std::move(entry.wish));
@@ -180,7 +238,7 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
 // One step; false when another one would give nothing more.
 bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots,
                            absl::Time now) {
-  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, slots);
+  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, 0, slots);
   if (wishes.empty()) return false;
   std::map<std::string, int64_t> claimed;
   std::set<std::string> refused;
@@ -196,7 +254,6 @@ bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slo
       continue;
     }
     more = true;
-    passes_[job.pipeline] += 1.0 / lane->pipeline->weight;
   }
   for (const StoreTransaction::Wish& wish : wishes) {
     if (claimed[wish.pipeline] == wish.limit || refused.contains(wish.pipeline)) continue;

@@ -26,6 +26,7 @@ inline constexpr int64_t kLeaseBatchMax = 1024;
 //
 // Jobs that need locks go one by one in the order of priority, then of id, over all pipelines. One
 // that can't have all of its locks yet reserves them: nobody overtakes it, so it can't starve.
+// Where slots are few they have, all together, their share by their weights.
 //
 // Not thread-safe.
 class Assigner {
@@ -33,6 +34,8 @@ class Assigner {
   // Neither is owned.
   Assigner(Fleet* fleet, JobBook* book) : fleet_(*fleet), book_(*book) {}
 
+  // Forgets whose turn it is: after a commit that failed, whose leases count for nothing.
+  void StartAnew() { passes_.clear(), base_pass_ = 0; }
   // Gives available jobs to the free slots of sessions that attend this coordinator.
   void Assign(StoreTransaction& tx, absl::Time now);
 
@@ -48,15 +51,18 @@ class Assigner {
 
   std::vector<Session*> FreeSessions(StoreTransaction& tx);
   Lanes ReadyLanes(const std::vector<Session*>& sessions) const;
-  void GrantLocked(StoreTransaction& tx, const Lanes& lanes, std::set<std::string>& reserved,
-                   absl::Time now);
+  bool GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open, int64_t slots,
+                   std::set<std::string>& reserved, absl::Time now);
+  int64_t SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots);
   bool GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots, absl::Time now);
-  std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t slots);
+  // `locked`: jobs that need locks and may have a share.
+  std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t locked, int64_t slots);
   bool Lease(StoreTransaction& tx, const Lane& lane, const Job& job, absl::Time now);
 
   Fleet& fleet_;
   JobBook& book_;
   std::map<std::string, double> passes_;  // by pipeline
+  double locked_step_ = 1;                // by which the pass of those with locks rises
   double base_pass_ = 0;                  // the lowest of those that shared last; others begin here
 };
 

@@ -53,7 +53,7 @@ class AssignTest : public ::testing::Test {
         const FileEvent event{.sequence = sequence_,
                               .evidence = Evidence::kClosed,
                               .file = {pipeline, absl::StrCat("f", sequence_), 1, 1, sequence_}};
-        ASSERT_TRUE(engine_.RecordEvents(tx, "h", "ledger", {event}, now_).ok());
+        ASSERT_TRUE(engine_.RecordEvents(tx, {"h", "ledger", 1}, {event}, now_).ok());
       }
     });
   }
@@ -106,6 +106,52 @@ class AssignTest : public ::testing::Test {
 };
 
 using Counts = std::map<std::string, int>;
+
+TEST_F(AssignTest, PipelinesTakeTurnsAtTheOneSlotThatBothNeed) {
+  Apply("a", 1, {}, {"internet"});
+  Apply("b", 1, {}, {"internet"});
+  Attend(1, {"internet"});
+  Attend(8);
+  Files("a", 20);
+  Files("b", 20);
+  Counts counts;
+  for (int i = 0; i < 10; ++i) {
+    for (const Job& job : Tick()) ++counts[job.pipeline];
+    FinishAll();
+  }
+  EXPECT_EQ(counts, (Counts{{"a", 5}, {"b", 5}}));
+}
+
+TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
+  Apply("locked", 1, {"lock"});
+  Apply("open");
+  Attend(1);
+  Files("locked", 20);
+  Files("open", 20);
+  Counts counts;
+  for (int i = 0; i < 10; ++i) {
+    for (const Job& job : Tick()) ++counts[job.pipeline];
+    FinishAll();
+  }
+  EXPECT_EQ(counts, (Counts{{"locked", 5}, {"open", 5}}));
+}
+
+TEST_F(AssignTest, ATurnThatIsNotTakenIsTheNextOnes) {
+  Apply("locked", 1, {"lock"});
+  Apply("open");
+  Attend(1);
+  Files("locked", 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Count(Tick()), (Counts{{"locked", 1}})) << i;
+    FinishAll();
+    // One that is only looked at has its turn, and nothing to do.
+    Write([&](StoreTransaction& tx) {
+      Pipeline open = *engine_.fleet().FindPipeline("open");
+      open.definition = absl::StrCat("open ", i);
+      ASSERT_TRUE(engine_.desk().ApplyPipelines(tx, {open}, false, now_).ok());
+    });
+  }
+}
 
 TEST_F(AssignTest, AJobWhoseSlotAnotherPipelineTookIsNextWhenItIsFree) {
   Apply("a", 1, {}, {"internet"});

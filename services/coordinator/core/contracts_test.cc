@@ -74,7 +74,7 @@ class ContractsTest : public ::testing::Test {
   // Ids of the jobs that the events made or changed.
   std::vector<int64_t> Observe(const std::vector<FileEvent>& events) {
     const Effects effects = Do([&](StoreTransaction& tx) {
-      EXPECT_TRUE(engine_.RecordEvents(tx, "b", "ledger", events, now_).ok());
+      EXPECT_TRUE(engine_.RecordEvents(tx, {"b", "ledger", 1}, events, now_).ok());
     });
     std::vector<int64_t> ids;
     for (const auto& [id, job] : effects.jobs) ids.push_back(id.value);

@@ -1,4 +1,5 @@
 // Several engines over one store, driven in turn as their store loops would.
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,10 +71,12 @@ class CoordinatorsTest : public ::testing::Test {
   static Watcher Home() {
     return {.host = "h", .ledger_id = "ledger", .volumes = {{.volume = "in"}, {.volume = "out"}}};
   }
-  absl::Status Watch(Engine& engine) {
-    absl::Status status;
-    Do(engine, [&](StoreTransaction& tx) { status = engine.ConnectWatcher(tx, Home(), now_); });
-    return status;
+  absl::Status Watch(Engine& engine) { return Watch(engine, Home()); }
+  absl::Status Watch(Engine& engine, const Watcher& watcher) {
+    absl::StatusOr<WatcherStream> stream;
+    Do(engine, [&](StoreTransaction& tx) { stream = engine.ConnectWatcher(tx, watcher, now_); });
+    if (stream.ok()) streams_[&engine] = *stream;
+    return stream.status();
   }
   absl::Status File(Engine& engine, const std::string& path, Effects* effects = nullptr) {
     absl::Status status;
@@ -81,7 +84,7 @@ class CoordinatorsTest : public ::testing::Test {
       const FileEvent event{.sequence = ++sequence_,
                             .evidence = Evidence::kClosed,
                             .file = {"in", path, 1, 1, sequence_}};
-      status = engine.RecordEvents(tx, "h", "ledger", {event}, now_);
+      status = engine.RecordEvents(tx, streams_[&engine], {event}, now_);
     });
     if (effects != nullptr) *effects = std::move(got);
     return status;
@@ -130,6 +133,7 @@ class CoordinatorsTest : public ::testing::Test {
   int sessions_ = 0;
   int64_t sequence_ = 0;
   std::vector<Grant> grants_;  // of the last call
+  std::map<Engine*, WatcherStream> streams_;
   std::vector<std::unique_ptr<Engine>> engines_;
 };
 
@@ -199,7 +203,7 @@ TEST_F(CoordinatorsTest, NothingIsLeasedToASessionThatHasJustMoved) {
                     const FileEvent event{.sequence = ++sequence_,
                                           .evidence = Evidence::kClosed,
                                           .file = {"in", "f", 1, 1, 1}};
-                    EXPECT_TRUE(a().RecordEvents(tx, "h", "ledger", {event}, now_).ok());
+                    EXPECT_TRUE(a().RecordEvents(tx, streams_[&a()], {event}, now_).ok());
                     a().Tick(tx, now_);
                     return absl::OkStatus();
                   })
@@ -251,12 +255,9 @@ TEST_F(CoordinatorsTest, AnotherWatcherOfTheSameHostIsRefusedByBoth) {
   EXPECT_TRUE(Watch(a()).ok());
   Watcher other = Home();
   other.ledger_id = "other";
-  absl::Status status;
-  Do(b(), [&](StoreTransaction& tx) { status = b().ConnectWatcher(tx, other, now_); });
-  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Watch(b(), other).code(), absl::StatusCode::kAlreadyExists);
   now_ += kWatcherTtl;
-  Do(b(), [&](StoreTransaction& tx) { status = b().ConnectWatcher(tx, other, now_); });
-  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(Watch(b(), other).ok());
 }
 
 TEST_F(CoordinatorsTest, ALockIsHeldOnceInTheWholeFleet) {
@@ -298,11 +299,15 @@ TEST_F(CoordinatorsTest, WhatComesLateOnAnOlderStreamOfAWatcherIsRefused) {
   EXPECT_TRUE(File(b(), "f").ok());
   EXPECT_TRUE(absl::IsAborted(File(a(), "f")));
   // Also when the newer one has ended.
-  Do(b(), [&](StoreTransaction& tx) { b().DisconnectWatcher(tx, "h", "ledger"); });
+  Do(b(), [&](StoreTransaction& tx) { b().DisconnectWatcher(tx, streams_[&b()]); });
   EXPECT_EQ(b().fleet().HomeOf("in"), nullptr);
   EXPECT_TRUE(absl::IsAborted(File(a(), "f")));
+  // Also at the same coordinator.
+  const WatcherStream older = streams_[&a()];
   EXPECT_TRUE(Watch(a()).ok());
   EXPECT_TRUE(File(a(), "f").ok());
+  streams_[&a()] = older;
+  EXPECT_TRUE(absl::IsAborted(File(a(), "f")));
 }
 
 TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed) {

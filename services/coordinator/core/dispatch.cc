@@ -184,24 +184,31 @@ bool Dispatch::Adopts(StoreTransaction& tx, const Job& job, const EventRecord& l
 void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end,
                                   absl::Time now) {
   std::optional<EventRecord> latest = tx.LatestEvent(job.input.volume, job.input.path);
+  const bool is_other = latest.has_value() && latest->event.file != job.input;
   std::optional<Job> newer = tx.FindUnfinished(job.pipeline, job.input.volume, job.input.path);
-  if (newer.has_value() && newer->id > job.id) {
+  if (newer.has_value() && newer->id <= job.id) newer.reset();
+  if (!newer.has_value() && is_other) {
+    newer = tx.FindJobByKey(JobKey(job.pipeline, latest->event.file));  // has ended already
+  }
+  if (newer.has_value()) {
     end.message =
         absl::StrCat("superseded: job ", newer->id.value, " stands for the newer version");
   } else if (latest.has_value() && IsGone(latest->event)) {
     end.message = "its file was removed before it could be read";
+  } else if (is_other) {
+    end.message = "superseded: its file is another version by now, which the pipeline does not take";
   } else {
     // Perhaps its times were set after the lease was given (the job is amended by now), or the
-    // event of a newer version is on its way: the next attempt will tell. Where newer versions are
-    // ignored, this job stands for them.
-    absl::StatusOr<Job> ended = book_.Change(tx, job, end, now);
-    if (ended.ok() && latest.has_value() && Adopts(tx, *ended, *latest)) {
-      (void)book_.Change(tx, *ended, AmendInput{latest->event.file}, now);
-    }
+    // event of a newer version is on its way: the next attempt will tell.
+    (void)book_.Change(tx, job, end, now);
     return;
   }
   absl::StatusOr<Job> ended = book_.Change(tx, job, end, now);
-  if (ended.ok() && !IsFinal(ended->state)) {
+  if (!ended.ok()) return;
+  // Where newer versions are ignored, this job stands for them.
+  if (is_other && Adopts(tx, *ended, *latest)) {
+    (void)book_.Change(tx, *ended, AmendInput{latest->event.file}, now);
+  } else if (!IsFinal(ended->state)) {
     (void)book_.Change(tx, *ended, Cancel{end.message}, now);
   }
 }

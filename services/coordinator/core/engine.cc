@@ -80,6 +80,7 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
+  assigner_.StartAnew();
   if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
@@ -186,7 +187,8 @@ void Engine::CatchUpSessions(StoreReader& reader) {
   }
 }
 
-absl::Status Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher, absl::Time now) {
+absl::StatusOr<WatcherStream> Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher,
+                                                     absl::Time now) {
   if (fleet_.shared) {
     for (Watcher& other : tx.ListWatchers()) {
       ForgetStale(other, now);
@@ -208,33 +210,44 @@ absl::Status Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher
         "volume ", report.volume, " has its home on ", home->host,
         " already: a volume lies on one host; take it out of this watcher's configuration"));
   }
-  (void)tx.FindWatcher(watcher.host);  // so that no other coordinator works for it just now
   Watcher& entry = fleet_.watchers[watcher.host];
+  int64_t newest = entry.stream;
+  if (fleet_.shared) {
+    // Locked, so that no other coordinator works for it just now.
+    const std::optional<Watcher> record = tx.FindWatcher(watcher.host);
+    if (record.has_value()) newest = std::max(newest, record->stream);
+  }
   entry = watcher;
+  entry.stream = newest + 1;
   entry.coordinator = fleet_.self;
   entry.heartbeat_at = now;
   entry.expires_at = now + kWatcherTtl;
   tx.PutWatcher(entry);
-  return absl::OkStatus();
+  return WatcherStream{entry.host, entry.ledger_id, entry.stream};
 }
 
-absl::Status Engine::CheckWatcher(StoreTransaction& tx, const std::string& host,
-                                  const std::string& ledger_id) {
-  if (!fleet_.shared) return absl::OkStatus();
-  // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
-  std::optional<Watcher> record = tx.FindWatcher(host);
-  if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
-  const bool here = record->coordinator == fleet_.self && record->ledger_id == ledger_id;
-  if (here) return absl::OkStatus();
-  fleet_.watchers[host] = *std::move(record);
+absl::Status Engine::CheckWatcher(StoreTransaction& tx, const WatcherStream& stream) {
+  if (fleet_.shared) {
+    // Locked until the commit: nobody else can take it over, and do its work, meanwhile.
+    std::optional<Watcher> record = tx.FindWatcher(stream.host);
+    if (!record.has_value()) return absl::AbortedError("the watcher is not known any more");
+    if (record->stream == stream.number) return absl::OkStatus();
+    fleet_.watchers[stream.host] = *std::move(record);
+  } else {
+    const auto watcher = fleet_.watchers.find(stream.host);
+    const bool newest = watcher == fleet_.watchers.end() || watcher->second.stream == stream.number;
+    if (newest) return absl::OkStatus();
+  }
   return absl::AbortedError("a newer stream of this host's watcher has taken over");
 }
 
-absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const std::string& host,
-                                   const std::string& ledger_id, std::vector<VolumeReport> volumes,
-                                   absl::Time now) {
-  if (absl::Status s = CheckWatcher(tx, host, ledger_id); !s.ok()) return s;
-  Watcher& watcher = fleet_.watchers[host];
+absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const WatcherStream& stream,
+                                   std::vector<VolumeReport> volumes, absl::Time now) {
+  if (absl::Status s = CheckWatcher(tx, stream); !s.ok()) return s;
+  Watcher& watcher = fleet_.watchers[stream.host];
+  watcher.host = stream.host;
+  watcher.ledger_id = stream.ledger_id;
+  watcher.stream = stream.number;
   watcher.coordinator = fleet_.self;
   watcher.heartbeat_at = now;
   watcher.expires_at = now + kWatcherTtl;
@@ -243,20 +256,18 @@ absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const std::string& host
   return absl::OkStatus();
 }
 
-void Engine::DisconnectWatcher(StoreTransaction& tx, const std::string& host,
-                               const std::string& ledger_id) {
-  if (!CheckWatcher(tx, host, ledger_id).ok()) return;
-  Watcher& watcher = fleet_.watchers[host];
-  watcher.expires_at = absl::InfinitePast();
+void Engine::DisconnectWatcher(StoreTransaction& tx, const WatcherStream& stream) {
+  if (!CheckWatcher(tx, stream).ok()) return;
+  Watcher& watcher = fleet_.watchers[stream.host];
+  watcher.coordinator.clear();
   tx.PutWatcher(watcher);
 }
 
-absl::Status Engine::RecordEvents(StoreTransaction& tx, const std::string& host,
-                                  const std::string& ledger_id,
+absl::Status Engine::RecordEvents(StoreTransaction& tx, const WatcherStream& stream,
                                   const std::vector<FileEvent>& events, absl::Time now) {
   if (events.empty()) return absl::OkStatus();
-  if (absl::Status s = CheckWatcher(tx, host, ledger_id); !s.ok()) return s;
-  intake_.Record(tx, host, ledger_id, events, now);
+  if (absl::Status s = CheckWatcher(tx, stream); !s.ok()) return s;
+  intake_.Record(tx, stream.host, stream.ledger_id, events, now);
   return absl::OkStatus();
 }
 

@@ -57,17 +57,17 @@ class Engine {
 
   // Watchers. Connect returns ALREADY_EXISTS or FAILED_PRECONDITION as ObserveService says. A
   // watcher with the same ledger takes its own place over, from whichever coordinator has it.
-  absl::Status ConnectWatcher(StoreTransaction& tx, const Watcher& watcher, absl::Time now);
-  // ABORTED: the watcher attends another coordinator by now.
-  absl::Status UpdateWatcher(StoreTransaction& tx, const std::string& host,
-                             const std::string& ledger_id, std::vector<VolumeReport> volumes,
-                             absl::Time now);
-  void DisconnectWatcher(StoreTransaction& tx, const std::string& host,
-                         const std::string& ledger_id);
-  // ABORTED: likewise; nothing was recorded.
-  absl::Status RecordEvents(StoreTransaction& tx, const std::string& host,
-                            const std::string& ledger_id, const std::vector<FileEvent>& events,
-                            absl::Time now);
+  // Returns its new stream.
+  absl::StatusOr<WatcherStream> ConnectWatcher(StoreTransaction& tx, const Watcher& watcher,
+                                               absl::Time now);
+  // ABORTED: the watcher has a newer stream, here or elsewhere, even if that has ended.
+  absl::Status UpdateWatcher(StoreTransaction& tx, const WatcherStream& stream,
+                             std::vector<VolumeReport> volumes, absl::Time now);
+  void DisconnectWatcher(StoreTransaction& tx, const WatcherStream& stream);
+  // ABORTED: likewise; nothing was recorded. What a network held back on an older stream may be
+  // older than what was recorded meanwhile.
+  absl::Status RecordEvents(StoreTransaction& tx, const WatcherStream& stream,
+                            const std::vector<FileEvent>& events, absl::Time now);
   void RecordPublished(StoreTransaction& tx, const Lease& lease, const std::string& error,
                        absl::Time now);
   // PUBLISHING jobs of these volumes, at most kPublishOrdersMax.
@@ -90,8 +90,7 @@ class Engine {
   absl::Status LoadPipelines(StoreReader& reader);
   void LoadLeases(StoreReader& reader, absl::Time now);
   void CatchUpSessions(StoreReader& reader);
-  absl::Status CheckWatcher(StoreTransaction& tx, const std::string& host,
-                            const std::string& ledger_id);
+  absl::Status CheckWatcher(StoreTransaction& tx, const WatcherStream& stream);
   void Forget(StoreTransaction& tx, absl::Time now);
 
   const Options options_;

@@ -84,9 +84,10 @@ class EngineTest : public ::testing::Test {
     Write([&](StoreTransaction& tx) { engine_->dispatch().Disconnect(tx, session); });
   }
   absl::Status Connect(const Watcher& watcher) {
-    absl::Status status;
-    Write([&](StoreTransaction& tx) { status = engine_->ConnectWatcher(tx, watcher, now_); });
-    return status;
+    absl::StatusOr<WatcherStream> stream;
+    Write([&](StoreTransaction& tx) { stream = engine_->ConnectWatcher(tx, watcher, now_); });
+    if (stream.ok()) stream_ = *stream;
+    return stream.status();
   }
   // A commit that gives nothing away.
   void Write(absl::FunctionRef<void(StoreTransaction&)> step) {
@@ -108,7 +109,7 @@ class EngineTest : public ::testing::Test {
   }
   Effects Observe(std::vector<FileEvent> events) {
     return Do([&](StoreTransaction& tx) {
-      EXPECT_TRUE(engine_->RecordEvents(tx, "vm-b", "ledger", events, now_).ok());
+      EXPECT_TRUE(engine_->RecordEvents(tx, stream_, events, now_).ok());
     });
   }
 
@@ -148,6 +149,7 @@ class EngineTest : public ::testing::Test {
   absl::Time now_ = absl::FromUnixSeconds(1'800'000'000);
   absl::Time wake_at_;
   int sessions_ = 0;
+  WatcherStream stream_{"vm-b", "ledger"};
   int64_t sequence_ = 0;
   absl::StatusOr<AttendReply> last_reply_ = AttendReply{};
 };
@@ -403,7 +405,7 @@ TEST_F(EngineTest, AFailedCommitLeavesNothingBehind) {
   Attend("e1", 1);
   EXPECT_FALSE(store_
                    .Write([&](StoreTransaction& tx) {
-                     (void)engine_->RecordEvents(tx, "vm-b", "ledger", {Close("a.csv")}, now_);
+                     (void)engine_->RecordEvents(tx, stream_, {Close("a.csv")}, now_);
                      engine_->Tick(tx, now_);
                      return absl::ResourceExhaustedError("disk full");
                    })
@@ -421,7 +423,7 @@ TEST_F(EngineTest, AVolumeHasOneHome) {
   EXPECT_TRUE(Connect(b).ok());  // it came again before its old stream was seen to be broken
   EXPECT_EQ(Connect(another).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(Connect(c).code(), absl::StatusCode::kFailedPrecondition);
-  Write([&](StoreTransaction& tx) { engine_->DisconnectWatcher(tx, "vm-b", "ledger"); });
+  Write([&](StoreTransaction& tx) { engine_->DisconnectWatcher(tx, stream_); });
   EXPECT_TRUE(Connect(c).ok());
 }
 

@@ -74,17 +74,23 @@ struct VolumeReport {
 struct Watcher {
   std::string host;
   std::string ledger_id;  // 16 bytes
-  // That has its newest stream, or had it: what comes late on an older one, at another coordinator,
-  // does not count. "": not known.
-  CoordinatorId coordinator;
+  int64_t stream = 0;         // number of its newest stream: what comes on others does not count
+  CoordinatorId coordinator;  // that has it; "": it is broken
   std::string version;
   std::string address;
   absl::Time heartbeat_at = absl::InfinitePast();
-  absl::Time expires_at = absl::InfinitePast();  // infinite past: its stream is broken
+  absl::Time expires_at = absl::InfinitePast();
   std::vector<VolumeReport> volumes;
   bool operator==(const Watcher&) const = default;
 
-  bool connected() const { return !coordinator.empty() && expires_at > absl::InfinitePast(); }
+  bool connected() const { return !coordinator.empty(); }
+};
+
+// A stream of a watcher.
+struct WatcherStream {
+  std::string host;
+  std::string ledger_id;
+  int64_t number = 0;
 };
 
 // Who holds a lock.

@@ -46,9 +46,9 @@ constexpr PostgresColumn kSessionColumns[] = {
 };
 
 constexpr PostgresColumn kWatcherColumns[] = {
-    {"host", "bytea"},      {"heartbeat_at", "bigint"}, {"expires_at", "bigint"},
-    {"ledger_id", "bytea"}, {"coordinator", "bytea"},   {"version", "bytea"},
-    {"address", "bytea"},   {"volumes", "bytea"},
+    {"host", "bytea"},    {"heartbeat_at", "bigint"}, {"expires_at", "bigint"},
+    {"stream", "bigint"}, {"ledger_id", "bytea"},     {"coordinator", "bytea"},
+    {"version", "bytea"}, {"address", "bytea"},       {"volumes", "bytea"},
 };
 
 // The value of a decoder; its error goes into the sticky `status`.
@@ -285,6 +285,7 @@ void WriteWatcher(const Watcher& watcher, PostgresRows* rows) {
       .Bytes(watcher.host)
       .Time(watcher.heartbeat_at)
       .Time(watcher.expires_at)
+      .Int(watcher.stream)
       .Bytes(watcher.ledger_id)
       .Bytes(watcher.coordinator)
       .Bytes(watcher.version)
@@ -297,6 +298,7 @@ Watcher ReadWatcher(PostgresRow row, absl::Status* status) {
   watcher.host = row.Bytes();
   watcher.heartbeat_at = row.Time();
   watcher.expires_at = row.Time();
+  watcher.stream = row.Int();
   watcher.ledger_id = row.Bytes();
   watcher.coordinator = row.Bytes();
   watcher.version = row.Bytes();

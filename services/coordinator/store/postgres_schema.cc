@@ -157,6 +157,7 @@ constexpr const char* kVersion1[] = {
   host bytea NOT NULL PRIMARY KEY,
   heartbeat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
+  stream bigint NOT NULL,
   ledger_id bytea NOT NULL,
   coordinator bytea NOT NULL,
   version bytea NOT NULL,

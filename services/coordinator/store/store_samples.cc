@@ -120,6 +120,7 @@ Watcher FullWatcher(const std::string& host) {
   Watcher watcher;
   watcher.host = host;
   watcher.ledger_id = std::string("\0\xff ledger", 9);
+  watcher.stream = int64_t{1} << 43;
   watcher.coordinator = "0123456789abcdef0123456789abcdef";
   watcher.version = "1.2.3";
   watcher.address = "vm-b:7401";
