@@ -19,7 +19,7 @@ constexpr char kExpiredSessions[] =
 constexpr char kFindWatcher[] =
     "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers WHERE host = ?";
 constexpr char kPutWatcher[] =
-    "INSERT OR REPLACE INTO watchers(" CLOSEWRITE_WATCHER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?)";
+    "INSERT OR REPLACE INTO watchers(" CLOSEWRITE_WATCHER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?)";
 constexpr char kPutLock[] =
     "INSERT OR REPLACE INTO locks(name, job_id, host, since) VALUES (?,?,?,?)";
 constexpr char kEraseLocksOf[] = "DELETE FROM locks WHERE job_id = ?";
@@ -64,7 +64,8 @@ std::optional<Watcher> SqliteTransaction::FindWatcher(const std::string& host) {
 void SqliteTransaction::PutWatcher(const Watcher& watcher) {
   const std::string volumes = EncodeVolumes(watcher.volumes);
   SqliteQuery query(connection(), kPutWatcher, sticky_status());
-  query.BindBytes(watcher.host).BindBytes(watcher.ledger_id).BindBytes(watcher.coordinator);
+  query.BindBytes(watcher.host).BindBytes(watcher.ledger_id).BindInt(watcher.stream);
+  query.BindBytes(watcher.coordinator);
   query.BindBytes(watcher.version).BindBytes(watcher.address).BindTime(watcher.heartbeat_at);
   query.BindTime(watcher.expires_at).BindBytes(volumes).Run();
 }

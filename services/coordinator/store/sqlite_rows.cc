@@ -206,6 +206,7 @@ Watcher ReadWatcher(SqliteQuery* query) {
   Watcher watcher;
   watcher.host = query->Bytes();
   watcher.ledger_id = query->Bytes();
+  watcher.stream = query->Int();
   watcher.coordinator = query->Bytes();
   watcher.version = query->Bytes();
   watcher.address = query->Bytes();

@@ -46,7 +46,7 @@ namespace closewrite {
 
 #define CLOSEWRITE_SESSION_COLUMNS "id, executor, coordinator, draining, heartbeat_at, expires_at"
 #define CLOSEWRITE_WATCHER_COLUMNS \
-  "host, ledger_id, coordinator, version, address, heartbeat_at, expires_at, volumes"
+  "host, ledger_id, stream, coordinator, version, address, heartbeat_at, expires_at, volumes"
 
 #define CLOSEWRITE_EVENT_COLUMNS                                                        \
   "host, ledger_id, sequence, kind, evidence, source, file_id, inode, size, mtime_ns, " \

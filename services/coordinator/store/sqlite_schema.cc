@@ -237,6 +237,7 @@ CREATE TABLE sessions(
 CREATE TABLE watchers(
   host BLOB NOT NULL PRIMARY KEY,
   ledger_id BLOB NOT NULL,
+  stream INTEGER NOT NULL,
   coordinator BLOB NOT NULL,
   version BLOB NOT NULL,
   address BLOB NOT NULL,
