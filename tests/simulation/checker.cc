@@ -188,8 +188,8 @@ void Checker::CheckOverlap(const Lease& lease, const Running& command) {
   const std::vector<std::string>& locks = locks_of_[lease];
   const bool cancelled = WasCancelled(lease);
   for (const auto& [other, running] : running_) {
-    const bool frozen = running.machine->frozen_until_ns() >
-                        absl::ToInt64Nanoseconds(world().now() - kThawMax);
+    const bool frozen =
+        running.machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now() - kThawMax);
     if (frozen) continue;
     if (other.job == lease.job && !cancelled && !WasCancelled(other)) {
       Fail("P4", absl::StrCat(Name(lease), " starts on ", command.executor, " while ", Name(other),

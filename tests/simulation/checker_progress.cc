@@ -57,8 +57,8 @@ void Checker::CheckStarvation(absl::Duration quiet_since) {
     const absl::Duration since = starving_since_.emplace(id, world().now()).first->second;
     if (world().now() - since <= kLeaseSlack) continue;
     Fail("starvation",
-         absl::StrCat("a slot was free for ", absl::FormatDuration(world().now() - since),
-                      ", and ", Describe(id)));
+         absl::StrCat("a slot was free for ", absl::FormatDuration(world().now() - since), ", and ",
+                      Describe(id)));
   }
 }
 

@@ -90,22 +90,21 @@ void CoordinatorModel::Start() {
   options_.world->Note(part_.name(), "starts");
   process_ = std::make_shared<Process>(
       EngineOptions(),
-      StoreLoopModel::Options{
-          .world = options_.world,
-          .part = &part_,
-          .store = &store_,
-          .tell =
-              [this](const Effects& effects) {
-                process_->attend.OnChange(effects);
-                process_->observe.OnChange(effects);
-              },
-          .notify = options_.notify_others,
-          .crash =
-              [this] {
-                options_.world->After(absl::ZeroDuration(), nullptr,
-                                      [this] { options_.crash(this); });
-              },
-          .answer_before_commit = options_.plant == Plant::kAnswerBeforeCommit},
+      StoreLoopModel::Options{.world = options_.world,
+                              .part = &part_,
+                              .store = &store_,
+                              .tell =
+                                  [this](const Effects& effects) {
+                                    process_->attend.OnChange(effects);
+                                    process_->observe.OnChange(effects);
+                                  },
+                              .notify = options_.notify_others,
+                              .crash =
+                                  [this] {
+                                    options_.world->After(absl::ZeroDuration(), nullptr,
+                                                          [this] { options_.crash(this); });
+                                  },
+                              .answer_before_commit = options_.plant == Plant::kAnswerBeforeCommit},
       AttendModel::Options{.heard = options_.on_heard,
                            .skip_token_check = options_.plant == Plant::kSkipTokenCheck,
                            .renew_for_ever = options_.plant == Plant::kNeverExpire});

@@ -39,8 +39,7 @@ absl::Status ObserveModel::Apply(Visit& visit, Exchange& exchange, Engine& engin
   } else if (!visit.accepted) {
     return absl::CancelledError("the hello was refused");
   } else if (request.heartbeat) {
-    absl::Status updated =
-        engine.UpdateWatcher(tx, visit.watcher_stream(), request.volumes, now);
+    absl::Status updated = engine.UpdateWatcher(tx, visit.watcher_stream(), request.volumes, now);
     if (!updated.ok()) return updated;
     visit.volumes = request.volumes;
   }

@@ -196,7 +196,8 @@ void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished
   } else if (latest.has_value() && IsGone(latest->event)) {
     end.message = "its file was removed before it could be read";
   } else if (is_other) {
-    end.message = "superseded: its file is another version by now, which the pipeline does not take";
+    end.message =
+        "superseded: its file is another version by now, which the pipeline does not take";
   } else {
     // Perhaps its times were set after the lease was given (the job is amended by now), or the
     // event of a newer version is on its way: the next attempt will tell.

@@ -73,7 +73,7 @@ struct VolumeReport {
 // call themselves by one name.
 struct Watcher {
   std::string host;
-  std::string ledger_id;  // 16 bytes
+  std::string ledger_id;      // 16 bytes
   int64_t stream = 0;         // number of its newest stream: what comes on others does not count
   CoordinatorId coordinator;  // that has it; "": it is broken
   std::string version;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <memory>
 #include <random>
 #include <string>
@@ -28,7 +27,7 @@ constexpr int64_t kMany = int64_t{1} << 40;
 
 uint32_t NewSeed() {
   const uint32_t seed = std::random_device()();
-  std::cout << "seed " << seed << std::endl;
+  testing::Test::RecordProperty("seed", std::to_string(seed));
   return seed;
 }
 
@@ -156,7 +155,7 @@ TEST(SqlitePowerTest, CommitsThatAreNotSyncedAreLost) {
     vfs.LeaveWhatTheDiskHolds(&random);
   }
   EXPECT_GT(lost, 0) << "seed " << seed;
-  std::cout << "lost in " << lost << " of " << kStores << std::endl;
+  RecordProperty("stores_that_lost", lost);
 }
 
 // A disk that is full at any byte: the commit fails as a whole and says why, reads go on, and with
