@@ -145,7 +145,8 @@ TEST(SqliteQueriesTest, EveryStatementFollowsAnIndex) {
 TEST(SqliteQueriesTest, HotQueriesFollowTheirOwnIndex) {
   const TestFolder folder;
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
-  ASSERT_TRUE(UseEverything(store.get()).ok());
+  ASSERT_TRUE(WriteEverything(store.get()).ok());
+  ASSERT_TRUE(ReadEverything(store.get()).ok());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> explainer =
       SqliteConnection::Open(folder.file());
   ASSERT_TRUE(explainer.ok());
