@@ -37,7 +37,7 @@ class Reader {
   Reader(std::string program, google::protobuf::Message* config)
       : program_(std::move(program)), config_(*config) {}
 
-  std::optional<int> Run(int argc, char** argv) {
+  std::optional<int> Run(int argc, char** argv, const std::vector<CommandLineOption>& options) {
     CLI::App app{"Closewrite: finished files become jobs elsewhere.", program_};
     std::string file;
     bool check = false;
@@ -46,6 +46,9 @@ class Reader {
     app.add_flag("--check-config", check, "print the configuration and where it came from");
     app.set_version_flag("--version", StrCat(program_, " ", kVersion));
     AddFlags(app, flags);
+    for (const CommandLineOption& option : options) {
+      app.add_option(option.flag, *option.value, option.help);
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -124,8 +127,9 @@ class Reader {
 }  // namespace
 
 std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,
-                                   google::protobuf::Message* config) {
-  return Reader(program, config).Run(argc, argv);
+                                   google::protobuf::Message* config,
+                                   const std::vector<CommandLineOption>& options) {
+  return Reader(program, config).Run(argc, argv, options);
 }
 
 int RefuseConfiguration(const std::string& program, const std::string& message) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "google/protobuf/message.h"
 
@@ -21,8 +22,15 @@ inline constexpr int kExitOurs = 125;  // ours failed
 //
 // Returns the exit code if the program is to end now (after one line on stderr if something is
 // wrong), nullopt to go on. `program` is the program's name, such as "closewrite-watcher".
+// `options` are what the program has beside.
+struct CommandLineOption {
+  std::string flag;  // "--backup"
+  std::string help;
+  std::string* value;  // left alone when it is not given; not owned
+};
 std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,
-                                   google::protobuf::Message* config);
+                                   google::protobuf::Message* config,
+                                   const std::vector<CommandLineOption>& options = {});
 
 // Prints `program: message` as one line on stderr and returns kExitUsage. For configurations that
 // turn out to be wrong after they were read.

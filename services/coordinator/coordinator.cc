@@ -20,6 +20,7 @@
 #include "services/coordinator/flush_board.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/postgres_store.h"
+#include "services/coordinator/store/sqlite_backup.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store_loop.h"
 #include "services/log/log.h"
@@ -65,6 +66,8 @@ absl::StatusOr<absl::Duration> Retention(const v1::CoordinatorConfig& config) {
   return retention;
 }
 
+constexpr absl::string_view kSqlite = "sqlite:";
+
 absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
   if (!absl::StartsWith(path, "/")) {
     return absl::InvalidArgumentError(
@@ -84,7 +87,6 @@ absl::StatusOr<std::unique_ptr<Store>> OpenPostgres(const std::string& url,
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
                                                  const CoordinatorId& self) {
-  constexpr absl::string_view kSqlite = "sqlite:";
   absl::StatusOr<std::unique_ptr<Store>> store = absl::InvalidArgumentError(
       absl::StrCat(where.empty() ? "is missing" : absl::StrCat("\"", where, "\" is not supported"),
                    "; say `sqlite:/path/to/file.db`, or `postgresql://user@host/database`"));
@@ -188,6 +190,15 @@ void Coordinator::Shutdown() {
   parts_->events.Shutdown();
   parts_->server->Shutdown(kShutdownGrace);
   parts_->loop.Shutdown();
+}
+
+absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy) {
+  if (!absl::StartsWith(config.store(), kSqlite)) {
+    return absl::InvalidArgumentError(
+        "store: only one of SQLite is backed up by this program; use pg_dump for one of "
+        "PostgreSQL");
+  }
+  return CopySqliteStore(std::string(absl::StripPrefix(config.store(), kSqlite)), copy);
 }
 
 }  // namespace closewrite

@@ -3,7 +3,9 @@
 #define SERVICES_COORDINATOR_COORDINATOR_H_
 
 #include <memory>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "closewrite/v1/config.pb.h"
 #include "services/clock/clock.h"
@@ -29,6 +31,10 @@ class Coordinator {
   explicit Coordinator(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
+
+// Copies the store of the configuration into a new file, while a coordinator uses it.
+// INVALID_ARGUMENT: it is not one that is copied in this way. Others: see CopySqliteStore.
+absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy);
 
 }  // namespace closewrite
 

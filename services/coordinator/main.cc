@@ -9,9 +9,19 @@ int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
   BlockStopSignals();
   v1::CoordinatorConfig config;
+  std::string copy;
+  const std::vector<CommandLineOption> options = {
+      {"--backup", "copies the SQLite store, which may be in use, into this new file, and ends",
+       &copy}};
   if (std::optional<int> exit_code =
-          ReadCommandLine(argc, argv, "closewrite-coordinator", &config)) {
+          ReadCommandLine(argc, argv, "closewrite-coordinator", &config, options)) {
     return *exit_code;
+  }
+  if (!copy.empty()) {
+    const absl::Status status = BackUpStore(config, copy);
+    if (status.ok()) return kExitOk;
+    RefuseConfiguration("closewrite-coordinator", std::string(status.message()));
+    return absl::IsInvalidArgument(status) ? kExitUsage : kExitOurs;
   }
   InitLog("coordinator");
   SteadyClock clock;

@@ -141,14 +141,15 @@ class Rig:
         found = {}
         with contextlib.closing(self._store()) as store:
             for path, observed, recorded in store.execute(
-                    "SELECT path, observed_at, received_at FROM events WHERE volume = ?",
-                    (VOLUME.encode(),)):
+                    "SELECT path, observed_at, received_at FROM events"
+                    " JOIN files ON files.id = file_id WHERE volume = ?", (VOLUME.encode(),)):
                 found.setdefault(path.rpartition(b"/")[2], (observed, recorded))
         return found
 
     def paths(self):
         """Paths, as bytes, of all events of the volume."""
         with contextlib.closing(self._store()) as store:
-            for (path,) in store.execute("SELECT path FROM events WHERE volume = ?",
-                                         (VOLUME.encode(),)):
+            for (path,) in store.execute(
+                    "SELECT path FROM events JOIN files ON files.id = file_id WHERE volume = ?",
+                    (VOLUME.encode(),)):
                 yield path

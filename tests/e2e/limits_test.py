@@ -1,4 +1,7 @@
-"""What runs short: inotify watches, and the disk under the watcher's ledger. Nothing is missed."""
+"""What runs short: inotify watches, and the disks of the ledger and of the store.
+
+Nothing is missed, and it goes on by itself.
+"""
 
 import os
 import subprocess
@@ -16,6 +19,7 @@ pipelines:
 _WATCHES_MAX = 20
 _DIRECTORIES = 50
 _STATE_BYTES = 4 << 20
+_STORE_BYTES = 8 << 20
 
 
 class LimitsTest(case.HostsCase):
@@ -95,6 +99,39 @@ class LimitsTest(case.HostsCase):
             "the watcher says that its disk is full")
         self.assertIn("full", degraded["message"])
         self.hosts.b.check(["rm", filler])
+        jobs = self.finished_jobs(len(names) + 1)
+        self.assertEqual(sorted(each.path for each in jobs),
+                         sorted(name.encode() for name in [*names, "before"]))
+        self.assertEqual({each.state for each in jobs}, {"succeeded"})
+
+    def test_full_disk_below_the_store(self):
+        """New work is refused and says why; what was acknowledged is there, and the rest comes."""
+        coordinator = self.fleet.coordinators[0]
+        disk = os.path.join(coordinator.folder, "disk")
+        os.makedirs(disk)
+        coordinator.host.check(["mount", "-t", "tmpfs", "-o", f"size={_STORE_BYTES}", "disk", disk])
+        config = case.read(coordinator.config).decode()
+        store = os.path.join(coordinator.folder, "closewrite.db")
+        self.assertIn(store, config)
+        fleet.write(coordinator.config, config.replace(store, os.path.join(disk, "closewrite.db")))
+        self._start()
+        self._write("before", b"1")
+        before = self.finished_jobs(1)
+        filler = os.path.join(disk, "filler")
+        coordinator.host.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"])
+        names = [f"file {number}" for number in range(300)]
+        for name in names:
+            self._write(name, name.encode())
+
+        def refused():
+            done = self.fleet.cli("submit", "--pipeline", "copy", "unenriched:before")
+            return done if done.returncode else None
+        # The log has some room of its own.
+        done = self.until(refused, "a submission is refused")
+        self.assertIn(b"disk is full", done.stderr)
+        self.assertLess(len(self.fleet.jobs()), len(names) + 1)
+        self.assertIn(before[0].id, [job.id for job in self.fleet.jobs()])
+        coordinator.host.check(["rm", filler])
         jobs = self.finished_jobs(len(names) + 1)
         self.assertEqual(sorted(each.path for each in jobs),
                          sorted(name.encode() for name in [*names, "before"]))

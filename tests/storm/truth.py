@@ -11,15 +11,17 @@ _UNSPECIFIED = 0  # Evidence
 _IGNORED = (b".tmp", b".part", b"~")  # What writers use of the default list.
 
 _NEWEST = """
-SELECT path, kind, evidence, inode, size, mtime_ns FROM events
-WHERE id IN (SELECT max(id) FROM events GROUP BY volume, path)
+SELECT path, kind, evidence, inode, size, mtime_ns FROM events JOIN files ON files.id = file_id
+WHERE events.id IN (SELECT max(id) FROM events GROUP BY file_id)
 """
 _REPEATED_JOBS = """
-SELECT input_path, input_inode, input_size, input_mtime_ns, count(*) FROM jobs
-GROUP BY pipeline, input_volume, input_path, input_inode, input_size, input_mtime_ns
-HAVING count(*) > 1
+SELECT path, input_inode, input_size, input_mtime_ns, count(*)
+FROM jobs JOIN files ON files.id = file_id
+GROUP BY pipeline, file_id, input_inode, input_size, input_mtime_ns HAVING count(*) > 1
 """
-_JOBS = "SELECT input_path, input_inode, input_size, input_mtime_ns FROM jobs"
+_JOBS = """
+SELECT path, input_inode, input_size, input_mtime_ns FROM jobs JOIN files ON files.id = file_id
+"""
 
 
 def on_disk(root):

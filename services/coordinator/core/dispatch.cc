@@ -69,7 +69,7 @@ void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
   End(tx, *record, "has died, and so have its processes", now);
 }
 
-// Where other coordinators judge by it, a heartbeat is written.
+// Where other coordinators judge by it, a heartbeat is written; a drain always is.
 absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                              absl::Time now) {
   bool write = fleet_.shared && report.heartbeat;
@@ -88,7 +88,9 @@ absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const Atten
   session.coordinator = fleet_.self;
   session.heartbeat_at = now;
   session.expires_at = now + fleet_.session_ttl;
-  session.draining = report.draining || (session.draining && !report.heartbeat);
+  const bool draining = report.draining || (session.draining && !report.heartbeat);
+  write |= draining != session.draining;
+  session.draining = draining;
   if (write) {
     tx.PutSession(session);
     // What another coordinator took away shows here.

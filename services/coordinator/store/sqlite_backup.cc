@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/file_sync.h"
+#include "services/coordinator/store/sqlite_connection.h"
+#include "services/coordinator/store/sqlite_schema.h"
 
 namespace closewrite {
 namespace {
@@ -56,15 +59,36 @@ absl::Status GiveName(const std::string& part, const std::string& path) {
   return rename(part.c_str(), path.c_str()) == 0 ? absl::OkStatus() : Failed("name", path, errno);
 }
 
+absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenToRead(const std::string& store) {
+  // SQLite would make an empty file where there is none.
+  if (access(store.c_str(), R_OK | W_OK) != 0) {
+    const std::string message =
+        absl::StrCat("cannot read the store ", store, ": ", strerror(errno),
+                     "; name the file that the coordinator uses, and be its user");
+    return errno == ENOENT ? absl::NotFoundError(message) : absl::UnavailableError(message);
+  }
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> from = SqliteConnection::Open(store);
+  if (!from.ok()) return from;
+  const absl::StatusOr<std::vector<std::string>> application =
+      (*from)->QueryText("PRAGMA application_id");
+  if (!application.ok()) return application.status();
+  if (application->empty() || application->front() != absl::StrCat(kSqliteApplicationId)) {
+    return absl::FailedPreconditionError(absl::StrCat(store, " is no store of a coordinator"));
+  }
+  return from;
+}
+
 }  // namespace
 
-absl::Status CopySqliteStore(SqliteConnection* from, const std::string& path) {
+absl::Status CopySqliteStore(const std::string& store, const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> from = OpenToRead(store);
+  if (!from.ok()) return from.status();
   struct stat info = {};
   if (lstat(path.c_str(), &info) == 0) return Failed("create", path, EEXIST);
   const std::string part = absl::StrCat(path, ".part");
   absl::Status status = CreatePart(part);
   if (!status.ok()) return status;
-  status = Fill(from, part);
+  status = Fill(from->get(), part);
   if (status.ok()) status = SyncFile(part);
   if (status.ok()) status = GiveName(part, path);
   if (!status.ok()) {

@@ -5,13 +5,18 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "services/coordinator/store/sqlite_connection.h"
 
 namespace closewrite {
 
-// Copies what `from` has committed into a new file that only its owner can read, and syncs it. The
-// file has its name only when it is whole. ALREADY_EXISTS: there is one of that name.
-absl::Status CopySqliteStore(SqliteConnection* from, const std::string& path);
+// Copies what is committed in the store of the file `store` into the new file `copy`, which can be
+// opened as a store. A coordinator that uses the store, here or in another process, reads and
+// commits meanwhile. The copy is private, and has its name only when it is whole and synced; until
+// then it is called `copy`.part. Thread-safe, but not for one name at a time.
+//
+// NOT_FOUND: there is no store. FAILED_PRECONDITION: the file is another program's. ALREADY_EXISTS:
+// there is a file of the copy's name. RESOURCE_EXHAUSTED: its disk is full. UNAVAILABLE: it can't
+// be written.
+absl::Status CopySqliteStore(const std::string& store, const std::string& copy);
 
 }  // namespace closewrite
 

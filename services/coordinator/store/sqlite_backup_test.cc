@@ -1,4 +1,6 @@
 // Copies of a store that is written to meanwhile.
+#include "services/coordinator/store/sqlite_backup.h"
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -81,7 +83,7 @@ TEST(SqliteBackupTest, CopyOfAStoreInUseIsWhole) {
   for (int round = 0; round < 10; ++round) {
     const std::string copy = absl::StrCat(folder.path(), "/copy", round);
     const int64_t before = committed;
-    const absl::Status status = store->Backup(copy);
+    const absl::Status status = CopySqliteStore(folder.file(), copy);
     const int64_t after = committed;
     ASSERT_TRUE(status.ok()) << status;
     const std::unique_ptr<SqliteStore> copied = OpenOrDie(copy);
@@ -107,7 +109,7 @@ TEST(SqliteBackupTest, CopyIsPrivateAndAloneInItsFolder) {
   const std::string copy = absl::StrCat(backups, "/copy");
   // A copy that was cut off is in nobody's way.
   std::ofstream(absl::StrCat(copy, ".part")) << "half a copy";
-  const absl::Status status = store->Backup(copy);
+  const absl::Status status = CopySqliteStore(folder.file(), copy);
   ASSERT_TRUE(status.ok()) << status;
   struct stat info = {};
   ASSERT_EQ(stat(copy.c_str(), &info), 0);
@@ -120,10 +122,10 @@ TEST(SqliteBackupTest, NothingIsOverwritten) {
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   const std::string copy = absl::StrCat(folder.path(), "/copy");
   std::ofstream(copy) << "mine";
-  EXPECT_EQ(store->Backup(copy).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(CopySqliteStore(folder.file(), copy).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(fs::file_size(copy), 4u);
-  EXPECT_EQ(store->Backup(folder.file()).code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(store->Backup(absl::StrCat(folder.path(), "/not/there")).code(),
+  EXPECT_EQ(CopySqliteStore(folder.file(), folder.file()).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(CopySqliteStore(folder.file(), absl::StrCat(folder.path(), "/not/there")).code(),
             absl::StatusCode::kUnavailable);
   EXPECT_TRUE(Commit(store.get(), 1).ok());
 }
@@ -133,7 +135,19 @@ TEST(SqliteBackupTest, CopyThatCannotBeMadeLeavesNoName) {
   std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
   const std::string copy = absl::StrCat(folder.path(), "/copy");
   fs::create_directory(absl::StrCat(copy, ".part"));
-  EXPECT_EQ(store->Backup(copy).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(CopySqliteStore(folder.file(), copy).code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(fs::exists(copy));
+}
+
+TEST(SqliteBackupTest, OnlyAStoreIsCopied) {
+  const TestFolder folder;
+  const std::string copy = absl::StrCat(folder.path(), "/copy");
+  EXPECT_EQ(CopySqliteStore(folder.file(), copy).code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(folder.file()));
+  std::ofstream(folder.file()) << "no database at all, though it is long enough to be one";
+  EXPECT_FALSE(CopySqliteStore(folder.file(), copy).ok());
+  std::ofstream(folder.file(), std::ios::trunc).close();
+  EXPECT_EQ(CopySqliteStore(folder.file(), copy).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_FALSE(fs::exists(copy));
 }
 

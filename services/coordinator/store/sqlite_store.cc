@@ -112,14 +112,9 @@ absl::Status CreatePrivate(const std::string& path) {
 
 }  // namespace
 
-SqliteStore::SqliteStore(std::unique_ptr<FileLock> lock, std::string path, std::string vfs,
-                         std::unique_ptr<SqliteConnection> writer,
+SqliteStore::SqliteStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteConnection> writer,
                          std::unique_ptr<SqliteConnection> reader)
-    : lock_(std::move(lock)),
-      path_(std::move(path)),
-      vfs_(std::move(vfs)),
-      writer_(std::move(writer)),
-      reader_(std::move(reader)) {}
+    : lock_(std::move(lock)), writer_(std::move(writer)), reader_(std::move(reader)) {}
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
                                                                const SqliteStoreOptions& options) {
@@ -139,8 +134,8 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (!configured.ok()) return WithPath(*canonical, configured);
   // SQLite syncs the files; a new file's name in its folder needs a sync too.
   if (absl::Status status = SyncFolder(FolderOf(*canonical)); !status.ok()) return status;
-  auto store = absl::WrapUnique(new SqliteStore(*std::move(lock), *canonical, options.vfs,
-                                                *std::move(writer), *std::move(reader)));
+  auto store =
+      absl::WrapUnique(new SqliteStore(*std::move(lock), *std::move(writer), *std::move(reader)));
   store->CheckpointBy(*std::move(copier), options.checkpoints);
   return store;
 }
@@ -178,14 +173,6 @@ absl::Status SqliteStore::Read(absl::FunctionRef<absl::Status(StoreReader&)> fn)
   // Nothing was written, so there is nothing to lose by it.
   reader_->Rollback();
   return status;
-}
-
-absl::Status SqliteStore::Backup(const std::string& path) {
-  absl::MutexLock lock(&backup_mutex_);
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> from = SqliteConnection::Open(path_, vfs_);
-  if (!from.ok()) return from.status();
-  if (absl::Status status = Configure(from->get(), 0); !status.ok()) return status;
-  return CopySqliteStore(from->get(), path);
 }
 
 std::string SqliteStore::Durability() const { return "sqlite, WAL, synchronous=FULL"; }

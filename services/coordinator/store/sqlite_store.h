@@ -53,26 +53,17 @@ class SqliteStore final : public Store {
       ABSL_LOCKS_EXCLUDED(read_mutex_);
   std::string Durability() const override;
 
-  // Copies what is committed into a new file, which can be opened as a store; reads and writes go
-  // on meanwhile. The file is private, and has its name only when it is whole and synced; until
-  // then it is called `path`.part. ALREADY_EXISTS: there is a file of that name.
-  // RESOURCE_EXHAUSTED: its disk is full. UNAVAILABLE: it can't be written.
-  absl::Status Backup(const std::string& path) ABSL_LOCKS_EXCLUDED(backup_mutex_);
-
   // The statements that were used so far: for tests of their query plans.
   std::vector<std::string> PreparedSql() ABSL_LOCKS_EXCLUDED(write_mutex_, read_mutex_);
 
  private:
-  SqliteStore(std::unique_ptr<FileLock> lock, std::string path, std::string vfs,
-              std::unique_ptr<SqliteConnection> writer, std::unique_ptr<SqliteConnection> reader);
+  SqliteStore(std::unique_ptr<FileLock> lock, std::unique_ptr<SqliteConnection> writer,
+              std::unique_ptr<SqliteConnection> reader);
   void CheckpointBy(std::unique_ptr<SqliteConnection> connection,
                     const SqliteCheckpointer::Limits& limits);
 
   // In this order: the lock is given back last.
   const std::unique_ptr<FileLock> lock_;
-  const std::string path_;
-  const std::string vfs_;
-  absl::Mutex backup_mutex_;
   absl::Mutex write_mutex_;
   const std::unique_ptr<SqliteConnection> writer_ ABSL_PT_GUARDED_BY(write_mutex_);
   SqlitePruneCursors prune_cursors_ ABSL_GUARDED_BY(write_mutex_);
