@@ -50,5 +50,6 @@ pipelines:
         known = {job.id: job for job in self.fleet.jobs()}
         for job in early:
             self.assertEqual(known[job.id], job)
+        # Those that came since are not known, nor are their numbers given again.
         self._write(["after"])
         self.until(lambda: b"after" in self.results(), "work goes on")

@@ -19,6 +19,18 @@
 namespace closewrite {
 namespace {
 
+// What came after the copy was made is forgotten when it is restored, but executors, watchers and
+// people may remember it: so numbers that may have been given since are not given again. More than
+// come between a copy and its restoration. A job that is being published keeps its token, since its
+// staged files lie under it.
+constexpr char kSkipNumbers[] =
+    "INSERT INTO sqlite_sequence(name, seq) SELECT 'jobs', 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs');"
+    "INSERT INTO sqlite_sequence(name, seq) SELECT 'events', 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events');"
+    "UPDATE sqlite_sequence SET seq = seq + 1000000000 WHERE name IN ('jobs', 'events');"
+    "UPDATE jobs SET token = token + 1000000 WHERE finished = 0 AND state <> 4";
+
 absl::Status Failed(const std::string& what, const std::string& path, int error) {
   const std::string message =
       absl::StrCat("cannot ", what, " the copy ", path, ": ", strerror(error));
@@ -47,7 +59,9 @@ absl::Status Fill(SqliteConnection* from, const std::string& part) {
   // A copy that is cut off is thrown away, and a whole one is synced once.
   const absl::Status configured =
       (*to)->Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
-  return configured.ok() ? from->CopyInto(to->get()) : configured;
+  if (!configured.ok()) return configured;
+  const absl::Status copied = from->CopyInto(to->get());
+  return copied.ok() ? (*to)->Execute(kSkipNumbers) : copied;
 }
 
 absl::Status GiveName(const std::string& part, const std::string& path) {

@@ -11,7 +11,8 @@ namespace closewrite {
 // Copies what is committed in the store of the file `store` into the new file `copy`, which can be
 // opened as a store. A coordinator that uses the store, here or in another process, reads and
 // commits meanwhile. The copy is private, and has its name only when it is whole and synced; until
-// then it is called `copy`.part. Thread-safe, but not for one name at a time.
+// then it is called `copy`.part. Numbers of jobs, events and leases are not used again in it that
+// the store gives meanwhile. Thread-safe, but not for one name at a time.
 //
 // NOT_FOUND: there is no store. FAILED_PRECONDITION: the file is another program's. ALREADY_EXISTS:
 // there is a file of the copy's name. RESOURCE_EXHAUSTED: its disk is full. UNAVAILABLE: it can't

@@ -139,6 +139,42 @@ TEST(SqliteBackupTest, CopyThatCannotBeMadeLeavesNoName) {
   EXPECT_FALSE(fs::exists(copy));
 }
 
+TEST(SqliteBackupTest, NumbersGivenSinceAreNotGivenAgain) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  const auto insert = [](Store* store, const std::string& key) {
+    JobId id;
+    EXPECT_TRUE(store
+                    ->Write([&](StoreTransaction& t) {
+                      id = t.InsertJob(SmallJob(key));
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return id;
+  };
+  const auto token_of = [](Store* store, JobId id) {
+    FencingToken token;
+    EXPECT_TRUE(store
+                    ->Read([&](StoreReader& r) {
+                      token = r.GetJob(id)->token;
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return token;
+  };
+  const std::string empty = absl::StrCat(folder.path(), "/empty");
+  ASSERT_TRUE(CopySqliteStore(folder.file(), empty).ok());
+  const JobId waiting = insert(store.get(), "waits");
+  const std::string copy = absl::StrCat(folder.path(), "/copy");
+  ASSERT_TRUE(CopySqliteStore(folder.file(), copy).ok());
+  const JobId since = insert(store.get(), "since");
+  const std::unique_ptr<SqliteStore> copied = OpenOrDie(copy);
+  EXPECT_GT(insert(copied.get(), "since"), JobId{since.value + 1000});
+  EXPECT_GT(token_of(copied.get(), waiting),
+            FencingToken{token_of(store.get(), waiting).value + 1000});
+  EXPECT_GT(insert(OpenOrDie(empty).get(), "since"), JobId{since.value + 1000});
+}
+
 TEST(SqliteBackupTest, OnlyAStoreIsCopied) {
   const TestFolder folder;
   const std::string copy = absl::StrCat(folder.path(), "/copy");
