@@ -63,7 +63,7 @@ void PublisherModel::Verify(const Lease& lease) {
   if (!options_.again_and_again) {
     for (const std::string& path : order.paths) {
       // Only we take files out of a staging directory whose renames have begun.
-      if (!volume.IsStaged(lease, path) && !began) {
+      if (!volume.IsStaged(lease, path) && !began && !volume.IsPublished(lease, path)) {
         return Finish(lease, "staged file " + path + " is missing");
       }
     }

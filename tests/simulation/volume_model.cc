@@ -82,6 +82,7 @@ void VolumeModel::Publish(const Lease& lease, const std::string& path) {
   const auto staged = staging_.find(lease);
   if (staged != staging_.end()) staged->second.paths.erase(path);
   MoveIn(path);
+  published_[path] = lease;
 }
 
 void VolumeModel::CutPower(const std::function<void(const Lease&, const std::string&)>& undone) {
@@ -94,6 +95,7 @@ void VolumeModel::CutPower(const std::function<void(const Lease&, const std::str
       files_.erase(rename.path);
     }
     Stage(rename.lease, rename.path);
+    published_.erase(rename.path);
     undone(rename.lease, rename.path);
   }
   unsynced_.clear();

@@ -54,6 +54,11 @@ class VolumeModel {
   // What executors have left to be published; durable, as they sync it.
   void Stage(const Lease& lease, const std::string& path);
   bool IsStaged(const Lease& lease, const std::string& path) const;
+  // What stands under the name is what was staged there; a real publisher tells by the hash.
+  bool IsPublished(const Lease& lease, const std::string& path) const {
+    const auto found = published_.find(path);
+    return found != published_.end() && found->second == lease && files_.contains(path);
+  }
   void RemoveStaging(const Lease& lease);
   // Of those that were not touched since.
   std::vector<Lease> StagedBefore(absl::Duration before) const;
@@ -91,6 +96,7 @@ class VolumeModel {
   std::map<std::string, File> files_;
   std::map<Lease, Staging> staging_;
   std::vector<Rename> unsynced_;
+  std::map<std::string, Lease> published_;  // by whom last
 };
 
 }  // namespace closewrite::simulation
