@@ -14,6 +14,13 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitUsage = 2;   // wrong arguments or configuration
 inline constexpr int kExitOurs = 125;  // ours failed
 
+// One that a program has beside the fields of its configuration.
+struct CommandLineOption {
+  std::string flag;  // "--backup"
+  std::string help;
+  std::string* value;  // left alone when it is not given; not owned
+};
+
 // Fills `config` from `--config FILE`, then CLOSEWRITE_<FIELD> of the environment, then --<field>
 // flags (each scalar field of the message has one; `_` is written `-` in flags), later ones
 // overriding earlier ones. Handles
@@ -22,12 +29,6 @@ inline constexpr int kExitOurs = 125;  // ours failed
 //
 // Returns the exit code if the program is to end now (after one line on stderr if something is
 // wrong), nullopt to go on. `program` is the program's name, such as "closewrite-watcher".
-// `options` are what the program has beside.
-struct CommandLineOption {
-  std::string flag;  // "--backup"
-  std::string help;
-  std::string* value;  // left alone when it is not given; not owned
-};
 std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,
                                    google::protobuf::Message* config,
                                    const std::vector<CommandLineOption>& options = {});

@@ -12,22 +12,31 @@
 namespace closewrite {
 namespace {
 
+// Of an engine beside which others use the store, or alone.
+Engine::Options OptionsOf(bool shared) {
+  return {.self = shared ? "a" : "",
+          .shared = shared,
+          .random = [] { return 0.0; },
+          .new_session_id = [] { return "s"; },
+          .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
+            return absl::InternalError("none");
+          }};
+}
+
+absl::Status Call(StoreLoop* loop, StoreLoop::Step step) {
+  std::promise<absl::Status> answer;
+  loop->Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
+  return answer.get_future().get();
+}
+
 class StoreLoopTest : public ::testing::Test {
  protected:
   StoreLoopTest()
-      : engine_({.random = [] { return 0.0; },
-                 .new_session_id = [] { return "s"; },
-                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
-                   return absl::InternalError("none");
-                 }}),
+      : engine_(OptionsOf(false)),
         clock_(absl::FromUnixSeconds(1'800'000'000)),
         loop_(&store_, &engine_, &feed_, &clock_) {}
 
-  absl::Status Call(StoreLoop::Step step) {
-    std::promise<absl::Status> answer;
-    loop_.Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
-    return answer.get_future().get();
-  }
+  absl::Status Call(StoreLoop::Step step) { return closewrite::Call(&loop_, std::move(step)); }
   static StoreLoop::Step InsertEvent(int64_t sequence) {
     return [sequence](Engine& engine, StoreTransaction& tx, absl::Time now) {
       return engine.RecordEvents(tx, {"h", "ledger", 1},
@@ -112,27 +121,18 @@ TEST(StoreLoopReloadTest, MemoryIsLoadedAnewByTheNextCommitItself) {
     bool readable = true;
   };
   Unreadable store;
-  Engine engine({.random = [] { return 0.0; },
-                 .new_session_id = [] { return "s"; },
-                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
-                   return absl::InternalError("none");
-                 }});
+  Engine engine(OptionsOf(false));
   ChangeFeed feed;
   ManualClock clock(absl::FromUnixSeconds(1'800'000'000));
   StoreLoop loop(&store, &engine, &feed, &clock);
   ASSERT_TRUE(loop.Start().ok());
   store.readable = false;
   store.store.FailNextCommit(absl::ResourceExhaustedError("disk full"));
-  const auto call = [&](StoreLoop::Step step) {
-    std::promise<absl::Status> answer;
-    loop.Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
-    return answer.get_future().get();
-  };
-  EXPECT_FALSE(call([](Engine& engine, StoreTransaction& tx, absl::Time now) {
+  EXPECT_FALSE(Call(&loop, [](Engine& engine, StoreTransaction& tx, absl::Time now) {
                  return engine.dispatch().Open(tx, {.name = "e", .slots = 1}, now).status();
                }).ok());
   size_t sessions = 1;
-  EXPECT_TRUE(call([&](Engine& engine, StoreTransaction&, absl::Time) {
+  EXPECT_TRUE(Call(&loop, [&](Engine& engine, StoreTransaction&, absl::Time) {
                 sessions = engine.fleet().sessions.size();
                 return absl::OkStatus();
               }).ok());
@@ -142,27 +142,17 @@ TEST(StoreLoopReloadTest, MemoryIsLoadedAnewByTheNextCommitItself) {
 // Notices may be lost: those that come, however often, must not put off the look at everything.
 TEST(StoreLoopPollTest, NoticesDoNotPutOffTheLookAtEverything) {
   FakeStore store(/*shared=*/true);
-  Engine engine({.self = "a",
-                 .shared = true,
-                 .random = [] { return 0.0; },
-                 .new_session_id = [] { return "s"; },
-                 .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
-                   return absl::InternalError("none");
-                 }});
+  Engine engine(OptionsOf(true));
   ChangeFeed feed;
   ManualClock clock(absl::FromUnixSeconds(1'800'000'000));
   StoreLoop loop(&store, &engine, &feed, &clock);
   ASSERT_TRUE(loop.Start().ok());
   bool known = false;
   const auto look = [&] {
-    std::promise<void> done;
-    loop.Submit(
-        [&](Engine& engine, StoreTransaction&, absl::Time) {
-          known = engine.fleet().watchers.contains("h");
-          return absl::OkStatus();
-        },
-        [&](const absl::Status&) { done.set_value(); });
-    done.get_future().get();
+    EXPECT_TRUE(Call(&loop, [&](Engine& engine, StoreTransaction&, absl::Time) {
+                  known = engine.fleet().watchers.contains("h");
+                  return absl::OkStatus();
+                }).ok());
   };
   look();
   // Another coordinator has a watcher, and all that is heard of it is that jobs have changed.

@@ -62,7 +62,7 @@ class Speaker {
  private:
   AttemptTable::Options TableOptions(const Journal* journal) {
     AttemptTable::Options options;
-    // No volumes: the publisher sweeps what is staged, and a hung mount must not delay us.
+    // No volumes: nothing of theirs is touched, and a hung mount must not delay us.
     options.context.journal = journal;
     options.wake = [this] { bell_.Ring(); };
     return options;

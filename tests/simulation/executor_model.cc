@@ -30,23 +30,20 @@ ExecutorModel::ExecutorModel(Options options)
                  .machine = &machine_,
                  .on_dead = [this](const Lease& lease) { options_.witness->OnDead(lease); },
                  .outlive_lease = options_.plant == Plant::kOutliveLease}),
-      guardian_({.world = options_.world,
-                 .dial = options_.dial,
-                 .host = host_,
-                 .hello = Hello(),
-                 .commands = &commands_,
-                 .journal = &journal_,
-                 .witness = options_.witness,
-                 .taken = [this] { return has_lock_; }}),
-      predecessor_({.world = options_.world,
-                    .dial = options_.dial,
-                    .host = host_,
-                    .hello = Hello(),
-                    .commands = &commands_,
-                    .journal = &journal_,
-                    .witness = options_.witness,
-                    .taken = [] { return false; }}) {
+      guardian_(GuardianOptions([this] { return has_lock_; })),
+      predecessor_(GuardianOptions([] { return false; })) {
   machine_.Start();
+}
+
+GuardianModel::Options ExecutorModel::GuardianOptions(std::function<bool()> taken) {
+  return {.world = options_.world,
+          .dial = options_.dial,
+          .host = host_,
+          .hello = Hello(),
+          .commands = &commands_,
+          .journal = &journal_,
+          .witness = options_.witness,
+          .taken = std::move(taken)};
 }
 
 ExecutorHello ExecutorModel::Hello() const {

@@ -56,6 +56,7 @@ class ExecutorModel {
 
  private:
   ExecutorHello Hello() const;
+  GuardianModel::Options GuardianOptions(std::function<bool()> taken);
   void Begin();
   void TakeUp();
   void Stop();

@@ -5,10 +5,10 @@
 namespace closewrite::simulation {
 namespace {
 
-// As services/executor/guardian.h has them.
+// As services/executor/guardian.h and last_words.h have them.
 constexpr absl::Duration kLastWordsMax = absl::Seconds(2);
 constexpr absl::Duration kEndSessionMax = absl::Seconds(1);
-constexpr absl::Duration kSpeakMax = absl::Seconds(20);
+constexpr absl::Duration kSpeakMax = absl::Seconds(10);
 constexpr absl::Duration kTryAgain = absl::Milliseconds(100);
 constexpr absl::Duration kLook = absl::Milliseconds(1);
 

@@ -11,13 +11,15 @@ namespace {
 // The pass that all pipelines with locks have together; no pipeline has this name.
 constexpr char kLockedShare[] = "";
 
-}  // namespace
-
-int64_t Assigner::Lane::FreeSlots() const {
+int64_t FreeSlotsOf(const std::vector<Session*>& sessions) {
   int64_t free = 0;
   for (const Session* session : sessions) free += session->FreeSlots();
   return free;
 }
+
+}  // namespace
+
+int64_t Assigner::Lane::FreeSlots() const { return FreeSlotsOf(sessions); }
 
 Session* Assigner::Lane::MostFree() const {
   Session* best = nullptr;
@@ -82,11 +84,7 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
     for (; first != last; ++first) {
       (first->pipeline->locks.empty() ? open : locked).push_back(*first);
     }
-    const auto slots = [&] {
-      int64_t free = 0;
-      for (const Session* session : sessions) free += session->FreeSlots();
-      return std::min(free, kLeaseBatchMax);
-    };
+    const auto slots = [&] { return std::min(FreeSlotsOf(sessions), kLeaseBatchMax); };
     // Once more when those whose turn it was had nothing to do. Each round but the last finds a
     // pipeline empty.
     for (size_t round = 0; round <= lanes.size(); ++round) {

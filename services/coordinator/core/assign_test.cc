@@ -96,6 +96,16 @@ class AssignTest : public ::testing::Test {
     return counts;
   }
 
+  // Of so many ticks, before each of which all that ran has ended.
+  std::map<std::string, int> CountOfTicks(int ticks) {
+    std::vector<Job> jobs;
+    for (int i = 0; i < ticks; ++i) {
+      for (Job& job : Tick()) jobs.push_back(std::move(job));
+      FinishAll();
+    }
+    return Count(jobs);
+  }
+
   FakeStore store_;
   int sessions_ = 0;
   Engine engine_;
@@ -114,12 +124,7 @@ TEST_F(AssignTest, PipelinesTakeTurnsAtTheOneSlotThatBothNeed) {
   Attend(8);
   Files("a", 20);
   Files("b", 20);
-  Counts counts;
-  for (int i = 0; i < 10; ++i) {
-    for (const Job& job : Tick()) ++counts[job.pipeline];
-    FinishAll();
-  }
-  EXPECT_EQ(counts, (Counts{{"a", 5}, {"b", 5}}));
+  EXPECT_EQ(CountOfTicks(10), (Counts{{"a", 5}, {"b", 5}}));
 }
 
 TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
@@ -128,12 +133,7 @@ TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
   Attend(1);
   Files("locked", 20);
   Files("open", 20);
-  Counts counts;
-  for (int i = 0; i < 10; ++i) {
-    for (const Job& job : Tick()) ++counts[job.pipeline];
-    FinishAll();
-  }
-  EXPECT_EQ(counts, (Counts{{"locked", 5}, {"open", 5}}));
+  EXPECT_EQ(CountOfTicks(10), (Counts{{"locked", 5}, {"open", 5}}));
 }
 
 TEST_F(AssignTest, ATurnThatIsNotTakenIsTheNextOnes) {
