@@ -183,6 +183,8 @@ int Coordinator::port() const { return parts_->server->port(); }
 
 void Coordinator::Shutdown() {
   parts_->server->Drain();
+  // The calls that the server waits for wait for commits.
+  parts_->loop.EndSoon();
   parts_->flushes.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();

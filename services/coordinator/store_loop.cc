@@ -28,16 +28,26 @@ absl::Status StoreLoop::Start() {
   return absl::OkStatus();
 }
 
+void StoreLoop::EndSoon() {
+  absl::MutexLock lock(&mutex_);
+  ending_ = true;
+}
+
 void StoreLoop::Shutdown() {
   {
     absl::MutexLock lock(&mutex_);
-    stopping_ = true;
+    ending_ = stopping_ = true;
   }
   if (thread_.joinable()) thread_.join();
   if (store_.shared()) store_.Listen(nullptr);
+  RefuseAll();
+}
+
+void StoreLoop::RefuseAll() {
   std::deque<Command> left;
   {
     absl::MutexLock lock(&mutex_);
+    ending_ = stopping_ = true;
     left.swap(queue_);
   }
   for (Command& command : left) command.done(absl::UnavailableError("the coordinator is stopping"));
@@ -74,6 +84,11 @@ void StoreLoop::OnNotice(std::string_view notice) {
 bool StoreLoop::Stopping() {
   absl::MutexLock lock(&mutex_);
   return stopping_;
+}
+
+bool StoreLoop::Ending() {
+  absl::MutexLock lock(&mutex_);
+  return ending_;
 }
 
 std::deque<StoreLoop::Command> StoreLoop::TakeCommands() {
@@ -144,7 +159,7 @@ absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
     catch_up_at_ = clock_.Now();
     const bool again =
         absl::IsAborted(committed) || (absl::IsUnavailable(committed) && store_.shared());
-    if (!again || clock_.Now() >= give_up_at || Stopping()) {
+    if (!again || clock_.Now() >= give_up_at || Ending()) {
       LogError("the store refused a commit; nothing of it was kept",
                {{"error", committed.ToString()}});
       wake_at_ = clock_.Now() + kTickInterval;
@@ -152,7 +167,7 @@ absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
     }
     LogWarn("a commit is tried again", {{"error", committed.ToString()}});
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause);
+    mutex_.AwaitWithTimeout(absl::Condition(&ending_), pause);
     pause = std::min(pause * 2, kCommitPauseMax);
   }
 }
@@ -165,6 +180,7 @@ void StoreLoop::Run() {
     const absl::Status committed = Commit(commands);
     // Answers first: a session must be known to its stream before its first lease is sent.
     for (Command& command : commands) command.done(committed.ok() ? command.status : committed);
+    if (!committed.ok() && Ending()) return RefuseAll();
     if (!committed.ok()) continue;
     Effects effects;
     {

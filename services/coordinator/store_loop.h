@@ -52,6 +52,9 @@ class StoreLoop {
 
   // Loads the engine from the store and starts the thread.
   absl::Status Start();
+  // From now on a commit that fails is not tried again: it ends the loop, and all that waits is
+  // answered with UNAVAILABLE. So nobody waits long for a store that can't be written just now.
+  void EndSoon();
   // Answers what is queued with UNAVAILABLE and stops. May be called any number of times.
   void Shutdown();
 
@@ -75,6 +78,9 @@ class StoreLoop {
   void Run();
   std::deque<Command> TakeCommands();
   bool Stopping();
+  bool Ending();
+  // Answers all that is queued, and whatever comes, with UNAVAILABLE.
+  void RefuseAll();
   absl::Status Commit(std::deque<Command>& commands);
   absl::Status CommitOnce(std::deque<Command>& commands);
   void Tell(const Effects& effects);
@@ -88,7 +94,8 @@ class StoreLoop {
   absl::Mutex engine_mutex_;  // taken after no other
   absl::Mutex mutex_;
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;  // then it is ending as well
   News heard_ ABSL_GUARDED_BY(mutex_);  // from other coordinators
   // Of the loop's thread; times are those of the local clock.
   bool stale_ = false;  // memory is to be loaded anew, by the next transaction

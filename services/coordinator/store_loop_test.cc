@@ -1,5 +1,6 @@
 #include "services/coordinator/store_loop.h"
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
@@ -28,6 +29,27 @@ absl::Status Call(StoreLoop* loop, StoreLoop::Step step) {
   loop->Submit(std::move(step), [&](const absl::Status& status) { answer.set_value(status); });
   return answer.get_future().get();
 }
+
+// A database that cannot always be reached.
+class BrokenStore : public Store {
+ public:
+  explicit BrokenStore(bool shared) : store(shared) {}
+  absl::Status Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) override {
+    if (writable) return store.Write(fn);
+    if (!refused.HasBeenNotified()) refused.Notify();
+    return absl::UnavailableError("no connection");
+  }
+  absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> fn) override {
+    return readable ? store.Read(fn) : absl::UnavailableError("no connection");
+  }
+  std::string Durability() const override { return store.Durability(); }
+  bool shared() const override { return store.shared(); }
+
+  FakeStore store;
+  std::atomic<bool> readable = true;
+  std::atomic<bool> writable = true;
+  absl::Notification refused;  // a Write was
+};
 
 class StoreLoopTest : public ::testing::Test {
  protected:
@@ -108,19 +130,7 @@ TEST_F(StoreLoopTest, AfterAFailedCommitNothingIsToldAndTheNextOneWorks) {
 // A database that can be written again before it can be read: what a failed commit had left in
 // memory was then taken for committed, and a lease was sent that no store knew.
 TEST(StoreLoopReloadTest, MemoryIsLoadedAnewByTheNextCommitItself) {
-  class Unreadable : public Store {
-   public:
-    absl::Status Write(absl::FunctionRef<absl::Status(StoreTransaction&)> fn) override {
-      return store.Write(fn);
-    }
-    absl::Status Read(absl::FunctionRef<absl::Status(StoreReader&)> fn) override {
-      return readable ? store.Read(fn) : absl::UnavailableError("no connection");
-    }
-    std::string Durability() const override { return store.Durability(); }
-    FakeStore store;
-    bool readable = true;
-  };
-  Unreadable store;
+  BrokenStore store(/*shared=*/false);
   Engine engine(OptionsOf(false));
   ChangeFeed feed;
   ManualClock clock(absl::FromUnixSeconds(1'800'000'000));
@@ -177,6 +187,28 @@ TEST_F(StoreLoopTest, StopsInAnyOrderAndAnswersWhatIsLeft) {
   loop_.Shutdown();
   EXPECT_EQ(Call(InsertEvent(1)).code(), absl::StatusCode::kUnavailable);
   loop_.Shutdown();
+}
+
+// A coordinator that is to end while its database is gone, or locked by another one that is frozen:
+// it took as long as a commit may be tried again, for each that waited.
+TEST(StoreLoopEndTest, WhatCannotBeCommittedIsNotTriedAgainAtTheEnd) {
+  BrokenStore store(/*shared=*/true);
+  store.writable = false;
+  Engine engine(OptionsOf(true));
+  ChangeFeed feed;
+  ManualClock clock(absl::FromUnixSeconds(1'800'000'000));  // no limit is ever reached
+  StoreLoop loop(&store, &engine, &feed, &clock);
+  ASSERT_TRUE(loop.Start().ok());
+  store.refused.WaitForNotification();
+  std::promise<absl::Status> waits;
+  loop.Submit([](Engine&, StoreTransaction&, absl::Time) { return absl::OkStatus(); },
+              [&](const absl::Status& status) { waits.set_value(status); });
+  loop.EndSoon();
+  EXPECT_EQ(waits.get_future().get().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Call(&loop, [](Engine&, StoreTransaction&, absl::Time) {
+              return absl::OkStatus();
+            }).code(),
+            absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

@@ -132,6 +132,21 @@ pipelines:
             self._until_whole()
             self._step()
 
+    def _stop_without_database(self):
+        """Calls wait for commits that cannot be: nobody waits for those in vain for long."""
+        self.fleet.postgres.kill()
+        # The watcher's events wait by now, and reports of running attempts.
+        files = self.load.count
+        self.until(lambda: self.load.count >= files + _FILES_A_STEP, "more files")
+        for coordinator in self.fleet.coordinators:
+            self.assertEqual(coordinator.stop(), 0)
+        self.fleet.postgres.start()
+        self.fleet.postgres.wait_ready()
+        for coordinator in self.fleet.coordinators:
+            coordinator.start()
+        self._until_whole()
+        self._step()
+
     def test_every_result_once(self):
         """A rolling restart, kills, and what can happen to a database."""
         monitor = kills_test.Monitor(self.home("enriched"), self.load.expected)
@@ -144,6 +159,7 @@ pipelines:
         self._kill()
         if self.fleet.postgres is not None:
             self._break_database()
+            self._stop_without_database()
         self.load.finish()
         jobs = self.finished_jobs(self.load.count, _FINISH_S_MAX)
         monitor.finish()
