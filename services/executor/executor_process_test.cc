@@ -11,6 +11,11 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
@@ -103,6 +108,28 @@ class ExecutorProcessTest : public testing::Test {
     EXPECT_TRUE(Eventually([&] { return (guardian = ChildNamed("cw-guardian")) != 0; }));
     return guardian;
   }
+  // Established TCP connections of a process, with how many bytes it has not read yet.
+  static std::map<std::string, int64_t> Connections(pid_t pid) {
+    std::map<std::string, int64_t> unread;
+    for (const char* const table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+      std::ifstream lines(table);
+      for (std::string line; std::getline(lines, line);) {
+        // proc(5): number, addresses, state, queues (hexadecimal, unread behind the colon), ...
+        std::istringstream words(line);
+        std::vector<std::string> fields(std::istream_iterator<std::string>(words), {});
+        if (fields.size() <= 9 || fields[3] != "01") continue;
+        unread["socket:[" + fields[9] + "]"] =
+            std::stoll(fields[4].substr(fields[4].find(':') + 1), nullptr, 16);
+      }
+    }
+    std::map<std::string, int64_t> found;
+    for (const auto& fd : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+      std::error_code gone;
+      const std::string target = fs::read_symlink(fd.path(), gone);
+      if (unread.contains(target)) found.insert(*unread.find(target));
+    }
+    return found;
+  }
   // Until it knows its session.
   void AwaitSession() const {
     EXPECT_TRUE(Eventually([&] { return !ReadFile(root_ + "/state/session").empty(); }));
@@ -185,6 +212,25 @@ TEST_F(ExecutorProcessTest, KilledWithoutCommandsItsSessionIsEndedAtOnce) {
   coordinator.Await([&] { return !coordinator.ended.empty(); });
   EXPECT_EQ(coordinator.ended, coordinator.sessions);
   EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
+}
+
+// gRPC reads from a connection only while somebody waits on it: that of a guardian never got past
+// the coordinator's hello, was made anew every few seconds, and was not there when it was needed.
+TEST_F(ExecutorProcessTest, TheGuardianReadsWhatTheCoordinatorSays) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  Configure(coordinator.address());
+  Start();
+  AwaitSession();
+  const pid_t guardian = Guardian();
+  EXPECT_TRUE(Eventually([&] { return Connections(guardian).size() == 1; }));
+  poll(nullptr, 0, 500);  // until the hello has surely come
+  EXPECT_TRUE(Eventually([&] {
+    const auto connections = Connections(guardian);
+    return connections.size() == 1 && connections.begin()->second == 0;
+  }));
+  Kill();
+  EXPECT_TRUE(Eventually([&] { return IsDead(guardian); }));
+  EXPECT_EQ(coordinator.ended.size(), 1u);
 }
 
 TEST_F(ExecutorProcessTest, KilledWithACommandItsSessionIsEndedWhenThatIsDeadAndItsOutputTold) {

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <memory>
+#include <thread>
 
+#include "absl/synchronization/notification.h"
 #include "services/clock/clock.h"
 #include "services/config/command_line.h"
 #include "services/executor/hello.h"
@@ -21,8 +23,8 @@
 namespace closewrite::executor {
 namespace {
 
-// How often the way to the coordinator is looked after while all is well.
-constexpr int kLookAfterMs = 10000;
+// The thread that keeps the connection looks this often whether it is to end.
+constexpr absl::Duration kKeepPause = absl::Milliseconds(100);
 // Between two tries. An executor that starts meanwhile looks for the lock more often.
 constexpr int kTryAgainMs = 100;
 constexpr int kGuardianNice = -10;
@@ -32,9 +34,32 @@ bool ReadConfig(v1::ExecutorConfig* config) {
   return config->ParseFromFileDescriptor(kGuardianConfigFd) && !config->state().empty();
 }
 
+// Connects, and stays connected, so that there is no need to when it counts. gRPC reads from a
+// connection only while somebody waits for something on its channel: with nobody there, the peer's
+// hello and its answers to pings are left lying, and the connection is taken for dead.
+class ConnectionKeeper {
+ public:
+  explicit ConnectionKeeper(CoordinatorChannel* channel) : thread_([this, channel] {
+    while (!stop_.HasBeenNotified()) {
+      const std::shared_ptr<grpc::Channel> kept = channel->Get();
+      kept->WaitForStateChange(kept->GetState(/*try_to_connect=*/true),
+                               absl::ToChronoTime(SteadyClock().Now() + kKeepPause));
+    }
+  }) {}
+  ~ConnectionKeeper() {
+    stop_.Notify();
+    thread_.join();
+  }
+
+ private:
+  absl::Notification stop_;
+  std::thread thread_;  // last: it uses the above
+};
+
 }  // namespace
 
 Guardian::End Guardian::Run() {
+  const ConnectionKeeper keeper(options_.channel);
   if (!AwaitDeath()) return End::kDismissed;
   for (const pid_t group : groups_) {
     LogWarn("the supervisor of a command was killed; its process group is killed",
@@ -51,13 +76,9 @@ Guardian::End Guardian::Run() {
 
 bool Guardian::AwaitDeath() {
   for (;;) {
-    // Connects, and goes on connecting, so that there is no need to when it counts.
-    options_.channel->Get();
-    pollfd file = {options_.lifeline, POLLIN, 0};
-    if (poll(&file, 1, kLookAfterMs) <= 0) continue;
     LifelineRecord record;
-    const ssize_t count = recv(options_.lifeline, &record, sizeof record, MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    const ssize_t count = recv(options_.lifeline, &record, sizeof record, 0);
+    if (count < 0 && errno == EINTR) continue;
     if (count != sizeof record) return true;
     if (record.kind == LifelineRecord::kDismissed) return false;
     if (record.kind == LifelineRecord::kGroupBegun) groups_.insert(record.pid);
