@@ -40,13 +40,6 @@ using nlohmann::json;
 constexpr int kYamlDepthMax = 32;
 // Aliases can make a small file large: each visit of a node counts.
 constexpr int64_t kYamlNodesMax = 250'000;
-// Of what a message quotes from a file.
-constexpr size_t kQuoteBytesMax = 80;
-
-std::string Quote(std::string_view text) {
-  const bool cut = text.size() > kQuoteBytesMax;
-  return StrCat("\"", Display(text.substr(0, kQuoteBytesMax)), cut ? "...\"" : "\"");
-}
 
 std::vector<std::string> FieldNames(const Descriptor& type) {
   std::vector<std::string> names;

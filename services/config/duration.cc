@@ -11,16 +11,10 @@
 namespace closewrite {
 namespace {
 
-// Of what a message quotes.
-constexpr size_t kQuoteBytesMax = 80;
 // google.protobuf.Duration ends at about 10,000 years.
 constexpr int64_t kDurationSecondsMax = 315'576'000'000;
 constexpr std::string_view kDurationRule =
     "write a number and a unit, such as 100ms, 2s, 5m, 1h, 2d";
-
-std::string Quote(std::string_view text) {
-  return StrCat("\"", Display(text.substr(0, kQuoteBytesMax)), "\"");
-}
 
 // Digits with at most one point, as a multiple of `unit`. Digits past the ninth after the point are
 // below a nanosecond for all units up to a second, and are dropped.

@@ -138,6 +138,11 @@ std::string Display(std::string_view path) {
   return out;
 }
 
+std::string Quote(std::string_view text) {
+  const bool cut = text.size() > kQuoteBytesMax;
+  return StrCat("\"", Display(text.substr(0, kQuoteBytesMax)), cut ? "...\"" : "\"");
+}
+
 std::string_view BaseName(std::string_view path) {
   const size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);

@@ -28,6 +28,10 @@ bool IsUtf8(std::string_view bytes);
 // newline \n, tab \t, carriage return \r, backslash \\. Never put the result back into a file
 // operation.
 std::string Display(std::string_view path);
+// What a message quotes of a text from outside: its beginning, as Display shows it, in quotes, and
+// `...` when it goes on.
+inline constexpr size_t kQuoteBytesMax = 80;
+std::string Quote(std::string_view text);
 
 // The part after the last '/'; the part before it ("" when there is none).
 std::string_view BaseName(std::string_view path);
