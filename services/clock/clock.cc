@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <fstream>
+
 #include "absl/time/clock.h"
 
 namespace closewrite {
@@ -10,6 +12,13 @@ absl::Duration SinceBoot() {
   timespec now;
   clock_gettime(CLOCK_BOOTTIME, &now);
   return absl::DurationFromTimespec(now);
+}
+
+std::string BootId() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  in >> id;
+  return id;
 }
 
 SteadyClock::SteadyClock() : wall_at_start_(absl::Now()), boot_at_start_(SinceBoot()) {}

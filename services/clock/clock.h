@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "absl/time/time.h"
 
@@ -42,6 +43,9 @@ class ManualClock : public Clock {
 
 // Time since boot, suspended time included.
 absl::Duration SinceBoot();
+
+// Which start of the kernel this is; "" when it can't be told.
+std::string BootId();
 
 }  // namespace closewrite
 

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/mutex.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
 #include "services/config/config.h"
@@ -129,6 +130,10 @@ class Reader {
 std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,
                                    google::protobuf::Message* config,
                                    const std::vector<CommandLineOption>& options) {
+  // Debian's Abseil is built with its assertions, and so keeps a graph of all mutexes of a process
+  // (absl/synchronization/mutex.cc, synch_deadlock_detection). That is for tests: here it costs
+  // time at each lock, and would end the program where it only might have waited for ever.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return Reader(program, config).Run(argc, argv, options);
 }
 

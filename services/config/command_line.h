@@ -27,6 +27,8 @@ struct CommandLineOption {
 // --help, --version and --check-config, which prints every value that is set and where it came
 // from.
 //
+// Switches off Abseil's detection of deadlocks, as every service's main begins with this.
+//
 // Returns the exit code if the program is to end now (after one line on stderr if something is
 // wrong), nullopt to go on. `program` is the program's name, such as "closewrite-watcher".
 std::optional<int> ReadCommandLine(int argc, char** argv, const std::string& program,

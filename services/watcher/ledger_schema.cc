@@ -4,7 +4,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "absl/strings/numbers.h"
 #include "services/log/log.h"
@@ -180,13 +179,6 @@ absl::Status WriteMeta(Database* database, std::string_view key, std::string_vie
 
 absl::Status WriteMeta(Database* database, std::string_view key, int64_t value) {
   return WriteMeta(database, key, std::string_view(StrCat(value)));
-}
-
-std::string BootId() {
-  std::ifstream in("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  in >> id;
-  return id;
 }
 
 absl::StatusOr<LedgerState> PrepareLedger(Database* database, const std::string& file,

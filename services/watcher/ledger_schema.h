@@ -27,9 +27,6 @@ absl::StatusOr<int64_t> ReadMetaNumber(Database* database, std::string_view key)
 absl::Status WriteMeta(Database* database, std::string_view key, std::string_view value);
 absl::Status WriteMeta(Database* database, std::string_view key, int64_t value);
 
-// Which start of the kernel this is; "" when it can't be told.
-std::string BootId();
-
 struct LedgerState {
   bool made_new = false;
   std::string id;

@@ -6,22 +6,32 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <string>
+#include <utility>
+
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace closewrite {
 namespace {
 
-constexpr size_t kHolderBytesMax = 32;
+constexpr size_t kFileBytesMax = 512;
+
+// Two lines: the holder's process id, and its note.
+std::pair<std::string, std::string> LinesOf(int fd) {
+  char buffer[kFileBytesMax];
+  const ssize_t got = pread(fd, buffer, sizeof(buffer), 0);
+  if (got <= 0) return {};
+  return absl::StrSplit(absl::string_view(buffer, static_cast<size_t>(got)),
+                        absl::MaxSplits('\n', 1));
+}
 
 // The process id that the holder wrote; for the message only.
 std::string HolderOf(int fd) {
-  char buffer[kHolderBytesMax];
-  const ssize_t got = pread(fd, buffer, sizeof(buffer), 0);
-  if (got <= 0) return "unknown";
-  std::string holder(buffer, static_cast<size_t>(got));
+  std::string holder = LinesOf(fd).first;
   absl::StripAsciiWhitespace(&holder);
   for (const char c : holder) {
     if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) return "unknown";
@@ -53,10 +63,17 @@ absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Acquire(const std::string& p
     return absl::UnavailableError(absl::StrCat("cannot lock ", path, ": ", strerror(errno),
                                                "; the store must lie on a local file system"));
   }
-  // Who holds it is only told in messages, so a failure to write it down does no harm.
-  const std::string holder = absl::StrCat(getpid(), "\n");
-  if (ftruncate(fd, 0) == 0 && pwrite(fd, holder.data(), holder.size(), 0) < 0) errno = 0;
+  std::string note = LinesOf(fd).second;
+  absl::StripAsciiWhitespace(&note);
+  lock->SetNote(note);
   return lock;
+}
+
+void FileLock::SetNote(const std::string& note) {
+  note_ = note;
+  // Nothing depends on what is written here, so a failure does no harm.
+  const std::string text = absl::StrCat(getpid(), "\n", note, "\n");
+  if (ftruncate(fd_, 0) == 0 && pwrite(fd_, text.data(), text.size(), 0) < 0) errno = 0;
 }
 
 FileLock::~FileLock() { close(fd_); }

@@ -5,12 +5,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "services/clock/clock.h"
 #include "services/coordinator/store/file_sync.h"
 #include "services/coordinator/store/sqlite_backup.h"
 #include "services/coordinator/store/sqlite_reader.h"
@@ -71,14 +73,35 @@ absl::Status UseWriteAheadLog(SqliteConnection* connection) {
       "the file system can't hold a write-ahead log; put the store on a local disk");
 }
 
+// What the lock's file says of a check that found nothing wrong: which file, and in which run of
+// the kernel. "": there is nothing to be said.
+std::string NoteOfCheck(const std::string& path) {
+  const std::string boot = BootId();
+  struct stat status;
+  if (boot.empty() || stat(path.c_str(), &status) != 0) return "";
+  return absl::StrCat("checked ", boot, " ", status.st_dev, ":", status.st_ino);
+}
+
+// Whether there is no need to look: this file was checked since the machine was started.
+bool IsChecked(const std::string& path, const FileLock& lock, const SqliteStoreOptions& options) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 && status.st_size > options.checked_always_bytes_max &&
+         !lock.note().empty() && lock.note() == NoteOfCheck(path);
+}
+
 absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenWriter(const std::string& path,
+                                                             FileLock* lock,
                                                              const SqliteStoreOptions& options) {
   absl::StatusOr<std::unique_ptr<SqliteConnection>> writer =
       SqliteConnection::Open(path, options.vfs);
   if (!writer.ok()) return writer;
   SqliteConnection* const connection = writer->get();
   absl::Status status = Configure(connection, SqliteStore::kWriterCacheKibMax);
-  if (status.ok()) status = QuickCheck(connection, path);
+  if (status.ok() && !IsChecked(path, *lock, options)) {
+    lock->SetNote("");
+    status = QuickCheck(connection, path);
+    if (status.ok()) lock->SetNote(NoteOfCheck(path));
+  }
   // Before the journal mode, so that a foreign database is left as it is.
   if (status.ok()) status = MigrateSqliteSchema(connection);
   if (status.ok()) status = UseWriteAheadLog(connection);
@@ -124,7 +147,8 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
       FileLock::Acquire(absl::StrCat(*canonical, ".lock"));
   if (!lock.ok()) return lock.status();
   if (absl::Status status = CreatePrivate(*canonical); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = OpenWriter(*canonical, options);
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = 
+      OpenWriter(*canonical, lock->get(), options);
   if (!writer.ok()) return WithPath(*canonical, writer.status());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical, options.vfs);
   if (!reader.ok()) return WithPath(*canonical, reader.status());

@@ -23,6 +23,8 @@ struct SqliteStoreOptions {
   // The database file grows to so many pages of 4 KiB at most, then it counts as a full disk. 0: as
   // far as SQLite goes.
   int64_t pages_max = 0;
+  // A larger file is checked once after each start of the machine, a smaller one at each opening.
+  int64_t checked_always_bytes_max = int64_t{64} << 20;
   // When the write-ahead log is copied.
   SqliteCheckpointer::Limits checkpoints;
   // See SqliteConnection::Open.
@@ -41,7 +43,9 @@ class SqliteStore final : public Store {
   static constexpr int64_t kJournalBytesMax = int64_t{64} << 20;
 
   // Opens the file, or creates it when it is not there, and checks it (`PRAGMA quick_check`: it
-  // reads the whole file). FAILED_PRECONDITION: another process has it open, a newer coordinator
+  // reads the whole file, some 250 MB a second). A large one is not checked again while the machine
+  // runs: a process that is killed leaves nothing damaged. The lock's file says which file was
+  // checked and when; remove it to have it checked anyway. FAILED_PRECONDITION: another process has it open, a newer coordinator
   // wrote it, or it belongs to another program. DATA_LOSS: it is damaged. UNAVAILABLE: it can't be
   // read or written. All messages name the file and say what to do.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path,

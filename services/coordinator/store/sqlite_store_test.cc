@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/clock/clock.h"
 #include "services/coordinator/store/record_codec.h"
 #include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_rows.h"
@@ -105,6 +106,17 @@ TEST(SqliteStoreTest, FileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
   EXPECT_EQ(fs::file_size(folder.file()), text.size());
 }
 
+constexpr int64_t kPageBytes = 4096;
+
+void Damage(const std::string& path, int64_t first_page) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const int64_t size = static_cast<int64_t>(fs::file_size(path));
+  for (int64_t page = first_page; page < size / kPageBytes; ++page) {
+    file.seekp(page * kPageBytes);
+    file << std::string(200, '\x5a');
+  }
+}
+
 TEST(SqliteStoreTest, DamagedFileIsRefused) {
   const TestFolder folder;
   {
@@ -113,14 +125,37 @@ TEST(SqliteStoreTest, DamagedFileIsRefused) {
       ASSERT_TRUE(InsertJob(store.get(), SmallJob(absl::StrCat("job ", i))).ok());
     }
   }
-  std::fstream file(folder.file(), std::ios::in | std::ios::out | std::ios::binary);
-  const int64_t size = static_cast<int64_t>(fs::file_size(folder.file()));
-  for (int64_t page = 1; page < size / 4096; ++page) {
-    file.seekp(page * 4096);
-    file << std::string(200, '\x5a');
-  }
-  file.close();
+  Damage(folder.file(), 1);
   ExpectRefused(folder.file(), absl::StatusCode::kDataLoss, "restore it from a backup");
+}
+
+// Reading millions of jobs takes long, and a coordinator that was killed is to be back at once.
+TEST(SqliteStoreTest, LargeFileIsCheckedOnceWhileTheMachineRuns) {
+  const TestFolder folder;
+  const auto open = [&] {
+    return SqliteStore::Open(folder.file(), {.checked_always_bytes_max = 0}).status();
+  };
+  OpenOrDie(folder.file()).reset();
+  ASSERT_TRUE(open().ok());
+  Damage(folder.file(), static_cast<int64_t>(fs::file_size(folder.file())) / kPageBytes - 1);
+  EXPECT_TRUE(open().ok());
+
+  // Another run of the kernel, another file of that name, nobody knows: each is checked.
+  const std::string lock = folder.file() + ".lock";
+  std::string note;
+  std::ifstream noted(lock);
+  std::getline(noted, note);
+  std::getline(noted, note);
+  ASSERT_NE(note.find(BootId()), std::string::npos);
+  std::ofstream(lock) << "1\nchecked another-boot" << note.substr(note.rfind(' ')) << "\n";
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);  // and that was not noted as checked
+  std::ofstream(lock) << "1\nchecked " << BootId() << " 1:1\n";
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);
+  fs::remove(lock);
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);
+  std::ofstream(lock) << "1\n" << note << "\n";
+  EXPECT_TRUE(open().ok());
 }
 
 TEST(SqliteStoreTest, DatabaseOfAnotherProgramIsRefusedAndLeftAsItIs) {

@@ -10,6 +10,7 @@ _IDLE_JOBS = 400
 _IDLE_US = 5000
 _RATED_JOBS = 20_000
 _HALF_SECONDS = 5.0
+_HALF_SLOTS = 16
 
 
 def once(bench, number):
@@ -32,12 +33,12 @@ def _half(bench, queue, found):
     jobs = 500 if bench.quick else _RATED_JOBS
     submitted = results.rated(queue.submit(submit.SIXTY_FOUR, jobs, 2.0))
     # Warming up has submitted some more.
-    drained = results.rated(queue.drain(16, submitted["jobs"], 10.0))
+    drained = results.rated(queue.drain(_HALF_SLOTS, submitted["jobs"], 10.0))
     queue.drain(256, 10 * jobs, 2.0)
     rate = 0.5 / (1 / submitted["rate"] + 1 / drained["rate"])
     count = max(10, int(rate * (0.2 if bench.quick else _HALF_SECONDS)))
     with meter.Meter(queue.pids()) as measured:
-        numbers = queue.submit_to_start(count, max(1, int(1e6 / rate)))
+        numbers = queue.submit_to_start(count, max(1, int(1e6 / rate)), _HALF_SLOTS)
     found.add(SECTION, queue.name, HALF, {**results.rated(numbers, measured), "load": rate})
 
 

@@ -95,9 +95,9 @@ class Closewrite(contender.Contender):
             raise client.ClientError(f"{found['rerun']} jobs were given again after they had ended")
         return found
 
-    def submit_to_start(self, jobs, interval_us):
+    def submit_to_start(self, jobs, interval_us, slots=slots[0]):
         longest = jobs * interval_us / 1e6 + contender.CLIENT_S_MAX / 2
-        with self.attend(self.slots[0], "--jobs", jobs, "--seconds", longest) as attending:
+        with self.attend(slots, "--jobs", jobs, "--seconds", longest) as attending:
             submitted = client.run(
                 self.submitting("--calls", jobs, "--interval-us", interval_us),
                 contender.CLIENT_S_MAX)
