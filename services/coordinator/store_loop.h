@@ -96,7 +96,7 @@ class StoreLoop {
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;  // then it is ending as well
-  News heard_ ABSL_GUARDED_BY(mutex_);  // from other coordinators
+  News heard_ ABSL_GUARDED_BY(mutex_);             // from other coordinators
   // Of the loop's thread; times are those of the local clock.
   bool stale_ = false;  // memory is to be loaded anew, by the next transaction
   absl::Time wake_at_;

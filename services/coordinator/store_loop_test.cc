@@ -205,10 +205,9 @@ TEST(StoreLoopEndTest, WhatCannotBeCommittedIsNotTriedAgainAtTheEnd) {
               [&](const absl::Status& status) { waits.set_value(status); });
   loop.EndSoon();
   EXPECT_EQ(waits.get_future().get().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Call(&loop, [](Engine&, StoreTransaction&, absl::Time) {
-              return absl::OkStatus();
-            }).code(),
-            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(
+      Call(&loop, [](Engine&, StoreTransaction&, absl::Time) { return absl::OkStatus(); }).code(),
+      absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

@@ -39,13 +39,14 @@ bool ReadConfig(v1::ExecutorConfig* config) {
 // hello and its answers to pings are left lying, and the connection is taken for dead.
 class ConnectionKeeper {
  public:
-  explicit ConnectionKeeper(CoordinatorChannel* channel) : thread_([this, channel] {
-    while (!stop_.HasBeenNotified()) {
-      const std::shared_ptr<grpc::Channel> kept = channel->Get();
-      kept->WaitForStateChange(kept->GetState(/*try_to_connect=*/true),
-                               absl::ToChronoTime(SteadyClock().Now() + kKeepPause));
-    }
-  }) {}
+  explicit ConnectionKeeper(CoordinatorChannel* channel)
+      : thread_([this, channel] {
+          while (!stop_.HasBeenNotified()) {
+            const std::shared_ptr<grpc::Channel> kept = channel->Get();
+            kept->WaitForStateChange(kept->GetState(/*try_to_connect=*/true),
+                                     absl::ToChronoTime(SteadyClock().Now() + kKeepPause));
+          }
+        }) {}
   ~ConnectionKeeper() {
     stop_.Notify();
     thread_.join();

@@ -36,8 +36,11 @@ const std::array<Field, kFields>& Fields() {
       {"minute", 0, 59, {}},
       {"hour", 0, 23, {}},
       {"day of the month", 1, 31, {}},
-      {"month", 1, 12,
-       {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}, 1},
+      {"month",
+       1,
+       12,
+       {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"},
+       1},
       {"day of the week", 0, 7, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, 0},
   }};
   return *fields;
@@ -135,9 +138,9 @@ absl::StatusOr<Cron> Cron::Parse(std::string_view text) {
   const std::vector<absl::string_view> fields =
       absl::StrSplit(ToAbsl(line), absl::ByAnyChar(" \t"), absl::SkipEmpty());
   if (fields.size() != kFields) {
-    return absl::InvalidArgumentError(
-        StrCat("cron: ", Quote(text), " has ", fields.size(), " fields; say minute, hour, day of the ",
-               "month, month and day of the week, such as \"50 12 * * 1-5\""));
+    return absl::InvalidArgumentError(StrCat(
+        "cron: ", Quote(text), " has ", fields.size(), " fields; say minute, hour, day of the ",
+        "month, month and day of the week, such as \"50 12 * * 1-5\""));
   }
   Cron cron;
   absl::Status status = ParseField(0, ToStd(fields[0]), &cron.minutes_);

@@ -23,10 +23,10 @@ struct UnitName {
   Unit unit;
 };
 constexpr UnitName kUnits[] = {
-    {"s", Unit::kSecond},   {"sec", Unit::kSecond},  {"second", Unit::kSecond},
-    {"m", Unit::kMinute},   {"min", Unit::kMinute},  {"minute", Unit::kMinute},
-    {"h", Unit::kHour},     {"hour", Unit::kHour},   {"d", Unit::kDay},
-    {"day", Unit::kDay},    {"w", Unit::kWeek},      {"week", Unit::kWeek},
+    {"s", Unit::kSecond},   {"sec", Unit::kSecond}, {"second", Unit::kSecond},
+    {"m", Unit::kMinute},   {"min", Unit::kMinute}, {"minute", Unit::kMinute},
+    {"h", Unit::kHour},     {"hour", Unit::kHour},  {"d", Unit::kDay},
+    {"day", Unit::kDay},    {"w", Unit::kWeek},     {"week", Unit::kWeek},
     {"month", Unit::kMonth}};
 
 std::optional<Unit> UnitOf(std::string_view word) {

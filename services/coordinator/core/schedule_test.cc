@@ -88,9 +88,9 @@ TEST(ScheduleTest, ClocksThatAreSetForward) {
             (Times{"2027-03-14T03:00:00-04:00", "2027-03-15T02:00:00-04:00"}));
   EXPECT_EQ(Next(ByCron("America/New_York", "30 * * * *"), "2027-03-14T01:00:00-05:00", 2),
             (Times{"2027-03-14T01:30:00-05:00", "2027-03-14T03:30:00-04:00"}));
-  EXPECT_EQ(Next(Every("America/New_York", "2027-03-14 00:30", "1 hour"),
-                 "2027-03-14T01:00:00-05:00", 2),
-            (Times{"2027-03-14T01:30:00-05:00", "2027-03-14T03:30:00-04:00"}));
+  EXPECT_EQ(
+      Next(Every("America/New_York", "2027-03-14 00:30", "1 hour"), "2027-03-14T01:00:00-05:00", 2),
+      (Times{"2027-03-14T01:30:00-05:00", "2027-03-14T03:30:00-04:00"}));
 }
 
 TEST(ScheduleTest, ClocksThatAreSetBack) {
@@ -137,10 +137,14 @@ std::set<absl::Time> ByHand(const Cron& cron, absl::TimeZone zone, absl::Time af
 TEST(ScheduleTest, CronIsWhatTheClocksShow) {
   // Whole hours, half ones, at midnight, a day that never was, none at all.
   const std::pair<const char*, const char*> kChanges[] = {
-      {"America/New_York", "2027-03-13T00:00:00Z"},  {"America/New_York", "2027-11-06T00:00:00Z"},
-      {"Australia/Lord_Howe", "2027-04-03T00:00:00Z"}, {"Australia/Lord_Howe", "2027-10-02T00:00:00Z"},
-      {"America/Sao_Paulo", "2018-11-03T00:00:00Z"}, {"America/Sao_Paulo", "2018-02-17T00:00:00Z"},
-      {"Pacific/Apia", "2011-12-29T00:00:00Z"},      {"Asia/Kolkata", "2027-03-13T00:00:00Z"},
+      {"America/New_York", "2027-03-13T00:00:00Z"},
+      {"America/New_York", "2027-11-06T00:00:00Z"},
+      {"Australia/Lord_Howe", "2027-04-03T00:00:00Z"},
+      {"Australia/Lord_Howe", "2027-10-02T00:00:00Z"},
+      {"America/Sao_Paulo", "2018-11-03T00:00:00Z"},
+      {"America/Sao_Paulo", "2018-02-17T00:00:00Z"},
+      {"Pacific/Apia", "2011-12-29T00:00:00Z"},
+      {"Asia/Kolkata", "2027-03-13T00:00:00Z"},
   };
   for (const auto& [name, from] : kChanges) {
     const absl::TimeZone zone = Zone(name);
@@ -169,7 +173,8 @@ TEST(ScheduleTest, WhereverOneLooksFromTheNextIsTheNext) {
       const absl::Time after = begin + absl::Minutes(absl::Uniform(random, 0, 60 * 24 * 800));
       const absl::Time due = NextDue(schedule, after).value();
       ASSERT_GT(due, after) << text;
-      EXPECT_EQ(NextDue(schedule, after + (due - after) / 2), due) << text << Show(after, schedule.zone);
+      EXPECT_EQ(NextDue(schedule, after + (due - after) / 2), due)
+          << text << Show(after, schedule.zone);
       EXPECT_EQ(NextDue(schedule, due - absl::Nanoseconds(1)), due) << text;
     }
   }
@@ -181,8 +186,7 @@ TEST(ScheduleTest, WhatWasMissedIsCaughtUpAsAsked) {
   const absl::Time now = At("2027-01-10T05:00:01Z");
   const auto due = [&](CatchUp catch_up, size_t all_max) {
     Times times;
-    for (const absl::Time time :
-         DueNow(hourly, seen, now, catch_up, absl::Seconds(10), all_max)) {
+    for (const absl::Time time : DueNow(hourly, seen, now, catch_up, absl::Seconds(10), all_max)) {
       times.push_back(absl::FormatTime("%H", time, absl::UTCTimeZone()));
     }
     return times;
@@ -239,7 +243,8 @@ TEST(ScheduleTest, WhatIsNoPeriodOrStart) {
     EXPECT_EQ(ParsePeriod(text)->unit, Period::Unit::kDay) << text;
     EXPECT_EQ(ParsePeriod(text)->count, 1) << text;
   }
-  for (const char* const text : {"", "tomorrow", "12:50", "2027-13-01", "2027-02-30", "2027-02-27 25:00"}) {
+  for (const char* const text :
+       {"", "tomorrow", "12:50", "2027-13-01", "2027-02-30", "2027-02-27 25:00"}) {
     EXPECT_FALSE(ParseStart(text).ok()) << text;
   }
   EXPECT_EQ(ParseStart("2027-02-27T12:50").value(), absl::CivilSecond(2027, 2, 27, 12, 50, 0));

@@ -147,7 +147,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
       FileLock::Acquire(absl::StrCat(*canonical, ".lock"));
   if (!lock.ok()) return lock.status();
   if (absl::Status status = CreatePrivate(*canonical); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer = 
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> writer =
       OpenWriter(*canonical, lock->get(), options);
   if (!writer.ok()) return WithPath(*canonical, writer.status());
   absl::StatusOr<std::unique_ptr<SqliteConnection>> reader = OpenReader(*canonical, options.vfs);

@@ -45,9 +45,10 @@ class SqliteStore final : public Store {
   // Opens the file, or creates it when it is not there, and checks it (`PRAGMA quick_check`: it
   // reads the whole file, some 250 MB a second). A large one is not checked again while the machine
   // runs: a process that is killed leaves nothing damaged. The lock's file says which file was
-  // checked and when; remove it to have it checked anyway. FAILED_PRECONDITION: another process has it open, a newer coordinator
-  // wrote it, or it belongs to another program. DATA_LOSS: it is damaged. UNAVAILABLE: it can't be
-  // read or written. All messages name the file and say what to do.
+  // checked and when; remove it to have it checked anyway. FAILED_PRECONDITION: another process has
+  // it open, a newer coordinator wrote it, or it belongs to another program. DATA_LOSS: it is
+  // damaged. UNAVAILABLE: it can't be read or written. All messages name the file and say what to
+  // do.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path,
                                                            const SqliteStoreOptions& options = {});
 
