@@ -29,8 +29,9 @@ std::string Show(absl::Time time, absl::TimeZone zone) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez", time, zone);
 }
 
-Schedule Of(const std::string& zone, const std::string& start, std::variant<Period, Cron> rule) {
-  return {std::move(rule), Zone(zone), ParseStart(start).value()};
+Schedule Of(const std::string& zone, const std::string& start,
+            const std::variant<Period, Cron>& rule) {
+  return {rule, Zone(zone), ParseStart(start).value()};
 }
 Schedule Every(const std::string& zone, const std::string& start, const std::string& period) {
   return Of(zone, start, ParsePeriod(period).value());
