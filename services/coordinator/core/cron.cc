@@ -20,15 +20,12 @@ namespace {
 constexpr size_t kFields = 5;
 constexpr size_t kTextBytesMax = 1000;
 
-using Names = std::vector<std::string_view>;
-
-// What one field may hold. `names` stand for numbers, from `first_name` on.
+// What one field may hold. `names` stand for numbers, from `min` on.
 struct Field {
   std::string_view name;
   int min;
   int max;
-  Names names;
-  int first_name = 0;
+  std::vector<std::string_view> names;
 };
 
 const std::array<Field, kFields>& Fields() {
@@ -39,9 +36,8 @@ const std::array<Field, kFields>& Fields() {
       {"month",
        1,
        12,
-       {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"},
-       1},
-      {"day of the week", 0, 7, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, 0},
+       {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
+      {"day of the week", 0, 7, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}},
   }};
   return *fields;
 }
@@ -66,7 +62,7 @@ absl::Status Wrong(const Field& field, std::string_view part, std::string_view w
 std::optional<int> ValueOf(const Field& field, std::string_view text) {
   for (size_t i = 0; i < field.names.size(); ++i) {
     if (absl::EqualsIgnoreCase(ToAbsl(text), ToAbsl(field.names[i]))) {
-      return field.first_name + static_cast<int>(i);
+      return field.min + static_cast<int>(i);
     }
   }
   int value = 0;

@@ -28,11 +28,12 @@ class Cron {
   // The first minute that matches, `from` or later; nothing when none does within kCronYearsMax.
   std::optional<absl::CivilMinute> FirstFrom(absl::CivilMinute from) const;
 
-  bool MatchesDay(absl::CivilDay day) const;
   // The hour field is `*`: it means real hours, however often the clock shows them.
   bool every_hour() const { return hours_.all(); }
 
  private:
+  bool MatchesDay(absl::CivilDay day) const;
+
   std::bitset<60> minutes_;
   std::bitset<24> hours_;
   std::bitset<32> days_;     // of the month, from 1

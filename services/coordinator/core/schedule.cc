@@ -54,10 +54,9 @@ absl::Duration LengthOf(Unit unit) {
   return absl::ZeroDuration();
 }
 
-// The time at which a clock on the wall shows `civil`; see above for those that are left out or
-// come twice. Never falls while `civil` rises.
-absl::Time Resolve(absl::CivilSecond civil, absl::TimeZone zone) {
-  const absl::TimeZone::TimeInfo info = zone.At(civil);
+// The time at which a clock on the wall shows what `info` is of; see the header for those that are
+// left out or come twice. Never falls while that rises.
+absl::Time Resolve(const absl::TimeZone::TimeInfo& info) {
   return info.kind == absl::TimeZone::TimeInfo::SKIPPED ? info.trans : info.pre;
 }
 
@@ -86,13 +85,13 @@ absl::Time NextOnCalendar(const Schedule& schedule, const Period& period, absl::
             (period.count * (period.unit == Unit::kWeek ? 7 : 1));
   }
   for (steps = std::max<int64_t>(0, steps - 1);; ++steps) {
-    const absl::Time due = Resolve(OnCalendar(schedule.start, period, steps), schedule.zone);
+    const absl::Time due = Resolve(schedule.zone.At(OnCalendar(schedule.start, period, steps)));
     if (due > after) return due;
   }
 }
 
 absl::Time NextOfPeriod(const Schedule& schedule, const Period& period, absl::Time after) {
-  const absl::Time start = Resolve(schedule.start, schedule.zone);
+  const absl::Time start = Resolve(schedule.zone.At(schedule.start));
   if (start > after) return start;
   const absl::Duration length = LengthOf(period.unit) * period.count;
   if (length == absl::ZeroDuration()) return NextOnCalendar(schedule, period, after);
@@ -111,7 +110,7 @@ std::optional<absl::Time> NextOfCron(const Schedule& schedule, const Cron& cron,
     if (!civil.has_value()) break;
     const Info info = zone.At(absl::CivilSecond(*civil));
     from = *civil + 1;
-    absl::Time at = Resolve(absl::CivilSecond(*civil), zone);
+    absl::Time at = Resolve(info);
     if (cron.every_hour()) {
       if (info.kind == Info::SKIPPED) continue;
       if (info.kind == Info::REPEATED && after >= info.trans) at = info.post;
@@ -166,7 +165,7 @@ std::optional<absl::Time> NextDue(const Schedule& schedule, absl::Time after) {
   if (const auto* period = std::get_if<Period>(&schedule.rule)) {
     return NextOfPeriod(schedule, *period, after);
   }
-  const absl::Time start = Resolve(schedule.start, schedule.zone);
+  const absl::Time start = Resolve(schedule.zone.At(schedule.start));
   return NextOfCron(schedule, std::get<Cron>(schedule.rule),
                     std::max(after, start - absl::Nanoseconds(1)));
 }

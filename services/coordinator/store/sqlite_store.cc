@@ -75,18 +75,24 @@ absl::Status UseWriteAheadLog(SqliteConnection* connection) {
 
 // What the lock's file says of a check that found nothing wrong: which file, and in which run of
 // the kernel. "": there is nothing to be said.
-std::string NoteOfCheck(const std::string& path) {
+std::string NoteOfCheck(const struct stat& file) {
   const std::string boot = BootId();
-  struct stat status;
-  if (boot.empty() || stat(path.c_str(), &status) != 0) return "";
-  return absl::StrCat("checked ", boot, " ", status.st_dev, ":", status.st_ino);
+  if (boot.empty()) return "";
+  return absl::StrCat("checked ", boot, " ", file.st_dev, ":", file.st_ino);
 }
 
-// Whether there is no need to look: this file was checked since the machine was started.
-bool IsChecked(const std::string& path, const FileLock& lock, const SqliteStoreOptions& options) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && status.st_size > options.checked_always_bytes_max &&
-         !lock.note().empty() && lock.note() == NoteOfCheck(path);
+// QuickCheck, unless this file is large and was checked since the machine was started.
+absl::Status CheckUnlessChecked(SqliteConnection* connection, const std::string& path,
+                                FileLock* lock, const SqliteStoreOptions& options) {
+  struct stat file;
+  const std::string note = stat(path.c_str(), &file) == 0 ? NoteOfCheck(file) : "";
+  if (!note.empty() && lock->note() == note && file.st_size > options.checked_always_bytes_max) {
+    return absl::OkStatus();
+  }
+  lock->SetNote("");
+  absl::Status status = QuickCheck(connection, path);
+  if (status.ok()) lock->SetNote(note);
+  return status;
 }
 
 absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenWriter(const std::string& path,
@@ -97,11 +103,7 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenWriter(const std::string& 
   if (!writer.ok()) return writer;
   SqliteConnection* const connection = writer->get();
   absl::Status status = Configure(connection, SqliteStore::kWriterCacheKibMax);
-  if (status.ok() && !IsChecked(path, *lock, options)) {
-    lock->SetNote("");
-    status = QuickCheck(connection, path);
-    if (status.ok()) lock->SetNote(NoteOfCheck(path));
-  }
+  if (status.ok()) status = CheckUnlessChecked(connection, path, lock, options);
   // Before the journal mode, so that a foreign database is left as it is.
   if (status.ok()) status = MigrateSqliteSchema(connection);
   if (status.ok()) status = UseWriteAheadLog(connection);
