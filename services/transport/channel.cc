@@ -7,11 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/call_once.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "services/clock/clock.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
@@ -51,6 +54,28 @@ grpc::ChannelArguments ClientArguments() {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetLoadBalancingPolicyName("round_robin");
   return arguments;
+}
+
+// The threads that call back are shared by all channels and servers of a process, and end with the
+// last of them. A stream's context holds on to its channel and goes in a callback: if that channel
+// is the last, gRPC 1.51 has a thread wait for itself to end and go on with a queue that is gone
+// (`Unref` in its completion_queue_cc.cc). So one channel, which leads nowhere, is never dropped.
+void KeepCallbackThreads() {
+  static absl::once_flag once;
+  absl::call_once(once, [] {
+    static const auto* const channel = new std::shared_ptr<grpc::Channel>(
+        grpc::CreateCustomChannel("", /*creds=*/nullptr, grpc::ChannelArguments()));
+    grpc::GenericStub stub(*channel);
+    grpc::ClientContext context;
+    const grpc::Slice nothing;
+    const grpc::ByteBuffer request(&nothing, 1);
+    grpc::ByteBuffer response;
+    absl::Notification failed;
+    // The first call of a channel is what makes it take part in the threads.
+    stub.UnaryCall(&context, "/", grpc::StubOptions(), &request, &response,
+                   [&failed](const grpc::Status&) { failed.Notify(); });
+    failed.WaitForNotification();
+  });
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
@@ -120,6 +145,7 @@ struct CoordinatorChannel::State {
 CoordinatorChannel::CoordinatorChannel(const std::string& addresses)
     : state_(std::make_shared<State>()) {
   RouteGrpcLog();
+  KeepCallbackThreads();
   for (absl::string_view part : absl::StrSplit(addresses, ',', absl::SkipWhitespace())) {
     part = absl::StripAsciiWhitespace(part);
     if (state_->names.size() < kAddressesMax) state_->names.emplace_back(part);

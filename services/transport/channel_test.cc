@@ -302,6 +302,20 @@ TEST_F(ChannelTest, ClientsDoNotGatherAtTheFirst) {
   EXPECT_EQ(numbers.size(), 2u);
 }
 
+// No server runs here: it would hold on to the threads too.
+TEST(CallbackThreadsTest, AStreamMayBeTheLastToHoldAChannel) {
+  for (int rounds = 0; rounds < 200; ++rounds) {
+    auto stub = v1::ObserveService::NewStub(Connect("127.0.0.1:1"));
+    std::weak_ptr<UpStream> stream =
+        UpStream::Start([&](grpc::ClientContext* context,
+                            auto* reactor) { stub->async()->Observe(context, reactor); },
+                        {});
+    stub.reset();
+    if (const auto running = stream.lock()) running->Cancel();
+    while (!stream.expired()) absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
 // Names, for which the test writes the book.
 class NamesTest : public testing::Test {
  protected:

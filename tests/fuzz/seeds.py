@@ -52,7 +52,8 @@ SEEDS = {
     "duration": (b"100ms", b"1.5h", b"2d3h4m5s", b"315576000000s", b"0"),
     "schedule": (
         b"50 12 * * 1-5\x00", b"*/15 0-23/2 1,15 JAN-mar sun\x01", b"0 0 29 2 *\x02",
-        b"2 weeks\x01", b"2027-02-27 12:50\x00", b"@monthly\x03"),
+        b"2 weeks\x01", b"2027-02-27 12:50\x00", b"@monthly\x03",
+        b"5020374440374443-07-27 12:50\x00"),
     "yaml": (
         b"\x00coordinator: 10.0.0.1:7400\nvolumes:\n  - name: data\n    root: /srv/data\n"
         b"    backend: inotify\n    audit: 10m\n",

@@ -154,11 +154,19 @@ absl::StatusOr<absl::CivilSecond> ParseStart(std::string_view text) {
   std::string separated(line);
   const size_t space = separated.find(' ');
   if (space != std::string::npos) separated[space] = 'T';
-  if (absl::ParseCivilTime(separated, &start)) return start;
-  if (absl::ParseCivilTime(separated, &minute)) return absl::CivilSecond(minute);
-  if (absl::ParseCivilTime(separated, &day)) return absl::CivilSecond(day);
-  return absl::InvalidArgumentError(
-      StrCat("start: ", Quote(text), " is no time; say it as \"2027-02-27 12:50\""));
+  if (absl::ParseCivilTime(separated, &minute)) {
+    start = absl::CivilSecond(minute);
+  } else if (absl::ParseCivilTime(separated, &day)) {
+    start = absl::CivilSecond(day);
+  } else if (!absl::ParseCivilTime(separated, &start)) {
+    return absl::InvalidArgumentError(
+        StrCat("start: ", Quote(text), " is no time; say it as \"2027-02-27 12:50\""));
+  }
+  if (start.year() < kStartYearMin || start.year() > kStartYearMax) {
+    return absl::InvalidArgumentError(StrCat("start: ", Quote(text), " is not between the years ",
+                                             kStartYearMin, " and ", kStartYearMax));
+  }
+  return start;
 }
 
 std::optional<absl::Time> NextDue(const Schedule& schedule, absl::Time after) {

@@ -32,6 +32,9 @@ inline constexpr int64_t kPeriodCountMax = 100'000;
 
 // `2 min`, `1 hour`, `day`, `30s`, `2 weeks`. INVALID_ARGUMENT says what would be right.
 absl::StatusOr<Period> ParsePeriod(std::string_view text);
+// Of a start; a year outside of them is a mistake.
+inline constexpr int kStartYearMin = 1970;
+inline constexpr int kStartYearMax = 9999;
 // `2027-02-27 12:50`, `2027-02-27 12:50:30` or `2027-02-27`, as a clock on the wall shows it.
 absl::StatusOr<absl::CivilSecond> ParseStart(std::string_view text);
 

@@ -248,6 +248,10 @@ TEST(ScheduleTest, WhatIsNoPeriodOrStart) {
        {"", "tomorrow", "12:50", "2027-13-01", "2027-02-30", "2027-02-27 25:00"}) {
     EXPECT_FALSE(ParseStart(text).ok()) << text;
   }
+  for (const char* text :
+       {"1969-12-31", "10000-01-01", "-2027-02-27", "5020374440374443-07-27 12:50"}) {
+    EXPECT_FALSE(ParseStart(text).ok()) << text;
+  }
   EXPECT_EQ(ParseStart("2027-02-27T12:50").value(), absl::CivilSecond(2027, 2, 27, 12, 50, 0));
 }
 
