@@ -312,7 +312,7 @@ TEST(CallbackThreadsTest, AStreamMayBeTheLastToHoldAChannel) {
                         {});
     stub.reset();
     if (const auto running = stream.lock()) running->Cancel();
-    while (!stream.expired()) absl::SleepFor(absl::Milliseconds(1));
+    while (!stream.expired()) std::this_thread::yield();
   }
 }
 

@@ -53,7 +53,17 @@ void Checker::OnCommit(const std::set<JobId>& changed) {
     // What is let go first may be taken by another in the same commit.
     for (const Job& job : jobs) CheckRelease(job);
     for (const Job& job : jobs) CheckJob(reader, job);
+    for (const Job& job : jobs) CheckLine(job);
   });
+}
+
+// Of the jobs of one pipeline and file one may be next, run or publish; the others wait for it.
+void Checker::CheckLine(const Job& job) {
+  std::set<JobId>& first = first_[{job.pipeline, job.input.volume, job.input.path}];
+  if (first.size() > 1) {
+    Fail("line", absl::StrCat("jobs ", first.begin()->value, " and ", first.rbegin()->value, " of ",
+                              job.pipeline, " are both the first for ", job.input.path));
+  }
 }
 
 void Checker::CheckRelease(const Job& job) {
@@ -94,6 +104,12 @@ void Checker::CheckJob(StoreReader& reader, const Job& job) {
     unfinished_.erase(job.id);
   } else {
     unfinished_.insert(job.id);
+  }
+  std::set<JobId>& first = first_[{job.pipeline, job.input.volume, job.input.path}];
+  if (!IsFinal(job.state) && job.after.value == 0) {
+    first.insert(job.id);
+  } else {
+    first.erase(job.id);
   }
   std::set<JobId>& available = available_[job.pipeline];
   if (job.state == JobState::kAvailable) {

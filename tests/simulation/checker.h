@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   const Pipeline* Current(StoreReader& reader, const std::string& pipeline);
 
   void CheckJob(StoreReader& reader, const Job& job);
+  void CheckLine(const Job& job);
   void CheckLease(StoreReader& reader, const Job& job);
   void CheckRelease(const Job& job);
   void CountOvertaken(StoreReader& reader, const Job& job);
@@ -117,6 +119,8 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<JobId, Seen> seen_;
   std::set<JobId> unfinished_;
   std::map<std::string, std::set<JobId>> available_;  // by pipeline
+  // By pipeline, volume and path: jobs that wait for no other.
+  std::map<std::tuple<std::string, std::string, std::string>, std::set<JobId>> first_;
   std::map<SessionId, absl::Duration> heard_;
   absl::Duration able_since_;  // some coordinator could end a session since
 

@@ -71,9 +71,9 @@ class WatchedTransaction final : public StoreTransaction {
   std::optional<Job> FindJobByKey(const std::string& key) override {
     return inner_.FindJobByKey(key);
   }
-  std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
-                                    const std::string& path) override {
-    return inner_.FindUnfinished(pipeline, volume, path);
+  std::optional<Job> LastInLine(const std::string& pipeline, const std::string& volume,
+                                const std::string& path) override {
+    return inner_.LastInLine(pipeline, volume, path);
   }
   std::vector<Job> Claim(const std::vector<Wish>& wishes) override;
   std::vector<Job> NextDue(absl::Time now, int64_t limit) override {

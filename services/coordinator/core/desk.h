@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
@@ -45,6 +46,7 @@ class Desk {
   // All or none.
   absl::StatusOr<std::vector<Job>> CancelJobs(StoreTransaction& tx, const std::vector<JobId>& ids,
                                               const std::string& reason, absl::Time now);
+  // One that had ended goes to the end of its file's line.
   absl::StatusOr<std::vector<Job>> RetryJobs(StoreTransaction& tx, const std::vector<JobId>& ids,
                                              bool redrive, absl::Time now);
 
@@ -52,7 +54,8 @@ class Desk {
   void LockHomes(StoreTransaction& tx,
                  const std::vector<std::pair<std::string, std::string>>& files);
   absl::StatusOr<std::vector<Job>> ChangeAll(StoreTransaction& tx, const std::vector<JobId>& ids,
-                                             const JobCommand& command, absl::Time now);
+                                             absl::FunctionRef<JobCommand(const Job&)> command,
+                                             absl::Time now);
   absl::Status NotAnnounced(const FileVersion& file) const;
   absl::StatusOr<std::shared_ptr<const Pipeline>> PipelineFor(const std::string& name,
                                                               const FileEvent& event);

@@ -187,7 +187,7 @@ void Dispatch::RecordInputChanged(StoreTransaction& tx, const Job& job, Finished
                                   absl::Time now) {
   std::optional<EventRecord> latest = tx.LatestEvent(job.input.volume, job.input.path);
   const bool is_other = latest.has_value() && latest->event.file != job.input;
-  std::optional<Job> newer = tx.FindUnfinished(job.pipeline, job.input.volume, job.input.path);
+  std::optional<Job> newer = tx.LastInLine(job.pipeline, job.input.volume, job.input.path);
   if (newer.has_value() && newer->id <= job.id) newer.reset();
   if (!newer.has_value() && is_other) {
     newer = tx.FindJobByKey(JobKey(job.pipeline, latest->event.file));  // has ended already

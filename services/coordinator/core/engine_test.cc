@@ -262,7 +262,7 @@ TEST_F(EngineTest, ANewerVersionWaitsForAJobThatRuns) {
   EXPECT_TRUE(effects.grants.empty());
   const JobId second = effects.jobs.begin()->first;
   EXPECT_EQ(Get(second).after, first.id);
-  EXPECT_EQ(Why(Get(second)), "job 1 of an earlier version of the file runs");
+  EXPECT_EQ(Why(Get(second)), "job 1 of the same file goes first");
   Finish(session, first, Outcome::kInputChanged);
   EXPECT_EQ(Get(first.id).state, JobState::kCancelled);
   EXPECT_EQ(Get(second).state, JobState::kRunning);
@@ -285,6 +285,57 @@ TEST_F(EngineTest, ACancelledFollowerCanBeRetriedWhenTheEarlierVersionHasEnded) 
     EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
   });
   EXPECT_EQ(Get(second).state, JobState::kRunning);
+}
+
+// Jobs of one file never run side by side, however they came to be there.
+TEST_F(EngineTest, ARetriedJobWaitsForTheOneOfItsFileThatRuns) {
+  Pipeline pipeline = Enrich();
+  pipeline.on_new_version = OnNewVersion::kIgnore;
+  ApplyPipeline(pipeline);
+  const JobId first = Observe({Close("a.csv", 1)}).jobs.begin()->first;
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {first}, "", now_).ok());
+  });
+  const SessionId session = Attend("e1", 4);
+  const JobId second = Observe({Close("a.csv", 2)}).grants.at(0).job.id;
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {first}, false, now_).ok());
+  });
+  EXPECT_EQ(Get(first).state, JobState::kScheduled);
+  EXPECT_EQ(Get(first).after, second);
+  Finish(session, Get(second), Outcome::kSucceeded);
+  EXPECT_EQ(Get(first).state, JobState::kScheduled);
+  Do([&](StoreTransaction& tx) {
+    engine_->RecordPublished(tx, Lease{second, Get(second).token}, "", now_);
+  });
+  EXPECT_EQ(Get(first).state, JobState::kRunning);
+}
+
+TEST_F(EngineTest, WhoLeavesTheMiddleOfALineLetsNobodyPass) {
+  Pipeline pipeline = Enrich();
+  pipeline.when = When::kCreate;  // each event has its job
+  ApplyPipeline(pipeline);
+  const auto create = [&](int64_t mtime) {
+    FileEvent event = Close("a.csv", mtime);
+    event.kind = EventKind::kCreate;
+    return Observe({event}).jobs.rbegin()->first;
+  };
+  Attend("e1", 4);
+  const JobId first = create(1);
+  const JobId second = create(2);
+  const JobId third = create(3);
+  ASSERT_EQ(Get(third).after, second);
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {second}, "", now_).ok());
+  });
+  EXPECT_EQ(Get(third).after, first);
+  EXPECT_EQ(Get(third).state, JobState::kScheduled);
+  // Once more, behind the third.
+  Do([&](StoreTransaction& tx) {
+    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
+  });
+  EXPECT_EQ(Get(second).after, third);
+  EXPECT_EQ(Get(create(4)).after, second);
 }
 
 TEST_F(EngineTest, SupersedeKillsAndIgnoreIgnores) {

@@ -93,7 +93,7 @@ std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline
 std::optional<Job> Intake::Supersede(StoreTransaction& tx, const Pipeline& pipeline,
                                      const FileVersion& file, absl::Time now) {
   const Cancel superseded{"superseded by a newer version of its file"};
-  std::optional<Job> older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
+  std::optional<Job> older = tx.LastInLine(pipeline.name, file.volume, file.path);
   for (int i = 0; i < kWaitingVersionsMax && older.has_value(); ++i) {
     // Of a file that is read, an older version's bytes are gone. That a name came or went stays
     // true.
@@ -102,7 +102,7 @@ std::optional<Job> Intake::Supersede(StoreTransaction& tx, const Pipeline& pipel
                           (IsWaiting(older->state) || older->state == JobState::kRunning);
     if (!outdated && !unwanted) return older;
     (void)book_.Change(tx, *older, superseded, now);
-    older = tx.FindUnfinished(pipeline.name, file.volume, file.path);
+    older = tx.LastInLine(pipeline.name, file.volume, file.path);
   }
   return older;
 }
@@ -121,8 +121,9 @@ void Intake::Amend(StoreTransaction& tx, const FileVersion& announced, const Fil
 void Intake::CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now) {
   for (const auto& [name, pipeline] : fleet_.pipelines) {
     if (pipeline->volume != file.volume || !ReadsInput(*pipeline)) continue;
-    std::optional<Job> job = tx.FindUnfinished(name, file.volume, file.path);
-    if (job.has_value() && IsWaiting(job->state)) {
+    for (int i = 0; i < kWaitingVersionsMax; ++i) {
+      std::optional<Job> job = tx.LastInLine(name, file.volume, file.path);
+      if (!job.has_value() || !IsWaiting(job->state)) break;
       (void)book_.Change(tx, *job, Cancel{"its file was removed before it could be read"}, now);
     }
   }

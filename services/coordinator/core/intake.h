@@ -13,8 +13,8 @@
 
 namespace closewrite {
 
-// Versions of one file that can wait in one pipeline; each newer one supersedes those before, so
-// more than one or two are a defect.
+// Waiting jobs of one file that what becomes of it puts an end to at once. There is one at most,
+// unless some were retried by hand: then the rest ends when its turn comes.
 inline constexpr int kWaitingVersionsMax = 16;
 
 class Intake {

@@ -80,7 +80,7 @@ struct Job {
   int pid = 0;            // of the newest attempt's command; 0: not started
   int exit_code = 0;      // of the newest attempt that has ended
   std::string message;    // why it is RETRYING, FAILED or CANCELLED
-  JobId after;            // the job of an earlier version that it waits for; 0: none
+  JobId after;            // the job before it in its file's line; 0: it is the first
   absl::Time created_at = absl::InfinitePast();
   absl::Time due_at = absl::InfinitePast();  // not available before
   absl::Time leased_at = absl::InfinitePast();

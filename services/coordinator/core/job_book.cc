@@ -38,12 +38,21 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   // Every other way out of RUNNING is one that the executor knows of, or that ends its session.
   const bool revoked = job.state == JobState::kRunning && std::holds_alternative<Cancel>(command);
   if (revoked) effects_.revoked.insert(job.session);
-  if (IsFinal(change->job.state) && !IsFinal(job.state)) {
-    for (const Job& follower : tx.Followers(job.id)) {
-      (void)Change(tx, follower, Unblock{}, now).status();
-    }
-  }
+  if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
   return std::move(change->job);
+}
+
+// A job has left its file's line, perhaps from the middle.
+void JobBook::CloseGap(StoreTransaction& tx, const Job& left, absl::Time now) {
+  const std::vector<Job> followers = tx.Followers(left.id);
+  if (followers.empty()) return;
+  MoveUp line;
+  if (left.after.value != 0) {
+    // Read in this transaction, so that nobody ends it before its new followers can be found.
+    const std::optional<Job> before = tx.GetJob(left.after);
+    if (before.has_value() && !IsFinal(before->state)) line.after = left.after;
+  }
+  for (const Job& follower : followers) (void)Change(tx, follower, line, now).status();
 }
 
 void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after) {

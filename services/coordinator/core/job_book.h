@@ -27,7 +27,7 @@ class JobBook {
 
   // Applies one command to the job as it is in `job` (which must have been read in this
   // transaction). Errors are those of Apply. When the job has come to a final state, jobs that
-  // waited for it are unblocked.
+  // waited for it move up in their line.
   absl::StatusOr<Job> Change(StoreTransaction& tx, const Job& job, const JobCommand& command,
                              absl::Time now);
 
@@ -35,6 +35,7 @@ class JobBook {
   Effects TakeEffects() { return std::exchange(effects_, Effects()); }
 
  private:
+  void CloseGap(StoreTransaction& tx, const Job& left, absl::Time now);
   void Remember(StoreTransaction& tx, const Job& before, const Job& after);
   void Grip(StoreTransaction& tx, const Job& job);
   void LetGo(StoreTransaction& tx, const Job& job);

@@ -34,9 +34,9 @@ class Rules {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(const Unblock&) {
-    if (job_.after.value == 0) return WrongState(job_, "unblocked");
-    job_.after = JobId{};
+  absl::Status operator()(const MoveUp& line) {
+    if (job_.after.value == 0) return WrongState(job_, "moved up in its line");
+    job_.after = line.after;
     return absl::OkStatus();
   }
 
@@ -146,6 +146,7 @@ class Rules {
           std::max(job_.attempts_base, job_.attempts + 1 - context_.retry.attempts);
       job_.crashes = std::min(job_.crashes, context_.retry.crash_attempts - 1);
     }
+    if (IsFinal(job_.state)) job_.after = retry.after;
     job_.state = job_.after.value == 0 ? JobState::kAvailable : JobState::kScheduled;
     job_.due_at = context_.now;
     job_.finished_at = absl::InfinitePast();
@@ -212,6 +213,7 @@ class Rules {
 
   void Finish(JobState state, const std::string& message) {
     job_.state = state;
+    job_.after = JobId{};
     job_.session.clear();
     job_.message = message;
     job_.finished_at = context_.now;

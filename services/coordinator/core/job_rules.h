@@ -33,8 +33,10 @@ namespace closewrite {
 
 // SCHEDULED or RETRYING and due -> AVAILABLE.
 struct Promote {};
-// The earlier version's job is finished: `after` is cleared.
-struct Unblock {};
+// The job that it waited for is finished, and this one is before it in the line now; 0: none.
+struct MoveUp {
+  JobId after;
+};
 // AVAILABLE -> RUNNING.
 struct LeaseTo {
   SessionId session;
@@ -75,13 +77,14 @@ struct Cancel {
 // Another attempt now, asked for by hand.
 struct Retry {
   bool redrive = false;  // counts start again at zero
+  JobId after;           // the last in the line that a job joins again when it had ended; 0: none
 };
 // The file's times were set after it was announced: the same content under a new mtime.
 struct AmendInput {
   FileVersion input;
 };
 
-using JobCommand = std::variant<Promote, Unblock, LeaseTo, Started, Finished, Lost, Published,
+using JobCommand = std::variant<Promote, MoveUp, LeaseTo, Started, Finished, Lost, Published,
                                 Cancel, Retry, AmendInput>;
 
 // What a rule needs to know beside the job.

@@ -47,7 +47,7 @@ std::vector<Row> Table() {
   using enum JobState;
   return {
       {"promote", Promote{}, {{kScheduled, kAvailable}, {kRetrying, kAvailable}}},
-      {"unblock", Unblock{}, {}},  // no job of JobIn waits for another
+      {"move up", MoveUp{}, {}},  // no job of JobIn waits for another
       {"lease", LeaseTo{"s2", "e", "h"}, {{kAvailable, kRunning}}},
       {"started", Started{FencingToken{3}, 99}, {{kRunning, kRunning}}},
       {"succeeded", End(Outcome::kSucceeded), {{kRunning, kPublishing}}},
@@ -197,7 +197,7 @@ TEST(JobRulesTest, OnLostFailForbidsAnotherAttempt) {
             JobState::kFailed);
 }
 
-TEST(JobRulesTest, PromotionWaitsForTheDueTimeAndForTheEarlierVersion) {
+TEST(JobRulesTest, PromotionWaitsForTheDueTimeAndForItsPlaceInLine) {
   Job early = JobIn(JobState::kScheduled);
   early.due_at = kNow + absl::Nanoseconds(1);
   EXPECT_FALSE(Apply(early, NewestAttempt(), Promote{}, Context()).ok());
@@ -205,8 +205,25 @@ TEST(JobRulesTest, PromotionWaitsForTheDueTimeAndForTheEarlierVersion) {
   Job blocked = JobIn(JobState::kScheduled);
   blocked.after = JobId{6};
   EXPECT_FALSE(Apply(blocked, NewestAttempt(), Promote{}, Context()).ok());
-  const Job unblocked = Apply(blocked, NewestAttempt(), Unblock{}, Context())->job;
-  EXPECT_TRUE(Apply(unblocked, NewestAttempt(), Promote{}, Context()).ok());
+  const Job second = Apply(blocked, NewestAttempt(), MoveUp{JobId{4}}, Context())->job;
+  EXPECT_EQ(second.after, JobId{4});
+  EXPECT_FALSE(Apply(second, NewestAttempt(), Promote{}, Context()).ok());
+  const Job first = Apply(second, NewestAttempt(), MoveUp{}, Context())->job;
+  EXPECT_TRUE(Apply(first, NewestAttempt(), Promote{}, Context()).ok());
+}
+
+TEST(JobRulesTest, WhoEndsLeavesTheLineAndWhoIsRetriedJoinsItAgain) {
+  Job waiting = JobIn(JobState::kScheduled);
+  waiting.after = JobId{6};
+  const Job cancelled = Apply(waiting, NewestAttempt(), Cancel{"c"}, Context())->job;
+  EXPECT_EQ(cancelled.after, JobId{});
+  const Job retried = Apply(cancelled, NewestAttempt(), Retry{false, JobId{8}}, Context())->job;
+  EXPECT_EQ(retried.state, JobState::kScheduled);
+  EXPECT_EQ(retried.after, JobId{8});
+  // One that waits for its next attempt has never left it.
+  const Job next =
+      Apply(JobIn(JobState::kRetrying), NewestAttempt(), Retry{false, JobId{8}}, Context())->job;
+  EXPECT_EQ(next.state, JobState::kAvailable);
 }
 
 TEST(JobRulesTest, AmendingChangesTheKey) {

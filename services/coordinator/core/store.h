@@ -123,7 +123,7 @@ struct Expected {
 // Reads its own writes. Nothing is visible to others before the commit.
 //
 // Where several coordinators share the store, transactions run side by side. What GetJob,
-// FindJobByKey, FindUnfinished, Followers, NextDue, LeasesOf, FindSession and FindWatcher give is
+// FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, FindSession and FindWatcher give is
 // then locked until the commit, so that what is decided on it stays true; what Claim and
 // ExpiredSessions give is locked too, and what others have locked is left out. A transaction that
 // can't go on (two wait for each other, a key was taken meanwhile) fails with ABORTED and is to be
@@ -137,9 +137,10 @@ class StoreTransaction : public StoreReader {
   // Replaces all fields of job.id.
   virtual void UpdateJob(const Job& job) = 0;
   virtual std::optional<Job> FindJobByKey(const std::string& key) = 0;
-  // The newest job of the pipeline for that path that is not final.
-  virtual std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
-                                            const std::string& path) = 0;
+  // Of the pipeline's jobs for that path that are not final, the one that no other waits for; the
+  // newest if there are several.
+  virtual std::optional<Job> LastInLine(const std::string& pipeline, const std::string& volume,
+                                        const std::string& path) = 0;
   struct Wish {
     std::string pipeline;
     int64_t limit = 0;

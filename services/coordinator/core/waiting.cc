@@ -70,7 +70,7 @@ Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl
     case JobState::kScheduled:
       if (job.after.value != 0) {
         return {WaitingReason::kEarlierVersion,
-                absl::StrCat("job ", job.after.value, " of an earlier version of the file runs")};
+                absl::StrCat("job ", job.after.value, " of the same file goes first")};
       }
       return {WaitingReason::kSettling, absl::StrCat("settling for ", left, " more")};
     case JobState::kRetrying:

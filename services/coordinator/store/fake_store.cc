@@ -193,12 +193,16 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     return Copy(tables_->FindJobByKey(key));
   }
 
-  std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
-                                    const std::string& path) override {
+  std::optional<Job> LastInLine(const std::string& pipeline, const std::string& volume,
+                                const std::string& path) override {
     const std::set<JobId>& ids = tables_->Unfinished(pipeline);
     const auto found = std::find_if(ids.rbegin(), ids.rend(), [&](JobId id) {
       const FileVersion& input = tables_->FindJob(id)->input;
-      return input.volume == volume && input.path == path;
+      if (input.volume != volume || input.path != path) return false;
+      const std::set<JobId>& followers = tables_->Followers(id);
+      return std::none_of(followers.begin(), followers.end(), [&](JobId follower) {
+        return !IsFinal(tables_->FindJob(follower)->state);
+      });
     });
     return Copy(found == ids.rend() ? nullptr : tables_->FindJob(*found));
   }

@@ -243,13 +243,13 @@ TEST_P(PostgresFleetTest, TransactionsAboutOneFileComeOneAfterTheOther) {
   job.input.path = "f";
   std::thread other;
   Write(a_.get(), [&](StoreTransaction& a) {
-    EXPECT_EQ(a.FindUnfinished("p", "in", "f"), std::nullopt);
+    EXPECT_EQ(a.LastInLine("p", "in", "f"), std::nullopt);
     other = std::thread([&] {
       Write(b_.get(), [&](StoreTransaction& b) {
         b.Expect({.paths = {{"in", "f"}}});
         EXPECT_EQ(b.LatestEvent("in", "f")->event.sequence, 2);
-        ASSERT_TRUE(b.FindUnfinished("p", "in", "f").has_value());
-        EXPECT_EQ(b.FindUnfinished("p", "in", "f")->key, "version 1");
+        ASSERT_TRUE(b.LastInLine("p", "in", "f").has_value());
+        EXPECT_EQ(b.LastInLine("p", "in", "f")->key, "version 1");
       });
     });
     AwaitWaiter();
@@ -351,7 +351,7 @@ TEST_P(PostgresFleetTest, FollowerThatComesLastIsSeen) {
   job.id = Insert(a_.get(), job);
   std::thread other;
   Write(a_.get(), [&](StoreTransaction& a) {
-    ASSERT_TRUE(a.FindUnfinished("p", "in", "x").has_value());
+    ASSERT_TRUE(a.LastInLine("p", "in", "x").has_value());
     other = std::thread([&] {
       Write(b_.get(), [&](StoreTransaction& b) {
         b.Expect({.jobs = {job.id}});

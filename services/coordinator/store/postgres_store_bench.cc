@@ -55,7 +55,7 @@ void InsertSome(StoreTransaction& t, const std::string& ledger, int64_t first, i
     job.pipeline = "enrich";
     job.key = JobKey("enrich", record.event.file);
     if (t.FindJobByKey(job.key).has_value()) continue;
-    if (t.FindUnfinished("enrich", record.event.file.volume, record.event.file.path)) continue;
+    if (t.LastInLine("enrich", record.event.file.volume, record.event.file.path)) continue;
     job.input = record.event.file;
     job.event_id = record.id;
     job.output_volume = "enriched";

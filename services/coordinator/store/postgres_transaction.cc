@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "services/coordinator/store/postgres_rows.h"
 #include "services/coordinator/store/postgres_schema.h"
 #include "services/log/str_cat.h"
@@ -250,9 +251,9 @@ std::optional<Job> PostgresTransaction::FindJobByKey(const std::string& key) {
   return std::nullopt;
 }
 
-std::optional<Job> PostgresTransaction::FindUnfinished(const std::string& pipeline,
-                                                       const std::string& volume,
-                                                       const std::string& path) {
+std::optional<Job> PostgresTransaction::LastInLine(const std::string& pipeline,
+                                                   const std::string& volume,
+                                                   const std::string& path) {
   const PostgresHash file = HashOf(volume, path);
   if (!set_.jobs.KnowsUnfinished(file)) {
     PostgresWanted wanted;
@@ -261,10 +262,13 @@ std::optional<Job> PostgresTransaction::FindUnfinished(const std::string& pipeli
   }
   if (!ok()) return std::nullopt;
   const std::vector<const Job*> jobs = set_.jobs.Unfinished(file);
-  const auto newest = std::find_if(jobs.rbegin(), jobs.rend(),
-                                   [&](const Job* job) { return job->pipeline == pipeline; });
-  if (newest == jobs.rend()) return std::nullopt;
-  return **newest;
+  absl::flat_hash_set<JobId> waited_for;
+  for (const Job* job : jobs) waited_for.insert(job->after);
+  const auto last = std::find_if(jobs.rbegin(), jobs.rend(), [&](const Job* job) {
+    return job->pipeline == pipeline && !waited_for.contains(job->id);
+  });
+  if (last == jobs.rend()) return std::nullopt;
+  return **last;
 }
 
 std::vector<Job> PostgresTransaction::Claim(const std::vector<Wish>& wishes) {

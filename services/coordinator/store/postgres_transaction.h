@@ -55,8 +55,8 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   JobId InsertJob(const Job& job) override;
   void UpdateJob(const Job& job) override;
   std::optional<Job> FindJobByKey(const std::string& key) override;
-  std::optional<Job> FindUnfinished(const std::string& pipeline, const std::string& volume,
-                                    const std::string& path) override;
+  std::optional<Job> LastInLine(const std::string& pipeline, const std::string& volume,
+                                const std::string& path) override;
   std::vector<Job> Claim(const std::vector<Wish>& wishes) override;
   std::vector<Job> NextDue(absl::Time now, int64_t limit) override;
   absl::Time EarliestDue() override;

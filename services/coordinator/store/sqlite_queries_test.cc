@@ -38,7 +38,7 @@ absl::Status WriteEverything(SqliteStore* store) {
     t.UpdateJob(job);
     t.FindJobByKey("y");
     t.FindJobByKey(JobKey("p", job.input));
-    t.FindUnfinished("p", "in", "x");
+    t.LastInLine("p", "in", "x");
     t.Claim({{"p", 1}});
     t.NextDue(Second(1), 1);
     t.EarliestDue();

@@ -36,9 +36,11 @@ constexpr char kFindJobByVersion[] = CLOSEWRITE_JOB_SELECT
     " AND j.pipeline = ?5 AND j.key_kind = ?6 AND (?6 = 0 OR j.event_id = ?7)";
 constexpr char kFindJobByKey[] = CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_by_key " CLOSEWRITE_JOB_FILE
                                                        "WHERE j.key_kind = 2 AND j.key = ?";
-constexpr char kFindUnfinished[] = CLOSEWRITE_JOB_SELECT
+constexpr char kLastInLine[] = CLOSEWRITE_JOB_SELECT
     "INDEXED BY jobs_unfinished " CLOSEWRITE_JOB_FILE
-    "WHERE j.finished = 0 AND j.pipeline = ? AND j.file_id = ? ORDER BY j.id DESC LIMIT 1";
+    "WHERE j.finished = 0 AND j.pipeline = ? AND j.file_id = ? AND NOT EXISTS"
+    " (SELECT 1 FROM jobs AS a INDEXED BY jobs_after WHERE a.after_id = j.id AND a.after_id <> 0"
+    " AND a.finished = 0) ORDER BY j.id DESC LIMIT 1";
 constexpr char kNextAvailable[] =
     CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_available " CLOSEWRITE_JOB_FILE
                           "WHERE j.state = 2 AND j.pipeline = ? ORDER BY j.rank, j.id LIMIT ?";
@@ -222,12 +224,12 @@ std::optional<Job> SqliteTransaction::FindJobByKey(const std::string& key) {
   return Remembered(std::move(job));
 }
 
-std::optional<Job> SqliteTransaction::FindUnfinished(const std::string& pipeline,
-                                                     const std::string& volume,
-                                                     const std::string& path) {
+std::optional<Job> SqliteTransaction::LastInLine(const std::string& pipeline,
+                                                 const std::string& volume,
+                                                 const std::string& path) {
   const int64_t file_id = FindFile(volume, path);
   if (file_id == 0) return std::nullopt;
-  SqliteQuery query(connection(), kFindUnfinished, sticky_status());
+  SqliteQuery query(connection(), kLastInLine, sticky_status());
   query.BindBytes(pipeline).BindInt(file_id);
   return Remembered(ReadOneJob(&query));
 }

@@ -74,7 +74,7 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.JobsOfEvent(1).empty());
     EXPECT_EQ(t.LatestEvent("v", "p"), std::nullopt);
     EXPECT_EQ(t.FindJobByKey("k"), std::nullopt);
-    EXPECT_EQ(t.FindUnfinished("p", "v", "f"), std::nullopt);
+    EXPECT_EQ(t.LastInLine("p", "v", "f"), std::nullopt);
     EXPECT_TRUE(t.Claim({{"p", 10}}).empty());
     EXPECT_TRUE(t.NextDue(absl::InfiniteFuture(), 10).empty());
     EXPECT_EQ(t.EarliestDue(), absl::InfiniteFuture());

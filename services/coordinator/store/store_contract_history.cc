@@ -87,7 +87,7 @@ TEST_P(StoreContract, FinishedJobIsFoundLikeAnyOther) {
     });
     EXPECT_EQ(Get(job.id), job);
     Write([&](StoreTransaction& t) {
-      EXPECT_EQ(t.FindUnfinished(job.pipeline, job.input.volume, job.input.path), std::nullopt);
+      EXPECT_EQ(t.LastInLine(job.pipeline, job.input.volume, job.input.path), std::nullopt);
       EXPECT_EQ(t.CountUnfinished(job.pipeline), 0);
       EXPECT_TRUE(t.LeasesOf(job.session).empty());
       EXPECT_EQ(t.JobsOfEvent(job.event_id), std::vector<JobId>{job.id});
@@ -117,7 +117,7 @@ TEST_P(StoreContract, FinishedJobMayRunAgain) {
       t.UpdateJob(job);
       EXPECT_EQ(t.GetJob(job.id), job);
       EXPECT_EQ(t.FindJobByKey("full"), job);
-      EXPECT_EQ(t.FindUnfinished(job.pipeline, job.input.volume, job.input.path), job);
+      EXPECT_EQ(t.LastInLine(job.pipeline, job.input.volume, job.input.path), job);
       EXPECT_EQ(t.CountUnfinished(job.pipeline), 1);
     });
     EXPECT_EQ(Get(job.id), job);
@@ -204,7 +204,7 @@ TEST_P(StoreContract, InputAndKeyOfAWaitingJobMayChange) {
   Write([&](StoreTransaction& t) {
     EXPECT_EQ(t.FindJobByKey(job.key), job);
     EXPECT_EQ(t.FindJobByKey(old_key), std::nullopt);
-    EXPECT_EQ(t.FindUnfinished("p", "in", "f"), job);
+    EXPECT_EQ(t.LastInLine("p", "in", "f"), job);
     EXPECT_EQ(t.Claim({{"p", 5}}), std::vector<Job>{job});
   });
 }

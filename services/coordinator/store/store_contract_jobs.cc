@@ -47,7 +47,7 @@ TEST_P(StoreContract, UpdateReplacesEveryField) {
     EXPECT_EQ(t.FindJobByKey("before"), std::nullopt);
     EXPECT_EQ(t.FindJobByKey("after"), job);
     EXPECT_EQ(t.JobsOfEvent(job.event_id), std::vector<JobId>{id});
-    EXPECT_EQ(t.FindUnfinished(job.pipeline, job.input.volume, job.input.path), job);
+    EXPECT_EQ(t.LastInLine(job.pipeline, job.input.volume, job.input.path), job);
   });
   Job back;
   back.key = "before";
@@ -124,7 +124,7 @@ TEST_P(StoreContract, NamesOfBytesAreFound) {
   job.id = Insert(job);
   const std::string& volume = job.input.volume;
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(t.FindUnfinished(job.pipeline, volume, job.input.path), job);
+    EXPECT_EQ(t.LastInLine(job.pipeline, volume, job.input.path), job);
     EXPECT_EQ(t.Claim({{job.pipeline, 1}}), std::vector<Job>{job});
     EXPECT_EQ(t.CountUnfinished(job.pipeline), 1);
     JobFilter filter;
@@ -238,7 +238,7 @@ TEST_P(StoreContract, CountsAndQueuesFollowTheState) {
       t.UpdateJob(job);
       EXPECT_EQ(t.CountUnfinished("p"), IsFinal(job.state) ? 0 : 1) << number;
       EXPECT_EQ(t.CountUnfinished("q"), 0);
-      EXPECT_EQ(t.FindUnfinished("p", "in", "x").has_value(), !IsFinal(job.state)) << number;
+      EXPECT_EQ(t.LastInLine("p", "in", "x").has_value(), !IsFinal(job.state)) << number;
       EXPECT_EQ(t.Claim({{"p", 5}}).size(), available ? 1u : 0u) << number;
       Job after = job;
       ++after.id.value;
@@ -400,7 +400,7 @@ TEST_P(StoreContract, FollowersAreTheJobsThatWaitForOne) {
   });
 }
 
-TEST_P(StoreContract, FindUnfinishedIsTheNewestOfThatPath) {
+TEST_P(StoreContract, LastInLineIsTheNewestOfThatPathThatNoOtherWaitsFor) {
   const auto insert = [&](const std::string& key, const std::string& pipeline,
                           const std::string& volume, const std::string& path, JobState state) {
     Job job = SmallJob(key, state);
@@ -416,15 +416,29 @@ TEST_P(StoreContract, FindUnfinishedIsTheNewestOfThatPath) {
   insert("other volume", "p", "w", "f", JobState::kAvailable);
   insert("other pipeline", "q", "v", "f", JobState::kAvailable);
   Write([&](StoreTransaction& t) {
-    EXPECT_EQ(t.FindUnfinished("p", "v", "f")->key, "new");
-    EXPECT_EQ(t.FindUnfinished("q", "v", "f")->key, "other pipeline");
-    EXPECT_EQ(t.FindUnfinished("q", "w", "f"), std::nullopt);
-    EXPECT_EQ(t.FindUnfinished("p", "v", "F"), std::nullopt);
+    EXPECT_EQ(t.LastInLine("p", "v", "f")->key, "new");
+    EXPECT_EQ(t.LastInLine("q", "v", "f")->key, "other pipeline");
+    EXPECT_EQ(t.LastInLine("q", "w", "f"), std::nullopt);
+    EXPECT_EQ(t.LastInLine("p", "v", "F"), std::nullopt);
     Job job = *t.FindJobByKey("new");
     job.state = JobState::kFailed;
     t.UpdateJob(job);
-    EXPECT_EQ(t.FindUnfinished("p", "v", "f")->key, "old");
+    EXPECT_EQ(t.LastInLine("p", "v", "f")->key, "old");
+    // Retried, it joined the line behind a newer one.
+    job.state = JobState::kRunning;
+    t.UpdateJob(job);
+    Job old = *t.FindJobByKey("old");
+    old.state = JobState::kScheduled;
+    old.after = job.id;
+    t.UpdateJob(old);
+    EXPECT_EQ(t.LastInLine("p", "v", "f")->key, "old");
+    old.state = JobState::kCancelled;
+    t.UpdateJob(old);
+    EXPECT_EQ(t.LastInLine("p", "v", "f")->key, "new");
+    old.state = JobState::kScheduled;
+    t.UpdateJob(old);
   });
+  Write([&](StoreTransaction& t) { EXPECT_EQ(t.LastInLine("p", "v", "f")->key, "old"); });
 }
 
 TEST_P(StoreContract, JobsOfEventAreThoseThatItMade) {
