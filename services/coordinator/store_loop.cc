@@ -29,6 +29,7 @@ absl::Status StoreLoop::Start() {
 }
 
 void StoreLoop::EndSoon() {
+  store_.EndSoon();
   absl::MutexLock lock(&mutex_);
   ending_ = true;
 }

@@ -238,6 +238,22 @@ TEST_P(PostgresFaultTest, CommitThatDoesNotArriveIsAborted) {
   CheckCommits(other_.get(), "a", 2);
 }
 
+// A coordinator that was told to end while its database was gone waited for it for half a minute.
+TEST_P(PostgresFaultTest, AtTheEndNobodyWaitsToKnow) {
+  const auto allow = [&](bool connections) {
+    return server_->Run("postgres",
+                        absl::StrCat("ALTER DATABASE ", database_, " ALLOW_CONNECTIONS ",
+                                     connections ? "true" : "false"));
+  };
+  ASSERT_TRUE(allow(false).ok());
+  store_->EndSoon();
+  const absl::Status status = CommitWith(Fault::kLoseAnswer, 2);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_NE(status.message().find("no time to find out"), absl::string_view::npos) << status;
+  ASSERT_TRUE(allow(true).ok());
+  CheckCommits(other_.get(), "a", 2);
+}
+
 TEST_P(PostgresFaultTest, CommitThatArrivesLateIsRefused) {
   const absl::Status status = CommitWith(Fault::kDelayRequest, 2);
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;

@@ -48,7 +48,11 @@ PostgresStore::PostgresStore(PostgresUrl url, const CoordinatorId& id, std::stri
   if (url_.notifications) listener_ = std::make_unique<PostgresListener>(&url_, id);
 }
 
-PostgresStore::~PostgresStore() { closing_.Notify(); }
+PostgresStore::~PostgresStore() { EndSoon(); }
+
+void PostgresStore::EndSoon() {
+  absl::call_once(closed_, [this] { closing_.Notify(); });
+}
 
 absl::StatusOr<std::unique_ptr<PostgresStore>> PostgresStore::Open(const std::string& url,
                                                                    const CoordinatorId& id) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/call_once.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -48,6 +49,7 @@ class PostgresStore final : public Store {
   bool shared() const override { return true; }
   void Notify(std::string_view notice) override;
   void Listen(std::function<void(std::string_view notice)> fn) override;
+  void EndSoon() override;
 
  private:
   PostgresStore(PostgresUrl url, const CoordinatorId& id, std::string durability);
@@ -55,6 +57,7 @@ class PostgresStore final : public Store {
 
   const PostgresUrl url_;
   const std::string durability_;
+  absl::once_flag closed_;
   absl::Notification closing_;
   absl::Mutex write_mutex_;
   PostgresWriter writer_ ABSL_GUARDED_BY(write_mutex_);

@@ -152,15 +152,18 @@ absl::Status PostgresWriter::Commit(PostgresTransaction* transaction) {
 
 absl::Status PostgresWriter::Resolve(int64_t number) {
   const absl::Duration give_up_at = SinceBoot() + kInDoubtMax;
-  absl::Status status;
-  while (SinceBoot() < give_up_at && !closing_.HasBeenNotified()) {
-    status = link_.Connected().status();
-    if (!status.ok()) continue;
-    if (commits_ == number) return absl::OkStatus();
-    return absl::AbortedError("the connection to the store broke before the commit");
+  for (;;) {
+    const absl::Status status = link_.Connected().status();
+    if (status.ok() && commits_ == number) return absl::OkStatus();
+    if (status.ok()) {
+      return absl::AbortedError("the connection to the store broke before the commit");
+    }
+    const bool ends = closing_.HasBeenNotified();
+    if (!ends && SinceBoot() < give_up_at) continue;
+    return absl::UnavailableError(StrCat("it is not known whether the last commit happened",
+                                         ends ? ", and there is no time to find out" : "", ": ",
+                                         status.message()));
   }
-  return absl::UnavailableError(
-      StrCat("it is not known whether the last commit happened: ", status.message()));
 }
 
 }  // namespace closewrite
