@@ -126,6 +126,22 @@ class EngineTest : public ::testing::Test {
                                        .outputs = {{"r.csv", 3, std::string(32, 'h')}}}}}});
   }
 
+  void Publish(const Job& job) {
+    Do([&](StoreTransaction& tx) {
+      engine_->RecordPublished(tx, Lease{job.id, job.token}, "", now_);
+    });
+  }
+  Effects Cancel(JobId id) {
+    return Do([&](StoreTransaction& tx) {
+      EXPECT_TRUE(engine_->desk().CancelJobs(tx, {id}, "", now_).ok());
+    });
+  }
+  void Retry(JobId id) {
+    Do([&](StoreTransaction& tx) {
+      EXPECT_TRUE(engine_->desk().RetryJobs(tx, {id}, false, now_).ok());
+    });
+  }
+
   Job Get(JobId id) {
     std::optional<Job> job;
     (void)store_.Read([&](StoreReader& reader) {
@@ -183,9 +199,7 @@ TEST_F(EngineTest, TheWholeWayOfAJob) {
   ASSERT_EQ(done.publish.size(), 1u);
   EXPECT_EQ(Get(job.id).state, JobState::kPublishing);
   EXPECT_EQ(Why(Get(job.id)), "volume out has no watcher online");
-  Do([&](StoreTransaction& tx) {
-    engine_->RecordPublished(tx, Lease{job.id, job.token}, "", now_);
-  });
+  Publish(job);
   EXPECT_EQ(Get(job.id).state, JobState::kSucceeded);
 }
 
@@ -274,16 +288,10 @@ TEST_F(EngineTest, ACancelledFollowerCanBeRetriedWhenTheEarlierVersionHasEnded) 
   const SessionId session = Attend("e1", 2);
   const Job first = Observe({Close("a.csv", 1)}).grants.at(0).job;
   const JobId second = Observe({Close("a.csv", 2)}).jobs.begin()->first;
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {second}, "", now_).ok());
-  });
+  Cancel(second);
   Finish(session, first, Outcome::kSucceeded);
-  Do([&](StoreTransaction& tx) {
-    engine_->RecordPublished(tx, Lease{first.id, first.token}, "", now_);
-  });
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
-  });
+  Publish(first);
+  Retry(second);
   EXPECT_EQ(Get(second).state, JobState::kRunning);
 }
 
@@ -293,21 +301,15 @@ TEST_F(EngineTest, ARetriedJobWaitsForTheOneOfItsFileThatRuns) {
   pipeline.on_new_version = OnNewVersion::kIgnore;
   ApplyPipeline(pipeline);
   const JobId first = Observe({Close("a.csv", 1)}).jobs.begin()->first;
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {first}, "", now_).ok());
-  });
+  Cancel(first);
   const SessionId session = Attend("e1", 4);
   const JobId second = Observe({Close("a.csv", 2)}).grants.at(0).job.id;
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {first}, false, now_).ok());
-  });
+  Retry(first);
   EXPECT_EQ(Get(first).state, JobState::kScheduled);
   EXPECT_EQ(Get(first).after, second);
   Finish(session, Get(second), Outcome::kSucceeded);
   EXPECT_EQ(Get(first).state, JobState::kScheduled);
-  Do([&](StoreTransaction& tx) {
-    engine_->RecordPublished(tx, Lease{second, Get(second).token}, "", now_);
-  });
+  Publish(Get(second));
   EXPECT_EQ(Get(first).state, JobState::kRunning);
 }
 
@@ -316,24 +318,21 @@ TEST_F(EngineTest, WhoLeavesTheMiddleOfALineLetsNobodyPass) {
   pipeline.when = When::kCreate;  // each event has its job
   ApplyPipeline(pipeline);
   const auto create = [&](int64_t mtime) {
-    FileEvent event = Close("a.csv", mtime);
-    event.kind = EventKind::kCreate;
-    return Observe({event}).jobs.rbegin()->first;
+    FileEvent gone = Close("a.csv", mtime);
+    gone.kind = EventKind::kDelete;
+    FileEvent come = Close("a.csv", mtime);
+    come.kind = EventKind::kCreate;
+    return Observe({gone, come}).jobs.rbegin()->first;
   };
   Attend("e1", 4);
   const JobId first = create(1);
   const JobId second = create(2);
   const JobId third = create(3);
   ASSERT_EQ(Get(third).after, second);
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {second}, "", now_).ok());
-  });
+  Cancel(second);
   EXPECT_EQ(Get(third).after, first);
-  EXPECT_EQ(Get(third).state, JobState::kScheduled);
   // Once more, behind the third.
-  Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().RetryJobs(tx, {second}, false, now_).ok());
-  });
+  Retry(second);
   EXPECT_EQ(Get(second).after, third);
   EXPECT_EQ(Get(create(4)).after, second);
 }
@@ -443,9 +442,7 @@ TEST_F(EngineTest, CancellingARunningJobRevokesItsLease) {
   ApplyPipeline(Enrich());
   const SessionId session = Attend("e1", 1);
   const Job job = Observe({Close("a.csv")}).grants.at(0).job;
-  const Effects effects = Do([&](StoreTransaction& tx) {
-    EXPECT_TRUE(engine_->desk().CancelJobs(tx, {job.id}, "", now_).ok());
-  });
+  const Effects effects = Cancel(job.id);
   EXPECT_TRUE(effects.revoked.contains(session));
   Finish(session, job, Outcome::kSucceeded);
   EXPECT_EQ(Get(job.id).state, JobState::kCancelled);

@@ -227,8 +227,8 @@ class Store {
   // `fn` is called with what others told, on a thread of the store's; once with "" when something
   // may have been lost. Set before the first Write; must be quick and outlive the store.
   virtual void Listen(std::function<void(std::string_view notice)> /*fn*/) {}
-  // Of a shared store: from now on nothing waits for a database that can't be reached. A Write whose
-  // connection breaks in its commit fails with UNAVAILABLE then, though it may have happened.
+  // Of a shared store: from now on nothing waits for a database that can't be reached. A Write
+  // whose connection breaks in its commit fails with UNAVAILABLE then, though it may have happened.
   virtual void EndSoon() {}
 };
 
