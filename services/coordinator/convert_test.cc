@@ -95,5 +95,20 @@ TEST(ConvertTest, OnlyContractsAboutNamesLeaveTheInputUnchecked) {
   }
 }
 
+TEST(ConvertTest, AnAssignmentSaysHowItsCommandRuns) {
+  auto pipeline = std::make_shared<Pipeline>();
+  pipeline->wd = "/srv/r";
+  pipeline->run_as = "enrich";
+  pipeline->secrets_from = "/etc/api.env";
+  pipeline->nice = 3;
+  pipeline->nofile = 99;
+  const v1::Assignment assignment = ToProto(Grant{.pipeline = pipeline});
+  EXPECT_EQ(assignment.wd(), "/srv/r");
+  EXPECT_EQ(assignment.run_as(), "enrich");
+  EXPECT_EQ(assignment.secrets_from(), "/etc/api.env");
+  EXPECT_EQ(assignment.nice(), 3);
+  EXPECT_EQ(assignment.nofile(), 99);
+}
+
 }  // namespace
 }  // namespace closewrite

@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <utility>
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/secrets.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -165,20 +169,25 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
       ExpandCommand({assignment_.command().begin(), assignment_.command().end()}, facts_);
   if (!arguments.ok()) return arguments.status();
   options.arguments = *std::move(arguments);
-  auto environment =
-      BuildEnvironment({.inherited = context_->inherited_environment,
-                        .added = {assignment_.env().begin(), assignment_.env().end()},
-                        .coordinator = context_->coordinator},
-                       facts_);
+  options.nice = assignment_.nice();
+  options.nofile = assignment_.nofile();
+  absl::Status allowed = CheckOpenFiles();
+  if (!allowed.ok()) return allowed;
+  if (!assignment_.run_as().empty()) {
+    auto account = FindAccount(assignment_.run_as());
+    if (!account.ok()) return account.status();
+    options.run_as = *std::move(account);
+  }
+  auto environment = Environment(options.run_as.has_value() ? *options.run_as : OwnAccount());
   if (!environment.ok()) return environment.status();
   options.environment = *std::move(environment);
   if (staging_.has_value()) {
-    absl::Status made = staging_->Make(facts_.path);
+    absl::Status made = staging_->Make(facts_.path, options.run_as);
     if (!made.ok()) return made;
   }
-  auto scratch = context_->journal->MakeScratch(assignment_.lease());
-  if (!scratch.ok()) return scratch.status();
-  options.directory = *std::move(scratch);
+  auto directory = WorkingDirectory(options.run_as);
+  if (!directory.ok()) return directory.status();
+  options.directory = *std::move(directory);
   absl::Status recorded = context_->journal->RecordStart(assignment_);
   if (!recorded.ok()) return recorded;
   options.supervisor_image = context_->supervisor_image;
@@ -187,6 +196,45 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
   options.timeout = FromProto(assignment_.timeout());
   options.kill_after = FromProto(assignment_.kill_after());
   return options;
+}
+
+absl::StatusOr<std::vector<std::string>> Attempt::Environment(const Account& account) {
+  EnvironmentOptions options{.base = BaseEnvironment(account),
+                             .host = context_->environment,
+                             .added = {assignment_.env().begin(), assignment_.env().end()},
+                             .coordinator = context_->coordinator};
+  if (!assignment_.secrets_from().empty()) {
+    auto secrets = ReadSecrets(assignment_.secrets_from());
+    if (!secrets.ok()) return secrets.status();
+    options.secrets = *std::move(secrets);
+  }
+  return BuildEnvironment(options, facts_);
+}
+
+absl::StatusOr<std::string> Attempt::WorkingDirectory(const std::optional<Account>& run_as) {
+  const std::string& wd = assignment_.wd();
+  struct stat st = {};
+  if (!wd.empty()) {
+    if (stat(wd.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return wd;
+    return absl::NotFoundError(StrCat("wd: `", Display(wd), "` is no directory on this host",
+                                      "; make it here, or run where it is by a label"));
+  }
+  auto scratch = context_->journal->MakeScratch(assignment_.lease());
+  if (scratch.ok() && run_as.has_value() &&
+      chown(scratch->c_str(), run_as->uid, run_as->gid) != 0) {
+    return ErrnoStatus(errno, "give to the user of run_as", *scratch);
+  }
+  return scratch;
+}
+
+absl::Status Attempt::CheckOpenFiles() const {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const auto wanted = static_cast<rlim_t>(assignment_.nofile());
+  if (wanted <= limit.rlim_max || geteuid() == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("limits.nofile: ", wanted, " is more than the ", limit.rlim_max,
+             " that this executor may have; raise its own limit (LimitNOFILE of its unit)"));
 }
 
 v1::AttemptResult Attempt::RunCommand(const CommandOptions& prepared) {

@@ -3,6 +3,7 @@
 #define SERVICES_EXECUTOR_ATTEMPT_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ struct AttemptContext {
   int supervisor_image = -1;
   int lifeline = -1;                               // to the guardian; -1: there is none
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
-  std::vector<std::string> inherited_environment;  // `NAME=value`
+  std::map<std::string, std::string> environment;  // of all commands of this host
   // Called from the attempts' threads; must not block, nor call the attempt.
   std::function<void()> on_change;  // a command was started, or an attempt has ended
   std::function<void()> on_output;  // the log or the progress has grown
@@ -89,6 +90,9 @@ class Attempt {
   absl::Status Locate();
   std::optional<v1::AttemptResult> CheckItsInput();
   absl::StatusOr<CommandOptions> Prepare();
+  absl::StatusOr<std::vector<std::string>> Environment(const Account& account);
+  absl::StatusOr<std::string> WorkingDirectory(const std::optional<Account>& run_as);
+  absl::Status CheckOpenFiles() const;
   v1::AttemptResult RunCommand(const CommandOptions& options);
   v1::AttemptResult Interpret(const CommandEnd& end) const;
   void Conclude(v1::AttemptResult* result);

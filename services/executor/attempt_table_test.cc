@@ -30,7 +30,6 @@ class AttemptTableTest : public testing::Test {
     options.context.journal = journal_.get();
     options.context.volumes = volumes_;
     options.context.supervisor_image = image_.get();
-    options.context.inherited_environment = {"PATH=/usr/bin:/bin"};
     options.wake = [this] { bell_.Ring(); };
     table_ = std::make_unique<AttemptTable>(std::move(options));
   }

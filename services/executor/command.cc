@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_join.h"
 #include "services/executor/process_group.h"
 #include "services/log/str_cat.h"
 
@@ -44,6 +45,11 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
   pointers.push_back(nullptr);
   return pointers;
+}
+
+// As the supervisor reads it.
+std::string Credentials(const Account& account) {
+  return StrCat(account.uid, ":", account.gid, ":", absl::StrJoin(account.groups, ","));
 }
 
 // The new process's files must not be moved over one another, so all sources lie above the targets.
@@ -80,6 +86,9 @@ absl::Status Spawn(const CommandOptions& options, int control, int output, pid_t
       StrCat(absl::ToInt64Nanoseconds(options.lease_deadline)),
       StrCat(absl::ToInt64Nanoseconds(options.timeout)),
       StrCat(absl::ToInt64Nanoseconds(options.kill_after)),
+      StrCat(options.nice),
+      StrCat(options.nofile),
+      options.run_as.has_value() ? Credentials(*options.run_as) : "-",
   };
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   const std::string program = StrCat("/proc/self/fd/", options.supervisor_image);

@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/executor/account.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/volume/file_system.h"
 
@@ -28,6 +30,9 @@ struct CommandOptions {
   absl::Duration lease_deadline;  // on the clock of SinceBoot()
   absl::Duration timeout;         // zero: never
   absl::Duration kill_after;      // between SIGTERM and SIGKILL
+  int nice = 0;                   // added to the executor's
+  int64_t nofile = 0;             // RLIMIT_NOFILE; 0: as the executor has it
+  std::optional<Account> run_as;  // nullopt: as the executor
 };
 
 // What became of a command.

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/executor/hello.h"
@@ -55,12 +56,17 @@ absl::Status CheckVolumeEntries(const v1::ExecutorConfig& config) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> Environment() {
-  std::vector<std::string> entries;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    entries.emplace_back(*entry);
+absl::Status CheckEnvironment(const v1::ExecutorConfig& config) {
+  for (const auto& [name, value] : config.env()) {
+    const bool good =
+        !name.empty() && !absl::StrContains(name, "=") && !absl::StartsWith(name, "CLOSEWRITE_");
+    if (good) continue;
+    return absl::InvalidArgumentError(
+        StrCat("env: `", Display(name),
+               "` is no name for a variable; it must not be empty, hold '=', or begin with "
+               "CLOSEWRITE_, which the executor sets itself"));
   }
-  return entries;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -88,6 +94,7 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
     if (!good.ok()) return good;
   }
   absl::Status good = CheckLabels(*config);
+  if (good.ok()) good = CheckEnvironment(*config);
   if (good.ok()) good = CheckVolumeEntries(*config);
   return good;
 }
@@ -123,7 +130,7 @@ absl::Status Executor::Open(bool guarded) {
   options.context.supervisor_image = supervisor_image_.get();
   if (guardian_ != nullptr) options.context.lifeline = guardian_->lifeline();
   options.context.coordinator = config_.coordinator();
-  options.context.inherited_environment = Environment();
+  options.context.environment = {config_.env().begin(), config_.env().end()};
   options.wake = [this] {
     link_bell_.Ring();
     drain_bell_.Ring();

@@ -10,6 +10,9 @@
 namespace closewrite::executor {
 namespace {
 
+// As Debian's login has it for root; other users find what they may run there, too.
+constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 using Values = std::vector<std::pair<std::string_view, std::string>>;
 
 Values ValuesOf(const AttemptFacts& facts) {
@@ -109,23 +112,24 @@ absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::st
   return arguments;
 }
 
+std::map<std::string, std::string> BaseEnvironment(const Account& account) {
+  return {{"PATH", kPath},        {"LANG", "C.UTF-8"},       {"HOME", account.home},
+          {"USER", account.name}, {"LOGNAME", account.name}, {"SHELL", account.shell}};
+}
+
 absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptions& options,
                                                           const AttemptFacts& facts) {
-  std::map<std::string, std::string> entries;
-  for (const std::string& entry : options.inherited) {
-    const size_t equals = entry.find('=');
-    if (equals == 0 || equals == std::string::npos) continue;
-    if (entry.rfind("CLOSEWRITE_", 0) == 0) continue;
-    entries[entry.substr(0, equals)] = entry.substr(equals + 1);
-  }
-  for (const auto& [name, value] : options.added) {
-    if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
-      return absl::InvalidArgumentError(
-          StrCat("run.env: `", Display(name),
-                 "` can't be a variable; names must not be empty or hold '=', and neither "
-                 "names nor values may hold a NUL byte"));
+  std::map<std::string, std::string> entries = options.base;
+  for (const auto* more : {&options.host, &options.added, &options.secrets}) {
+    for (const auto& [name, value] : *more) {
+      if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
+        return absl::InvalidArgumentError(
+            StrCat("env: `", Display(name),
+                   "` can't be a variable; names must not be empty or hold '=', and neither "
+                   "names nor values may hold a NUL byte"));
+      }
+      entries[name] = value;
     }
-    entries[name] = value;
   }
   for (const auto& [name, value] : ValuesOf(facts)) {
     entries[StrCat("CLOSEWRITE_", absl::AsciiStrToUpper(ToAbsl(name)))] = value;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/executor/account.h"
 
 namespace closewrite::executor {
 
@@ -43,16 +44,23 @@ absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::st
                                                        const AttemptFacts& facts);
 
 struct EnvironmentOptions {
-  // `NAME=value` as the executor has it; its own CLOSEWRITE_* settings are left out.
-  std::vector<std::string> inherited;
-  // The pipeline's additions; they replace inherited ones.
+  // Each of these replaces what those before it say: what every command has, what all commands of
+  // this host have, the pipeline's additions, and what no other host knows.
+  std::map<std::string, std::string> base;
+  std::map<std::string, std::string> host;
   std::map<std::string, std::string> added;
+  std::map<std::string, std::string> secrets;
   // CLOSEWRITE_COORDINATOR, so that the command line tool works inside a command.
   std::string coordinator;
 };
 
-// `NAME=value` entries: inherited, added, then CLOSEWRITE_INPUT, _OUTPUT and so on, which replace
-// both. INVALID_ARGUMENT for a name that is empty or holds '=' or NUL, or a value that holds NUL.
+// What a command finds without anybody's doing: PATH, LANG, and HOME and so on of its user. None of
+// it comes from the executor's own environment.
+std::map<std::string, std::string> BaseEnvironment(const Account& account);
+
+// `NAME=value` entries: those of the options, then CLOSEWRITE_INPUT, _OUTPUT and so on, which
+// replace them. INVALID_ARGUMENT for a name that is empty or holds '=' or NUL, or a value that
+// holds NUL; the message has no values.
 absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptions& options,
                                                           const AttemptFacts& facts);
 

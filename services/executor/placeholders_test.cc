@@ -72,20 +72,33 @@ TEST(Placeholders, RefusesWhatNoCommandCanTake) {
   EXPECT_EQ(ExpandCommand({"cp", "--", "{input}"}, Facts("-f"))->at(2), "/mnt/in/-f");
 }
 
-TEST(Environment, FactsWinOverAddedOverInherited) {
+TEST(Environment, FactsWinOverSecretsOverAddedOverTheHosts) {
   EnvironmentOptions options;
-  options.inherited = {"PATH=/bin", "REGION=us", "CLOSEWRITE_STATE=/var/x", "CLOSEWRITE_JOB=1"};
-  options.added = {{"REGION", "eu"}, {"CLOSEWRITE_TOKEN", "99"}};
+  options.base = {{"PATH", "/bin"}, {"LANG", "C.UTF-8"}};
+  options.host = {{"LANG", "de_DE.UTF-8"}, {"REGION", "us"}, {"KEY", "h"}};
+  options.added = {{"REGION", "eu"}, {"CLOSEWRITE_TOKEN", "99"}, {"KEY", "a"}};
+  options.secrets = {{"KEY", "s=1"}};
   options.coordinator = "vm-a:7400";
   const auto environment = BuildEnvironment(options, Facts("a/b.csv"));
   ASSERT_TRUE(environment.ok());
   for (const std::string entry :
-       {"PATH=/bin", "REGION=eu", "CLOSEWRITE_JOB=7", "CLOSEWRITE_TOKEN=2", "CLOSEWRITE_EXT=.csv",
-        "CLOSEWRITE_INPUT=/mnt/in/a/b.csv", "CLOSEWRITE_COORDINATOR=vm-a:7400",
+       {"PATH=/bin", "LANG=de_DE.UTF-8", "REGION=eu", "KEY=s=1", "CLOSEWRITE_JOB=7",
+        "CLOSEWRITE_TOKEN=2", "CLOSEWRITE_EXT=.csv", "CLOSEWRITE_INPUT=/mnt/in/a/b.csv",
+        "CLOSEWRITE_COORDINATOR=vm-a:7400",
         "CLOSEWRITE_OUTPUT_DIR=/mnt/out/.closewrite/staging/7/2"}) {
     EXPECT_TRUE(Has(*environment, entry)) << entry;
   }
-  EXPECT_FALSE(Has(*environment, "CLOSEWRITE_STATE=/var/x"));
+}
+
+TEST(Environment, TheBaseIsOfTheUserAndNotOfTheExecutor) {
+  ASSERT_EQ(setenv("ONLY_OF_THE_EXECUTOR", "1", 1), 0);
+  const auto base = BaseEnvironment(
+      {.name = "ann", .home = "/home/ann", .shell = "/bin/bash", .uid = 7, .gid = 7});
+  EXPECT_EQ(base.at("HOME"), "/home/ann");
+  EXPECT_EQ(base.at("USER"), "ann");
+  EXPECT_EQ(base.at("LOGNAME"), "ann");
+  EXPECT_EQ(base.at("SHELL"), "/bin/bash");
+  EXPECT_EQ(base.count("ONLY_OF_THE_EXECUTOR"), 0u);
 }
 
 TEST(Environment, RefusesBadNames) {

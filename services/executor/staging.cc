@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <set>
@@ -50,12 +51,32 @@ std::string Staging::Output(std::string_view output_path) const {
   return output_path.empty() ? directory() : StrCat(directory(), "/", output_path);
 }
 
-absl::Status Staging::Make(std::string_view output_path) const {
+absl::Status Staging::Make(std::string_view output_path,
+                           const std::optional<Account>& owner) const {
   absl::Status status = TryMake(output_path);
   for (int tries = 1; absl::IsNotFound(status) && tries < kMakeTriesMax; ++tries) {
     status = TryMake(output_path);
   }
-  return status;
+  return status.ok() && owner.has_value() ? GiveTo(*owner, output_path) : status;
+}
+
+absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path) const {
+  const auto root = OpenRoot(root_);
+  if (!root.ok()) return root.status();
+  std::string directory = path_;
+  for (std::string_view left = DirName(output_path);;) {
+    const auto fd = OpenBeneath(root->get(), directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd.ok()) return fd.status();
+    if (fchown(fd->get(), owner.uid, owner.gid) != 0) {
+      return absl::FailedPreconditionError(
+          StrCat("run_as: the staging directory in ", root_, " can't be given to ", owner.name,
+                 ": ", strerror(errno), "; mount it so that root may change owners"));
+    }
+    if (left.empty()) return absl::OkStatus();
+    const size_t slash = left.find('/');
+    directory = StrCat(directory, "/", left.substr(0, slash));
+    left = slash == std::string_view::npos ? std::string_view() : left.substr(slash + 1);
+  }
 }
 
 absl::Status Staging::TryMake(std::string_view output_path) const {

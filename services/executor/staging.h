@@ -3,12 +3,14 @@
 #define SERVICES_EXECUTOR_STAGING_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/executor/account.h"
 
 namespace closewrite::executor {
 
@@ -29,8 +31,9 @@ class Staging {
  public:
   Staging(std::string root, int64_t job, int64_t token);
 
-  // Makes the directory empty, and in it the parents of `output_path` ("" for none).
-  absl::Status Make(std::string_view output_path) const;
+  // Makes the directory empty, and in it the parents of `output_path` ("" for none). They belong to
+  // `owner`, if there is one.
+  absl::Status Make(std::string_view output_path, const std::optional<Account>& owner = {}) const;
 
   // Absolute paths on this host, for the command.
   std::string directory() const;
@@ -47,6 +50,7 @@ class Staging {
 
  private:
   absl::Status TryMake(std::string_view output_path) const;
+  absl::Status GiveTo(const Account& owner, std::string_view output_path) const;
 
   const std::string root_;
   const std::string path_;  // relative to root_

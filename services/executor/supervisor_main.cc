@@ -11,6 +11,7 @@
 // executor, or when that is dead the guardian, the rest of its group.
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -52,9 +53,51 @@ void Tell(LifelineRecord::Kind kind, pid_t group) {
   send(kSupervisorLifelineFd, &record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+// What a command is apart from its program.
+struct Condition {
+  int nice = 0;
+  rlim_t nofile = 0;                  // 0: as it is
+  const char* credentials = nullptr;  // see supervisor_protocol.h
+};
+
+// 0, or errno.
+int BecomeUser(const char* credentials) {
+  if (strcmp(credentials, "-") == 0) return 0;
+  static gid_t groups[kSupervisorGroupsMax];
+  char* rest = nullptr;
+  const auto uid = static_cast<uid_t>(strtoul(credentials, &rest, 10));
+  if (*rest != ':') return EINVAL;
+  const auto gid = static_cast<gid_t>(strtoul(rest + 1, &rest, 10));
+  size_t count = 0;
+  while ((*rest == ':' || *rest == ',') && count < kSupervisorGroupsMax) {
+    groups[count++] = static_cast<gid_t>(strtoul(rest + 1, &rest, 10));
+  }
+  if (*rest != '\0') return EINVAL;
+  // Who is that user already needs no privilege to be it, and may have none to say so.
+  if (geteuid() == uid && uid != 0) return 0;
+  const bool done = setgroups(count, groups) == 0 && setgid(gid) == 0 && setuid(uid) == 0;
+  return done ? 0 : errno;
+}
+
+// 0, or errno.
+int BecomeReady(const Condition& condition) {
+  if (condition.nofile != 0) {
+    const rlimit limit = {condition.nofile, condition.nofile};
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
+  }
+  if (condition.nice != 0) {
+    errno = 0;
+    if (nice(condition.nice) == -1 && errno != 0) return errno;
+  }
+  return BecomeUser(condition.credentials);
+}
+
 // In the new process: becomes the command, or writes errno to `failure` and exits.
-[[noreturn]] void BecomeCommand(char** arguments, pid_t supervisor, int failure) {
+[[noreturn]] void BecomeCommand(char** arguments, const Condition& condition, pid_t supervisor,
+                                int failure) {
   setpgid(0, 0);
+  const int unready = BecomeReady(condition);
+  // Last: it is lost with a change of the user.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != supervisor) _exit(kBroken);  // it died before the line above
   Tell(LifelineRecord::kGroupBegun, getpid());
@@ -63,16 +106,19 @@ void Tell(LifelineRecord::Kind kind, pid_t group) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  execvp(arguments[0], arguments);
-  const int error = errno;
+  if (unready == 0) execvp(arguments[0], arguments);
+  const int error = unready == 0 ? errno : unready;
   [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof error);
   _exit(kBroken);
 }
 
 class Supervisor {
  public:
-  Supervisor(int64_t lease_ns, int64_t timeout_ns, int64_t kill_after_ns)
-      : lease_ns_(lease_ns), timeout_ns_(timeout_ns), kill_after_ns_(kill_after_ns) {}
+  Supervisor(int64_t lease_ns, int64_t timeout_ns, int64_t kill_after_ns, Condition condition)
+      : lease_ns_(lease_ns),
+        timeout_ns_(timeout_ns),
+        kill_after_ns_(kill_after_ns),
+        condition_(condition) {}
 
   int Run(char** arguments) {
     if (!Prepare()) return kBroken;
@@ -119,7 +165,7 @@ class Supervisor {
     if (pipe2(start, O_CLOEXEC | O_NONBLOCK) != 0) return false;
     const pid_t supervisor = getpid();
     command_ = fork();
-    if (command_ == 0) BecomeCommand(arguments, supervisor, start[1]);
+    if (command_ == 0) BecomeCommand(arguments, condition_, supervisor, start[1]);
     close(start[1]);
     started_fd_ = start[0];
     if (command_ < 0) {
@@ -262,6 +308,7 @@ class Supervisor {
   int64_t lease_ns_;
   const int64_t timeout_ns_;
   const int64_t kill_after_ns_;
+  const Condition condition_;
   int64_t timeout_at_ns_ = kNever;
   int64_t kill_at_ns_ = kNever;
   int signal_fd_ = -1;
@@ -279,11 +326,14 @@ class Supervisor {
 int main(int argc, char** argv) {
   using closewrite::executor::kSupervisorNumbers;
   int64_t numbers[kSupervisorNumbers];
-  if (argc < kSupervisorNumbers + 2) {
+  if (argc < kSupervisorNumbers + 3) {
     fputs("closewrite-supervisor: started by closewrite-executor, not by hand\n", stderr);
     return closewrite::executor::kUsage;
   }
   for (int i = 0; i < kSupervisorNumbers; ++i) numbers[i] = strtoll(argv[i + 1], nullptr, 10);
-  closewrite::executor::Supervisor supervisor(numbers[0], numbers[1], numbers[2]);
-  return supervisor.Run(argv + kSupervisorNumbers + 1);
+  closewrite::executor::Supervisor supervisor(numbers[0], numbers[1], numbers[2],
+                                              {.nice = static_cast<int>(numbers[3]),
+                                               .nofile = static_cast<rlim_t>(numbers[4]),
+                                               .credentials = argv[kSupervisorNumbers + 1]});
+  return supervisor.Run(argv + kSupervisorNumbers + 2);
 }

@@ -6,10 +6,13 @@
 
 namespace closewrite::executor {
 
-// The supervisor is started as `closewrite-supervisor LEASE_NS TIMEOUT_NS KILL_AFTER_NS PROGRAM
-// ARGUMENT...`, with the command's environment and working directory. Numbers are nanoseconds;
-// LEASE_NS is a point on CLOCK_BOOTTIME, the others are durations, TIMEOUT_NS 0 means never.
-inline constexpr int kSupervisorNumbers = 3;
+// The supervisor is started as `closewrite-supervisor LEASE_NS TIMEOUT_NS KILL_AFTER_NS NICE NOFILE
+// CREDENTIALS PROGRAM ARGUMENT...`, with the command's environment and working directory. Times are
+// nanoseconds; LEASE_NS is a point on CLOCK_BOOTTIME, the others are durations, TIMEOUT_NS 0 means
+// never. NICE is added to the niceness, NOFILE is RLIMIT_NOFILE or 0. CREDENTIALS is `-`, or what
+// the command becomes: `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax groups at most.
+inline constexpr int kSupervisorNumbers = 5;
+inline constexpr int kSupervisorGroupsMax = 1024;
 
 // Open files that it starts with, beside 0 (/dev/null), 1 and 2 (the log).
 inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both ways

@@ -54,6 +54,7 @@ _BAD = (
     ("executor", {"state": "{volume}/state"}, ["state", "volume"]),
     ("executor", {"state": "{file}/state"}, ["state"]),
     ("executor", {"volumes": "{{enriched: {{path: {volume}/missing}}}}"}, ["enriched", "missing"]),
+    ("executor", {"env": "{{CLOSEWRITE_JOB: 1}}"}, ["env", "CLOSEWRITE_JOB"]),
 )
 
 

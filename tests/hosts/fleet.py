@@ -119,8 +119,9 @@ class Fleet:
             "volumes:",
             f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen)
 
-    def add_executor(self, on, name, slots=2, labels=(), volumes=None):
-        """Makes an executor on host `on`; `volumes` in place of where the host has them."""
+    def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None):
+        """Makes an executor on host `on`; `volumes` in place of where the host has them; `env` for
+        its commands."""
         folder = _folder(on, name)
         listen = self._listen(on, next(self._ports))
         paths = {each: self.hosts.path(on, each) for each in ("unenriched", "enriched")}
@@ -133,6 +134,7 @@ class Fleet:
             f"state: {_folder(on, name, 'state')}",
             f"slots: {slots}",
             f"labels: [{', '.join(labels)}]",
+            f"env: {{{', '.join(f'{key}: {value}' for key, value in (env or {}).items())}}}",
             "volumes:",
             *[f"  {volume}: {{path: {path}}}" for volume, path in paths.items()], ""]), listen)
         return self.executors[name]

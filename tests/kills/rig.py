@@ -101,8 +101,7 @@ class Rig:
                 coordinators=options.coordinators)
             for on, name in ((self.hosts.b, "cw-b-1"), (self.hosts.b, "cw-b-2"),
                              (self.hosts.a, "cw-a-1")):
-                executor = self.fleet.add_executor(on, name, slots=2)
-                executor.environment["KILLS_EXECUTOR"] = name
+                self.fleet.add_executor(on, name, slots=2, env={"KILLS_EXECUTOR": name})
         except BaseException:
             self.close()
             raise

@@ -48,6 +48,7 @@ class Decoder {
   void DecodeRun(v1::Run* run);
   void DecodeCommand(const v1::Run& run);
   void DecodeEnvironment(const v1::Run& run);
+  void DecodeSurroundings(const v1::Run& run);
   void DecodePublish(const v1::Publish& publish);
   void DecodeRetry(v1::Retry* retry);
   std::string Serialize() const;
@@ -87,6 +88,20 @@ class Decoder {
       if (glob.ok()) globs.push_back(*std::move(glob));
     }
     return globs;
+  }
+
+  // An absolute path on an executor's host, or nothing.
+  std::string HostPath(std::string_view field, const std::string& path) {
+    if (path.empty()) return path;
+    if (path.front() != '/') {
+      Wrong(field, StrCat("is ", Display(path),
+                          ", and executors run anywhere: give an absolute path of their host"));
+    }
+    if (path.find('\0') != std::string::npos || path.size() > kHostPathBytesMax) {
+      Wrong(field, StrCat("holds a NUL byte or more than ", kHostPathBytesMax,
+                          " bytes, which no path can"));
+    }
+    return path;
   }
 
   int Number(std::string_view field, int value, int fallback, int low, int high) {
@@ -239,6 +254,26 @@ void Decoder::DecodeRun(v1::Run* run) {
   if (!run->has_kill_after()) *run->mutable_kill_after() = ToProto(pipeline_.kill_after);
   pipeline_.kill_after =
       Range("run.kill_after", run->kill_after(), absl::ZeroDuration(), kKillAfterMax);
+  DecodeSurroundings(*run);
+}
+
+void Decoder::DecodeSurroundings(const v1::Run& run) {
+  pipeline_.wd = HostPath("run.wd", run.wd());
+  pipeline_.secrets_from = HostPath("run.secrets_from", run.secrets_from());
+  pipeline_.run_as = run.run_as();
+  const bool is_odd = std::any_of(run.run_as().begin(), run.run_as().end(), [](char each) {
+    return !absl::ascii_isgraph(static_cast<unsigned char>(each)) || each == ':' || each == '/';
+  });
+  if (is_odd || run.run_as().size() > kUserBytesMax) {
+    Wrong("run.run_as", "is no user's name; give one that the executor's host knows, as `id` does");
+  }
+  pipeline_.nice = Number("run.nice", run.nice(), 0, 0, kNiceMax);
+  pipeline_.nofile = run.limits().nofile();
+  const bool is_limited = pipeline_.nofile != 0;
+  if (is_limited && (pipeline_.nofile < kOpenFilesMin || pipeline_.nofile > kOpenFilesMax)) {
+    Wrong("run.limits.nofile", StrCat("is ", pipeline_.nofile, "; give ", kOpenFilesMin, " to ",
+                                      kOpenFilesMax, ", or leave it out"));
+  }
 }
 
 void Decoder::DecodeCommand(const v1::Run& run) {

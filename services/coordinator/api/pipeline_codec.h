@@ -35,6 +35,11 @@ inline constexpr size_t kMarkerBytesMax = 255;
 inline constexpr absl::Duration kTimeoutMax = absl::Hours(24 * 365);
 inline constexpr absl::Duration kVisibleWithinMax = absl::Hours(1);
 inline constexpr absl::Duration kKillAfterMax = absl::Hours(1);
+inline constexpr size_t kHostPathBytesMax = 4095;  // PATH_MAX without its NUL
+inline constexpr size_t kUserBytesMax = 32;        // useradd(8)
+inline constexpr int kNiceMax = 19;
+inline constexpr int64_t kOpenFilesMin = 16;
+inline constexpr int64_t kOpenFilesMax = 1 << 20;
 inline constexpr absl::Duration kBackoffMin = absl::Milliseconds(1);
 inline constexpr absl::Duration kBackoffMax = absl::Hours(24);
 

@@ -47,7 +47,8 @@ name: enrich
 on: {volume: in, match: ["*.csv"], ignore: ["x*"], when: rename, settle: 2s, evidence: linked,
      on_new_version: supersede}
 run: {command: [Rscript, "{input}"], labels: [net, internet, net], timeout: 1h, env: {A: b},
-      visible_within: 5s, kill_after: 1s}
+      visible_within: 5s, kill_after: 1s, wd: /srv/r, run_as: enrich, nice: 10,
+      secrets_from: /etc/closewrite/api.env, limits: {nofile: 4096}}
 publish: {volume: out}
 retry: {attempts: 2, backoff: 10m, on_lost: fail, crash_attempts: 1}
 locks: [b, a]
@@ -57,6 +58,11 @@ priority: -3
                   .ok());
   absl::StatusOr<Pipeline> pipeline = DecodePipeline(message);
   ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->wd, "/srv/r");
+  EXPECT_EQ(pipeline->run_as, "enrich");
+  EXPECT_EQ(pipeline->secrets_from, "/etc/closewrite/api.env");
+  EXPECT_EQ(pipeline->nice, 10);
+  EXPECT_EQ(pipeline->nofile, 4096);
   EXPECT_EQ(pipeline->when, When::kRename);
   EXPECT_EQ(pipeline->settle, absl::Seconds(2));
   EXPECT_EQ(pipeline->evidence, Evidence::kLinked);
@@ -242,6 +248,14 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
        [&](auto& p) { set(p.mutable_run()->mutable_visible_within(), absl::Hours(2)); }},
       {"run.kill_after",
        [&](auto& p) { set(p.mutable_run()->mutable_kill_after(), absl::Seconds(-1)); }},
+      {"run.wd", [](auto& p) { p.mutable_run()->set_wd("srv/r"); }},
+      {"run.wd", [](auto& p) { p.mutable_run()->set_wd("/" + std::string(5000, 'x')); }},
+      {"run.secrets_from", [](auto& p) { p.mutable_run()->set_secrets_from("~/api.env"); }},
+      {"run.run_as", [](auto& p) { p.mutable_run()->set_run_as("two users"); }},
+      {"run.run_as", [](auto& p) { p.mutable_run()->set_run_as("1:1"); }},
+      {"run.nice", [](auto& p) { p.mutable_run()->set_nice(-1); }},
+      {"run.nice", [](auto& p) { p.mutable_run()->set_nice(20); }},
+      {"run.limits.nofile", [](auto& p) { p.mutable_run()->mutable_limits()->set_nofile(3); }},
       {"publish.volume", [](auto& p) { p.mutable_publish(); }},
       {"publish.volume", [](auto& p) { p.mutable_publish()->set_volume("unenriched"); }},
       {"retry.attempts", [](auto& p) { p.mutable_retry()->set_attempts(-1); }},

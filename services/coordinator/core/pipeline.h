@@ -67,6 +67,11 @@ struct Pipeline {
   std::map<std::string, std::string> env;
   absl::Duration visible_within = absl::Seconds(30);
   absl::Duration kill_after = absl::Seconds(5);
+  std::string wd;            // "": one of its own
+  std::string run_as;        // "": the executor's user
+  std::string secrets_from;  // "": none
+  int nice = 0;
+  int64_t nofile = 0;  // 0: as the executor has it
 
   std::string output_volume;  // "" for none
   RetryPolicy retry;

@@ -1,0 +1,82 @@
+#include "services/executor/secrets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "services/log/str_cat.h"
+#include "services/volume/file_system.h"
+#include "services/volume/path.h"
+
+namespace closewrite::executor {
+namespace {
+
+bool IsVariable(absl::string_view name) {
+  return !name.empty() && !absl::StartsWith(name, "CLOSEWRITE_") &&
+         name.find_first_of(" \t\r'\"") == absl::string_view::npos;
+}
+
+absl::StatusOr<std::string> ReadPrivate(const std::string& file) {
+  const std::string shown = StrCat("secrets_from: ", Display(file));
+  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd.ok() && errno == ENOENT) {
+    return absl::NotFoundError(StrCat(shown, " is not there on this host; make it, with mode 600"));
+  }
+  struct stat st = {};
+  if (!fd.ok() || fstat(fd.get(), &st) != 0) {
+    return absl::PermissionDeniedError(StrCat(shown, " can't be read: ", strerror(errno)));
+  }
+  if (!S_ISREG(st.st_mode)) return absl::InvalidArgumentError(StrCat(shown, " is no file"));
+  if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    return absl::PermissionDeniedError(
+        StrCat(shown, " can be read or written by everybody on this host; chmod 600 it"));
+  }
+  std::string content(kSecretsBytesMax + 1, '\0');
+  size_t size = 0;
+  while (size < content.size()) {
+    const ssize_t count = read(fd.get(), content.data() + size, content.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return absl::PermissionDeniedError(StrCat(shown, " can't be read: ", strerror(errno)));
+    }
+    if (count == 0) break;
+    size += static_cast<size_t>(count);
+  }
+  if (size > kSecretsBytesMax) {
+    return absl::InvalidArgumentError(StrCat(shown, " has more than ", kSecretsBytesMax, " bytes"));
+  }
+  content.resize(size);
+  return content;
+}
+
+}  // namespace
+
+absl::StatusOr<std::map<std::string, std::string>> ReadSecrets(const std::string& file) {
+  const absl::StatusOr<std::string> content = ReadPrivate(file);
+  if (!content.ok()) return content.status();
+  std::map<std::string, std::string> secrets;
+  int number = 0;
+  for (const absl::string_view line : absl::StrSplit(*content, '\n')) {
+    ++number;
+    if (line.empty() || line.front() == '#') continue;
+    const size_t equals = line.find('=');
+    const bool good = equals != absl::string_view::npos && IsVariable(line.substr(0, equals)) &&
+                      line.find('\0') == absl::string_view::npos;
+    if (!good) {
+      return absl::InvalidArgumentError(
+          StrCat("secrets_from: line ", number, " of ", Display(file),
+                 " is not NAME=value; a name holds no spaces or quotes, does not begin with "
+                 "CLOSEWRITE_, and no value holds a NUL byte"));
+    }
+    secrets[std::string(line.substr(0, equals))] = std::string(line.substr(equals + 1));
+  }
+  return secrets;
+}
+
+}  // namespace closewrite::executor
