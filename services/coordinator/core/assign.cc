@@ -114,10 +114,13 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
   return true;
 }
 
-// How many of the slots are for jobs that need locks, beside those that need none.
+// How many of the slots are for jobs that need locks, beside those that need none. Only of the
+// sessions that these could run on: free slots elsewhere are no reason to take the one that both
+// want.
 int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots) {
   int64_t lanes = 0;
   double weight = 0;
+  std::set<Session*> wanted;
   for (const Lane& lane : locked) {
     const std::vector<std::string>& locks = lane.pipeline->locks;
     const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
@@ -126,10 +129,23 @@ int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64
     if (held || lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
     ++lanes;
     weight += lane.pipeline->weight;
+    wanted.insert(lane.sessions.begin(), lane.sessions.end());
   }
   if (lanes == 0) return 0;
   locked_step_ = 1 / weight;
-  for (const StoreTransaction::Wish& wish : Share(open, lanes, slots)) {
+  Lanes rivals = open;
+  for (Lane& lane : rivals) {
+    std::erase_if(lane.sessions, [&](Session* session) { return !wanted.contains(session); });
+  }
+  const double base = base_pass_;
+  slots = std::min(slots, FreeSlotsOf({wanted.begin(), wanted.end()}));
+  const std::vector<StoreTransaction::Wish> wishes = Share(rivals, lanes, slots);
+  // Those that are no rivals share as well, and are not to lose what they are behind.
+  for (const Lane& lane : open) {
+    if (lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    base_pass_ = std::min(base_pass_, std::max(passes_[lane.pipeline->name], base));
+  }
+  for (const StoreTransaction::Wish& wish : wishes) {
     if (wish.pipeline == kLockedShare) return wish.limit;
   }
   return 0;

@@ -136,6 +136,17 @@ TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAtTheLastSlot) {
   EXPECT_EQ(CountOfTicks(10), (Counts{{"locked", 5}, {"open", 5}}));
 }
 
+// Free slots elsewhere must not count: those with locks had that one each time.
+TEST_F(AssignTest, PipelinesWithLocksTakeTurnsWithTheOthersAlsoWhereOtherSlotsAreFree) {
+  Apply("locked", 1, {"l"}, {"x"});
+  Apply("open", 1, {}, {"x"});
+  Files("locked", 40);
+  Files("open", 40);
+  Attend(8);
+  Attend(1, {"x"});
+  EXPECT_EQ(CountOfTicks(40), (std::map<std::string, int>{{"locked", 20}, {"open", 20}}));
+}
+
 TEST_F(AssignTest, ATurnThatIsNotTakenIsTheNextOnes) {
   Apply("locked", 1, {"lock"});
   Apply("open");
