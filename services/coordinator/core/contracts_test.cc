@@ -103,6 +103,14 @@ class ContractsTest : public ::testing::Test {
     });
     return id;
   }
+  void Finish(const SessionId& session, int64_t id, Outcome outcome) {
+    Do([&](StoreTransaction& tx) {
+      const AttendReport report = {
+          .session = session,
+          .results = {{JobId{id}, Finished{.token = Get(id).token, .outcome = outcome}}}};
+      EXPECT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
+    });
+  }
 
   using Ids = std::vector<int64_t>;
   FakeStore store_;
@@ -222,15 +230,7 @@ TEST_F(ContractsTest, RunningJobTakesTheVersionThatItsMarkerWasFor) {
   EXPECT_EQ(Observe({Close("a.csv.done", 12)}), Ids{1});
   EXPECT_EQ(Get(1).state, JobState::kRunning);
   EXPECT_EQ(Observe({Close("a.csv", 11)}), Ids{});
-  const auto finish = [&](Outcome outcome) {
-    Do([&](StoreTransaction& tx) {
-      const AttendReport report = {
-          .session = session,
-          .results = {{JobId{1}, Finished{.token = Get(1).token, .outcome = outcome}}}};
-      EXPECT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
-    });
-  };
-  finish(Outcome::kInputChanged);
+  Finish(session, 1, Outcome::kInputChanged);
   EXPECT_EQ(Get(1).state, JobState::kRetrying);
   EXPECT_EQ(Get(1).input.mtime_ns, 11);
   // A version that came without its marker is not taken.
@@ -238,8 +238,28 @@ TEST_F(ContractsTest, RunningJobTakesTheVersionThatItsMarkerWasFor) {
   Do([](StoreTransaction&) {});
   EXPECT_EQ(Get(1).state, JobState::kRunning);
   Observe({Close("a.csv", 21)});
-  finish(Outcome::kInputChanged);
+  Finish(session, 1, Outcome::kInputChanged);
   EXPECT_EQ(Get(1).input.mtime_ns, 11);
+}
+
+// The watcher was away when the times were set, and the job has failed meanwhile: nobody else would
+// make anything of the file.
+TEST_F(ContractsTest, JobThatFailedForOtherTimesIsRevivedWhenTheyAreTold) {
+  Pipeline pipeline = Make(When::kCloseWrite);
+  pipeline.retry.attempts = 1;
+  ApplyPipeline(pipeline);
+  const SessionId session = Attend();
+  for (const Outcome outcome :
+       {Outcome::kInputChanged, Outcome::kInputNotVisible, Outcome::kFailed}) {
+    const std::string path = std::to_string(static_cast<int>(outcome)) + ".csv";
+    const int64_t id = Observe({Close(path, 1)}).at(0);
+    Finish(session, id, outcome);
+    ASSERT_EQ(Get(id).state, JobState::kFailed);
+    EXPECT_EQ(Observe({Event(EventKind::kAttrib, path, 9)}), Ids{id});
+    EXPECT_EQ(Get(id).input.mtime_ns, 9);
+    const bool revived = outcome != Outcome::kFailed;
+    EXPECT_EQ(Get(id).state, revived ? JobState::kRunning : JobState::kFailed);
+  }
 }
 
 // An old date on the new version must not make the used marker look younger.

@@ -113,9 +113,25 @@ void Intake::Amend(StoreTransaction& tx, const FileVersion& announced, const Fil
   for (const auto& [name, pipeline] : fleet_.pipelines) {
     if (pipeline->volume != now_is.volume) continue;
     if (tx.FindJobByKey(JobKey(name, now_is)).has_value()) continue;
-    std::optional<Job> job = tx.FindJobByKey(JobKey(name, announced));
-    if (job.has_value()) (void)book_.Change(tx, *job, AmendInput{now_is}, now);
+    const std::optional<Job> job = tx.FindJobByKey(JobKey(name, announced));
+    if (!job.has_value()) continue;
+    const absl::StatusOr<Job> amended = book_.Change(tx, *job, AmendInput{now_is}, now);
+    if (amended.ok()) Revive(tx, *amended, now);
   }
+}
+
+// What a job failed for may have been that its version was announced with times that were not the
+// last: nobody else stands for the one that is there.
+void Intake::Revive(StoreTransaction& tx, const Job& job, absl::Time now) {
+  if (job.state != JobState::kFailed) return;
+  const std::optional<Attempt> newest = tx.GetAttempt(Lease{job.id, job.token});
+  const bool was_another = newest.has_value() && (newest->outcome == Outcome::kInputChanged ||
+                                                  newest->outcome == Outcome::kInputNotVisible);
+  if (!was_another) return;
+  Retry redrive{.redrive = true};
+  const auto last = tx.LastInLine(job.pipeline, job.input.volume, job.input.path);
+  if (last.has_value()) redrive.after = last->id;
+  (void)book_.Change(tx, job, redrive, now);
 }
 
 void Intake::CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now) {

@@ -45,6 +45,7 @@ class Intake {
                                const FileVersion& file, absl::Time now);
   void Amend(StoreTransaction& tx, const FileVersion& announced, const FileVersion& now_is,
              absl::Time now);
+  void Revive(StoreTransaction& tx, const Job& job, absl::Time now);
   void CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now);
 
   const Fleet& fleet_;
