@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "services/executor/supervisor_protocol.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
@@ -55,11 +56,11 @@ absl::StatusOr<Account> FindAccount(const std::string& name) {
                                               ", and only one that runs as ",
                                               "root can run a command as ", name));
   }
-  account.groups.resize(kGroupsMax);
-  int count = kGroupsMax;
+  account.groups.resize(kSupervisorGroupsMax);
+  int count = kSupervisorGroupsMax;
   if (getgrouplist(entry.pw_name, entry.pw_gid, account.groups.data(), &count) < 0) {
     return absl::NotFoundError(
-        StrCat("run_as: user ", name, " is in more than ", kGroupsMax, " groups"));
+        StrCat("run_as: user ", name, " is in more than ", kSupervisorGroupsMax, " groups"));
   }
   account.groups.resize(static_cast<size_t>(count));
   return account;

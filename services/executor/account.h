@@ -11,9 +11,6 @@
 
 namespace closewrite::executor {
 
-// Groups of one user; more are refused.
-inline constexpr int kGroupsMax = 1024;
-
 struct Account {
   std::string name;
   std::string home;
@@ -29,7 +26,7 @@ Account OwnAccount();
 
 // Another one by name, with its groups. Blocks for as long as the host's name services do. Errors
 // are fit for people: NOT_FOUND when the host has no such user, PERMISSION_DENIED when the executor
-// is not root and so can't become it.
+// is not root and so can't become it. A user may be in kSupervisorGroupsMax groups.
 absl::StatusOr<Account> FindAccount(const std::string& name);
 
 }  // namespace closewrite::executor

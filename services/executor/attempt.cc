@@ -178,7 +178,7 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
     if (!account.ok()) return account.status();
     options.run_as = *std::move(account);
   }
-  auto environment = Environment(options.run_as.has_value() ? *options.run_as : OwnAccount());
+  auto environment = Environment(options.run_as.has_value() ? *options.run_as : context_->account);
   if (!environment.ok()) return environment.status();
   options.environment = *std::move(environment);
   if (staging_.has_value()) {

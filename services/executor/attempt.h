@@ -36,6 +36,7 @@ struct AttemptContext {
   const Journal* journal = nullptr;
   int supervisor_image = -1;
   int lifeline = -1;                               // to the guardian; -1: there is none
+  Account account = OwnAccount();                  // of commands that run as nobody else
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
   std::map<std::string, std::string> environment;  // of all commands of this host
   // Called from the attempts' threads; must not block, nor call the attempt.

@@ -1,7 +1,5 @@
 #include "services/executor/executor.h"
 
-#include <unistd.h>
-
 #include <set>
 #include <utility>
 

@@ -63,8 +63,8 @@ absl::Status Staging::Make(std::string_view output_path,
 absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path) const {
   const auto root = OpenRoot(root_);
   if (!root.ok()) return root.status();
-  std::string directory = path_;
-  for (std::string_view left = DirName(output_path);;) {
+  for (std::string_view parent = DirName(output_path);; parent = DirName(parent)) {
+    const std::string directory = parent.empty() ? path_ : StrCat(path_, "/", parent);
     const auto fd = OpenBeneath(root->get(), directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd.ok()) return fd.status();
     if (fchown(fd->get(), owner.uid, owner.gid) != 0) {
@@ -72,10 +72,7 @@ absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path)
           StrCat("run_as: the staging directory in ", root_, " can't be given to ", owner.name,
                  ": ", strerror(errno), "; mount it so that root may change owners"));
     }
-    if (left.empty()) return absl::OkStatus();
-    const size_t slash = left.find('/');
-    directory = StrCat(directory, "/", left.substr(0, slash));
-    left = slash == std::string_view::npos ? std::string_view() : left.substr(slash + 1);
+    if (parent.empty()) return absl::OkStatus();
   }
 }
 

@@ -44,7 +44,6 @@ class Service:
         self.host = on
         self.folder = folder
         self.address = address
-        self.environment = {}  # in addition to that of the test
         self.config = os.path.join(folder, f"{kind}.yaml")
         self.log = os.path.join(folder, "log")
         self.process = None
@@ -52,8 +51,7 @@ class Service:
 
     def start(self):
         """Starts it. Does not wait until it serves."""
-        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log,
-                                       env={**os.environ, **self.environment})
+        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log)
         return self
 
     def kill(self):

@@ -100,23 +100,18 @@ void Checker::CheckJob(StoreReader& reader, const Job& job) {
   }
   const bool amended = !is_new && job.input != seen.input;
   seen = {job.state, job.token, job.pipeline, job.priority, job.input, seen.amended || amended};
-  if (IsFinal(job.state)) {
-    unfinished_.erase(job.id);
-  } else {
-    unfinished_.insert(job.id);
-  }
-  std::set<JobId>& first = first_[{job.pipeline, job.input.volume, job.input.path}];
-  if (!IsFinal(job.state) && job.after.value == 0) {
-    first.insert(job.id);
-  } else {
-    first.erase(job.id);
-  }
+  const auto keep = [&job](std::set<JobId>& ids, bool in) {
+    if (in) {
+      ids.insert(job.id);
+    } else {
+      ids.erase(job.id);
+    }
+  };
+  keep(unfinished_, !IsFinal(job.state));
+  keep(first_[{job.pipeline, job.input.volume, job.input.path}],
+       !IsFinal(job.state) && job.after.value == 0);
   std::set<JobId>& available = available_[job.pipeline];
-  if (job.state == JobState::kAvailable) {
-    available.insert(job.id);
-  } else {
-    available.erase(job.id);
-  }
+  keep(available, job.state == JobState::kAvailable);
   if (available.empty()) overtaken_.erase(job.pipeline);
 }
 

@@ -133,19 +133,8 @@ int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64
   }
   if (lanes == 0) return 0;
   locked_step_ = 1 / weight;
-  Lanes rivals = open;
-  for (Lane& lane : rivals) {
-    std::erase_if(lane.sessions, [&](Session* session) { return !wanted.contains(session); });
-  }
-  const double base = base_pass_;
   slots = std::min(slots, FreeSlotsOf({wanted.begin(), wanted.end()}));
-  const std::vector<StoreTransaction::Wish> wishes = Share(rivals, lanes, slots);
-  // Those that are no rivals share as well, and are not to lose what they are behind.
-  for (const Lane& lane : open) {
-    if (lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
-    base_pass_ = std::min(base_pass_, std::max(passes_[lane.pipeline->name], base));
-  }
-  for (const StoreTransaction::Wish& wish : wishes) {
+  for (const StoreTransaction::Wish& wish : Share(open, lanes, slots, &wanted)) {
     if (wish.pipeline == kLockedShare) return wish.limit;
   }
   return 0;
@@ -203,7 +192,8 @@ bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes
 
 // How many jobs each pipeline may have of the free slots.
 std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t locked,
-                                                    int64_t slots) {
+                                                    int64_t slots,
+                                                    const std::set<Session*>* among) {
   struct Entry {
     double pass;
     double step;
@@ -222,9 +212,15 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
   if (locked > 0) add(kLockedShare, locked_step_, locked, 0);
   for (const Lane& lane : lanes) {
     const std::string& name = lane.pipeline->name;
-    const int64_t free = lane.FreeSlots();
-    if (free == 0 || !fleet_.ready.contains(name)) continue;
-    add(name, 1.0 / lane.pipeline->weight, free, lane.sessions.size());
+    if (lane.FreeSlots() == 0 || !fleet_.ready.contains(name)) continue;
+    int64_t free = 0;
+    size_t sessions = 0;
+    for (Session* session : lane.sessions) {
+      if (among != nullptr && !among->contains(session)) continue;
+      free += session->FreeSlots();
+      ++sessions;
+    }
+    add(name, 1.0 / lane.pipeline->weight, free, sessions);
   }
   if (!entries.empty()) base_pass_ = lowest;
   for (; slots > 0; --slots) {
@@ -252,7 +248,7 @@ std::vector<StoreTransaction::Wish> Assigner::Share(const Lanes& lanes, int64_t 
 // One step; false when another one would give nothing more.
 bool Assigner::GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots,
                            absl::Time now) {
-  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, 0, slots);
+  const std::vector<StoreTransaction::Wish> wishes = Share(lanes, 0, slots, nullptr);
   if (wishes.empty()) return false;
   std::map<std::string, int64_t> claimed;
   std::set<std::string> refused;

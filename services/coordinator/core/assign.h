@@ -56,7 +56,9 @@ class Assigner {
   int64_t SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots);
   bool GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots, absl::Time now);
   // `locked`: jobs that need locks and may have a share.
-  std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t locked, int64_t slots);
+  // `among`: of these sessions' slots alone; nullptr: of all that the lanes have.
+  std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t locked, int64_t slots,
+                                            const std::set<Session*>* among);
   bool Lease(StoreTransaction& tx, const Lane& lane, const Job& job, absl::Time now);
 
   Fleet& fleet_;

@@ -197,19 +197,18 @@ absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
 
 absl::StatusOr<std::vector<Job>> Desk::ChangeAll(StoreTransaction& tx,
                                                  const std::vector<JobId>& ids,
-                                                 absl::FunctionRef<JobCommand(const Job&)> command,
-                                                 absl::Time now) {
+                                                 const JobCommand& command, absl::Time now) {
   for (JobId id : ids) {
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) return NoSuchJob(id);
-    absl::Status allowed = Apply(*job, Attempt{}, command(*job), RuleContext{.now = now}).status();
+    absl::Status allowed = Apply(*job, Attempt{}, command, RuleContext{.now = now}).status();
     if (!allowed.ok()) return allowed;
   }
   std::vector<Job> changed;
   for (JobId id : ids) {
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) return NoSuchJob(id);
-    absl::StatusOr<Job> next = book_.Change(tx, *job, command(*job), now);
+    absl::StatusOr<Job> next = book_.Change(tx, *job, command, now);
     // Named twice in one call: the first time has done it.
     changed.push_back(next.ok() ? *next : *job);
   }
@@ -219,9 +218,7 @@ absl::StatusOr<std::vector<Job>> Desk::ChangeAll(StoreTransaction& tx,
 absl::StatusOr<std::vector<Job>> Desk::CancelJobs(StoreTransaction& tx,
                                                   const std::vector<JobId>& ids,
                                                   const std::string& reason, absl::Time now) {
-  const Cancel cancel{reason.empty() ? "cancelled by hand" : reason};
-  return ChangeAll(
-      tx, ids, [&](const Job&) { return cancel; }, now);
+  return ChangeAll(tx, ids, Cancel{reason.empty() ? "cancelled by hand" : reason}, now);
 }
 
 absl::StatusOr<std::vector<Job>> Desk::RetryJobs(StoreTransaction& tx,
@@ -234,14 +231,7 @@ absl::StatusOr<std::vector<Job>> Desk::RetryJobs(StoreTransaction& tx,
         absl::StrCat("pipeline ", job->pipeline, " of job ", id.value,
                      " was deleted: apply it again, then retry the job"));
   }
-  const auto retry = [&](const Job& job) {
-    Retry command{redrive};
-    if (!IsFinal(job.state)) return command;
-    const auto last = tx.LastInLine(job.pipeline, job.input.volume, job.input.path);
-    if (last.has_value()) command.after = last->id;
-    return command;
-  };
-  return ChangeAll(tx, ids, retry, now);
+  return ChangeAll(tx, ids, Retry{redrive}, now);
 }
 
 }  // namespace closewrite

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
@@ -54,8 +53,7 @@ class Desk {
   void LockHomes(StoreTransaction& tx,
                  const std::vector<std::pair<std::string, std::string>>& files);
   absl::StatusOr<std::vector<Job>> ChangeAll(StoreTransaction& tx, const std::vector<JobId>& ids,
-                                             absl::FunctionRef<JobCommand(const Job&)> command,
-                                             absl::Time now);
+                                             const JobCommand& command, absl::Time now);
   absl::Status NotAnnounced(const FileVersion& file) const;
   absl::StatusOr<std::shared_ptr<const Pipeline>> PipelineFor(const std::string& name,
                                                               const FileEvent& event);

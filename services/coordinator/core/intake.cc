@@ -127,11 +127,7 @@ void Intake::Revive(StoreTransaction& tx, const Job& job, absl::Time now) {
   const std::optional<Attempt> newest = tx.GetAttempt(Lease{job.id, job.token});
   const bool was_another = newest.has_value() && (newest->outcome == Outcome::kInputChanged ||
                                                   newest->outcome == Outcome::kInputNotVisible);
-  if (!was_another) return;
-  Retry redrive{.redrive = true};
-  const auto last = tx.LastInLine(job.pipeline, job.input.volume, job.input.path);
-  if (last.has_value()) redrive.after = last->id;
-  (void)book_.Change(tx, job, redrive, now);
+  if (was_another) (void)book_.Change(tx, job, Retry{.redrive = true}, now);
 }
 
 void Intake::CancelWaiting(StoreTransaction& tx, const FileVersion& file, absl::Time now) {

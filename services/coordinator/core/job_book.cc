@@ -29,6 +29,10 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
   RuleContext context{.now = now, .jitter = random_()};
   if (pipeline != nullptr) context.retry = pipeline->retry;
+  if (std::holds_alternative<Retry>(command) && IsFinal(job.state)) {
+    const auto last = tx.LastInLine(job.pipeline, job.input.volume, job.input.path);
+    if (last.has_value()) context.last_in_line = last->id;
+  }
   absl::StatusOr<JobChange> change = Apply(job, NewestAttempt(tx, job), command, context);
   if (!change.ok()) return change.status();
   if (change->job == job && !change->attempt.has_value()) return job;

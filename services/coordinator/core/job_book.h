@@ -27,7 +27,7 @@ class JobBook {
 
   // Applies one command to the job as it is in `job` (which must have been read in this
   // transaction). Errors are those of Apply. When the job has come to a final state, jobs that
-  // waited for it move up in their line.
+  // waited for it move up in their line; one that is retried after its end joins the line again.
   absl::StatusOr<Job> Change(StoreTransaction& tx, const Job& job, const JobCommand& command,
                              absl::Time now);
 

@@ -146,7 +146,7 @@ class Rules {
           std::max(job_.attempts_base, job_.attempts + 1 - context_.retry.attempts);
       job_.crashes = std::min(job_.crashes, context_.retry.crash_attempts - 1);
     }
-    if (IsFinal(job_.state)) job_.after = retry.after;
+    if (IsFinal(job_.state)) job_.after = context_.last_in_line;
     job_.state = job_.after.value == 0 ? JobState::kAvailable : JobState::kScheduled;
     job_.due_at = context_.now;
     job_.finished_at = absl::InfinitePast();

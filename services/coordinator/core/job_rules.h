@@ -77,7 +77,6 @@ struct Cancel {
 // Another attempt now, asked for by hand.
 struct Retry {
   bool redrive = false;  // counts start again at zero
-  JobId after;           // the last in the line that a job joins again when it had ended; 0: none
 };
 // The file's times were set after it was announced: the same content under a new mtime.
 struct AmendInput {
@@ -93,6 +92,8 @@ struct RuleContext {
   RetryPolicy retry;
   // In [0, 1): spreads retries of jobs that failed together.
   double jitter = 0;
+  // The end of the file's line, which a job that had ended joins when it is retried; 0: none.
+  JobId last_in_line;
 };
 
 struct JobChange {

@@ -217,12 +217,13 @@ TEST(JobRulesTest, WhoEndsLeavesTheLineAndWhoIsRetriedJoinsItAgain) {
   waiting.after = JobId{6};
   const Job cancelled = Apply(waiting, NewestAttempt(), Cancel{"c"}, Context())->job;
   EXPECT_EQ(cancelled.after, JobId{});
-  const Job retried = Apply(cancelled, NewestAttempt(), Retry{false, JobId{8}}, Context())->job;
+  RuleContext context = Context();
+  context.last_in_line = JobId{8};
+  const Job retried = Apply(cancelled, NewestAttempt(), Retry{}, context)->job;
   EXPECT_EQ(retried.state, JobState::kScheduled);
   EXPECT_EQ(retried.after, JobId{8});
   // One that waits for its next attempt has never left it.
-  const Job next =
-      Apply(JobIn(JobState::kRetrying), NewestAttempt(), Retry{false, JobId{8}}, Context())->job;
+  const Job next = Apply(JobIn(JobState::kRetrying), NewestAttempt(), Retry{}, context)->job;
   EXPECT_EQ(next.state, JobState::kAvailable);
 }
 
