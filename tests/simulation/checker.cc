@@ -190,6 +190,14 @@ void Checker::OnStarted(const std::string& executor, const Grant& grant, const P
   const Running command{executor, grant.job.pipeline, machine};
   CheckOverlap(lease, command);
   running_[lease] = command;
+  handed_back_.erase(lease.job);
+}
+
+void Checker::OnEnded(const Lease& lease, const Finished& end) {
+  ends_[lease] = end;
+  if (end.outcome != Outcome::kHandedBack || ++handed_back_[lease.job] <= kHandedBackMax) return;
+  Fail("starvation", absl::StrCat("job ", lease.job.value, " was handed back ",
+                                  handed_back_[lease.job], " times, last for: ", end.message));
 }
 
 // No two commands of one job at once, nor two that need the same lock. One whose machine is frozen

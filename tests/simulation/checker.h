@@ -28,6 +28,8 @@ inline constexpr absl::Duration kExpirySlack = absl::Seconds(15);
 inline constexpr absl::Duration kLeaseSlack = absl::Seconds(5);
 // Leases that others of the same priority may have meanwhile, where no slot stays free.
 inline constexpr int kOvertakenMax = 150;
+// Times that executors may give a job back before its command runs.
+inline constexpr int kHandedBackMax = 20;
 
 // Its own, simple model of the promises in shared design documents: P3 to P6, tokens, locks,
 // starvation. It reads the store as a user could, and calls World::Fail at the first breach. Not
@@ -69,7 +71,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   void OnAssigned(const std::string& executor, const Grant& grant) override;
   void OnStarted(const std::string& executor, const Grant& grant, const Part* machine) override;
   void OnDead(const Lease& lease) override { running_.erase(lease); }
-  void OnEnded(const Lease& lease, const Finished& end) override { ends_[lease] = end; }
+  void OnEnded(const Lease& lease, const Finished& end) override;
   void OnSettled(const Lease& lease, const Finished& end) override;
   void OnLogAcknowledged(const Lease& lease, int64_t length) override;
   void OnWithdrawn(const Lease& lease) override;
@@ -142,6 +144,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<std::pair<std::string, std::string>, int64_t> newest_result_;
   std::map<JobId, absl::Duration> starving_since_;
   std::map<std::string, int> overtaken_;
+  std::map<JobId, int> handed_back_;  // since its command ran last
 };
 
 }  // namespace closewrite::simulation

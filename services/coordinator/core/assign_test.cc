@@ -79,15 +79,17 @@ class AssignTest : public ::testing::Test {
     }
     return granted;
   }
+  void Report(const AttendReport& report) {
+    Write([&](StoreTransaction& tx) {
+      ASSERT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
+    });
+  }
   // All that runs ends well.
   void FinishAll() {
-    Write([&](StoreTransaction& tx) {
-      for (const auto& [session, job] : held_) {
-        AttendReport report{.session = session};
-        report.results.push_back({job.id, {.token = job.token, .outcome = Outcome::kSucceeded}});
-        ASSERT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
-      }
-    });
+    for (const auto& [session, job] : held_) {
+      Report({.session = session,
+              .results = {{job.id, {.token = job.token, .outcome = Outcome::kSucceeded}}}});
+    }
     held_.clear();
   }
   static std::map<std::string, int> Count(const std::vector<Job>& jobs) {
@@ -289,6 +291,35 @@ TEST_F(AssignTest, AJobWithoutASlotHoldsNoLockBack) {
   Files("here", 1);
   Attend(1);
   EXPECT_EQ(Count(Tick()), (Counts{{"here", 1}}));
+}
+
+TEST_F(AssignTest, ACancelledJobHasItsSlotUntilItsCommandIsDead) {
+  Apply("p");
+  Files("p", 2);
+  const SessionId session = Attend(1);
+  const Job job = Tick().at(0);
+  const Lease lease{job.id, job.token};
+  Write([&](StoreTransaction& tx) {
+    ASSERT_TRUE(engine_.desk().CancelJobs(tx, {job.id}, "", now_).ok());
+  });
+  EXPECT_EQ(Tick().size(), 0u);
+  Report({.session = session, .heartbeat = true, .running = {{.lease = lease, .pid = 7}}});
+  EXPECT_EQ(Tick().size(), 0u);
+  Report({.session = session,
+          .results = {{job.id, {.token = job.token, .outcome = Outcome::kKilled}}}});
+  EXPECT_EQ(Tick().size(), 1u);
+}
+
+TEST_F(AssignTest, WhatAHeartbeatDoesNotTellOfHasNoSlot) {
+  Apply("p");
+  Files("p", 2);
+  const SessionId session = Attend(1);
+  const Job job = Tick().at(0);
+  Write([&](StoreTransaction& tx) {
+    ASSERT_TRUE(engine_.desk().CancelJobs(tx, {job.id}, "", now_).ok());
+  });
+  Report({.session = session, .heartbeat = true});  // it has never come to be known there
+  EXPECT_EQ(Tick().size(), 1u);
 }
 
 TEST_F(AssignTest, MoreSlotsThanOneStepGives) {

@@ -283,6 +283,7 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   const SessionId session = *Attend(b());
   EXPECT_TRUE(File(a(), "f").ok());
   const Job job = Do(b()).grants.at(0).job;
+  EXPECT_TRUE(Report(b(), {.session = session, .running = {{{job.id, job.token}, 7}}}).ok());
   const Effects effects = Do(a(), [&](StoreTransaction& tx) {
     EXPECT_TRUE(a().desk().CancelJobs(tx, {job.id}, "", now_).ok());
   });
@@ -291,6 +292,23 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   EXPECT_TRUE(store_.Write([&](StoreTransaction& tx) { return b().CatchUp(tx, news, now_); }).ok());
   EXPECT_TRUE(b().TakeEffects().revoked.contains(session));
   EXPECT_TRUE(b().fleet().sessions.at(session).leases.empty());
+  EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 0);  // its command is being killed
+}
+
+TEST_F(CoordinatorsTest, AfterAFailedCommitSlotsOfCommandsThatAreBeingKilledAreStillTaken) {
+  Apply(a(), "enrich");
+  EXPECT_TRUE(Watch(a()).ok());
+  const SessionId session = *Attend(b());
+  EXPECT_TRUE(File(a(), "f").ok());
+  const Job job = Do(b()).grants.at(0).job;
+  EXPECT_TRUE(Report(b(), {.session = session, .running = {{{job.id, job.token}, 7}}}).ok());
+  Do(a(), [&](StoreTransaction& tx) {
+    EXPECT_TRUE(a().desk().CancelJobs(tx, {job.id}, "", now_).ok());
+  });
+  EXPECT_TRUE(store_.Read([&](StoreReader& reader) { return b().Load(reader, now_); }).ok());
+  EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 0);
+  EXPECT_TRUE(Report(b(), {.session = session, .heartbeat = true}).ok());
+  EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 1);
 }
 
 TEST_F(CoordinatorsTest, WhatComesLateOnAnOlderStreamOfAWatcherIsRefused) {

@@ -22,10 +22,9 @@ absl::Status Dispatch::CheckNewName(const ExecutorHello& hello, absl::Time now) 
 Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
   Session& session = fleet_.sessions[record.id];
   static_cast<SessionRecord&>(session) = record;
-  session.leases.clear();
-  for (const Job& job : tx.LeasesOf(record.id)) {
-    session.leases[job.id] = {job.token, job.pid != 0};
-  }
+  std::map<JobId, HeldLease> leases;
+  for (const Job& job : tx.LeasesOf(record.id)) leases[job.id] = {job.token, job.pid != 0};
+  session.TakeLeases(std::move(leases));
   return session;
 }
 
@@ -109,10 +108,18 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
   if (absl::Status s = Renew(tx, session, report, now); !s.ok()) return s;
   AttendReply reply;
   RecordLogs(tx, session, report, reply);
+  if (report.heartbeat) {
+    session.ending.clear();
+    for (const AttendReport::Running& attempt : report.running) {
+      if (!session.Holds(attempt.lease)) session.ending.insert(attempt.lease);
+    }
+  }
   RecordRunning(tx, session, report.running, now);
   for (const AttendReport::Result& result : report.results) {
+    const Lease lease{result.job, result.end.token};
     RecordResult(tx, result, now);
-    reply.settled.push_back(Lease{result.job, result.end.token});
+    session.ending.erase(lease);
+    reply.settled.push_back(lease);
   }
   if (report.heartbeat) Resend(tx, session, report, reply);
   return reply;
@@ -122,8 +129,7 @@ void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const At
                           AttendReply& reply) {
   for (const AttendReport::Log& log : report.logs) {
     int64_t length = log.offset + static_cast<int64_t>(log.data.size());
-    const auto lease = session.leases.find(log.lease.job);
-    bool known = lease != session.leases.end() && lease->second.token == log.lease.token;
+    bool known = session.Holds(log.lease);
     if (!known) {
       const std::optional<Job> job = tx.GetJob(log.lease.job);
       known = job.has_value() && log.lease.token <= job->token;
@@ -140,17 +146,17 @@ void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const At
 void Dispatch::RecordRunning(StoreTransaction& tx, Session& session,
                              const std::vector<AttendReport::Running>& running, absl::Time now) {
   for (const AttendReport::Running& attempt : running) {
-    auto lease = session.leases.find(attempt.lease.job);
-    if (lease == session.leases.end() || lease->second.token != attempt.lease.token) continue;
+    if (!session.Holds(attempt.lease)) continue;
+    HeldLease& lease = session.leases[attempt.lease.job];
     Progress& progress = session.progress[attempt.lease.job];
     const bool progressed = progress != attempt.progress;
     progress = attempt.progress;
-    const bool started = attempt.pid != 0 && !lease->second.started;
+    const bool started = attempt.pid != 0 && !lease.started;
     if (!started && !progressed) continue;
     std::optional<Job> job = tx.GetJob(attempt.lease.job);
     if (!job.has_value()) continue;
     if (started) {
-      lease->second.started = true;
+      lease.started = true;
       (void)book_.Change(tx, *job, Started{attempt.lease.token, attempt.pid}, now);
     } else {
       book_.effects().jobs.insert_or_assign(job->id, *job);

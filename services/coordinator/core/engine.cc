@@ -58,8 +58,9 @@ absl::Status Engine::LoadPipelines(StoreReader& reader) {
 // kept none.
 void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
   const JobFilter running{.states = {JobState::kRunning}};
+  std::map<SessionId, std::map<JobId, HeldLease>> leases;
   JobId before;
-  for (;;) {
+  for (size_t rows = kLoadPageRows; rows == kLoadPageRows;) {
     const std::vector<Job> page = reader.ListJobs(running, before, kLoadPageRows);
     for (const Job& job : page) {
       if (fleet_.shared && !fleet_.sessions.contains(job.session)) continue;
@@ -71,11 +72,12 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
         session.executor.host = job.host;
         session.expires_at = now + fleet_.session_ttl;
       }
-      session.leases[job.id] = {job.token, job.pid != 0};
+      leases[job.session][job.id] = {job.token, job.pid != 0};
     }
-    if (page.size() < kLoadPageRows) return;
-    before = page.back().id;
+    rows = page.size();
+    if (rows > 0) before = page.back().id;
   }
+  for (auto& [id, session] : fleet_.sessions) session.TakeLeases(std::move(leases[id]));
 }
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
@@ -85,10 +87,10 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
   for (SessionRecord& record : reader.ListSessions()) {
+    const auto known = sessions.find(record.id);
     Session& session = fleet_.sessions[record.id];
+    if (known != sessions.end()) session = known->second;
     static_cast<SessionRecord&>(session) = std::move(record);
-    const auto known = sessions.find(session.id);
-    if (known != sessions.end()) session.progress = known->second.progress;
     if (fleet_.shared) continue;
     // The store does not know of heartbeats; memory does, unless it is new itself.
     if (known == sessions.end()) session.coordinator.clear();

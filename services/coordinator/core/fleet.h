@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -29,11 +30,26 @@ struct HeldLease {
 struct Session : SessionRecord {
   std::map<JobId, HeldLease> leases;
   std::map<JobId, Progress> progress;
+  // Leases that were taken back. Each has its slot until the executor has said that its command is
+  // dead; a heartbeat tells them all anew.
+  std::set<Lease> ending;
 
+  bool Holds(const Lease& lease) const {
+    const auto held = leases.find(lease.job);
+    return held != leases.end() && held->second.token == lease.token;
+  }
+  // Takes its leases as the store has them.
+  void TakeLeases(std::map<JobId, HeldLease> stored) {
+    const std::map<JobId, HeldLease> before = std::exchange(leases, std::move(stored));
+    for (const auto& [id, held] : before) {
+      const Lease lease{id, held.token};
+      if (held.started && !Holds(lease)) ending.insert(lease);
+    }
+  }
   // Of a session that attends here.
   int FreeSlots() const {
     if (!connected() || draining) return 0;
-    const int free = executor.slots - static_cast<int>(leases.size());
+    const int free = executor.slots - static_cast<int>(leases.size() + ending.size());
     return free > 0 ? free : 0;
   }
 };

@@ -40,10 +40,17 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   Remember(tx, job, change->job);
   // Every other way out of RUNNING is one that the executor knows of, or that ends its session.
-  const bool revoked = job.state == JobState::kRunning && std::holds_alternative<Cancel>(command);
-  if (revoked) effects_.revoked.insert(job.session);
+  if (job.state == JobState::kRunning && std::holds_alternative<Cancel>(command)) Revoke(job);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
   return std::move(change->job);
+}
+
+void JobBook::Revoke(const Job& job) {
+  effects_.revoked.insert(job.session);
+  const auto session = fleet_.sessions.find(job.session);
+  if (session != fleet_.sessions.end() && session->second.coordinator == fleet_.self) {
+    session->second.ending.insert(Lease{job.id, job.token});
+  }
 }
 
 // A job has left its file's line, perhaps from the middle.
