@@ -207,13 +207,13 @@ std::vector<absl::Time> DueNow(const Schedule& schedule, absl::Time seen, absl::
   return due;
 }
 
-absl::Duration Jitter(std::string_view task, absl::Time due, absl::Duration longest) {
+absl::Duration Jitter(std::string_view task, absl::Duration longest) {
   // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), which every process computes alike.
   uint64_t hash = 14695981039346656037ull;
   const auto add = [&hash](uint8_t byte) { hash = (hash ^ byte) * 1099511628211ull; };
   for (const char c : task) add(static_cast<uint8_t>(c));
-  const int64_t seconds = absl::ToUnixSeconds(due);
-  for (int shift = 0; shift < 64; shift += 8) add(static_cast<uint8_t>(seconds >> shift));
+  // The last byte of a name reaches the high bits by the rounds that follow it.
+  for (int i = 0; i < 8; ++i) add(0);
   // Its high bits are the better ones; 2^53 and less are exact.
   return longest * (static_cast<double>(hash >> 11) / static_cast<double>(1ull << 53));
 }

@@ -62,9 +62,10 @@ enum class CatchUp { kNone, kLatest, kAll };
 std::vector<absl::Time> DueNow(const Schedule& schedule, absl::Time seen, absl::Time now,
                                CatchUp catch_up, absl::Duration on_time, size_t all_max);
 
-// A part of `longest` that is always the same for one task and one time, so that it needs not be
-// stored, and spread evenly over the tasks. Less than `longest`; zero of zero.
-absl::Duration Jitter(std::string_view task, absl::Time due, absl::Duration longest);
+// How much later than its due times a task runs, so that not all tasks run at once: a part of
+// `longest` that is always the same for one task, so that it needs not be stored and its runs keep
+// their distances, and spread evenly over the tasks. Less than `longest`; zero of zero.
+absl::Duration Jitter(std::string_view task, absl::Duration longest);
 
 }  // namespace closewrite
 
