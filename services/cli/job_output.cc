@@ -47,9 +47,13 @@ std::vector<Column> JobColumns(Invocation& invocation) {
 }
 
 std::vector<Cell> JobCells(Invocation& invocation, const v1::Job& job) {
-  std::vector<Cell> cells = {
-      {StrCat(job.id())},  {job.pipeline()}, StateCell(job.state()),        {InputText(job)},
-      {AttemptsText(job)}, {job.host()},     {CreatedText(invocation, job)}};
+  std::vector<Cell> cells = {{StrCat(job.id())},
+                             {job.pipeline()},
+                             StateCell(job),
+                             {InputText(job)},
+                             {AttemptsText(job)},
+                             {job.host()},
+                             {CreatedText(invocation, job)}};
   if (invocation.wide()) {
     cells.emplace_back(job.has_input() ? StrCat(job.input().size()) : "");
     cells.emplace_back(job.caused_by_job() == 0 ? "" : StrCat("job ", job.caused_by_job()));
@@ -76,7 +80,7 @@ void PrintFact(Invocation& invocation, std::string_view name, const std::string&
 }
 
 void PrintFacts(Invocation& invocation, const v1::Job& job) {
-  const Cell state = StateCell(job.state());
+  const Cell state = StateCell(job);
   PrintFact(invocation, "job", StrCat(job.id()));
   PrintFact(invocation, "pipeline", job.pipeline());
   PrintFact(invocation, "state", state.text, state.color);
@@ -158,7 +162,9 @@ bool IsFinal(const v1::Job& job) {
          job.state() == v1::JOB_STATE_CANCELLED;
 }
 
-Cell StateCell(v1::JobState state) {
+Cell StateCell(const v1::Job& job) {
+  const v1::JobState state = job.state();
+  if (job.cancelling()) return {"cancelling", Color::kDim};
   Color color = Color::kNone;
   if (state == v1::JOB_STATE_RUNNING || state == v1::JOB_STATE_PUBLISHING) color = Color::kCyan;
   if (state == v1::JOB_STATE_SUCCEEDED) color = Color::kGreen;

@@ -14,7 +14,7 @@ namespace closewrite::cli {
 bool IsFinal(const v1::Job& job);
 
 // "running", coloured by how it should make one feel.
-Cell StateCell(v1::JobState state);
+Cell StateCell(const v1::Job& job);
 
 // Why it waits, or why it ended as it did; "" when there is nothing to say.
 std::string WhyText(const v1::Job& job);

@@ -86,7 +86,7 @@ class JobWait {
   void PrintFinished(const v1::Job& job) {
     bar_.Clear();
     if (job.state() != v1::JOB_STATE_SUCCEEDED) {
-      std::string note = StrCat("job ", job.id(), " ", StateCell(job.state()).text);
+      std::string note = StrCat("job ", job.id(), " ", StateCell(job).text);
       if (!WhyText(job).empty()) StrAppend(&note, ": ", WhyText(job));
       if (job.state() == v1::JOB_STATE_FAILED) {
         StrAppend(&note, "; see `closewrite logs ", job.id(), "`");

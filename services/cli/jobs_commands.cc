@@ -152,7 +152,8 @@ Command RetryCommand(bool redrive) {
 
 Command CancelCommand() {
   Command command{"cancel", "JOB... [--reason TEXT]",
-                  "Cancel jobs; running commands are killed and publish nothing."};
+                  "Cancel jobs; running commands are killed and publish nothing. A job has its "
+                  "slot, locks and place in line until its command is dead."};
   command.names = true;
   command.declare = [](CLI::App& app) -> Action {
     auto ids = std::make_shared<std::vector<int64_t>>();

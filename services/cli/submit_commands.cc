@@ -48,7 +48,7 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitSome(Invocation& invocation,
   for (const v1::Job& job : response.jobs()) {
     const auto& existing = response.existing_job_ids();
     if (std::find(existing.begin(), existing.end(), job.id()) == existing.end()) continue;
-    invocation.Note(StrCat("job ", job.id(), " existed already (", StateCell(job.state()).text,
+    invocation.Note(StrCat("job ", job.id(), " existed already (", StateCell(job).text,
                            "): ", VolumePathText(job.input().volume(), job.input().path())));
   }
   return response;

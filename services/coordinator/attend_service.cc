@@ -231,9 +231,7 @@ void AttendService::SendHeld(const SessionId& session, v1::AttendResponse respon
     auto it = engine.fleet().sessions.find(session);
     if (it == engine.fleet().sessions.end()) return;
     alive = true;
-    for (const auto& [job, held] : it->second.leases) {
-      *response.add_held() = ToProto(Lease{job, held.token});
-    }
+    for (const Lease& lease : it->second.Kept()) *response.add_held() = ToProto(lease);
   });
   if (alive) stream->Send(std::move(response));
 }

@@ -167,6 +167,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
   CLOSEWRITE_SET_TIME(proto, finished_at, job.finished_at);
   CLOSEWRITE_SET_TIME(proto, observed_at, job.observed_at);
   proto.set_caused_by_job(job.caused_by_job);
+  proto.set_cancelling(job.cancelling);
   proto.set_priority(job.priority);
   return proto;
 }
@@ -218,9 +219,11 @@ v1::VolumeStatus ToProto(const VolumeReport& report) {
 
 v1::Assignment ToProto(const Grant& grant) {
   v1::Assignment proto;
-  const Pipeline& pipeline = *grant.pipeline;
   *proto.mutable_lease() = ToProto(Lease{grant.job.id, grant.job.token});
   proto.set_pipeline(grant.job.pipeline);
+  proto.set_cancelled(grant.job.cancelling);
+  if (grant.job.cancelling) return proto;
+  const Pipeline& pipeline = *grant.pipeline;
   proto.set_attempt(grant.job.attempts);
   for (const std::string& argument : pipeline.command) proto.add_command(argument);
   for (const auto& [name, value] : pipeline.env) (*proto.mutable_env())[name] = value;

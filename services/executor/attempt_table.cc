@@ -85,7 +85,10 @@ void AttemptTable::Accept(const v1::Assignment& assignment, absl::Duration lease
     LogWarn("an assignment came after its lease", {{"job", key.first}, {"token", key.second}});
     return;
   }
-  if (draining_ || RunningLocked() >= options_.slots) return AddHandedBack(assignment);
+  if (assignment.cancelled()) return AddHandedBack(assignment, "it was cancelled before it came");
+  if (draining_) return AddHandedBack(assignment, "the executor is stopping");
+  if (RunningLocked() >= options_.slots)
+    return AddHandedBack(assignment, "all its slots are taken");
   Entry entry;
   entry.pipeline = assignment.pipeline();
   entry.attempt = std::make_unique<Attempt>(&context_, assignment, lease_deadline);
@@ -97,12 +100,12 @@ void AttemptTable::Accept(const v1::Assignment& assignment, absl::Duration lease
   entries_.emplace(key, std::move(entry)).first->second.attempt->Start();
 }
 
-void AttemptTable::AddHandedBack(const v1::Assignment& assignment) {
+void AttemptTable::AddHandedBack(const v1::Assignment& assignment, const char* why) {
   Entry entry;
   entry.pipeline = assignment.pipeline();
   *entry.result.mutable_lease() = assignment.lease();
   entry.result.set_outcome(v1::ATTEMPT_OUTCOME_HANDED_BACK);
-  entry.result.set_message(draining_ ? "the executor is stopping" : "all its slots are taken");
+  entry.result.set_message(why);
   entries_.emplace(KeyOf(assignment.lease()), std::move(entry));
   NoteChange();
 }

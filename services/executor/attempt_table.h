@@ -52,8 +52,8 @@ class AttemptTable {
   // Makes results of what an earlier process has left: its own, or KILLED.
   void TakeUp(std::vector<JournalEntry> left);
 
-  // Runs it, unless it is known already. Handed back when all slots are taken or the executor
-  // drains. Ignored when the session's leases are over at `now`: it comes again.
+  // Runs it, unless it is known already. Handed back when it is cancelled, all slots are taken or
+  // the executor drains. Ignored when the session's leases are over at `now`: it comes again.
   void Accept(const v1::Assignment& assignment, absl::Duration lease_deadline, absl::Duration now);
   // Moves the lease's end of all that runs.
   void Renew(absl::Duration lease_deadline);
@@ -110,7 +110,8 @@ class AttemptTable {
 
   static Key KeyOf(const v1::LeaseRef& lease) { return {lease.job_id(), lease.token()}; }
   static bool Ended(const Entry& entry);
-  void AddHandedBack(const v1::Assignment& assignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddHandedBack(const v1::Assignment& assignment, const char* why)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int RunningLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillEntry(const Key& key, Entry* entry, Filling* filling)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -217,6 +217,16 @@ TEST_F(AttemptTableTest, ADrainHandsBackWhatComes) {
   EXPECT_EQ(request.results(0).lease().job_id(), 2);
 }
 
+TEST_F(AttemptTableTest, WhatWasCancelledOnItsWayIsNotStarted) {
+  v1::Assignment cancelled = Job(1, "x");
+  cancelled.set_cancelled(true);
+  Accept(cancelled);
+  EXPECT_EQ(table_->running(), 0);
+  const v1::AttendRequest request = Fill(false);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+}
+
 TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   v1::Assignment started = Job(1, "x");
   ASSERT_TRUE(journal_->RecordStart(started).ok());

@@ -24,6 +24,13 @@ pipelines:
   - name: stuck
     on: {{volume: unenriched, match: ["stuck/**"]}}
     run: {{command: ["true"], labels: [nobody-has-this]}}
+  - name: stubborn
+    on: {{volume: unenriched, match: ["stubborn/**"]}}
+    run:
+      command: [flock, -n, -E, "9", "{folder}", sh, -c, "trap : TERM; sleep 60; sleep 60"]
+      kill_after: 1s
+    locks: [one]
+    retry: {{attempts: 1}}
 """
 
 
@@ -126,6 +133,20 @@ class CommandLineTest(case.FleetCase):
         self.assertIn("nobody-has-this", self.fleet.must("explain", "unenriched:stuck/a"))
         self.assertEqual(self._code("cancel", str(job.id)), 0)
         self.assertEqual(self._job("stuck/a").state, "cancelled")
+
+    def test_a_cancelled_job_holds_its_lock_until_its_command_is_dead(self):
+        self._write("stubborn/a")
+        first = self._job("stubborn/a")
+        self.until(lambda: self._job("stubborn/a").state == "running", "the first to run")
+        self._write("stubborn/b")
+        second = self._job("stubborn/b")
+        self.assertEqual(second.state, "available")
+        self.assertIn(b"cancelling", self.fleet.cli("cancel", str(first.id)).stdout)
+        self.until(lambda: self._job("stubborn/b").state != "available", "the second to run")
+        self.assertEqual(self._job("stubborn/a").state, "cancelled")
+        # The command itself says by exit code 9 that another one holds the lock.
+        self.assertEqual(self._code("wait", str(second.id), "--timeout", "2s"), 124)
+        self.assertEqual(self._code("cancel", str(second.id)), 0)
 
     def test_logs_and_retry(self):
         self._write("fail/a")

@@ -54,11 +54,13 @@ void AttemptsModel::Accept(const Grant& grant, absl::Duration lease_deadline) {
   entry.grant = grant;
   entry.number = ++numbers_;
   entry.lease_deadline = lease_deadline;
-  entry.look_until = options_.world->now() + grant.pipeline->visible_within;
-  if (full) {
-    End(lease, entry, Ending(Outcome::kHandedBack, "all its slots are taken"));
+  if (grant.job.cancelling || full) {
+    End(lease, entry,
+        Ending(Outcome::kHandedBack,
+               grant.job.cancelling ? "it was cancelled" : "all its slots are taken"));
     return;
   }
+  entry.look_until = options_.world->now() + grant.pipeline->visible_within;
   options_.witness->OnAssigned(options_.part->name(), grant);
   CheckInput(lease, entry);
 }

@@ -144,9 +144,7 @@ void AttendModel::SendHeld(const SessionId& session, AttendDown response) {
   const auto it = options_.engine->fleet().sessions.find(session);
   if (it == options_.engine->fleet().sessions.end()) return;
   response.complete = true;
-  for (const auto& [job, lease] : it->second.leases) {
-    response.held.push_back(Lease{job, lease.token});
-  }
+  response.held = it->second.Kept();
   stream->SendDown(std::move(response));
 }
 

@@ -168,15 +168,6 @@ void Checker::CountOvertaken(StoreReader& reader, const Job& job) {
   }
 }
 
-bool Checker::WasCancelled(const Lease& lease) {
-  bool cancelled = false;
-  Read([&](StoreReader& reader) {
-    const std::optional<Attempt> attempt = reader.GetAttempt(lease);
-    cancelled = attempt.has_value() && attempt->outcome == Outcome::kKilled;
-  });
-  return cancelled;
-}
-
 void Checker::OnAssigned(const std::string& executor, const Grant& grant) {
   const Lease lease{grant.job.id, grant.job.token};
   const auto [assigned, is_new] = assigned_.emplace(lease, executor);
@@ -187,7 +178,8 @@ void Checker::OnAssigned(const std::string& executor, const Grant& grant) {
 
 void Checker::OnStarted(const std::string& executor, const Grant& grant, const Part* machine) {
   const Lease lease{grant.job.id, grant.job.token};
-  const Running command{executor, grant.job.pipeline, machine};
+  const FileVersion& input = grant.job.input;
+  const Running command{executor, {grant.job.pipeline, input.volume, input.path}, machine};
   CheckOverlap(lease, command);
   running_[lease] = command;
   handed_back_.erase(lease.job);
@@ -200,22 +192,21 @@ void Checker::OnEnded(const Lease& lease, const Finished& end) {
                                   handed_back_[lease.job], " times, last for: ", end.message));
 }
 
-// No two commands of one job at once, nor two that need the same lock. One whose machine is frozen
-// does nothing, and when it has just thawed its supervisor is about to kill what has no lease any
-// more; one that was cancelled is about to be killed, or not to be started.
+// No two commands at once of one job, nor of one pipeline and file, nor two that need the same
+// lock. One whose machine is frozen does nothing, and when it has just thawed its supervisor is
+// about to kill what has no lease any more.
 void Checker::CheckOverlap(const Lease& lease, const Running& command) {
   const std::vector<std::string>& locks = locks_of_[lease];
-  const bool cancelled = WasCancelled(lease);
   for (const auto& [other, running] : running_) {
     const bool frozen =
         running.machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now() - kThawMax);
     if (frozen) continue;
-    if (other.job == lease.job && !cancelled && !WasCancelled(other)) {
-      Fail("P4", absl::StrCat(Name(lease), " starts on ", command.executor, " while ", Name(other),
-                              " runs on ", running.executor));
+    if (other.job == lease.job || running.line == command.line) {
+      Fail(other.job == lease.job ? "P4" : "line",
+           absl::StrCat(Name(lease), " starts on ", command.executor, " while ", Name(other),
+                        " runs on ", running.executor));
     }
     for (const std::string& lock : locks_of_[other]) {
-      if (other.job == lease.job || cancelled || WasCancelled(other)) continue;
       if (std::find(locks.begin(), locks.end(), lock) != locks.end()) {
         Fail("lock", absl::StrCat(Name(lease), " starts under lock ", lock, " while ", Name(other),
                                   " runs under it"));
@@ -253,6 +244,7 @@ void Checker::OnLogAcknowledged(const Lease& lease, int64_t length) {
 void Checker::OnWithdrawn(const Lease& lease) {
   const std::optional<Job> job = Get(lease.job);
   if (!job.has_value() || job->token != lease.token || job->state != JobState::kRunning) return;
+  if (job->cancelling) return;
   Fail("withdrawn", absl::StrCat(Name(lease), " was withdrawn though its session holds it"));
 }
 

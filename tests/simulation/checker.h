@@ -89,9 +89,10 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
     FileVersion input;
     bool amended = false;
   };
+  using Line = std::tuple<std::string, std::string, std::string>;  // pipeline, volume, path
   struct Running {
     std::string executor;
-    std::string pipeline;
+    Line line;
     const Part* machine = nullptr;
   };
   using Version = std::pair<std::string, std::string>;  // pipeline, key
@@ -107,7 +108,6 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   void CheckLease(StoreReader& reader, const Job& job);
   void CheckRelease(const Job& job);
   void CountOvertaken(StoreReader& reader, const Job& job);
-  bool WasCancelled(const Lease& lease);
   void CheckOverlap(const Lease& lease, const Running& command);
   void CheckExpiry();
   void CheckStarvation(absl::Duration quiet_since);
@@ -121,8 +121,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<JobId, Seen> seen_;
   std::set<JobId> unfinished_;
   std::map<std::string, std::set<JobId>> available_;  // by pipeline
-  // By pipeline, volume and path: jobs that wait for no other.
-  std::map<std::tuple<std::string, std::string, std::string>, std::set<JobId>> first_;
+  std::map<Line, std::set<JobId>> first_;             // jobs that wait for no other
   std::map<SessionId, absl::Duration> heard_;
   absl::Duration able_since_;  // some coordinator could end a session since
 

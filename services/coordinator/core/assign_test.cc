@@ -79,10 +79,11 @@ class AssignTest : public ::testing::Test {
     }
     return granted;
   }
-  void Report(const AttendReport& report) {
-    Write([&](StoreTransaction& tx) {
-      ASSERT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
-    });
+  AttendReply Report(const AttendReport& report) {
+    absl::StatusOr<AttendReply> reply;
+    Write([&](StoreTransaction& tx) { reply = engine_.dispatch().Report(tx, report, now_); });
+    EXPECT_TRUE(reply.ok());
+    return *std::move(reply);
   }
   // All that runs ends well.
   void FinishAll() {
@@ -293,8 +294,8 @@ TEST_F(AssignTest, AJobWithoutASlotHoldsNoLockBack) {
   EXPECT_EQ(Count(Tick()), (Counts{{"here", 1}}));
 }
 
-TEST_F(AssignTest, ACancelledJobHasItsSlotUntilItsCommandIsDead) {
-  Apply("p");
+TEST_F(AssignTest, ACancelledJobHasItsSlotAndItsLocksUntilItsCommandIsDead) {
+  Apply("p", 1, {"lock"});
   Files("p", 2);
   const SessionId session = Attend(1);
   const Job job = Tick().at(0);
@@ -310,7 +311,7 @@ TEST_F(AssignTest, ACancelledJobHasItsSlotUntilItsCommandIsDead) {
   EXPECT_EQ(Tick().size(), 1u);
 }
 
-TEST_F(AssignTest, WhatAHeartbeatDoesNotTellOfHasNoSlot) {
+TEST_F(AssignTest, AnExecutorIsToldNotToStartWhatWasCancelledOnItsWay) {
   Apply("p");
   Files("p", 2);
   const SessionId session = Attend(1);
@@ -318,7 +319,12 @@ TEST_F(AssignTest, WhatAHeartbeatDoesNotTellOfHasNoSlot) {
   Write([&](StoreTransaction& tx) {
     ASSERT_TRUE(engine_.desk().CancelJobs(tx, {job.id}, "", now_).ok());
   });
-  Report({.session = session, .heartbeat = true});  // it has never come to be known there
+  const AttendReply reply = Report({.session = session, .heartbeat = true});
+  ASSERT_EQ(reply.resend.size(), 1u);
+  EXPECT_TRUE(reply.resend[0].job.cancelling);
+  EXPECT_EQ(Tick().size(), 0u);
+  Report({.session = session,
+          .results = {{job.id, {.token = job.token, .outcome = Outcome::kHandedBack}}}});
   EXPECT_EQ(Tick().size(), 1u);
 }
 

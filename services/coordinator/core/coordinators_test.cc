@@ -291,24 +291,8 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   EXPECT_EQ(news.revoked, std::set<SessionId>{session});
   EXPECT_TRUE(store_.Write([&](StoreTransaction& tx) { return b().CatchUp(tx, news, now_); }).ok());
   EXPECT_TRUE(b().TakeEffects().revoked.contains(session));
-  EXPECT_TRUE(b().fleet().sessions.at(session).leases.empty());
+  EXPECT_TRUE(b().fleet().sessions.at(session).Kept().empty());
   EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 0);  // its command is being killed
-}
-
-TEST_F(CoordinatorsTest, AfterAFailedCommitSlotsOfCommandsThatAreBeingKilledAreStillTaken) {
-  Apply(a(), "enrich");
-  EXPECT_TRUE(Watch(a()).ok());
-  const SessionId session = *Attend(b());
-  EXPECT_TRUE(File(a(), "f").ok());
-  const Job job = Do(b()).grants.at(0).job;
-  EXPECT_TRUE(Report(b(), {.session = session, .running = {{{job.id, job.token}, 7}}}).ok());
-  Do(a(), [&](StoreTransaction& tx) {
-    EXPECT_TRUE(a().desk().CancelJobs(tx, {job.id}, "", now_).ok());
-  });
-  EXPECT_TRUE(store_.Read([&](StoreReader& reader) { return b().Load(reader, now_); }).ok());
-  EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 0);
-  EXPECT_TRUE(Report(b(), {.session = session, .heartbeat = true}).ok());
-  EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 1);
 }
 
 TEST_F(CoordinatorsTest, WhatComesLateOnAnOlderStreamOfAWatcherIsRefused) {
@@ -332,22 +316,20 @@ TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed)
   Apply(a(), "locked");
   Do(b());
   EXPECT_TRUE(Watch(a()).ok());
-  EXPECT_TRUE(Attend(a()).ok());
-  Effects effects;
-  EXPECT_TRUE(File(a(), "f", &effects).ok());
-  const JobId job = effects.grants.at(0).job.id;
+  const SessionId session = *Attend(a());
+  EXPECT_TRUE(File(a(), "f").ok());
   Pipeline without;
   without.name = without.definition = "locked";
   without.volume = "in";
   without.match = {*Glob::Parse("**")};
-  const absl::Status cancelled = store_.Write([&](StoreTransaction& tx) {
+  const absl::Status freed = store_.Write([&](StoreTransaction& tx) {
     EXPECT_EQ(tx.ListLocks().size(), 1);
     EXPECT_TRUE(b().desk().ApplyPipelines(tx, {without}, false, now_).ok());
-    EXPECT_TRUE(b().desk().CancelJobs(tx, {job}, "", now_).ok());
+    b().dispatch().Bury(tx, session, now_);
     EXPECT_TRUE(tx.ListLocks().empty());
     return absl::OkStatus();
   });
-  EXPECT_TRUE(cancelled.ok());
+  EXPECT_TRUE(freed.ok());
 }
 
 TEST_F(CoordinatorsTest, ADeadExecutorsLeasesAreFreeAtOnceWhenItsHostSaysSo) {

@@ -22,9 +22,8 @@ absl::Status Dispatch::CheckNewName(const ExecutorHello& hello, absl::Time now) 
 Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
   Session& session = fleet_.sessions[record.id];
   static_cast<SessionRecord&>(session) = record;
-  std::map<JobId, HeldLease> leases;
-  for (const Job& job : tx.LeasesOf(record.id)) leases[job.id] = {job.token, job.pid != 0};
-  session.TakeLeases(std::move(leases));
+  session.leases.clear();
+  for (const Job& job : tx.LeasesOf(record.id)) session.leases[job.id] = HeldLease::Of(job);
   return session;
 }
 
@@ -108,18 +107,10 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
   if (absl::Status s = Renew(tx, session, report, now); !s.ok()) return s;
   AttendReply reply;
   RecordLogs(tx, session, report, reply);
-  if (report.heartbeat) {
-    session.ending.clear();
-    for (const AttendReport::Running& attempt : report.running) {
-      if (!session.Holds(attempt.lease)) session.ending.insert(attempt.lease);
-    }
-  }
   RecordRunning(tx, session, report.running, now);
   for (const AttendReport::Result& result : report.results) {
-    const Lease lease{result.job, result.end.token};
     RecordResult(tx, result, now);
-    session.ending.erase(lease);
-    reply.settled.push_back(lease);
+    reply.settled.push_back(Lease{result.job, result.end.token});
   }
   if (report.heartbeat) Resend(tx, session, report, reply);
   return reply;
@@ -168,8 +159,9 @@ void Dispatch::RecordResult(StoreTransaction& tx, const AttendReport::Result& re
                             absl::Time now) {
   std::optional<Job> job = tx.GetJob(result.job);
   if (!job.has_value()) return;
-  if (result.end.outcome == Outcome::kInputChanged ||
-      result.end.outcome == Outcome::kInputNotVisible) {
+  const bool changed = result.end.outcome == Outcome::kInputChanged ||
+                       result.end.outcome == Outcome::kInputNotVisible;
+  if (changed && !job->cancelling) {
     RecordInputChanged(tx, *job, result.end, now);
   } else {
     // A result that comes twice or too late is refused by the rules, and that is all that should
@@ -231,7 +223,8 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) continue;
     std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job->pipeline);
-    if (pipeline != nullptr) reply.resend.push_back(Grant{session.id, *job, pipeline});
+    if (pipeline != nullptr || job->cancelling)
+      reply.resend.push_back(Grant{session.id, *job, pipeline});
   }
 }
 

@@ -15,11 +15,12 @@
 
 namespace closewrite {
 
-// A lease to be sent to its executor.
+// A lease to be sent to its executor. Of a job that is being cancelled: that it must not start it,
+// which the executor confirms by handing it back.
 struct Grant {
   SessionId session;
   Job job;
-  std::shared_ptr<const Pipeline> pipeline;
+  std::shared_ptr<const Pipeline> pipeline;  // may be nullptr of a job that is being cancelled
 };
 
 struct Effects {

@@ -58,7 +58,6 @@ absl::Status Engine::LoadPipelines(StoreReader& reader) {
 // kept none.
 void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
   const JobFilter running{.states = {JobState::kRunning}};
-  std::map<SessionId, std::map<JobId, HeldLease>> leases;
   JobId before;
   for (size_t rows = kLoadPageRows; rows == kLoadPageRows;) {
     const std::vector<Job> page = reader.ListJobs(running, before, kLoadPageRows);
@@ -72,12 +71,11 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
         session.executor.host = job.host;
         session.expires_at = now + fleet_.session_ttl;
       }
-      leases[job.session][job.id] = {job.token, job.pid != 0};
+      session.leases[job.id] = HeldLease::Of(job);
     }
     rows = page.size();
     if (rows > 0) before = page.back().id;
   }
-  for (auto& [id, session] : fleet_.sessions) session.TakeLeases(std::move(leases[id]));
 }
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
@@ -89,8 +87,8 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   for (SessionRecord& record : reader.ListSessions()) {
     const auto known = sessions.find(record.id);
     Session& session = fleet_.sessions[record.id];
-    if (known != sessions.end()) session = known->second;
     static_cast<SessionRecord&>(session) = std::move(record);
+    if (known != sessions.end()) session.progress = known->second.progress;
     if (fleet_.shared) continue;
     // The store does not know of heartbeats; memory does, unless it is new itself.
     if (known == sessions.end()) session.coordinator.clear();

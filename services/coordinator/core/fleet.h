@@ -8,7 +8,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -19,10 +18,13 @@
 
 namespace closewrite {
 
-// A lease, and whether the start of its command has been recorded.
+// A lease of a session.
 struct HeldLease {
   FencingToken token;
-  bool started = false;
+  bool started = false;     // the start of its command is recorded
+  bool cancelling = false;  // its command is to be killed
+
+  static HeldLease Of(const Job& job) { return {job.token, job.pid != 0, job.cancelling}; }
 };
 
 // A session and what memory knows of it. Of sessions that attend another coordinator only the
@@ -30,26 +32,23 @@ struct HeldLease {
 struct Session : SessionRecord {
   std::map<JobId, HeldLease> leases;
   std::map<JobId, Progress> progress;
-  // Leases that were taken back. Each has its slot until the executor has said that its command is
-  // dead; a heartbeat tells them all anew.
-  std::set<Lease> ending;
 
+  // What its executor is to go on with.
+  std::vector<Lease> Kept() const {
+    std::vector<Lease> kept;
+    for (const auto& [job, held] : leases) {
+      if (!held.cancelling) kept.push_back(Lease{job, held.token});
+    }
+    return kept;
+  }
   bool Holds(const Lease& lease) const {
     const auto held = leases.find(lease.job);
     return held != leases.end() && held->second.token == lease.token;
   }
-  // Takes its leases as the store has them.
-  void TakeLeases(std::map<JobId, HeldLease> stored) {
-    const std::map<JobId, HeldLease> before = std::exchange(leases, std::move(stored));
-    for (const auto& [id, held] : before) {
-      const Lease lease{id, held.token};
-      if (held.started && !Holds(lease)) ending.insert(lease);
-    }
-  }
   // Of a session that attends here.
   int FreeSlots() const {
     if (!connected() || draining) return 0;
-    const int free = executor.slots - static_cast<int>(leases.size() + ending.size());
+    const int free = executor.slots - static_cast<int>(leases.size());
     return free > 0 ? free : 0;
   }
 };

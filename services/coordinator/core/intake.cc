@@ -80,7 +80,7 @@ std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline
   if (std::optional<Job> same = tx.FindJobByKey(job.key)) return Made{*same, true};
 
   if (const std::optional<Job> older = Supersede(tx, pipeline, file, now); older.has_value()) {
-    if (pipeline.on_new_version == OnNewVersion::kIgnore) return std::nullopt;
+    if (pipeline.on_new_version == OnNewVersion::kIgnore && !older->cancelling) return std::nullopt;
     job.after = older->id;
   }
   const bool waits = job.after.value != 0 || settle > absl::ZeroDuration();
@@ -99,7 +99,8 @@ std::optional<Job> Intake::Supersede(StoreTransaction& tx, const Pipeline& pipel
     // true.
     const bool outdated = ReadsInput(pipeline) && IsWaiting(older->state);
     const bool unwanted = pipeline.on_new_version == OnNewVersion::kSupersede &&
-                          (IsWaiting(older->state) || older->state == JobState::kRunning);
+                          (IsWaiting(older->state) || older->state == JobState::kRunning) &&
+                          !older->cancelling;
     if (!outdated && !unwanted) return older;
     (void)book_.Change(tx, *older, superseded, now);
     older = tx.LastInLine(pipeline.name, file.volume, file.path);

@@ -79,8 +79,9 @@ struct Job {
   std::string host;       // of that executor
   int pid = 0;            // of the newest attempt's command; 0: not started
   int exit_code = 0;      // of the newest attempt that has ended
-  std::string message;    // why it is RETRYING, FAILED or CANCELLED
-  JobId after;            // the job before it in its file's line; 0: it is the first
+  std::string message;    // why it is RETRYING, FAILED or CANCELLED, or is going to be
+  bool cancelling = false;  // RUNNING: it will be CANCELLED once its command is dead
+  JobId after;              // the job before it in its file's line; 0: it is the first
   absl::Time created_at = absl::InfinitePast();
   absl::Time due_at = absl::InfinitePast();  // not available before
   absl::Time leased_at = absl::InfinitePast();

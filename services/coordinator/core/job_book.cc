@@ -39,18 +39,9 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   tx.UpdateJob(change->job);
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   Remember(tx, job, change->job);
-  // Every other way out of RUNNING is one that the executor knows of, or that ends its session.
-  if (job.state == JobState::kRunning && std::holds_alternative<Cancel>(command)) Revoke(job);
+  if (change->job.cancelling && !job.cancelling) effects_.revoked.insert(job.session);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
   return std::move(change->job);
-}
-
-void JobBook::Revoke(const Job& job) {
-  effects_.revoked.insert(job.session);
-  const auto session = fleet_.sessions.find(job.session);
-  if (session != fleet_.sessions.end() && session->second.coordinator == fleet_.self) {
-    session->second.ending.insert(Lease{job.id, job.token});
-  }
 }
 
 // A job has left its file's line, perhaps from the middle.
@@ -69,6 +60,10 @@ void JobBook::CloseGap(StoreTransaction& tx, const Job& left, absl::Time now) {
 void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after) {
   if (before.state == JobState::kRunning && after.state != JobState::kRunning) LetGo(tx, before);
   if (before.state != JobState::kRunning && after.state == JobState::kRunning) Grip(tx, after);
+  if (after.cancelling) {
+    const auto session = fleet_.sessions.find(after.session);
+    if (session != fleet_.sessions.end()) session->second.leases[after.id].cancelling = true;
+  }
   if (after.state == JobState::kAvailable) {
     fleet_.ready.insert(after.pipeline);
   } else if (IsWaiting(after.state) && after.after.value == 0) {
@@ -82,7 +77,7 @@ void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after
 
 void JobBook::Grip(StoreTransaction& tx, const Job& job) {
   auto session = fleet_.sessions.find(job.session);
-  if (session != fleet_.sessions.end()) session->second.leases[job.id] = {job.token, false};
+  if (session != fleet_.sessions.end()) session->second.leases[job.id] = HeldLease::Of(job);
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
   if (pipeline == nullptr) return;
   for (const std::string& lock : pipeline->locks) {

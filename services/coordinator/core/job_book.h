@@ -35,7 +35,6 @@ class JobBook {
   Effects TakeEffects() { return std::exchange(effects_, Effects()); }
 
  private:
-  void Revoke(const Job& job);
   void CloseGap(StoreTransaction& tx, const Job& left, absl::Time now);
   void Remember(StoreTransaction& tx, const Job& before, const Job& after);
   void Grip(StoreTransaction& tx, const Job& job);

@@ -9,8 +9,9 @@ namespace closewrite {
 namespace {
 
 absl::Status WrongState(const Job& job, const char* wish) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("job ", job.id.value, " is ", StateName(job.state), ": it can't be ", wish));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "job ", job.id.value, " is ", job.cancelling ? "being cancelled" : StateName(job.state),
+      ": it can't be ", wish));
 }
 
 absl::Status CheckToken(const Job& job, FencingToken token) {
@@ -72,6 +73,7 @@ class Rules {
     attempt_.max_rss_bytes = end.max_rss_bytes;
     job_.exit_code = attempt_.exit_code = end.exit_code;
     EndAttempt(end.outcome, end.message);
+    if (job_.cancelling) return BecomeCancelled();
     switch (end.outcome) {
       case Outcome::kSucceeded:
         Succeed(end.outputs);
@@ -93,6 +95,7 @@ class Rules {
     if (absl::Status s = CheckRunning(lost.token, "lost"); !s.ok()) return s;
     const bool started = job_.pid != 0;
     EndAttempt(lost.outcome, lost.message);
+    if (job_.cancelling) return BecomeCancelled();
     Uncount();
     // An executor that kills a command itself - drain, a lease that it could not renew - lives on:
     // that says nothing against the job.
@@ -128,8 +131,10 @@ class Rules {
     if (job_.state == JobState::kPublishing || IsFinal(job_.state)) {
       return WrongState(job_, "cancelled");
     }
-    if (job_.state == JobState::kRunning) EndAttempt(Outcome::kKilled, cancel.reason);
-    Finish(JobState::kCancelled, cancel.reason);
+    if (job_.cancelling) return absl::OkStatus();
+    job_.message = cancel.reason;
+    if (job_.state != JobState::kRunning) return BecomeCancelled();
+    job_.cancelling = true;
     return absl::OkStatus();
   }
 
@@ -209,8 +214,15 @@ class Rules {
     job_.due_at = context_.now + BackoffAfter(context_.retry, job_.attempts, context_.jitter);
   }
 
+  absl::Status BecomeCancelled() {
+    job_.cancelling = false;
+    Finish(JobState::kCancelled, job_.message);
+    return absl::OkStatus();
+  }
+
   void Fail(const std::string& message) { Finish(JobState::kFailed, message); }
 
+  // `message` may be the job's own.
   void Finish(JobState state, const std::string& message) {
     job_.state = state;
     job_.after = JobId{};

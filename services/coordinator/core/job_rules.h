@@ -9,13 +9,16 @@
 //         |            |             v          |
 //         |            +---------- FAILED <-----+
 //         v            |
-//     CANCELLED -------+          from SCHEDULED, AVAILABLE, RUNNING, RETRYING
+//     CANCELLED -------+          from SCHEDULED, AVAILABLE, RETRYING at once; from RUNNING when
+//     the
+//                                 command has ended, however it does: until then `cancelling` is
+//                                 set, and the job keeps its lease, locks and place in line
 //
 // Invariants:
 //   1. A state that is final changes only by Retry.
 //   2. `token` rises by one with each LeaseTo and never otherwise.
 //   3. What carries a token other than the job's newest is refused (ABORTED) and changes nothing.
-//   4. `session` is set exactly while RUNNING.
+//   4. `session` is set exactly while RUNNING, `cancelling` only then.
 #ifndef SERVICES_COORDINATOR_CORE_JOB_RULES_H_
 #define SERVICES_COORDINATOR_CORE_JOB_RULES_H_
 

@@ -65,7 +65,7 @@ std::vector<Row> Table() {
        Cancel{"c"},
        {{kScheduled, kCancelled},
         {kAvailable, kCancelled},
-        {kRunning, kCancelled},
+        {kRunning, kRunning},
         {kRetrying, kCancelled}}},
       {"retry",
        Retry{},
@@ -227,6 +227,30 @@ TEST(JobRulesTest, WhoEndsLeavesTheLineAndWhoIsRetriedJoinsItAgain) {
   EXPECT_EQ(next.state, JobState::kAvailable);
 }
 
+TEST(JobRulesTest, ACancelledJobIsCancelledWhenItsCommandHasEndedHoweverItDoes) {
+  const Job cancelling =
+      Apply(JobIn(JobState::kRunning), NewestAttempt(), Cancel{"by hand"}, Context())->job;
+  EXPECT_TRUE(cancelling.cancelling);
+  EXPECT_EQ(cancelling.message, "by hand");
+  for (const Row& row : Table()) {
+    SCOPED_TRACE(row.name);
+    const absl::StatusOr<JobChange> change =
+        Apply(cancelling, NewestAttempt(), row.command, Context());
+    const bool end =
+        std::holds_alternative<Finished>(row.command) || std::holds_alternative<Lost>(row.command);
+    if (!end) {
+      EXPECT_TRUE(!change.ok() || change->job.cancelling);
+      continue;
+    }
+    ASSERT_TRUE(change.ok()) << change.status();
+    EXPECT_EQ(change->job.state, JobState::kCancelled);
+    EXPECT_EQ(change->job.message, "by hand");
+    EXPECT_FALSE(change->job.cancelling);
+    EXPECT_TRUE(change->job.outputs.empty());
+    EXPECT_TRUE(change->attempt.has_value());
+  }
+}
+
 TEST(JobRulesTest, AmendingChangesTheKey) {
   const FileVersion touched{.volume = "v", .path = "p", .inode = 1, .size = 2, .mtime_ns = 3};
   const JobChange change =
@@ -270,6 +294,7 @@ TEST(JobRulesTest, InvariantsHoldOverRandomCommands) {
       }
       EXPECT_GE(change->job.attempts, 0);
       EXPECT_EQ(change->job.session.empty(), change->job.state != JobState::kRunning);
+      EXPECT_TRUE(!change->job.cancelling || change->job.state == JobState::kRunning);
       if (job.state == JobState::kRunning && change->job.state != JobState::kRunning) {
         ASSERT_TRUE(change->attempt.has_value());
         EXPECT_EQ(change->attempt->token, job.token);

@@ -20,7 +20,7 @@ constexpr PostgresColumn kJobColumns[] = {
     {"file", "uuid"},          {"pipeline", "bytea"},       {"key", "bytea"},
     {"input_volume", "bytea"}, {"input_path", "bytea"},     {"output_volume", "bytea"},
     {"outputs", "bytea"},      {"session", "bytea"},        {"executor", "bytea"},
-    {"host", "bytea"},         {"message", "bytea"},
+    {"host", "bytea"},         {"message", "bytea"},        {"cancelling", "bigint"},
 };
 
 constexpr PostgresColumn kEventColumns[] = {
@@ -136,7 +136,8 @@ void WriteJob(const Job& job, PostgresRows* rows) {
       .Bytes(job.session)
       .Bytes(job.executor)
       .Bytes(job.host)
-      .Bytes(job.message);
+      .Bytes(job.message)
+      .Int(job.cancelling ? 1 : 0);
 }
 
 Job ReadJob(PostgresRow row, absl::Status* status) {
@@ -173,6 +174,7 @@ Job ReadJob(PostgresRow row, absl::Status* status) {
   job.executor = row.Bytes();
   job.host = row.Bytes();
   job.message = row.Bytes();
+  job.cancelling = row.Int() != 0;
   return job;
 }
 

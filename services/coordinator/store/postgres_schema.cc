@@ -183,10 +183,19 @@ constexpr const char* kVersion1[] = {
 ) WITH (fillfactor = 10))sql",
 };
 
+// Running jobs whose command is being killed.
+constexpr const char* kVersion2[] = {
+    "ALTER TABLE closewrite.jobs ADD COLUMN cancelling smallint NOT NULL DEFAULT 0",
+    "ALTER TABLE closewrite.history ADD COLUMN cancelling smallint NOT NULL DEFAULT 0",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
-std::vector<Statements> Steps() { return {{std::begin(kVersion1), std::end(kVersion1)}}; }
+std::vector<Statements> Steps() {
+  return {{std::begin(kVersion1), std::end(kVersion1)},
+          {std::begin(kVersion2), std::end(kVersion2)}};
+}
 
 constexpr char kExists[] =
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'closewrite'), EXISTS ("
@@ -256,7 +265,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 1, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 2, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

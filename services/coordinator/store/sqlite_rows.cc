@@ -60,7 +60,8 @@ void BindJobLease(const Job& job, std::string_view outputs, SqliteQuery* query) 
       .BindBytes(job.host)
       .BindInt(job.exit_code)
       .BindBytes(job.message)
-      .BindTime(job.leased_at);
+      .BindTime(job.leased_at)
+      .BindInt(job.cancelling ? 1 : 0);
 }
 
 void BindJobStart(const Job& job, SqliteQuery* query) {
@@ -108,6 +109,7 @@ Job ReadJob(SqliteQuery* query) {
   job.finished_at = query->Time();
   job.started_at = query->Time();
   job.pid = static_cast<int>(query->Int());
+  job.cancelling = query->Int() != 0;
   return job;
 }
 

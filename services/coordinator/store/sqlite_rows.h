@@ -23,7 +23,7 @@ namespace closewrite {
   "output_volume, caused_by_job, rank, created_at, observed_at"
 #define CLOSEWRITE_JOB_LEASE_COLUMNS                                                   \
   "state, outputs, attempts, attempts_base, crashes, token, session, executor, host, " \
-  "exit_code, message, leased_at"
+  "exit_code, message, leased_at, cancelling"
 #define CLOSEWRITE_JOB_END_COLUMNS "finished, after_id, due_at, finished_at"
 #define CLOSEWRITE_JOB_START_COLUMNS "started_at, pid"
 #define CLOSEWRITE_JOB_COLUMNS                                                                  \
@@ -35,7 +35,7 @@ namespace closewrite {
   "j.event_id, j.key_kind, j.key, j.output_volume, j.caused_by_job, j.rank, j.created_at, "    \
   "j.observed_at, j.state, j.outputs, j.attempts, j.attempts_base, j.crashes, j.token, "       \
   "j.session, j.executor, j.host, j.exit_code, j.message, j.after_id, j.due_at, j.leased_at, " \
-  "j.finished_at, j.started_at, j.pid"
+  "j.finished_at, j.started_at, j.pid, j.cancelling"
 // Between them "FROM jobs AS j" may name an index.
 #define CLOSEWRITE_JOB_SELECT "SELECT " CLOSEWRITE_JOB_ROW " FROM jobs AS j "
 #define CLOSEWRITE_JOB_FILE "CROSS JOIN files AS f ON f.id = j.file_id "

@@ -256,8 +256,13 @@ CREATE TABLE versions(what BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL) 
 INSERT INTO versions(what, version) VALUES (x'70', 1);  -- p: of all pipelines together
 )sql";
 
+// Running jobs whose command is being killed.
+constexpr char kVersion4[] = R"sql(
+ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

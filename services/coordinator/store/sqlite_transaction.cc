@@ -16,19 +16,19 @@ constexpr char kInsertFile[] = "INSERT INTO files(volume, path) VALUES (?,?)";
 constexpr char kDeleteFile[] = "DELETE FROM files WHERE id = ?";
 constexpr char kInsertJob[] =
     "INSERT INTO jobs(" CLOSEWRITE_JOB_COLUMNS
-    ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?, ?,?)";
+    ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?)";
 // Each names the columns of those before it, too.
 constexpr char kUpdateJobStart[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_START_COLUMNS ") = (?,?) WHERE id = ?";
 constexpr char kUpdateJobLease[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_LEASE_COLUMNS ", " CLOSEWRITE_JOB_START_COLUMNS
-    ") = (?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
+    ") = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
 constexpr char kUpdateJobEnd[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_END_COLUMNS ", " CLOSEWRITE_JOB_LEASE_COLUMNS
-    ", " CLOSEWRITE_JOB_START_COLUMNS ") = (?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
+    ", " CLOSEWRITE_JOB_START_COLUMNS ") = (?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
 constexpr char kUpdateJob[] =
     "UPDATE jobs SET (" CLOSEWRITE_JOB_COLUMNS
-    ") = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
+    ") = (?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?,?,?,?,?,?, ?,?) WHERE id = ?";
 constexpr const char* kUpdates[] = {kUpdateJobStart, kUpdateJobLease, kUpdateJobEnd, kUpdateJob};
 constexpr char kFindJobByVersion[] = CLOSEWRITE_JOB_SELECT
     "INDEXED BY jobs_by_version " CLOSEWRITE_JOB_FILE
@@ -93,7 +93,8 @@ bool LeaseAlike(const Job& a, const Job& b) {
   return a.state == b.state && a.outputs == b.outputs && a.attempts == b.attempts &&
          a.attempts_base == b.attempts_base && a.crashes == b.crashes && a.token == b.token &&
          a.session == b.session && a.executor == b.executor && a.host == b.host &&
-         a.exit_code == b.exit_code && a.message == b.message && a.leased_at == b.leased_at;
+         a.exit_code == b.exit_code && a.message == b.message && a.leased_at == b.leased_at &&
+         a.cancelling == b.cancelling;
 }
 
 bool StartAlike(const Job& a, const Job& b) {

@@ -55,6 +55,7 @@ Job FullJob(const std::string& key) {
   job.finished_at = absl::FromUnixNanos(9000000000000000001);
   job.observed_at = absl::FromUnixNanos(-9000000000000000001);
   job.caused_by_job = 123456789011;
+  job.cancelling = true;
   return job;
 }
 
