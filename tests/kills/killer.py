@@ -154,14 +154,21 @@ class Killer:
             if service.name in self._down or service.process.alive():
                 continue
             code = service.process.exit_code()
-            if service.kind == "coordinator" and self._fleet.postgres and code == _NO_DATABASE:
+            if self._gave_up(service, code):
                 # As a service manager would, which waits a little.
                 self._start_later(service, _AGAIN_S)
-                self.counts["gave_up"] = self.counts.get("gave_up", 0) + 1
                 continue
             said = service.process.read_log()[-500:].decode(errors="replace")
             self.wrong.append(f"{service.name} ended by itself with {code}: {said}")
             service.start()
+
+    def _gave_up(self, service, code):
+        """A coordinator that was started without its database."""
+        gave_up = (service.kind == "coordinator" and self._fleet.postgres is not None
+                   and code == _NO_DATABASE)
+        if gave_up:
+            self.counts["gave_up"] = self.counts.get("gave_up", 0) + 1
+        return gave_up
 
     def _down_s(self):
         """At once as often as not."""
@@ -181,7 +188,8 @@ class Killer:
     def _stop(self, service):
         ready = _takes_sigterm(service.process.pid)
         code = service.stop()
-        if code != 0 and ready:
+        # It may just have been about to end by itself.
+        if code != 0 and ready and not self._gave_up(service, code):
             self.wrong.append(f"{service.name} was stopped and ended with {code}")
         self._start_later(service, self._down_s())
 
