@@ -9,10 +9,10 @@
 //         |            |             v          |
 //         |            +---------- FAILED <-----+
 //         v            |
-//     CANCELLED -------+          from SCHEDULED, AVAILABLE, RETRYING at once; from RUNNING when
-//     the
-//                                 command has ended, however it does: until then `cancelling` is
-//                                 set, and the job keeps its lease, locks and place in line
+//     CANCELLED -------+          from SCHEDULED, AVAILABLE and RETRYING at once
+//
+// A RUNNING job is CANCELLED when its command has ended, however it does. Until then `cancelling`
+// is set, and it keeps its lease, its locks and its place in line.
 //
 // Invariants:
 //   1. A state that is final changes only by Retry.
