@@ -1,7 +1,6 @@
 #include "services/coordinator/core/task.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/core/job_rules.h"
@@ -54,7 +53,7 @@ TaskState StopTask(TaskState state) {
 }
 
 Firing FireTask(const Task& task, TaskState state, absl::Time now, bool unfinished) {
-  Firing firing{std::move(state), {}};
+  Firing firing{state, {}};
   if (!firing.state.started || firing.state.due_at > now) return firing;
   firing.state.due_at = absl::InfiniteFuture();
   if (task.forever) {
@@ -80,7 +79,7 @@ TaskState EndRun(const Task& task, TaskState state, const Job& run, absl::Time n
     state.failures = 0;
   }
   if (!task.forever || !state.started) return state;
-  if (!Restarts(task, run.state)) return StopTask(std::move(state));
+  if (!Restarts(task, run.state)) return StopTask(state);
   state.due_at = now + BackoffAfter(task.run.retry, std::max(1, state.failures), jitter);
   return state;
 }
