@@ -259,7 +259,10 @@ RunResult Run::Go() {
     checker_.AuditJobs();
     if (!world_.failure().has_value() && Redrive()) {
       const absl::Duration end = world_.now() + kSettle;
-      if (Until(end + absl::Seconds(1), "settling", [&] { return world_.now() >= end; })) {
+      // Once more for what an audit has told meanwhile: the file of a job that was cancelled may
+      // have been given other times before.
+      if (Until(end + absl::Seconds(1), "settling", [&] { return world_.now() >= end; }) &&
+          Redrive()) {
         checker_.AuditJobs();
         checker_.AuditFiles(volumes_);
       }
