@@ -54,12 +54,10 @@ void AttemptsModel::Accept(const Grant& grant, absl::Duration lease_deadline) {
   entry.grant = grant;
   entry.number = ++numbers_;
   entry.lease_deadline = lease_deadline;
-  if (grant.job.cancelling || full) {
-    End(lease, entry,
-        Ending(Outcome::kHandedBack,
-               grant.job.cancelling ? "it was cancelled" : "all its slots are taken"));
-    return;
+  if (grant.job.cancelling) {
+    return End(lease, entry, Ending(Outcome::kHandedBack, "it was cancelled before it came"));
   }
+  if (full) return End(lease, entry, Ending(Outcome::kHandedBack, "all its slots are taken"));
   entry.look_until = options_.world->now() + grant.pipeline->visible_within;
   options_.witness->OnAssigned(options_.part->name(), grant);
   CheckInput(lease, entry);

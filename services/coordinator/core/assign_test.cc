@@ -85,6 +85,11 @@ class AssignTest : public ::testing::Test {
     EXPECT_TRUE(reply.ok());
     return *std::move(reply);
   }
+  void Cancel(JobId id) {
+    Write([&](StoreTransaction& tx) {
+      ASSERT_TRUE(engine_.desk().CancelJobs(tx, {id}, "", now_).ok());
+    });
+  }
   // All that runs ends well.
   void FinishAll() {
     for (const auto& [session, job] : held_) {
@@ -300,9 +305,7 @@ TEST_F(AssignTest, ACancelledJobHasItsSlotAndItsLocksUntilItsCommandIsDead) {
   const SessionId session = Attend(1);
   const Job job = Tick().at(0);
   const Lease lease{job.id, job.token};
-  Write([&](StoreTransaction& tx) {
-    ASSERT_TRUE(engine_.desk().CancelJobs(tx, {job.id}, "", now_).ok());
-  });
+  Cancel(job.id);
   EXPECT_EQ(Tick().size(), 0u);
   Report({.session = session, .heartbeat = true, .running = {{.lease = lease, .pid = 7}}});
   EXPECT_EQ(Tick().size(), 0u);
@@ -316,9 +319,7 @@ TEST_F(AssignTest, AnExecutorIsToldNotToStartWhatWasCancelledOnItsWay) {
   Files("p", 2);
   const SessionId session = Attend(1);
   const Job job = Tick().at(0);
-  Write([&](StoreTransaction& tx) {
-    ASSERT_TRUE(engine_.desk().CancelJobs(tx, {job.id}, "", now_).ok());
-  });
+  Cancel(job.id);
   const AttendReply reply = Report({.session = session, .heartbeat = true});
   ASSERT_EQ(reply.resend.size(), 1u);
   EXPECT_TRUE(reply.resend[0].job.cancelling);

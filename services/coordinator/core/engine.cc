@@ -59,7 +59,7 @@ absl::Status Engine::LoadPipelines(StoreReader& reader) {
 void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
   const JobFilter running{.states = {JobState::kRunning}};
   JobId before;
-  for (size_t rows = kLoadPageRows; rows == kLoadPageRows;) {
+  for (;;) {
     const std::vector<Job> page = reader.ListJobs(running, before, kLoadPageRows);
     for (const Job& job : page) {
       if (fleet_.shared && !fleet_.sessions.contains(job.session)) continue;
@@ -73,8 +73,8 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
       }
       session.leases[job.id] = HeldLease::Of(job);
     }
-    rows = page.size();
-    if (rows > 0) before = page.back().id;
+    if (page.size() < kLoadPageRows) return;
+    before = page.back().id;
   }
 }
 
@@ -85,9 +85,9 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
   for (SessionRecord& record : reader.ListSessions()) {
-    const auto known = sessions.find(record.id);
     Session& session = fleet_.sessions[record.id];
     static_cast<SessionRecord&>(session) = std::move(record);
+    const auto known = sessions.find(session.id);
     if (known != sessions.end()) session.progress = known->second.progress;
     if (fleet_.shared) continue;
     // The store does not know of heartbeats; memory does, unless it is new itself.

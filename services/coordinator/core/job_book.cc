@@ -39,7 +39,6 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   tx.UpdateJob(change->job);
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   Remember(tx, job, change->job);
-  if (change->job.cancelling && !job.cancelling) effects_.revoked.insert(job.session);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
   return std::move(change->job);
 }
@@ -60,9 +59,9 @@ void JobBook::CloseGap(StoreTransaction& tx, const Job& left, absl::Time now) {
 void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after) {
   if (before.state == JobState::kRunning && after.state != JobState::kRunning) LetGo(tx, before);
   if (before.state != JobState::kRunning && after.state == JobState::kRunning) Grip(tx, after);
-  if (after.cancelling) {
-    const auto session = fleet_.sessions.find(after.session);
-    if (session != fleet_.sessions.end()) session->second.leases[after.id].cancelling = true;
+  if (after.cancelling && !before.cancelling) {
+    Hold(after);
+    effects_.revoked.insert(after.session);
   }
   if (after.state == JobState::kAvailable) {
     fleet_.ready.insert(after.pipeline);
@@ -75,9 +74,13 @@ void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after
   effects_.jobs.insert_or_assign(after.id, after);
 }
 
-void JobBook::Grip(StoreTransaction& tx, const Job& job) {
+void JobBook::Hold(const Job& job) {
   auto session = fleet_.sessions.find(job.session);
   if (session != fleet_.sessions.end()) session->second.leases[job.id] = HeldLease::Of(job);
+}
+
+void JobBook::Grip(StoreTransaction& tx, const Job& job) {
+  Hold(job);
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
   if (pipeline == nullptr) return;
   for (const std::string& lock : pipeline->locks) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "services/coordinator/core/job_rules.h"
 
 namespace closewrite {
