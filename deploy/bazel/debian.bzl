@@ -41,6 +41,7 @@ _PKG_CONFIG = {
     "spdlog": "spdlog",
     "sqlite3": "sqlite3",
     "yaml-cpp": "yaml-cpp",
+    "zstd": "libzstd",
 }
 
 # Abseil has one pkg-config file a library; these are the ones that the code uses.

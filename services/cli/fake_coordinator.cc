@@ -182,9 +182,14 @@ void FakeCoordinator::PutAttempt(int64_t job_id, const v1::Attempt& attempt) {
   state_->attempts[job_id].push_back(attempt);
 }
 
-void FakeCoordinator::AppendLog(int64_t job_id, int64_t token, const std::string& data) {
+void FakeCoordinator::AppendLog(int64_t job_id, int64_t token, const std::string& data,
+                                v1::LogStream stream) {
   absl::MutexLock lock(&state_->mutex);
-  state_->logs[{job_id, token}] += data;
+  v1::LogPart& part = state_->logs[{job_id, token}].emplace_back();
+  part.set_data(data);
+  part.set_stream(stream);
+  part.mutable_time()->set_seconds(kLogTime +
+                                   static_cast<int64_t>(state_->logs[{job_id, token}].size()));
   ++state_->change;
 }
 

@@ -28,7 +28,10 @@ class FakeCoordinator {
 
   void PutJob(const v1::Job& job);
   void PutAttempt(int64_t job_id, const v1::Attempt& attempt);
-  void AppendLog(int64_t job_id, int64_t token, const std::string& data);
+  // The first part of a log came a second after kLogTime, the next one a second later, and so on.
+  static constexpr int64_t kLogTime = 1'795'345'200;
+  void AppendLog(int64_t job_id, int64_t token, const std::string& data,
+                 v1::LogStream stream = v1::LOG_STREAM_STDOUT);
   void PutEvent(const v1::EventRecord& event);
   // Kept, but told to none of the streams that stand now: as if they had begun too late.
   void PutEventQuietly(const v1::EventRecord& event);

@@ -45,7 +45,7 @@ struct FakeState {
   std::map<int64_t, v1::Job> jobs;
   std::map<int64_t, int64_t> job_changes;
   std::map<int64_t, std::vector<v1::Attempt>> attempts;
-  std::map<std::pair<int64_t, int64_t>, std::string> logs;
+  std::map<std::pair<int64_t, int64_t>, std::vector<v1::LogPart>> logs;  // all `data`
   std::vector<v1::EventRecord> events;
   std::set<int64_t> quiet_events;
   std::vector<v1::ExecutorStatus> executors;

@@ -8,8 +8,6 @@
 namespace closewrite::cli {
 namespace {
 
-constexpr size_t kLogPieceBytes = 7;
-
 bool IsFinal(v1::JobState state) {
   return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
          state == v1::JOB_STATE_CANCELLED;
@@ -128,12 +126,13 @@ class FakeJobService : public v1::JobService::Service {
     if (state_->jobs.count(request->job_id()) == 0) return NoSuchJob(request->job_id());
     int64_t token = request->token();
     if (token == 0) token = NextToken(request->job_id(), 0, true);
-    size_t sent = 0;
+    auto sent = static_cast<size_t>(request->offset());
+    size_t skip = BytesBeforeTail(*request, token);
     int64_t seen = -1;
     do {
       seen = state_->change;
       for (;;) {
-        SendLog(request->job_id(), token, &sent, writer);
+        SendLog(*request, token, &sent, &skip, writer);
         const int64_t next = NextToken(request->job_id(), token, false);
         if (!request->follow() || next == token) break;
         token = next;
@@ -169,14 +168,46 @@ class FakeJobService : public v1::JobService::Service {
     return found;
   }
 
-  void SendLog(int64_t job_id, int64_t token, size_t* sent,
+  static bool Wants(const v1::ReadLogRequest& request, const v1::LogPart& part) {
+    const auto& streams = request.streams();
+    return streams.empty() ||
+           std::find(streams.begin(), streams.end(), part.stream()) != streams.end();
+  }
+
+  // Of the wanted ones, before the lines that `tail_lines` asks for.
+  size_t BytesBeforeTail(const v1::ReadLogRequest& request, int64_t token) {
+    std::string text;
+    for (const v1::LogPart& part : state_->logs[{request.job_id(), token}]) {
+      if (Wants(request, part)) text += part.data();
+    }
+    if (request.tail_lines() == 0 || text.empty()) return 0;
+    size_t at = text.size() - 1;  // a newline at the very end belongs to the last line
+    for (int64_t lines = request.tail_lines(); lines > 0; --lines) {
+      at = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+      if (at == std::string::npos) return 0;
+    }
+    return at + 1;
+  }
+
+  // Offsets are numbers of parts.
+  void SendLog(const v1::ReadLogRequest& request, int64_t token, size_t* sent, size_t* skip,
                grpc::ServerWriter<v1::ReadLogResponse>* writer) {
-    const std::string& log = state_->logs[{job_id, token}];
-    while (*sent < log.size()) {
+    const std::vector<v1::LogPart>& log = state_->logs[{request.job_id(), token}];
+    for (; *sent < log.size(); ++*sent) {
+      if (!Wants(request, log[*sent])) continue;
+      v1::LogPart part = log[*sent];
+      const size_t skipped = std::min(*skip, part.data().size());
+      *skip -= skipped;
+      part.mutable_data()->erase(0, skipped);
+      if (part.data().empty()) continue;
       v1::ReadLogResponse response;
       response.set_token(token);
-      response.set_data(log.substr(*sent, kLogPieceBytes));
-      *sent += response.data().size();
+      response.set_next_offset(static_cast<int64_t>(*sent) + 1);
+      if (request.parts()) {
+        *response.add_parts() = std::move(part);
+      } else {
+        response.set_data(part.data());
+      }
       writer->Write(response);
     }
   }

@@ -46,6 +46,10 @@ constexpr std::string_view kJson =
   other bytes     hexadecimal (sha256)
   inode, mtime_ns decimal text, since most readers would lose digits of such numbers
   what is absent  null
+
+  closewrite logs -o json prints an object for each line of the log: token (of its attempt), time,
+  stream ("stdout", "stderr", "note"), text; where that is not UTF-8, text_base64 has the bytes, and
+  whole is false where a line of more than 1 MiB goes on.
 )";
 
 constexpr std::string_view kTail = R"(

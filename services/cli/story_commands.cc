@@ -9,7 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "services/cli/file_argument.h"
 #include "services/cli/job_output.h"
-#include "services/cli/log_follow.h"
+#include "services/cli/log_print.h"
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
@@ -21,6 +21,9 @@ struct LogsOptions {
   std::optional<int64_t> attempt;
   int64_t tail = 0;
   bool follow = false;
+  bool standard_output = false;
+  bool standard_error = false;
+  bool timestamps = false;
 };
 
 // The token of an attempt that the user has named by its number, or by its token where it has no
@@ -47,7 +50,9 @@ absl::StatusOr<int64_t> FindToken(Invocation& invocation, int64_t job_id, int64_
 }
 
 absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
-  if (invocation.format_given()) return UsageError("logs are bytes; -o does not go with them");
+  if (invocation.format_given() && !invocation.json()) {
+    return UsageError("logs are bytes; of -o only json goes with them");
+  }
   if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
   LogOptions log{.job_id = options.job_id, .tail_lines = options.tail, .follow = options.follow};
   if (options.attempt.has_value()) {
@@ -55,7 +60,9 @@ absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
     if (!token.ok()) return token.status();
     log.token = *token;
   }
-  const absl::Status status = CopyLog(invocation, log, invocation.out());
+  if (options.standard_output) log.streams.push_back(v1::LOG_STREAM_STDOUT);
+  if (options.standard_error) log.streams.push_back(v1::LOG_STREAM_STDERR);
+  const absl::Status status = PrintLog(invocation, log, options.timestamps);
   if (options.follow && absl::IsDeadlineExceeded(status)) {
     invocation.Note(StrCat("job ", options.job_id, " goes on; its log was followed for ",
                            invocation.options().timeout));
@@ -98,9 +105,12 @@ absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
 }
 
 Command LogsCommand() {
-  Command command{"logs", "[-f] JOB [--attempt N] [--tail N]",
+  Command command{"logs", "[-f] JOB [--attempt N] [--tail N] [--stdout|--stderr] [--timestamps]",
                   "Print the log of a job's newest attempt."};
-  command.examples = "closewrite logs -f 41 --tail 50\n";
+  command.examples =
+      "closewrite logs -f 41 --tail 50\n"
+      "closewrite logs 41 --attempt 1 --stderr      # of the run that broke\n"
+      "closewrite logs 41 -o json                   # a line of JSON for each line of the log\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<LogsOptions>();
     app.add_option("JOB", options->job_id, "Number of the job")->required();
@@ -108,6 +118,11 @@ Command LogsCommand() {
                  "Go on until the job is finished, through later attempts");
     app.add_option("--attempt", options->attempt, "Number of the attempt, or its token");
     app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
+    app.add_flag("--stdout", options->standard_output,
+                 "Only what the command wrote to its stdout; notes go to stderr");
+    app.add_flag("--stderr", options->standard_error, "Only what it wrote to its stderr");
+    app.add_flag("--timestamps", options->timestamps,
+                 "Each line with the local time at which it began");
     return [options](Invocation& invocation) { return Logs(invocation, *options); };
   };
   return command;

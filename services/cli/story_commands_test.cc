@@ -1,6 +1,8 @@
 #include "absl/strings/match.h"
 #include "nlohmann/json.hpp"
 #include "services/cli/cli_fixture.h"
+#include "services/cli/time_text.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite::cli {
 namespace {
@@ -39,6 +41,60 @@ TEST_F(StoryCommandsTest, FollowsATail) {
   EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "2"}).out,
             std::string("two \xff\0three\nfour\n", 17));
   EXPECT_EQ(Run({"logs", "-f", "41", "--tail", "99"}).out.size(), 21u);
+}
+
+TEST_F(StoryCommandsTest, StreamsAreToldApart) {
+  coordinator_.PutJob(MakeJob(42, v1::JOB_STATE_SUCCEEDED, "b.csv"));
+  coordinator_.AppendLog(42, 1, "out 1\n");
+  coordinator_.AppendLog(42, 1, "err 1\n", v1::LOG_STREAM_STDERR);
+  coordinator_.AppendLog(42, 1, "[9 bytes left out]\n", v1::LOG_STREAM_NOTE);
+  coordinator_.AppendLog(42, 1, "out 2\n");
+  EXPECT_EQ(Run({"logs", "42"}).out, "out 1\nerr 1\n[9 bytes left out]\nout 2\n");
+  const CliResult out = Run({"logs", "42", "--stdout"});
+  EXPECT_EQ(out.out, "out 1\nout 2\n");
+  EXPECT_EQ(out.err, "closewrite: [9 bytes left out]\n");
+  EXPECT_EQ(Run({"logs", "42", "--stderr"}).out, "err 1\n");
+  EXPECT_EQ(Run({"logs", "42", "--stdout", "--stderr"}).out, "out 1\nerr 1\nout 2\n");
+  EXPECT_EQ(Run({"logs", "42", "--stdout", "--tail", "1"}).out, "out 2\n");
+}
+
+TEST_F(StoryCommandsTest, LinesHaveTimes) {
+  coordinator_.PutJob(MakeJob(42, v1::JOB_STATE_SUCCEEDED, "b.csv"));
+  coordinator_.AppendLog(42, 1, "be");
+  coordinator_.AppendLog(42, 1, "err\n", v1::LOG_STREAM_STDERR);
+  coordinator_.AppendLog(42, 1, "gin\nend");
+  const auto at = [](int second) {
+    return Rfc3339Local(absl::FromUnixSeconds(FakeCoordinator::kLogTime + second),
+                        absl::LocalTimeZone());
+  };
+  EXPECT_EQ(Run({"logs", "42", "--timestamps"}).out,
+            StrCat(at(2), " err\n", at(1), " begin\n", at(3), " end\n"));
+  EXPECT_EQ(Run({"logs", "42", "--timestamps", "--stderr"}).out, StrCat(at(2), " err\n"));
+}
+
+TEST_F(StoryCommandsTest, LinesAreObjectsForPrograms) {
+  const std::string json = Run({"logs", "41", "-o", "json"}).out;
+  EXPECT_EQ(json, R"({"token":8,"time":"2026-11-22T11:00:01.000Z","stream":"stdout","text":"one"})"
+                  "\n"
+                  R"({"token":8,"time":"2026-11-22T11:00:01.000Z","stream":"stdout",)"
+                  R"("text":"two \\xff\\x00three","text_base64":"dHdvIP8AdGhyZWU="})"
+                  "\n"
+                  R"({"token":8,"time":"2026-11-22T11:00:01.000Z","stream":"stdout","text":"four"})"
+                  "\n");
+  EXPECT_EQ(Run({"logs", "41", "-o", "table"}).code, 2);
+}
+
+TEST_F(StoryCommandsTest, ATimedFollowGoesOnOverAttempts) {
+  coordinator_.PutJob(MakeJob(42, v1::JOB_STATE_RUNNING, "b.csv"));
+  coordinator_.AppendLog(42, 1, "first\nno end");
+  const auto run = Begin({"logs", "-f", "42", "-o", "json"});
+  run->out().Await("first");
+  coordinator_.AppendLog(42, 2, "again\n");
+  run->out().Await("again");
+  coordinator_.PutJob(MakeJob(42, v1::JOB_STATE_SUCCEEDED, "b.csv"));
+  EXPECT_EQ(run->Finish(), 0);
+  const std::string text = run->out().text();
+  EXPECT_LT(text.find(R"("text":"no end")"), text.find(R"("token":2)")) << text;
 }
 
 TEST_F(StoryCommandsTest, FollowsUntilTheJobIsFinished) {

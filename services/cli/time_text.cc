@@ -21,6 +21,10 @@ std::string Rfc3339(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 
+std::string Rfc3339Local(absl::Time time, absl::TimeZone zone) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", time, zone);
+}
+
 std::string AgeText(absl::Duration age) {
   const int64_t seconds = std::max<int64_t>(0, absl::ToInt64Seconds(age));
   if (seconds < 120) return StrCat(seconds, "s");

@@ -16,6 +16,8 @@ absl::Duration ToDuration(const google::protobuf::Duration& duration);
 
 // `2026-11-22T10:55:03.123Z`, always UTC.
 std::string Rfc3339(absl::Time time);
+// `2026-11-22T11:55:03.123+01:00`.
+std::string Rfc3339Local(absl::Time time, absl::TimeZone zone);
 
 // The largest unit alone: `12s`, `5m`, `3h`, `2d`. Negative durations (clocks differ) count as 0.
 std::string AgeText(absl::Duration age);

@@ -9,6 +9,11 @@ TEST(TimeText, Rfc3339IsUtcWithMilliseconds) {
   EXPECT_EQ(Rfc3339(absl::FromUnixMillis(1795345200123)), "2026-11-22T11:00:00.123Z");
 }
 
+TEST(TimeText, LocalTimeSaysItsOffset) {
+  EXPECT_EQ(Rfc3339Local(absl::FromUnixMillis(1795345200123), absl::FixedTimeZone(-5400)),
+            "2026-11-22T09:30:00.123-01:30");
+}
+
 TEST(TimeText, AgeIsTheLargestUnit) {
   EXPECT_EQ(AgeText(absl::Seconds(-5)), "0s");
   EXPECT_EQ(AgeText(absl::Seconds(12.9)), "12s");

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
@@ -16,14 +17,17 @@
 #include "services/coordinator/api/pipeline_service.h"
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
+#include "services/coordinator/coordinator_metrics.h"
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/flush_board.h"
+#include "services/coordinator/log_limits.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/postgres_store.h"
 #include "services/coordinator/store/sqlite_backup.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store_loop.h"
 #include "services/log/log.h"
+#include "services/metrics/metrics_server.h"
 #include "services/transport/server.h"
 
 namespace closewrite {
@@ -114,12 +118,13 @@ std::string WithoutPassword(const std::string& where) {
 // In order of construction; each uses those above it.
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
-        absl::Duration session_ttl, absl::Duration retention)
+        absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits)
       : store(std::move(opened)),
         engine({.self = self,
                 .shared = store->shared(),
                 .session_ttl = session_ttl,
                 .retention = retention,
+                .logs = log_limits,
                 .random = RandomFraction,
                 .new_session_id = NewId,
                 .decode_pipeline = DecodeStoredPipeline}),
@@ -143,7 +148,28 @@ struct Coordinator::Parts {
   EventService events;
   FleetService fleet;
   std::unique_ptr<Server> server;
+  std::unique_ptr<MetricsServer> metrics;
 };
+
+absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Parts* parts) {
+  if (config.metrics().empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
+      MetricsServer::Start(config.metrics(), [parts] {
+        LogTotals logs;
+        const absl::Status read = parts->store->Read([&](StoreReader& reader) {
+          logs = reader.GetLogTotals();
+          return absl::OkStatus();
+        });
+        // No numbers rather than wrong ones.
+        return read.ok() ? CoordinatorMetrics(logs) : std::vector<Metric>();
+      });
+  if (!metrics.ok()) {
+    return absl::Status(metrics.status().code(),
+                        absl::StrCat("metrics: ", metrics.status().message()));
+  }
+  parts->metrics = *std::move(metrics);
+  return absl::OkStatus();
+}
 
 Coordinator::Coordinator(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
@@ -158,12 +184,16 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   if (!session_ttl.ok()) return session_ttl.status();
   absl::StatusOr<absl::Duration> retention = Retention(config);
   if (!retention.ok()) return retention.status();
+  absl::StatusOr<LogLimits> log_limits = LogLimitsFrom(config.logs());
+  if (!log_limits.ok()) return log_limits.status();
   const CoordinatorId self = NewId();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
-  auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention);
+  auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
+                                       *log_limits);
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
+  if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.listen = config.listen(),
                      .reflection = !config.has_reflection() || config.reflection(),
@@ -182,6 +212,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
 int Coordinator::port() const { return parts_->server->port(); }
 
 void Coordinator::Shutdown() {
+  if (parts_->metrics != nullptr) parts_->metrics->Shutdown();
   parts_->server->Drain();
   // The calls that the server waits for wait for commits.
   parts_->loop.EndSoon();

@@ -276,7 +276,7 @@ v1::AttemptResult Attempt::RunCommand(const CommandOptions& prepared) {
 }
 
 void Attempt::TakeOutput(std::string_view bytes) {
-  log_->Append(bytes);
+  log_->Append(LogStream::kStdout, bytes);
   if (auto progress = progress_reader_.Feed(bytes); progress.has_value()) {
     absl::MutexLock lock(&mutex_);
     progress_.set_done(progress->done);

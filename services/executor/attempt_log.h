@@ -9,14 +9,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "services/log_record/log_record.h"
 #include "services/volume/file_system.h"
 
 namespace closewrite::executor {
 
 inline constexpr int64_t kLogBytesMax = 64 << 20;
 
-// A file that grows. It is made with the first byte, so that silent commands cost nothing.
-// Thread-safe.
+// A file of records (see log_record.h) that grows. It is made with the first byte, so that silent
+// commands cost nothing. Thread-safe.
 class AttemptLog {
  public:
   struct Options {
@@ -24,17 +25,18 @@ class AttemptLog {
     int64_t log_bytes_max = kLogBytesMax;
   };
 
-  // Takes up a file that an earlier process has left.
+  // Takes up the whole records of a file that an earlier process has left.
   explicit AttemptLog(Options options);
 
-  // What goes beyond the limit is dropped, after a last line that says so; likewise what can't be
+  // What goes beyond the limit is dropped, after a last note that says so; likewise what can't be
   // written, with the reason. Never makes the command fail.
-  void Append(std::string_view bytes);
+  void Append(LogStream stream, std::string_view bytes);
 
+  // Headers included.
   int64_t size() const;
 
-  // At most `bytes_max` bytes from `offset`; "" at the end. UNAVAILABLE when the file can't be
-  // read.
+  // Whole records from `offset`, where one begins: at most `bytes_max` bytes, which is at least
+  // kWholeLogRecordBytesMax; "" at the end. UNAVAILABLE when the file can't be read.
   absl::StatusOr<std::string> Read(int64_t offset, size_t bytes_max) const;
 
   // Removes the file; the log is then empty and takes no more.
@@ -42,6 +44,8 @@ class AttemptLog {
 
  private:
   bool WriteLocked(std::string_view bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::string> ReadLocked(int64_t offset, size_t size) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   mutable absl::Mutex mutex_;

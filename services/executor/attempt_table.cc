@@ -271,8 +271,8 @@ void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
   while (entry->log_sent < size) {
     const int64_t window = std::min(
         filling->window_left, kAttemptWindowBytes - (entry->log_sent - entry->log_acknowledged));
-    if (window <= 0) return;  // an acknowledgement opens it
-    if (filling->log_bytes_left == 0) {
+    if (window < int64_t{kWholeLogRecordBytesMax}) return;  // an acknowledgement opens it
+    if (filling->log_bytes_left < kWholeLogRecordBytesMax) {
       filling->more = true;
       return;
     }

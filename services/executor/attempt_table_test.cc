@@ -10,6 +10,7 @@
 #include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/executor/supervisor_image.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -89,7 +90,7 @@ TEST_F(AttemptTableTest, AResultIsSentOnceAndWithEachHeartbeatUntilItIsSettled) 
   WaitForEnds(1);
   v1::AttendRequest request = Fill(false);
   ASSERT_EQ(request.logs_size(), 1);
-  EXPECT_EQ(request.logs(0).data(), "hi\n");
+  EXPECT_EQ(LogText(request.logs(0).data()), "hi\n");
   ASSERT_EQ(request.results_size(), 1);
   EXPECT_EQ(request.results(0).exit_code(), 3);
   EXPECT_EQ(Fill(false).results_size(), 0);
@@ -104,15 +105,20 @@ TEST_F(AttemptTableTest, AResultIsSentOnceAndWithEachHeartbeatUntilItIsSettled) 
 }
 
 TEST_F(AttemptTableTest, ANewStreamHearsAllThatIsNotAcknowledged) {
-  Accept(Job(1, "echo hello"));
+  Accept(Job(1, "echo hello; read go < go; echo again"));
+  std::string first;
+  while (first.empty()) {
+    bell_.Wait(absl::Minutes(1));
+    for (const v1::LogChunk& chunk : Fill(false).logs()) first += chunk.data();
+  }
+  std::ofstream(root_ + "/go") << "\n";
   WaitForEnds(1);
-  Fill(false);
-  Acknowledge(1, 2);
+  Acknowledge(1, static_cast<int64_t>(first.size()));
   table_->StartStream();
   const v1::AttendRequest request = Fill(true);
   ASSERT_EQ(request.logs_size(), 1);
-  EXPECT_EQ(request.logs(0).offset(), 2);
-  EXPECT_EQ(request.logs(0).data(), "llo\n");
+  EXPECT_EQ(request.logs(0).offset(), first.size());
+  EXPECT_EQ(LogText(request.logs(0).data()), "again\n");
   EXPECT_EQ(request.results_size(), 1);
 }
 
@@ -188,6 +194,7 @@ TEST_F(AttemptTableTest, ALongLogGoesInPiecesWithinItsWindowAndBeforeTheResult) 
   Accept(Job(1, "head -c 9437184 /dev/zero"));
   WaitForEnds(1);
   int64_t sent = 0;
+  int64_t printed = 0;
   int64_t acknowledged = 0;
   bool result = false;
   for (int messages = 0; messages < 100 && !result; ++messages) {
@@ -196,10 +203,12 @@ TEST_F(AttemptTableTest, ALongLogGoesInPiecesWithinItsWindowAndBeforeTheResult) 
       EXPECT_EQ(chunk.offset(), sent);
       EXPECT_LE(chunk.data().size(), kChunkBytesMax);
       sent += static_cast<int64_t>(chunk.data().size());
+      EXPECT_EQ(WholeLogRecords(chunk.data()), chunk.data().size());
+      printed += static_cast<int64_t>(LogText(chunk.data()).size());
     }
     EXPECT_LE(sent - acknowledged, kAttemptWindowBytes);
     result = request.results_size() > 0;
-    EXPECT_EQ(result, sent == kBytes);
+    EXPECT_EQ(result, printed == kBytes);
     EXPECT_LT(request.ByteSizeLong(), 8 << 20);
     if (!more_) Acknowledge(1, acknowledged = sent);
   }
@@ -230,7 +239,9 @@ TEST_F(AttemptTableTest, WhatWasCancelledOnItsWayIsNotStarted) {
 TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   v1::Assignment started = Job(1, "x");
   ASSERT_TRUE(journal_->RecordStart(started).ok());
-  std::ofstream(journal_->LogFile(started.lease())) << "half a li";
+  std::string log;
+  AppendLogRecord(1, LogStream::kStdout, "half a li", &log);
+  std::ofstream(journal_->LogFile(started.lease())) << log;
   v1::Assignment done = Job(2, "x");
   ASSERT_TRUE(journal_->RecordStart(done).ok());
   v1::AttemptResult result;
@@ -243,7 +254,7 @@ TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_LOST);
   EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
   ASSERT_EQ(request.logs_size(), 1);
-  EXPECT_EQ(request.logs(0).data(), "half a li");
+  EXPECT_EQ(LogText(request.logs(0).data()), "half a li");
 }
 
 // Its result may have been reported, and be what the journal forgot first.

@@ -15,6 +15,7 @@
 #include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/executor/supervisor_image.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -128,7 +129,7 @@ class ConditionsTest : public AttemptTest {
     const auto attempt = Begin(job);
     const v1::AttemptResult result = WaitFor(*attempt);
     EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED) << result.message();
-    return attempt->log()->Read(0, 1 << 20).value();
+    return LogText(*attempt->log()->Read(0, 1 << 20));
   }
   std::string Refusal(const v1::Assignment& job) {
     const v1::AttemptResult result = RunJob(job);
@@ -216,7 +217,7 @@ TEST_F(ConditionsTest, AnotherUsersCommandDiesWithItsSupervisor) {
   job.set_run_as("nobody");
   const auto attempt = Begin(job);
   WaitForOutput();
-  ASSERT_EQ(kill(std::stoi(attempt->log()->Read(0, 100).value()), SIGKILL), 0);
+  ASSERT_EQ(kill(std::stoi(LogText(*attempt->log()->Read(0, 1 << 20))), SIGKILL), 0);
   EXPECT_EQ(WaitFor(*attempt).outcome(), v1::ATTEMPT_OUTCOME_FAILED);
 }
 
@@ -256,7 +257,7 @@ TEST_F(AttemptTest, TellsTheCommandWhatItIsAbout) {
   (*job.mutable_env())["REGION"] = "eu";
   auto attempt = Begin(job);
   EXPECT_EQ(WaitFor(*attempt).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
-  EXPECT_EQ(*attempt->log()->Read(0, 1000), "7|2|f.csv|vm-a:7400|eu|");
+  EXPECT_EQ(LogText(*attempt->log()->Read(0, 1 << 20)), "7|2|f.csv|vm-a:7400|eu|");
 }
 
 TEST_F(AttemptTest, ReportsExitCodesAndSignals) {

@@ -160,7 +160,7 @@ class SeveralCoordinatorsTest : public ExecutorTest {
   void ExpectThatItGoesOn() {
     there_->Await([&] { return there_->hellos.size() == 1; });
     // What the store has of the log.
-    there_->Await([&] { return (there_->logs[Key(7, 1)] = "one\n") != ""; });
+    there_->Await([&] { return (there_->records[Key(7, 1)] = here_->records[Key(7, 1)]) != ""; });
     EXPECT_EQ(there_->hellos[0].session_id(), here_->sessions[0]);
     std::ofstream(root_ + "/go") << "";
     there_->Await([&] { return there_->results.count(Key(7, 1)) != 0; });

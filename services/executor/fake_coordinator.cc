@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/config/config.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -92,10 +93,11 @@ void FakeCoordinator::Take(const v1::AttendRequest& request, v1::AttendResponse*
     running[KeyOf(attempt.lease())] = attempt;
   }
   for (const v1::LogChunk& chunk : request.logs()) {
-    std::string& log = logs[KeyOf(chunk.lease())];
+    std::string& log = records[KeyOf(chunk.lease())];
     if (chunk.offset() <= static_cast<int64_t>(log.size())) {
       log.resize(static_cast<size_t>(chunk.offset()));
       log += chunk.data();
+      logs[KeyOf(chunk.lease())] = LogText(log);
     }
     v1::LogAck* ack = response->add_log_acks();
     *ack->mutable_lease() = chunk.lease();

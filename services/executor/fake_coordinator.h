@@ -53,7 +53,8 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
 
   // What was heard. For use in Await, or when nothing goes on any more.
   std::map<Key, v1::AttemptResult> results;
-  std::map<Key, std::string> logs;
+  std::map<Key, std::string> records;         // of logs, as they came
+  std::map<Key, std::string> logs;            // what they hold
   std::map<Key, v1::RunningAttempt> running;  // of the newest heartbeat, and starts since
   std::vector<v1::ExecutorHello> hellos;
   std::vector<std::string> sessions;  // that were opened

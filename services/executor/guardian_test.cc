@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "services/executor/fake_coordinator.h"
 #include "services/executor/supervisor_protocol.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -122,7 +123,9 @@ TEST_F(GuardianTest, WhatWasLeftIsToldBeforeTheSessionEnds) {
     const auto journal = Journal::Open(State(), absl::ZeroDuration());
     for (const int64_t id : {7, 8}) {
       ASSERT_TRUE(journal->RecordStart(Job(id)).ok());
-      std::ofstream(journal->LogFile(Job(id).lease())) << "log of " << id << "\n";
+      std::string log;
+      AppendLogRecord(1, LogStream::kStdout, "log of " + std::to_string(id) + "\n", &log);
+      std::ofstream(journal->LogFile(Job(id).lease())) << log;
     }
     v1::AttemptResult result;
     *result.mutable_lease() = Job(8).lease();

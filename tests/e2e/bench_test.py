@@ -6,7 +6,7 @@ import sys
 import unittest
 
 _WATCH = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "bench", "watch")
-_PARTS = ("burst", "latency", "start", "cpu")
+_PARTS = ("burst", "latency", "start", "cpu", "logs")
 _BENCH_S_MAX = 300.0
 
 

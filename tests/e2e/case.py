@@ -30,6 +30,7 @@ class HostsCase(unittest.TestCase):
     session_ttl = "3s"
     store = "sqlite"
     coordinators = 1
+    coordinator_settings = ()
 
     def setUp(self):
         self.seed = _options["seed"]
@@ -43,7 +44,8 @@ class HostsCase(unittest.TestCase):
         self.addCleanup(self.hosts.close)
         self.addCleanup(self._collect_logs)
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
-                                 coordinators=self.coordinators)
+                                 coordinators=self.coordinators,
+                                 settings=self.coordinator_settings)
 
     @property
     def files(self):

@@ -20,6 +20,10 @@ def _fanotify(*records):
     return _FANOTIFY.pack(24 + len(body), 3, 0, 24, 8, -1, 0) + body
 
 
+def _log_record(stream, data):
+    return struct.pack("<qIB3x", 1795345200123456, len(data), stream) + data
+
+
 SEEDS = {
     "glob": (
         b"**/*.csv\\.d/e/x.csv\x00",
@@ -49,6 +53,9 @@ SEEDS = {
         b"n" * 200 + b"\x01",
     ),
     "ignore_list": (b"*.tmp\n**/.git/\nlost+found/\nd/.git/x", b".closewrite/volume"),
+    "log_row": (
+        _log_record(1, b"a line\n") + _log_record(2, b"another\n"),
+        _log_record(3, b"[12 bytes left out]\n") + b"no record at all", b"raw\x00\xff\n"),
     "duration": (b"100ms", b"1.5h", b"2d3h4m5s", b"315576000000s", b"0"),
     "schedule": (
         b"50 12 * * 1-5\x00", b"*/15 0-23/2 1,15 JAN-mar sun\x01", b"0 0 29 2 *\x02",

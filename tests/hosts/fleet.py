@@ -72,10 +72,11 @@ class Fleet:
     """All services on a pair of hosts.
 
     `store` is `sqlite` or `postgresql`; `coordinators` are several only of the latter. Everything
-    that has a coordinator is told the addresses of all of them.
+    that has a coordinator is told the addresses of all of them. `settings` are further lines of
+    the coordinators' configuration.
     """
 
-    def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1):
+    def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1, settings=()):
         if store not in STORES or (coordinators > 1 and store != "postgresql"):
             raise ValueError(f"{coordinators} coordinators of {store}")
         self.hosts = hosts
@@ -84,7 +85,7 @@ class Fleet:
         self.postgres = None
         if store == "postgresql":
             self.postgres = postgres.Postgres(hosts.a, hosts.namespaced)
-        self.coordinators = [self._coordinator(number, session_ttl)
+        self.coordinators = [self._coordinator(number, session_ttl, settings)
                              for number in range(coordinators)]
         self.coordinator = self.coordinators[0]
         self.address = ",".join(each.address for each in self.coordinators)
@@ -93,7 +94,7 @@ class Fleet:
             "unenriched": self._watcher(hosts.b, "unenriched"),
         }
 
-    def _coordinator(self, number, session_ttl):
+    def _coordinator(self, number, session_ttl, settings):
         name = f"coordinator-{number + 1}" if number else "coordinator"
         folder = _folder(self.hosts.a, name)
         address = self._listen(self.hosts.a, _PORT_COORDINATOR + number * _PORT_COORDINATOR_STEP)
@@ -101,7 +102,7 @@ class Fleet:
         return Service("coordinator", self.hosts.a, folder, "\n".join([
             f"listen: {address}",
             f"store: {store}",
-            f"session_ttl: {session_ttl}", ""]), address)
+            f"session_ttl: {session_ttl}", *settings, ""]), address)
 
     def _listen(self, on, port):
         return f"{on.address}:{port if self.hosts.namespaced else _free_port()}"

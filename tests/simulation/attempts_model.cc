@@ -123,7 +123,7 @@ void AttemptsModel::Run(const Lease& lease, Entry& entry) {
       lease, {.lease_deadline = entry.lease_deadline, .runs = entry.script.runs, .on_end = on_end});
   options_.world->Note(options_.part->name(), "runs job $0/$1 as pid $2",
                        {lease.job.value, lease.token.value, entry.pid});
-  Output(lease, entry, entry.script.log_bytes / 2);
+  Output(lease, entry, entry.script.log_records / 2);
   changed_ = true;
   options_.wake();
 }
@@ -143,16 +143,16 @@ void AttemptsModel::StageOutputs(const Lease& lease, const CommandScript& script
   }
 }
 
-void AttemptsModel::Output(const Lease& lease, Entry& entry, int64_t length) {
-  while (static_cast<int64_t>(entry.log.size()) < length) {
-    entry.log += LogByte(lease, static_cast<int64_t>(entry.log.size()));
+void AttemptsModel::Output(const Lease& lease, Entry& entry, int64_t records) {
+  while (static_cast<int64_t>(entry.log.size()) < records * kLogRecordSize) {
+    entry.log += LogRecordOf(lease, static_cast<int64_t>(entry.log.size()) / kLogRecordSize);
   }
   options_.journal->RecordLog(lease, entry.log);
 }
 
 void AttemptsModel::OnCommandEnd(const Lease& lease, Entry& entry, CommandEnd why,
                                  Finished result) {
-  Output(lease, entry, entry.script.log_bytes);
+  Output(lease, entry, entry.script.log_records);
   entry.stage = Stage::kConcluding;
   entry.result = std::move(result);
   if (why != CommandEnd::kByItself) {

@@ -118,7 +118,7 @@ class AttemptsModel {
   void Conclude(const Lease& lease, Entry& entry);
   void End(const Lease& lease, Entry& entry, Finished result);
   void Kill(const Lease& lease, Entry& entry);
-  void Output(const Lease& lease, Entry& entry, int64_t length);
+  void Output(const Lease& lease, Entry& entry, int64_t records);
   Entries::iterator Drop(Entries::iterator entry);
   void FillEntry(const Lease& lease, Entry& entry, bool heartbeat, AttendReport& report);
 

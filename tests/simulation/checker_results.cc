@@ -94,11 +94,13 @@ void Checker::CheckPublished(const Job& job) {
 
 void Checker::CheckLogs(StoreReader& reader) {
   for (const auto& [lease, length] : logs_) {
-    const std::string log = reader.ReadLog(lease, 0, length);
-    bool right = static_cast<int64_t>(log.size()) == length;
-    for (int64_t i = 0; right && i < length; ++i) {
-      right = log[static_cast<size_t>(i)] == LogByte(lease, i);
+    std::string log;
+    for (const LogPart& part : UnpackLogRows(reader.ReadLog(lease, 0, length), 0).parts) {
+      AppendLogRecord(part.time_us, part.stream, part.bytes, &log);
     }
+    std::string sent;
+    for (int64_t i = 0; i < length / kLogRecordSize; ++i) sent += LogRecordOf(lease, i);
+    const bool right = log.compare(0, sent.size(), sent) == 0;
     if (!right) Fail("P6", absl::StrCat("the log of ", Name(lease), " is not what was sent"));
   }
 }

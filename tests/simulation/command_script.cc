@@ -30,7 +30,7 @@ CommandScript ScriptFor(const Scenario& scenario, const Pipeline& pipeline, cons
     }
   }
   Random of_attempt(HashOf(scenario.seed, job) + static_cast<uint64_t>(job.token.value));
-  script.log_bytes = of_attempt.Between(0, 40);
+  script.log_records = of_attempt.Between(0, 40);
   if (calm) {
     script.runs = of_attempt.Between(absl::Milliseconds(10), absl::Milliseconds(200));
     return script;
@@ -45,11 +45,16 @@ CommandScript ScriptFor(const Scenario& scenario, const Pipeline& pipeline, cons
   return script;
 }
 
-char LogByte(const Lease& lease, int64_t at) {
+std::string LogRecordOf(const Lease& lease, int64_t number) {
   const uint64_t hash =
       Random::Mix(static_cast<uint64_t>(lease.job.value) * 1000003 +
-                  static_cast<uint64_t>(lease.token.value) * 1009 + static_cast<uint64_t>(at));
-  return static_cast<char>('a' + hash % kLettersInAlphabet);
+                  static_cast<uint64_t>(lease.token.value) * 1009 + static_cast<uint64_t>(number));
+  constexpr size_t kBytes = static_cast<size_t>(kLogRecordSize) - sizeof(LogRecordHeader);
+  const std::string bytes(kBytes, static_cast<char>('a' + hash % kLettersInAlphabet));
+  std::string record;
+  AppendLogRecord(number + 1, hash % 2 == 0 ? LogStream::kStdout : LogStream::kStderr, bytes,
+                  &record);
+  return record;
 }
 
 }  // namespace closewrite::simulation

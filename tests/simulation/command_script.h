@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/pipeline.h"
+#include "services/log_record/log_record.h"
 #include "tests/simulation/scenario.h"
 
 namespace closewrite::simulation {
@@ -18,15 +19,16 @@ struct CommandScript {
   Outcome outcome = Outcome::kSucceeded;
   int exit_code = 0;
   std::vector<std::string> outputs;  // paths
-  int64_t log_bytes = 0;
+  int64_t log_records = 0;
 };
 
 // `calm`: the storm is over, everything is quick and succeeds.
 CommandScript ScriptFor(const Scenario& scenario, const Pipeline& pipeline, const Job& job,
                         bool calm);
 
-// Byte `at` of the log of an attempt.
-char LogByte(const Lease& lease, int64_t at);
+// Record `number` of the log of an attempt; all have the same size.
+std::string LogRecordOf(const Lease& lease, int64_t number);
+inline constexpr int64_t kLogRecordSize = sizeof(LogRecordHeader) + 150;
 
 }  // namespace closewrite::simulation
 

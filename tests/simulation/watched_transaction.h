@@ -47,9 +47,14 @@ class WatchedTransaction final : public StoreTransaction {
     return inner_.GetAttempt(lease);
   }
   int64_t LogLength(const Lease& lease) override { return inner_.LogLength(lease); }
-  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override {
+  std::vector<LogRow> ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override {
     return inner_.ReadLog(lease, offset, bytes_max);
   }
+  std::vector<LogRow> ReadLogBefore(const Lease& lease, int64_t offset,
+                                    int64_t bytes_max) override {
+    return inner_.ReadLogBefore(lease, offset, bytes_max);
+  }
+  LogTotals GetLogTotals() override { return inner_.GetLogTotals(); }
   std::vector<StoredPipeline> ListPipelines() override { return inner_.ListPipelines(); }
   int64_t PipelinesVersion() override { return inner_.PipelinesVersion(); }
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
@@ -83,6 +88,22 @@ class WatchedTransaction final : public StoreTransaction {
   std::vector<Job> Followers(JobId id) override { return inner_.Followers(id); }
   void PutAttempt(const Attempt& attempt) override { inner_.PutAttempt(attempt); }
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override;
+  int64_t EraseLogRows(const Lease& lease, int64_t from, int64_t to, int64_t rows_max) override {
+    return inner_.EraseLogRows(lease, from, to, rows_max);
+  }
+  void ReplaceLogRows(const Lease& lease, const LogRow& row) override {
+    inner_.ReplaceLogRows(lease, row);
+  }
+  KeptLog MeasureLog(const Lease& lease) override { return inner_.MeasureLog(lease); }
+  void OpenLog(const Lease& lease) override { inner_.OpenLog(lease); }
+  std::vector<OpenedLog> OpenLogs(const Lease& after, int64_t limit) override {
+    return inner_.OpenLogs(after, limit);
+  }
+  std::vector<OpenedLog> ClosedLogs(absl::Time before, int64_t limit) override {
+    return inner_.ClosedLogs(before, limit);
+  }
+  void SaveLog(const KeptLog& log, const KeptLog& as) override { inner_.SaveLog(log, as); }
+  void DropLog(const KeptLog& log) override { inner_.DropLog(log); }
   int64_t InsertEvent(const EventRecord& record) override { return inner_.InsertEvent(record); }
   void PutPipeline(const StoredPipeline& pipeline) override { inner_.PutPipeline(pipeline); }
   void DeletePipeline(const std::string& name) override { inner_.DeletePipeline(name); }

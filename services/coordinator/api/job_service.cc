@@ -49,7 +49,27 @@ absl::Status CheckLogRequest(const v1::ReadLogRequest& request) {
   if (request.token() < 0) {
     return WrongField("token", "is negative; give that of an attempt, or 0 for the newest");
   }
+  if (request.offset() < 0 || (request.offset() > 0 && request.token() == 0)) {
+    return WrongField("offset", "belongs to one attempt; give `next_offset` with its `token`");
+  }
+  if (request.offset() > 0 && request.tail_lines() > 0) {
+    return WrongField("tail_lines", "goes from the end, `offset` from a place; give one of them");
+  }
+  for (const int stream : request.streams()) {
+    if (stream == v1::LOG_STREAM_UNSPECIFIED || !v1::LogStream_IsValid(stream)) {
+      return WrongField("streams",
+                        "names no stream; give LOG_STREAM_STDOUT, LOG_STREAM_STDERR or "
+                        "LOG_STREAM_NOTE");
+    }
+  }
   return absl::OkStatus();
+}
+
+LogStreams WantedStreams(const v1::ReadLogRequest& request) {
+  if (request.streams().empty()) return LogStreams::All();
+  LogStreams streams;
+  for (const int stream : request.streams()) streams.Add(static_cast<LogStream>(stream));
+  return streams;
 }
 
 // NOT_FOUND for a job that is not there, before anything is changed.
@@ -197,7 +217,10 @@ grpc::ServerWriteReactor<v1::ReadLogResponse>* JobService::ReadLog(
   const LogReader::Options options{.job = JobId{request->job_id()},
                                    .token = FencingToken{request->token()},
                                    .tail_lines = request->tail_lines(),
-                                   .follow = request->follow()};
+                                   .follow = request->follow(),
+                                   .streams = WantedStreams(*request),
+                                   .parts = request->parts(),
+                                   .offset = request->offset()};
   return PushStream<v1::ReadLogResponse>::Open(
       {.pump = &pump_,
        .feed = &feed_,

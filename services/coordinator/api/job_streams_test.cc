@@ -1,4 +1,4 @@
-// WatchJobs and ReadLog, over real streams.
+// WatchJobs, over real streams.
 #include <memory>
 #include <set>
 #include <string>
@@ -50,42 +50,8 @@ class JobStreamsTest : public ApiFixture {
     return reader->Finish().error_code();
   }
 
-  void OpenLog(const v1::ReadLogRequest& request) {
-    log_context_ = std::make_unique<grpc::ClientContext>();
-    log_ = jobs_->ReadLog(log_context_.get(), request);
-  }
-  // Reads until the stream ends, or until `text` has come.
-  std::string ReadUntil(const std::string& text) {
-    std::string read;
-    v1::ReadLogResponse response;
-    while (read.find(text) == std::string::npos && log_->Read(&response)) {
-      EXPECT_LE(response.data().size(), static_cast<size_t>(256 << 10));
-      read += response.data();
-      token_ = response.token();
-    }
-    return read;
-  }
-  std::string ReadAll(const v1::ReadLogRequest& request) {
-    OpenLog(request);
-    const std::string log = ReadUntil(kNever);
-    const grpc::Status status = log_->Finish();
-    return status.ok() ? log : StrCat("error ", status.error_code());
-  }
-  static v1::ReadLogRequest Log(int64_t job, int64_t token, int64_t tail, bool follow) {
-    v1::ReadLogRequest request;
-    request.set_job_id(job);
-    request.set_token(token);
-    request.set_tail_lines(tail);
-    request.set_follow(follow);
-    return request;
-  }
-
-  inline static const std::string kNever = std::string("\0never", 6);
   grpc::ClientContext watch_context_;
   std::unique_ptr<grpc::ClientReader<v1::WatchJobsResponse>> watch_;
-  std::unique_ptr<grpc::ClientContext> log_context_;
-  std::unique_ptr<grpc::ClientReader<v1::ReadLogResponse>> log_;
-  int64_t token_ = 0;
 };
 
 TEST_F(JobStreamsTest, AWatchBringsWhatIsThereThenWhatChanges) {
@@ -183,60 +149,6 @@ TEST_F(JobStreamsTest, AReaderThatIsTooSlowIsTold) {
   for (int64_t id : {1'000'001, 1'000'002}) effects.jobs[JobId{id}] = Job{.id = JobId{id}};
   EXPECT_TRUE(watch.OnChange(effects));
   EXPECT_EQ(watch.Next().status().code(), absl::StatusCode::kResourceExhausted);
-}
-
-TEST_F(JobStreamsTest, ALogIsReadInPagesAndByItsTail) {
-  const SessionId session = OpenSession("e", 1);
-  Announce("a.csv");
-  const Lease lease{JobId{1}, FencingToken{1}};
-  std::string log;
-  for (int i = 0; i < 100'000; ++i) absl::StrAppend(&log, "line ", i, "\n");
-  ReportLog(session, lease, 0, log);
-  EXPECT_EQ(ReadAll(Log(1, 0, 0, false)), log);
-  EXPECT_EQ(token_, 1);
-  EXPECT_EQ(ReadAll(Log(1, 1, 2, false)), "line 99998\nline 99999\n");
-  const std::string tail = ReadAll(Log(1, 1, 50'000, false));
-  EXPECT_EQ(tail, log.substr(log.find("line 50000\n")));
-}
-
-TEST_F(JobStreamsTest, ALogThatIsNotThereIsNotFound) {
-  Announce("a.csv");
-  EXPECT_EQ(ReadAll(Log(1, 0, 0, false)), "");  // not yet run
-  EXPECT_EQ(ReadAll(Log(9, 0, 0, false)), "error 5");
-  EXPECT_EQ(ReadAll(Log(9, 0, 0, true)), "error 5");
-  EXPECT_EQ(ReadAll(Log(1, 3, 0, false)), "error 5");
-  EXPECT_EQ(ReadAll(Log(1, 0, -1, false)), "error 3");
-  EXPECT_EQ(ReadAll(Log(1, -1, 0, false)), "error 3");
-}
-
-TEST_F(JobStreamsTest, FollowingGoesOnOverAttemptsUntilTheJobIsFinished) {
-  Announce("a.csv");
-  OpenLog(Log(1, 0, 0, true));  // before anything runs
-  const SessionId session = OpenSession("e", 1);
-  Tick();
-  const Lease first{JobId{1}, FencingToken{1}};
-  ReportLog(session, first, 0, "one\n");
-  EXPECT_EQ(ReadUntil("one\n"), "one\n");
-  ReportLog(session, first, 4, "failing\n");
-  ReportEnd(session, first, Outcome::kFailed, 1);
-  EXPECT_EQ(ReadUntil("failing\n"), "failing\n");
-  EXPECT_EQ(token_, 1);
-  clock_.Advance(absl::Seconds(5));
-  Tick();
-  const Lease second{JobId{1}, FencingToken{2}};
-  ReportLog(session, second, 0, "two\n");
-  EXPECT_EQ(ReadUntil("two\n"), "two\n");
-  EXPECT_EQ(token_, 2);
-  ReportLog(session, second, 4, "done\n");
-  ReportEnd(session, second, Outcome::kSucceeded, 0, {{"a.csv", 3, std::string(32, 's')}});
-  Publish(second);
-  EXPECT_EQ(ReadUntil(kNever), "done\n");
-  EXPECT_TRUE(log_->Finish().ok());
-
-  // From an earlier attempt on, and by its tail.
-  EXPECT_EQ(ReadAll(Log(1, 1, 1, true)), "failing\ntwo\ndone\n");
-  EXPECT_EQ(ReadAll(Log(1, 1, 0, false)), "one\nfailing\n");
-  EXPECT_EQ(ReadAll(Log(1, 0, 0, true)), "two\ndone\n");
 }
 
 }  // namespace

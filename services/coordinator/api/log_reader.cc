@@ -6,11 +6,17 @@
 #include <utility>
 
 #include "services/coordinator/api/job_view.h"
+#include "services/coordinator/convert.h"
 #include "services/coordinator/core/attempts.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
+#include "services/volume/path.h"
 
 namespace closewrite {
+
+static_assert(static_cast<int>(LogStream::kStdout) == v1::LOG_STREAM_STDOUT &&
+              static_cast<int>(LogStream::kStderr) == v1::LOG_STREAM_STDERR &&
+              static_cast<int>(LogStream::kNote) == v1::LOG_STREAM_NOTE);
 
 LogReader::LogReader(Store* store, const Options& options) : store_(*store), options_(options) {}
 
@@ -41,21 +47,54 @@ absl::StatusOr<LogReader::Batch> LogReader::Step(StoreReader& reader) {
   const Lease lease{job->id, token_};
   if (tail_.has_value()) {
     if (!tail_->done()) {
-      tail_->Feed(reader.ReadLog(lease, tail_->piece_offset(), tail_->piece_size()));
+      tail_->Feed(ReadLogPieceBefore(reader, lease, tail_->unread(), kLogPageBytesMax));
       return Batch{.more = true};
     }
-    offset_ = tail_->start();
+    place_ = tail_->start();
     tail_.reset();
   }
-  const int64_t wanted = std::min(kLogPageBytesMax, end_ - offset_);
-  std::string data = wanted > 0 ? reader.ReadLog(lease, offset_, wanted) : "";
-  if (data.empty()) return AtEnd(reader, *job);
-  offset_ += static_cast<int64_t>(data.size());
+  if (place_.offset >= end_) return AtEnd(reader, *job);
+  const LogPiece piece = ReadLogPiece(reader, lease, place_.offset, kLogPageBytesMax);
+  if (piece.end == place_.offset) return AtEnd(reader, *job);
   Batch batch;
-  v1::ReadLogResponse& message = batch.messages.emplace_back();
-  message.set_token(token_.value);
-  message.set_data(std::move(data));
+  v1::ReadLogResponse message = Show(piece);
+  place_ = {piece.end, 0};
+  if (message.data().empty() && message.parts().empty()) return Batch{.more = true};
+  batch.messages.push_back(std::move(message));
   return batch;
+}
+
+v1::ReadLogResponse LogReader::Show(const LogPiece& piece) {
+  v1::ReadLogResponse message;
+  message.set_token(token_.value);
+  message.set_next_offset(piece.end);
+  for (const LogPart& part : piece.parts) {
+    if (!options_.streams.Has(part.stream)) continue;
+    std::string_view bytes = part.bytes;
+    if (part.offset == place_.offset) {
+      bytes.remove_prefix(std::min(bytes.size(), static_cast<size_t>(place_.skip)));
+    }
+    if (!bytes.empty()) ShowPart(part, bytes, &message);
+  }
+  return message;
+}
+
+void LogReader::ShowPart(const LogPart& part, std::string_view bytes,
+                         v1::ReadLogResponse* message) {
+  if (!options_.parts) {
+    if (part.stream == LogStream::kNote && in_line_) message->mutable_data()->push_back('\n');
+    message->mutable_data()->append(bytes);
+    in_line_ = bytes.back() != '\n';
+    return;
+  }
+  v1::LogPart* shown = message->add_parts();
+  if (part.time_us != 0) SetTime(absl::FromUnixMicros(part.time_us), shown->mutable_time());
+  shown->set_stream(static_cast<v1::LogStream>(part.stream));
+  if (IsUtf8(bytes)) {
+    shown->set_text(std::string(bytes));
+  } else {
+    shown->set_data(std::string(bytes));
+  }
 }
 
 absl::Status LogReader::Begin(StoreReader& reader, const Job& job) {
@@ -70,8 +109,9 @@ absl::Status LogReader::Begin(StoreReader& reader, const Job& job) {
   }
   token_ = token;
   end_ = options_.follow ? std::numeric_limits<int64_t>::max() : attempt->log_bytes;
+  place_ = {options_.offset, 0};
   if (options_.tail_lines > 0) {
-    tail_.emplace(options_.tail_lines, attempt->log_bytes, kLogPageBytesMax);
+    tail_.emplace(options_.tail_lines, attempt->log_bytes, options_.streams);
   }
   return absl::OkStatus();
 }
@@ -83,7 +123,8 @@ LogReader::Batch LogReader::AtEnd(StoreReader& reader, const Job& job) {
     for (const Attempt& attempt : AttemptsOf(reader, job)) {
       if (attempt.token <= token_) continue;
       token_ = attempt.token;
-      offset_ = 0;
+      place_ = LogPlace();
+      in_line_ = false;
       return Batch{.more = true};
     }
   }

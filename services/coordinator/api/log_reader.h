@@ -4,17 +4,19 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "closewrite/v1/job.pb.h"
 #include "services/coordinator/api/log_tail.h"
 #include "services/coordinator/api/push_stream.h"
+#include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
 
-// Bytes of log in one message.
-inline constexpr int64_t kLogPageBytesMax = 256 << 10;
+// Bytes of log that are read for one message; what a row has more of them comes along.
+inline constexpr int64_t kLogPageBytesMax = 128 << 10;
 
 class LogReader : public StreamSource<v1::ReadLogResponse> {
  public:
@@ -23,6 +25,9 @@ class LogReader : public StreamSource<v1::ReadLogResponse> {
     FencingToken token;      // 0: the newest attempt
     int64_t tail_lines = 0;  // 0: all
     bool follow = false;
+    LogStreams streams = LogStreams::All();
+    bool parts = false;  // parts in place of bytes
+    int64_t offset = 0;  // where to begin; needs `token`
   };
   // `store` is not owned. NOT_FOUND comes out of Next.
   LogReader(Store* store, const Options& options);
@@ -35,13 +40,17 @@ class LogReader : public StreamSource<v1::ReadLogResponse> {
   // Chooses the attempt to begin with. Leaves `token_` 0 while the job has none.
   absl::Status Begin(StoreReader& reader, const Job& job);
   Batch AtEnd(StoreReader& reader, const Job& job);
+  // A message about what is wanted of a piece.
+  v1::ReadLogResponse Show(const LogPiece& piece);
+  void ShowPart(const LogPart& part, std::string_view bytes, v1::ReadLogResponse* message);
 
   Store& store_;
   const Options options_;
   // Used by Next alone.
   FencingToken token_;
-  int64_t offset_ = 0;
-  int64_t end_ = 0;  // without `follow`: what was recorded when the call came
+  LogPlace place_;
+  bool in_line_ = false;  // what was said last did not end with a newline
+  int64_t end_ = 0;       // without `follow`: what was recorded when the call came
   std::optional<LogTail> tail_;
 };
 

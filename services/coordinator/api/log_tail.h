@@ -3,32 +3,40 @@
 #define SERVICES_COORDINATOR_API_LOG_TAIL_H_
 
 #include <cstdint>
-#include <string_view>
+
+#include "services/coordinator/core/log_pieces.h"
 
 namespace closewrite {
 
-// A line ends with its newline; what follows the last newline is a line too. Feed it pieces until
-// `done`. Not thread-safe.
+// A place within a log: so many bytes behind the beginning of the part at `offset`.
+struct LogPlace {
+  int64_t offset = 0;
+  int64_t skip = 0;
+};
+
+// Of all that some streams say together. A line ends with its newline; what follows the last
+// newline is a line too. Feed it pieces until `done`; it keeps nothing of them. Not thread-safe.
 class LogTail {
  public:
-  // Of a log of `length` bytes; `lines` >= 1. Pieces have at most `piece_bytes_max`.
-  LogTail(int64_t lines, int64_t length, int64_t piece_bytes_max);
+  // Of a log of `length` bytes; `lines` >= 1.
+  LogTail(int64_t lines, int64_t length, LogStreams streams);
 
   bool done() const { return done_; }
   // Where the lines begin; valid once done.
-  int64_t start() const { return start_; }
+  const LogPlace& start() const { return start_; }
 
-  // The piece to be fed next.
-  int64_t piece_offset() const;
-  int64_t piece_size() const { return unread_ - piece_offset(); }
-  void Feed(std::string_view piece);
+  // The piece before this offset is to be fed next, as ReadLogPieceBefore gives it.
+  int64_t unread() const { return unread_; }
+  void Feed(const LogPiece& piece);
 
  private:
-  const int64_t length_;
-  const int64_t piece_bytes_max_;
+  void FeedPart(const LogPart& part);
+
+  const LogStreams streams_;
   int64_t lines_left_;
-  int64_t unread_;  // bytes before what was fed
-  int64_t start_ = 0;
+  int64_t unread_;
+  bool something_follows_ = false;  // behind what is fed next
+  LogPlace start_;
   bool done_;
 };
 

@@ -12,6 +12,7 @@
 #include "services/coordinator/core/attempts.h"
 #include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/job_rules.h"
+#include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -208,9 +209,11 @@ void Story::TellAttempt(const Job& job, const Attempt& attempt) {
 }
 
 void Story::TellLog(Scene& scene, const Job& job, const Attempt& attempt) {
-  const int64_t offset = std::max<int64_t>(0, attempt.log_bytes - kStoryLogBytesMax);
-  std::string log =
-      reader_.ReadLog(Lease{job.id, attempt.token}, offset, attempt.log_bytes - offset);
+  const LogPiece piece = ReadLogPieceBefore(reader_, Lease{job.id, attempt.token},
+                                            attempt.log_bytes, int64_t{kStoryLogBytesMax});
+  std::string log;
+  for (const LogPart& part : piece.parts) log += part.bytes;
+  log.erase(0, log.size() - std::min(log.size(), kStoryLogBytesMax));
   if (log.empty()) return;
   if (log.back() == '\n') log.pop_back();
   std::vector<std::string> lines = absl::StrSplit(log, '\n');

@@ -23,7 +23,7 @@ inline constexpr int64_t kStoryJobsMax = 100;
 inline constexpr size_t kStoryAttemptsMax = 20;
 inline constexpr int kStoryOutputsMax = 20;
 inline constexpr size_t kStoryLogLines = 5;
-inline constexpr int64_t kStoryLogBytesMax = 4 << 10;
+inline constexpr size_t kStoryLogBytesMax = 4 << 10;
 
 // Topics: SEEN, MATCHED, NOT_MATCHED, JOB, ATTEMPT, LOG, OUTPUT, in the order of what happened;
 // then what is true now: WAITING, RUNNING, WATCHER, NOT_SEEN; LEFT_OUT where a limit cut something

@@ -124,10 +124,12 @@ void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const At
     if (!known) {
       const std::optional<Job> job = tx.GetJob(log.lease.job);
       known = job.has_value() && log.lease.token <= job->token;
+      // What comes late is looked after, too.
+      if (known) tx.OpenLog(log.lease);
     }
     // The log of an attempt that nobody knows is swallowed, or it would be sent for ever.
     if (known) {
-      length = tx.AppendLog(log.lease, log.offset, log.data);
+      length = logs_.Append(tx, log.lease, log.offset, log.data);
       book_.effects().logs.insert(log.lease.job);
     }
     reply.log_lengths.emplace_back(log.lease, length);

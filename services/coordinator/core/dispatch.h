@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/log_keeper.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -57,8 +58,8 @@ struct AttendReply {
 class Dispatch {
  public:
   // `new_session_id` gives ids that never repeat.
-  Dispatch(Fleet* fleet, JobBook* book, std::function<SessionId()> new_session_id)
-      : fleet_(*fleet), book_(*book), new_session_id_(std::move(new_session_id)) {}
+  Dispatch(Fleet* fleet, JobBook* book, LogKeeper* logs, std::function<SessionId()> new_session_id)
+      : fleet_(*fleet), book_(*book), logs_(*logs), new_session_id_(std::move(new_session_id)) {}
 
   // Opens a session, or resumes one, from whichever coordinator has it. ALREADY_EXISTS, NOT_FOUND:
   // as AttendService says.
@@ -99,6 +100,7 @@ class Dispatch {
 
   Fleet& fleet_;
   JobBook& book_;
+  LogKeeper& logs_;
   std::function<SessionId()> new_session_id_;
 };
 

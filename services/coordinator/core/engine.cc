@@ -28,7 +28,8 @@ Engine::Engine(Options options)
     : options_(std::move(options)),
       book_(&fleet_, options_.random),
       intake_(&fleet_, &book_),
-      dispatch_(&fleet_, &book_, options_.new_session_id),
+      logs_(options_.logs, options_.shared),
+      dispatch_(&fleet_, &book_, &logs_, options_.new_session_id),
       assigner_(&fleet_, &book_),
       desk_(&fleet_, &book_, &intake_) {
   fleet_.self = options_.self;
@@ -302,7 +303,7 @@ absl::Time Engine::Tick(StoreTransaction& tx, absl::Time now) {
   const absl::Time next = dispatch_.Tick(tx, now);
   assigner_.Assign(tx, now);
   if (now >= forget_at_) Forget(tx, now);
-  return std::min(next, forget_at_);
+  return std::min({next, forget_at_, logs_.Tick(tx, now)});
 }
 
 void Engine::Forget(StoreTransaction& tx, absl::Time now) {

@@ -16,6 +16,7 @@
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/intake.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/log_keeper.h"
 #include "services/coordinator/core/news.h"
 #include "services/coordinator/core/store.h"
 
@@ -37,6 +38,7 @@ class Engine {
     absl::Duration session_ttl = absl::Seconds(10);
     // Finished jobs and old events are kept for so long.
     absl::Duration retention = absl::InfiniteDuration();
+    LogLimits logs;
     std::function<double()> random;             // in [0, 1)
     std::function<SessionId()> new_session_id;  // never repeats
     // Reads a stored definition back.
@@ -97,6 +99,7 @@ class Engine {
   Fleet fleet_;
   JobBook book_;
   Intake intake_;
+  LogKeeper logs_;
   Dispatch dispatch_;
   Assigner assigner_;
   Desk desk_;

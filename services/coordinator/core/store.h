@@ -17,6 +17,8 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/kept_log.h"
+#include "services/coordinator/core/log_row.h"
 #include "services/coordinator/core/presence.h"
 
 namespace closewrite {
@@ -64,10 +66,17 @@ class StoreReader {
   // Attempts that have ended, oldest first.
   virtual std::vector<Attempt> ListAttempts(JobId id) = 0;
   virtual std::optional<Attempt> GetAttempt(const Lease& lease) = 0;
-  // Bytes of the log of an attempt that are recorded.
+  // Where the log of an attempt ends, whatever of it is still kept.
   virtual int64_t LogLength(const Lease& lease) = 0;
-  // Log bytes from `offset`, at most `bytes_max`; "" at the end of what is recorded.
-  virtual std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) = 0;
+  // Rows of a log that end behind `offset`, in order: the first one, and those behind it that begin
+  // before offset + bytes_max.
+  virtual std::vector<LogRow> ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) = 0;
+  // Rows that begin before `offset`, in order: the last one, and those before it that begin at
+  // offset - bytes_max or later.
+  virtual std::vector<LogRow> ReadLogBefore(const Lease& lease, int64_t offset,
+                                            int64_t bytes_max) = 0;
+  // Of all logs, as SaveLog was told.
+  virtual LogTotals GetLogTotals() = 0;
 
   // By name.
   virtual std::vector<StoredPipeline> ListPipelines() = 0;
@@ -158,9 +167,26 @@ class StoreTransaction : public StoreReader {
   // Inserts or replaces by (job, token); log_bytes is not kept with it.
   virtual void PutAttempt(const Attempt& attempt) = 0;
   // Appends to the log of an attempt if `offset` is where it ends; bytes that are there already are
-  // skipped. Returns the length that is recorded then, which is less than offset + size when a gap
-  // was refused.
+  // skipped (see RowsToAppend). Returns where it ends then, which is before offset + size when a
+  // gap was refused. A log is open from its first byte on.
   virtual int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) = 0;
+  // Forgets rows that lie in [from, to) wholly, the first ones, at most so many; returns how many.
+  virtual int64_t EraseLogRows(const Lease& lease, int64_t from, int64_t to, int64_t rows_max) = 0;
+  // Puts a row in the place of those that lie in [row.offset, row.end()).
+  virtual void ReplaceLogRows(const Lease& lease, const LogRow& row) = 0;
+  // What the rows of a log take: `rows`, `stored_bytes` and `left_out_bytes` of a KeptLog.
+  virtual KeptLog MeasureLog(const Lease& lease) = 0;
+  // Opens a log again that may have been closed or dropped.
+  virtual void OpenLog(const Lease& lease) = 0;
+  // Open logs whose lease is larger than `after`, by lease. Locked, but for those that others have.
+  virtual std::vector<OpenedLog> OpenLogs(const Lease& after, int64_t limit) = 0;
+  // Logs that were closed before `before`, first closed first. Locked, but for those that others
+  // have.
+  virtual std::vector<OpenedLog> ClosedLogs(absl::Time before, int64_t limit) = 0;
+  // `log` is what one of these two gave.
+  virtual void SaveLog(const KeptLog& log, const KeptLog& as) = 0;
+  // It is neither open nor closed then, and no part of the totals; its rows stay.
+  virtual void DropLog(const KeptLog& log) = 0;
 
   // Inserts an event unless (ledger_id, sequence) is there, and gives it an id; 0 when it was
   // there. Becomes the path's latest event.
@@ -196,10 +222,10 @@ class StoreTransaction : public StoreReader {
   virtual void ForgetRequests(absl::Time before) = 0;
 
   // Forgets jobs that were finished before `before`, with their attempts and logs, and events
-  // received before then; at most `limit` rows of each. Kept are, so that no version is ever done
-  // twice: the newest event of each file that is there, jobs that such an event made, and whatever
-  // an unfinished job names. Returns how many rows went, or 1 when none did but there is more to
-  // look at; 0: nothing is left to forget.
+  // received before then; at most `limit` rows of each, and so much of logs as is quick. Kept are,
+  // so that no version is ever done twice: the newest event of each file that is there, jobs that
+  // such an event made, and whatever an unfinished job names. Returns how many rows went, or 1 when
+  // none did but there is more to look at; 0: nothing is left to forget.
   virtual int64_t Prune(absl::Time before, int64_t limit) = 0;
 };
 

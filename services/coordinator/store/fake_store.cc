@@ -12,150 +12,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/fake_prune.h"
-#include "services/coordinator/store/job_filter.h"
+#include "services/coordinator/store/fake_reads.h"
 
 namespace closewrite {
 namespace {
-
-int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
-
-Lease LowestLease(JobId id) { return {id, FencingToken{std::numeric_limits<int64_t>::min()}}; }
-
-// The reads of `Interface`, which is StoreReader or StoreTransaction.
-template <class Interface>
-class FakeReads : public Interface {
- public:
-  explicit FakeReads(const FakeTables* tables) : tables_(tables) {}
-  const absl::Status& status() const { return status_; }
-
-  std::optional<Job> GetJob(JobId id) override { return Copy(tables_->FindJob(id)); }
-
-  std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) override {
-    std::vector<Job> jobs;
-    if (!status_.ok()) return jobs;
-    const auto end = tables_->jobs().lower_bound(JobId{Below(before.value)});
-    for (auto it = std::make_reverse_iterator(end); it != tables_->jobs().rend(); ++it) {
-      if (static_cast<int64_t>(jobs.size()) >= limit) break;
-      if (Matches(filter, it->second)) jobs.push_back(it->second);
-    }
-    return jobs;
-  }
-
-  int64_t CountUnfinished(const std::string& pipeline) override {
-    return status_.ok() ? static_cast<int64_t>(tables_->Unfinished(pipeline).size()) : 0;
-  }
-
-  int64_t CountAvailableBefore(const Job& job, int64_t limit) override {
-    if (!status_.ok() || limit <= 0) return 0;
-    const std::set<FakeTables::Place>& available = tables_->Available(job.pipeline);
-    const auto end = available.lower_bound({job.priority, job.id});
-    return std::min<int64_t>(limit, std::distance(available.begin(), end));
-  }
-
-  std::vector<Job> LeasesOf(const SessionId& session) override {
-    std::vector<Job> jobs;
-    if (!status_.ok()) return jobs;
-    for (const JobId id : tables_->Running(session)) jobs.push_back(*tables_->FindJob(id));
-    return jobs;
-  }
-
-  std::vector<Attempt> ListAttempts(JobId id) override {
-    std::vector<Attempt> attempts;
-    if (!status_.ok()) return attempts;
-    for (auto it = tables_->attempts.lower_bound(LowestLease(id));
-         it != tables_->attempts.end() && it->first.job == id; ++it) {
-      attempts.push_back(WithLog(it->second));
-    }
-    return attempts;
-  }
-
-  std::optional<Attempt> GetAttempt(const Lease& lease) override {
-    const auto found = tables_->attempts.find(lease);
-    if (!status_.ok() || found == tables_->attempts.end()) return std::nullopt;
-    return WithLog(found->second);
-  }
-
-  int64_t LogLength(const Lease& lease) override {
-    const auto found = tables_->logs.find(lease);
-    if (!status_.ok() || found == tables_->logs.end()) return 0;
-    return static_cast<int64_t>(found->second.size());
-  }
-
-  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override {
-    const auto found = tables_->logs.find(lease);
-    if (!status_.ok() || found == tables_->logs.end()) return "";
-    const std::string& log = found->second;
-    if (offset < 0 || bytes_max <= 0 || offset >= static_cast<int64_t>(log.size())) return "";
-    return log.substr(static_cast<size_t>(offset), static_cast<size_t>(bytes_max));
-  }
-
-  std::vector<StoredPipeline> ListPipelines() override {
-    std::vector<StoredPipeline> pipelines;
-    if (!status_.ok()) return pipelines;
-    for (const auto& [name, pipeline] : tables_->pipelines) pipelines.push_back(pipeline);
-    return pipelines;
-  }
-
-  int64_t PipelinesVersion() override { return status_.ok() ? tables_->pipelines_version : 0; }
-
-  std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
-                                      int64_t before, int64_t limit) override {
-    std::vector<EventRecord> events;
-    if (!status_.ok()) return events;
-    const auto end = tables_->events().lower_bound(Below(before));
-    for (auto it = std::make_reverse_iterator(end); it != tables_->events().rend(); ++it) {
-      if (static_cast<int64_t>(events.size()) >= limit) break;
-      const FileVersion& file = it->second.event.file;
-      if (!volume.empty() && file.volume != volume) continue;
-      if (!volume.empty() && !path.empty() && file.path != path) continue;
-      events.push_back(it->second);
-    }
-    return events;
-  }
-
-  std::vector<JobId> JobsOfEvent(int64_t event_id) override {
-    if (!status_.ok()) return {};
-    const std::set<JobId>& ids = tables_->JobsOfEvent(event_id);
-    return {ids.begin(), ids.end()};
-  }
-
-  std::optional<EventRecord> LatestEvent(const std::string& volume,
-                                         const std::string& path) override {
-    const EventRecord* const latest = tables_->LatestEvent({volume, path});
-    if (!status_.ok() || latest == nullptr) return std::nullopt;
-    return *latest;
-  }
-
-  std::vector<SessionRecord> ListSessions() override { return Values(tables_->sessions); }
-  std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
-  std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
-
- protected:
-  bool ok() const { return status_.ok(); }
-  void Fail(const absl::Status& status) {
-    if (status_.ok()) status_ = status;
-  }
-  std::optional<Job> Copy(const Job* job) const {
-    if (!status_.ok() || job == nullptr) return std::nullopt;
-    return *job;
-  }
-
- private:
-  Attempt WithLog(Attempt attempt) {
-    attempt.log_bytes = LogLength(Lease{attempt.job, attempt.token});
-    return attempt;
-  }
-  template <class Map>
-  std::vector<typename Map::mapped_type> Values(const Map& map) const {
-    std::vector<typename Map::mapped_type> values;
-    if (!status_.ok()) return values;
-    for (const auto& [key, value] : map) values.push_back(value);
-    return values;
-  }
-
-  const FakeTables* const tables_;
-  absl::Status status_;
-};
 
 class FakeTransaction final : public FakeReads<StoreTransaction> {
  public:
@@ -253,12 +113,60 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
 
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override {
     if (!ok()) return 0;
-    const int64_t recorded = LogLength(lease);
-    if (offset < 0 || offset > recorded) return recorded;
-    if (recorded - offset >= static_cast<int64_t>(data.size())) return recorded;
-    tables_->logs[lease].append(data.substr(static_cast<size_t>(recorded - offset)));
+    if (tables_->logs.Append(lease, offset, data)) Touch(&touched_.attempts, lease);
+    return tables_->logs.Length(lease);
+  }
+
+  int64_t EraseLogRows(const Lease& lease, int64_t from, int64_t to, int64_t rows_max) override {
+    if (!ok()) return 0;
+    const int64_t erased = tables_->logs.Erase(lease, from, to, rows_max);
+    if (erased > 0) Touch(&touched_.attempts, lease);
+    return erased;
+  }
+
+  void ReplaceLogRows(const Lease& lease, const LogRow& row) override {
+    if (!ok()) return;
+    tables_->logs.Replace(lease, row);
     Touch(&touched_.attempts, lease);
-    return offset + static_cast<int64_t>(data.size());
+  }
+
+  KeptLog MeasureLog(const Lease& lease) override {
+    return ok() ? tables_->logs.Measure(lease) : KeptLog{.lease = lease};
+  }
+
+  void OpenLog(const Lease& lease) override {
+    if (!ok()) return;
+    tables_->logs.Open(lease);
+    Touch(&touched_.attempts, lease);
+  }
+
+  std::vector<OpenedLog> OpenLogs(const Lease& after, int64_t limit) override {
+    return KeptLogs(limit, [&](const KeptLog& log) {
+      return log.closed_at == absl::InfiniteFuture() && log.lease > after;
+    });
+  }
+
+  std::vector<OpenedLog> ClosedLogs(absl::Time before, int64_t limit) override {
+    std::vector<OpenedLog> logs =
+        KeptLogs(std::numeric_limits<int64_t>::max(),
+                 [&](const KeptLog& log) { return log.closed_at < before; });
+    std::stable_sort(logs.begin(), logs.end(), [](const OpenedLog& a, const OpenedLog& b) {
+      return a.log.closed_at < b.log.closed_at;
+    });
+    if (static_cast<int64_t>(logs.size()) > limit) logs.resize(static_cast<size_t>(limit));
+    return logs;
+  }
+
+  void SaveLog(const KeptLog& log, const KeptLog& as) override {
+    if (!ok()) return;
+    tables_->logs.Save(log, as);
+    Touch(&touched_.attempts, log.lease);
+  }
+
+  void DropLog(const KeptLog& log) override {
+    if (!ok()) return;
+    tables_->logs.Drop(log);
+    Touch(&touched_.attempts, log.lease);
   }
 
   int64_t InsertEvent(const EventRecord& record) override {
@@ -401,16 +309,32 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
   }
   // With their logs. Returns how many rows went.
   int64_t EraseAttemptsOf(JobId id) {
-    const auto erase_from = [&](auto& map) {
-      int64_t erased = 0;
-      for (auto it = map.lower_bound(LowestLease(id)); it != map.end() && it->first.job == id;) {
-        Touch(&touched_.attempts, it->first);
-        it = map.erase(it);
-        ++erased;
-      }
-      return erased;
-    };
-    return erase_from(tables_->attempts) + erase_from(tables_->logs);
+    int64_t erased = 0;
+    for (const Lease& lease : tables_->logs.LeasesOf(id)) {
+      erased += tables_->logs.Forget(lease);
+      Touch(&touched_.attempts, lease);
+    }
+    auto& attempts = tables_->attempts;
+    for (auto it = attempts.lower_bound(LowestLease(id));
+         it != attempts.end() && it->first.job == id; ++erased) {
+      Touch(&touched_.attempts, it->first);
+      it = attempts.erase(it);
+    }
+    return erased;
+  }
+  // By lease.
+  template <class Wanted>
+  std::vector<OpenedLog> KeptLogs(int64_t limit, Wanted wanted) const {
+    std::vector<OpenedLog> logs;
+    if (!ok()) return logs;
+    for (OpenedLog& opened : tables_->logs.Kept()) {
+      if (static_cast<int64_t>(logs.size()) >= limit) break;
+      if (!wanted(opened.log)) continue;
+      const Job* const job = tables_->FindJob(opened.log.lease.job);
+      opened.over = job == nullptr || IsFinal(job->state) || job->token != opened.log.lease.token;
+      logs.push_back(opened);
+    }
+    return logs;
   }
   void Put(const Job& job) {
     tables_->PutJob(job);

@@ -13,22 +13,6 @@ void CopyRow(const Map& from, const typename Map::key_type& key, Map* to) {
   }
 }
 
-// Logs only grow, so only their ends differ.
-void CopyLog(const std::map<Lease, std::string>& from, const Lease& lease,
-             std::map<Lease, std::string>* to) {
-  const auto found = from.find(lease);
-  if (found == from.end()) {
-    to->erase(lease);
-    return;
-  }
-  std::string& log = (*to)[lease];
-  if (log.size() > found->second.size()) {
-    log.resize(found->second.size());
-  } else {
-    log.append(found->second, log.size());
-  }
-}
-
 template <class Map>
 const typename Map::mapped_type& GetOrEmpty(const Map& map, const typename Map::key_type& key) {
   static const auto* const kEmpty = new typename Map::mapped_type;
@@ -100,7 +84,7 @@ void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
   }
   for (const Lease& lease : touched.attempts) {
     CopyRow(from.attempts, lease, &attempts);
-    CopyLog(from.logs, lease, &logs);
+    logs.Copy(from.logs, lease);
   }
   for (const std::string& name : touched.pipelines) CopyRow(from.pipelines, name, &pipelines);
   for (const std::string& id : touched.requests) CopyRow(from.requests, id, &requests);

@@ -15,6 +15,7 @@
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/store.h"
+#include "services/coordinator/store/fake_logs.h"
 
 namespace closewrite {
 
@@ -77,7 +78,7 @@ class FakeTables {
   bool HasSequence(const SequenceKey& key) const { return sequences_.count(key) != 0; }
 
   std::map<Lease, Attempt> attempts;
-  std::map<Lease, std::string> logs;
+  FakeLogs logs;
   std::map<std::string, StoredPipeline> pipelines;
   int64_t pipelines_version = 0;
   std::map<std::string, Request> requests;

@@ -49,18 +49,20 @@ struct Sql {
               "SELECT t.job_id FROM closewrite.job_keys t WHERE t.key = u.key OFFSET 0");
   std::string logs =
       "SELECT u.job_id, u.token, r.length FROM unnest($1::bigint[], $2::bigint[])"
-      " AS u(job_id, token), LATERAL (SELECT t.start + octet_length(t.data) AS length"
+      " AS u(job_id, token), LATERAL (SELECT " CLOSEWRITE_CHUNK_END(
+          "t") " AS length"
       " FROM closewrite.log_chunks t WHERE t.job_id = u.job_id AND t.token = u.token"
       " ORDER BY t.start DESC LIMIT 1) AS r";
-  std::string attempts = ForEach(
-      "bigint",
-      StrCat(PostgresNames(AttemptColumns(), "r."),
-             ", coalesce((SELECT l.start + octet_length(l.data) FROM closewrite.log_chunks l"
-             " WHERE l.job_id = r.job_id AND l.token = r.token"
-             " ORDER BY l.start DESC LIMIT 1), 0)::bigint"),
-      "SELECT a.* FROM closewrite.jobs t JOIN closewrite.attempts a"
-      " ON a.job_id = t.id AND a.token = t.token WHERE t.id = u.key AND t.state = 4"
-      " OFFSET 0");
+  std::string attempts =
+      ForEach("bigint",
+              StrCat(PostgresNames(AttemptColumns(), "r."),
+                     ", coalesce((SELECT " CLOSEWRITE_CHUNK_END(
+                         "l") " FROM closewrite.log_chunks l"
+                              " WHERE l.job_id = r.job_id AND l.token = r.token"
+                              " ORDER BY l.start DESC LIMIT 1), 0)::bigint"),
+              "SELECT a.* FROM closewrite.jobs t JOIN closewrite.attempts a"
+              " ON a.job_id = t.id AND a.token = t.token WHERE t.id = u.key AND t.state = 4"
+              " OFFSET 0");
   std::string events = ForEach("bigint", PostgresNames(EventColumns(), "r."),
                                "SELECT * FROM closewrite.events t WHERE t.id = u.key OFFSET 0");
   std::string sequences =

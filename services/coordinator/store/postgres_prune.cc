@@ -35,6 +35,10 @@ constexpr char kOldJobs[] =
 constexpr char kLockJobs[] =
     "SELECT r.id FROM unnest($1::bigint[]) AS u(id), LATERAL (SELECT t.id"
     " FROM closewrite.history t WHERE t.id = u.id FOR UPDATE SKIP LOCKED) AS r";
+// Those who look after their logs are waited for.
+constexpr char kLockLogs[] =
+    "SELECT FROM unnest($1::bigint[]) AS u(id), LATERAL (SELECT FROM closewrite.logs t"
+    " WHERE t.job_id = u.id FOR UPDATE) AS r";
 // From their ends, so that what is left of a log is its beginning.
 constexpr char kDeleteChunks[] =
     "DELETE FROM closewrite.log_chunks AS t USING (SELECT c.* FROM unnest($1::bigint[]) AS u(id),"
@@ -48,6 +52,13 @@ constexpr char kDeleteJobs[] =
 constexpr char kDeleteAttempts[] =
     "DELETE FROM closewrite.attempts AS t USING unnest($1::bigint[]) AS u(id)"
     " WHERE t.job_id = u.id";
+constexpr char kDeleteLogs[] =
+    "WITH gone AS (DELETE FROM closewrite.logs AS t USING unnest($1::bigint[]) AS u(id)"
+    " WHERE t.job_id = u.id RETURNING t.row_count, t.stored_bytes)"
+    " UPDATE closewrite.log_totals AS s SET row_count = s.row_count - g.row_count,"
+    " stored_bytes = s.stored_bytes - g.stored_bytes"
+    " FROM (SELECT sum(row_count)::bigint AS row_count, sum(stored_bytes)::bigint AS stored_bytes"
+    " FROM gone) AS g WHERE g.row_count <> 0";
 constexpr char kDeleteKeys[] =
     "DELETE FROM closewrite.job_keys AS t USING unnest($1::uuid[]) AS u(key) WHERE t.key = u.key";
 
@@ -146,23 +157,25 @@ absl::StatusOr<int64_t> DeleteJobs(PostgresConnection* connection, const Page& p
   }
   if (locked.empty()) return 0;
   results = connection->Run(
-      {{.sql = kDeleteChunks, .params = PostgresParams().Array(ArrayOf(locked)).Int(limit)},
+      {{.sql = kLockLogs, .params = PostgresParams().Array(ArrayOf(locked))},
+       {.sql = kDeleteChunks, .params = PostgresParams().Array(ArrayOf(locked)).Int(limit)},
        {.sql = kDeleteJobs, .params = PostgresParams().Array(ArrayOf(locked))}});
   if (!results.ok()) return results.status();
-  int64_t gone = results->front().touched();
+  int64_t gone = (*results)[1].touched();
   const PostgresResult& deleted = results->back();
   *all = deleted.rows() == static_cast<int>(locked.size());
   if (deleted.rows() == 0) return gone;
-  PostgresArray ids;
+  std::vector<int64_t> ids;
   PostgresArray keys;
   for (int i = 0; i < deleted.rows(); ++i) {
     PostgresRow row(deleted, i);
-    ids.Int(row.Int());
+    ids.push_back(row.Int());
     keys.Hash(HashOf(row.Bytes()));
   }
   gone += deleted.rows();
   results =
-      connection->Run({{.sql = kDeleteAttempts, .params = PostgresParams().Array(std::move(ids))},
+      connection->Run({{.sql = kDeleteAttempts, .params = PostgresParams().Array(ArrayOf(ids))},
+                       {.sql = kDeleteLogs, .params = PostgresParams().Array(ArrayOf(ids))},
                        {.sql = kDeleteKeys, .params = PostgresParams().Array(std::move(keys))}});
   if (!results.ok()) return results.status();
   return gone;

@@ -41,9 +41,10 @@ const std::string& LeasesSql() {
 }
 
 // The length of the log of `$1`, `$2`: where its last piece ends.
-#define CLOSEWRITE_LOG_LENGTH(job, token)                                         \
-  "coalesce((SELECT l.start + octet_length(l.data) FROM closewrite.log_chunks l " \
-  "WHERE l.job_id = " job " AND l.token = " token " ORDER BY l.start DESC LIMIT 1), 0)::bigint"
+#define CLOSEWRITE_LOG_LENGTH(job, token)                                                \
+  "coalesce((SELECT " CLOSEWRITE_CHUNK_END(                                              \
+      "l") " FROM closewrite.log_chunks l WHERE l.job_id = " job " AND l.token = " token \
+           " ORDER BY l.start DESC LIMIT 1), 0)::bigint"
 
 const std::string& AttemptsSql(bool one) {
   const auto make = [](std::string_view where) {
@@ -58,12 +59,35 @@ const std::string& AttemptsSql(bool one) {
 }
 
 constexpr char kLogLength[] = "SELECT " CLOSEWRITE_LOG_LENGTH("$1::bigint", "$2::bigint");
-// The piece in which the offset lies, and those that begin before the end.
+#define CLOSEWRITE_CHUNKS \
+  "SELECT c.start, c.format, " CLOSEWRITE_CHUNK_END("c") ", c.data FROM closewrite.log_chunks c" \
+  " WHERE c.job_id = $1::bigint AND c.token = $2::bigint"
+#define CLOSEWRITE_SOME_CHUNK(which) \
+  "(SELECT " which " FROM closewrite.log_chunks WHERE job_id = $1::bigint AND token = $2::bigint"
+// The row in which the offset lies, the one behind that, and those that begin before the end.
 constexpr char kReadLog[] =
-    "SELECT start, data FROM closewrite.log_chunks"
-    " WHERE job_id = $1::bigint AND token = $2::bigint AND start < $4::bigint"
-    " AND start >= (SELECT max(start) FROM closewrite.log_chunks"
-    " WHERE job_id = $1::bigint AND token = $2::bigint AND start <= $3::bigint) ORDER BY start";
+    CLOSEWRITE_CHUNKS " AND c.start >= coalesce(" CLOSEWRITE_SOME_CHUNK("max(start)")
+    " AND start <= $3::bigint), 0) AND c.start < greatest($4::bigint, " CLOSEWRITE_SOME_CHUNK(
+        "min(start) + 1") " AND start > $3::bigint)) AND " CLOSEWRITE_CHUNK_END("c")
+    " > $3::bigint ORDER BY c.start";
+constexpr char kReadLogBefore[] = CLOSEWRITE_CHUNKS
+    " AND c.start < $3::bigint AND c.start >= least($4::bigint, " CLOSEWRITE_SOME_CHUNK(
+        "max(start)") " AND start < $3::bigint)) ORDER BY c.start";
+constexpr char kLogTotals[] =
+    "SELECT row_count, stored_bytes, left_out_bytes FROM closewrite.log_totals";
+
+std::vector<LogRow> ReadRows(const PostgresResult& result) {
+  std::vector<LogRow> rows;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    LogRow& log_row = rows.emplace_back();
+    log_row.offset = row.Int();
+    log_row.format = static_cast<LogFormat>(row.Int());
+    log_row.bytes = row.Int() - log_row.offset;
+    log_row.data = row.Bytes();
+  }
+  return rows;
+}
 
 constexpr char kListPipelines[] =
     "SELECT name, version, applied_at, definition FROM closewrite.pipelines ORDER BY name";
@@ -194,25 +218,42 @@ int64_t PostgresReads<Interface>::LogLength(const Lease& lease) {
 }
 
 template <class Interface>
-std::string PostgresReads<Interface>::ReadLog(const Lease& lease, int64_t offset,
-                                              int64_t bytes_max) {
-  if (offset < 0 || bytes_max <= 0) return "";
+std::vector<LogRow> PostgresReads<Interface>::ReadLog(const Lease& lease, int64_t offset,
+                                                      int64_t bytes_max) {
+  if (offset < 0 || bytes_max <= 0) return {};
   constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
   const int64_t end = bytes_max > kFar - offset ? kFar : offset + bytes_max;
-  const PostgresResult result =
+  std::vector<LogRow> rows = ReadRows(
       Ask({.sql = kReadLog,
            .params =
-               PostgresParams().Int(lease.job.value).Int(lease.token.value).Int(offset).Int(end)});
-  std::string log;
-  for (int i = 0; i < result.rows(); ++i) {
-    PostgresRow row(result, i);
-    const int64_t skip = std::max<int64_t>(0, offset - row.Int());
-    const std::string chunk = row.Bytes();
-    if (skip >= static_cast<int64_t>(chunk.size())) continue;
-    log.append(chunk, static_cast<size_t>(skip),
-               static_cast<size_t>(bytes_max - static_cast<int64_t>(log.size())));
-  }
-  return log;
+               PostgresParams().Int(lease.job.value).Int(lease.token.value).Int(offset).Int(end)}));
+  // The one behind the first was asked for in case that there is a gap.
+  while (rows.size() > 1 && rows.back().offset >= end) rows.pop_back();
+  return rows;
+}
+
+template <class Interface>
+std::vector<LogRow> PostgresReads<Interface>::ReadLogBefore(const Lease& lease, int64_t offset,
+                                                            int64_t bytes_max) {
+  if (offset <= 0 || bytes_max <= 0) return {};
+  return ReadRows(Ask({.sql = kReadLogBefore,
+                       .params = PostgresParams()
+                                     .Int(lease.job.value)
+                                     .Int(lease.token.value)
+                                     .Int(offset)
+                                     .Int(offset - bytes_max)}));
+}
+
+template <class Interface>
+LogTotals PostgresReads<Interface>::GetLogTotals() {
+  const PostgresResult result = Ask({.sql = kLogTotals});
+  LogTotals totals;
+  if (result.rows() == 0) return totals;
+  PostgresRow row(result, 0);
+  totals.rows = row.Int();
+  totals.stored_bytes = row.Int();
+  totals.left_out_bytes = row.Int();
+  return totals;
 }
 
 template <class Interface>

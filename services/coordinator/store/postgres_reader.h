@@ -35,7 +35,9 @@ class PostgresReads : public Interface {
   std::vector<Attempt> ListAttempts(JobId id) override;
   std::optional<Attempt> GetAttempt(const Lease& lease) override;
   int64_t LogLength(const Lease& lease) override;
-  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  std::vector<LogRow> ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  std::vector<LogRow> ReadLogBefore(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  LogTotals GetLogTotals() override;
   std::vector<StoredPipeline> ListPipelines() override;
   int64_t PipelinesVersion() override;
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,

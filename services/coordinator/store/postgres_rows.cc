@@ -324,4 +324,18 @@ std::vector<EventRecord> ReadEvents(const PostgresResult& result) {
   return events;
 }
 
+const std::string& InsertLogRowsSql() {
+  static constexpr PostgresColumn kColumns[] = {{"job_id", "bigint"}, {"token", "bigint"},
+                                                {"start", "bigint"},  {"format", "bigint"},
+                                                {"bytes", "bigint"},  {"data", "bytea"}};
+  static const std::string* const sql =
+      new std::string(PostgresInsert("closewrite.log_chunks", kColumns));
+  return *sql;
+}
+
+void WriteLogRow(const Lease& lease, const LogRow& row, PostgresRows* rows) {
+  rows->Row().Int(lease.job.value).Int(lease.token.value).Int(row.offset);
+  rows->Int(static_cast<int64_t>(row.format)).Int(row.bytes).Bytes(row.data);
+}
+
 }  // namespace closewrite

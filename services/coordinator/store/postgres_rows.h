@@ -40,6 +40,11 @@ std::string PostgresInsert(std::string_view table, PostgresColumns columns);
 // Replaces the rows that have the same first `keys` columns.
 std::string PostgresUpdate(std::string_view table, PostgresColumns columns, size_t keys = 1);
 
+// Where the row `c` of log_chunks ends in its log. `bytes` is 0 in rows of older versions.
+#define CLOSEWRITE_CHUNK_END(c) \
+  "(" c ".start + CASE WHEN " c ".bytes > 0 THEN " c ".bytes ELSE octet_length(" c ".data) END)"
+const std::string& InsertLogRowsSql();
+
 // The file that a job or an event is about.
 inline PostgresHash FileOf(const FileVersion& file) { return HashOf(file.volume, file.path); }
 
@@ -49,6 +54,7 @@ void WriteEvent(const EventRecord& record, PostgresRows* rows);
 void WriteAttempt(const Attempt& attempt, PostgresRows* rows);
 void WriteSession(const SessionRecord& session, PostgresRows* rows);
 void WriteWatcher(const Watcher& watcher, PostgresRows* rows);
+void WriteLogRow(const Lease& lease, const LogRow& row, PostgresRows* rows);
 
 // Read one. A row that can't be understood sets `status` to DATA_LOSS. After the columns of an
 // attempt comes the length of its log.

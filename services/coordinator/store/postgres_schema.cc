@@ -189,12 +189,43 @@ constexpr const char* kVersion2[] = {
     "ALTER TABLE closewrite.history ADD COLUMN cancelling smallint NOT NULL DEFAULT 0",
 };
 
+// Logs are records, packed, of bounded size; see log_row.h and kept_log.h. What is packed already
+// is not tried once more.
+constexpr const char* kLogsStep[] = {
+    "ALTER TABLE closewrite.log_chunks ADD COLUMN format smallint NOT NULL DEFAULT 0",
+    "ALTER TABLE closewrite.log_chunks ADD COLUMN bytes bigint NOT NULL DEFAULT 0",
+    "ALTER TABLE closewrite.log_chunks ALTER COLUMN data SET STORAGE EXTERNAL",
+    R"sql(CREATE TABLE closewrite.logs(
+  job_id bigint NOT NULL,
+  token bigint NOT NULL,
+  closed_at bigint NOT NULL,
+  sealed bigint NOT NULL,
+  row_count bigint NOT NULL,
+  stored_bytes bigint NOT NULL,
+  left_out_bytes bigint NOT NULL,
+  PRIMARY KEY (job_id, token)
+))sql",
+    "INSERT INTO closewrite.logs SELECT DISTINCT job_id, token, 9223372036854775807, 0, 0, 0, 0"
+    " FROM closewrite.log_chunks",
+    "CREATE INDEX logs_open ON closewrite.logs(job_id, token)"
+    " WHERE closed_at = 9223372036854775807",
+    "CREATE INDEX logs_closed ON closewrite.logs(closed_at, job_id, token)"
+    " WHERE closed_at < 9223372036854775807",
+    R"sql(CREATE TABLE closewrite.log_totals(
+  row_count bigint NOT NULL,
+  stored_bytes bigint NOT NULL,
+  left_out_bytes bigint NOT NULL
+) WITH (fillfactor = 10))sql",
+    "INSERT INTO closewrite.log_totals VALUES (0, 0, 0)",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
 std::vector<Statements> Steps() {
   return {{std::begin(kVersion1), std::end(kVersion1)},
-          {std::begin(kVersion2), std::end(kVersion2)}};
+          {std::begin(kVersion2), std::end(kVersion2)},
+          {std::begin(kLogsStep), std::end(kLogsStep)}};
 }
 
 constexpr char kExists[] =
@@ -265,7 +296,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 2, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 3, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

@@ -12,7 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_schema.h"
 #include "services/coordinator/store/postgres_server.h"
 #include "services/coordinator/store/postgres_url.h"
 #include "services/coordinator/store/store_samples.h"
@@ -134,6 +136,36 @@ TEST_F(PostgresStoreTest, NewerSchemaIsRefusedAlsoLater) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+// Logs were bytes without records until the step to the newest version.
+TEST_F(PostgresStoreTest, LogsOfAnOlderSchemaGoOn) {
+  OpenAs("postgres") = nullptr;
+  Run("DROP TABLE closewrite.logs, closewrite.log_totals");
+  Run("ALTER TABLE closewrite.log_chunks DROP COLUMN format, DROP COLUMN bytes");
+  Run("INSERT INTO closewrite.log_chunks(job_id, token, start, data)"
+      " VALUES (7, 3, 0, 'one'), (7, 3, 3, 'two')");
+  Run(absl::StrCat("UPDATE closewrite.schema_version SET version = ", kPostgresSchemaVersion - 1));
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const Lease lease{JobId{7}, FencingToken{3}};
+  std::string record;
+  AppendLogRecord(1, LogStream::kStderr, "new", &record);
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.LogLength(lease), 6);
+    EXPECT_EQ(t.AppendLog(lease, 6, record), 25);
+    const LogPiece piece = ReadLogPiece(t, lease, 0, 1000);
+    EXPECT_EQ(piece.parts.size(), 3u);
+    EXPECT_EQ(piece.parts.front(), (LogPart{0, 0, LogStream::kStdout, "one"}));
+    EXPECT_EQ(piece.parts.back(), (LogPart{6, 1, LogStream::kStderr, "new"}));
+    const std::vector<OpenedLog> open = t.OpenLogs(Lease{}, 10);
+    EXPECT_EQ(open.size(), 1u);
+    if (!open.empty()) {
+      EXPECT_EQ(open.front().log.lease, lease);
+    }
+    EXPECT_EQ(t.MeasureLog(lease).stored_bytes, 25);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(PostgresStoreTest, OwnerOfTheDatabaseNeedsNothingElse) {
   Run("CREATE ROLE the_owner LOGIN");
   Run(absl::StrCat("ALTER DATABASE ", database_, " OWNER TO the_owner"));
@@ -161,6 +193,9 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     t.UpdateJob(job);
     t.PutAttempt(FullAttempt(job.id, 1));
     t.AppendLog(Lease{job.id, FencingToken{1}}, 0, "log");
+    const KeptLog log = t.OpenLogs(Lease{}, 1).front().log;
+    t.SaveLog(log, t.MeasureLog(log.lease));
+    t.ReplaceLogRows(log.lease, {.bytes = 3, .format = LogFormat::kLeftOut, .data = ""});
     t.InsertEvent(EventOfPath(1, "v", "f"));
     t.PutSession(FullSession("s"));
     t.PutWatcher(FullWatcher("h"));

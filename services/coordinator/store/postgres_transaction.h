@@ -66,6 +66,14 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void PutAttempt(const Attempt& attempt) override;
   int64_t LogLength(const Lease& lease) override;
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override;
+  int64_t EraseLogRows(const Lease& lease, int64_t from, int64_t to, int64_t rows_max) override;
+  void ReplaceLogRows(const Lease& lease, const LogRow& row) override;
+  KeptLog MeasureLog(const Lease& lease) override;
+  void OpenLog(const Lease& lease) override;
+  std::vector<OpenedLog> OpenLogs(const Lease& after, int64_t limit) override;
+  std::vector<OpenedLog> ClosedLogs(absl::Time before, int64_t limit) override;
+  void SaveLog(const KeptLog& log, const KeptLog& as) override;
+  void DropLog(const KeptLog& log) override;
 
   int64_t InsertEvent(const EventRecord& record) override;
   std::optional<EventRecord> LatestEvent(const std::string& volume,

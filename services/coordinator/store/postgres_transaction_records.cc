@@ -78,25 +78,6 @@ void PostgresTransaction::PutAttempt(const Attempt& attempt) {
   if (ok()) set_.AddAttempt(attempt);
 }
 
-int64_t PostgresTransaction::LogLength(const Lease& lease) {
-  if (!set_.LogLength(lease).has_value()) {
-    PostgresWanted wanted;
-    wanted.logs.insert(lease);
-    FetchNow(wanted);
-  }
-  return ok() ? set_.LogLength(lease).value_or(0) : 0;
-}
-
-int64_t PostgresTransaction::AppendLog(const Lease& lease, int64_t offset, std::string_view data) {
-  const int64_t recorded = LogLength(lease);
-  if (!ok() || offset < 0 || offset > recorded) return recorded;
-  if (recorded - offset >= static_cast<int64_t>(data.size())) return recorded;
-  data.remove_prefix(static_cast<size_t>(recorded - offset));
-  set_.AppendLog(lease, data);
-  FlushIfLarge();
-  return ok() ? recorded + static_cast<int64_t>(data.size()) : 0;
-}
-
 int64_t PostgresTransaction::InsertEvent(const EventRecord& record) {
   if (!ok()) return 0;
   const int64_t sequence = record.event.sequence;

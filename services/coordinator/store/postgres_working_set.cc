@@ -10,8 +10,6 @@ constexpr PostgresColumn kFileColumns[] = {
     {"file", "uuid"}, {"event_id", "bigint"}, {"job_id", "bigint"}};
 constexpr PostgresColumn kRequestColumns[] = {
     {"request", "uuid"}, {"recorded_at", "bigint"}, {"answer", "bytea"}};
-constexpr PostgresColumn kChunkColumns[] = {
-    {"job_id", "bigint"}, {"token", "bigint"}, {"start", "bigint"}, {"data", "bytea"}};
 constexpr PostgresColumn kLockColumns[] = {
     {"lock", "bytea"}, {"job_id", "bigint"}, {"since", "bigint"}, {"host", "bytea"}};
 
@@ -102,10 +100,17 @@ std::optional<int64_t> PostgresWorkingSet::LogLength(const Lease& lease) const {
   return found->second;
 }
 
-void PostgresWorkingSet::AppendLog(const Lease& lease, std::string_view data) {
-  appended_[lease].append(data);
-  log_lengths_[lease] += static_cast<int64_t>(data.size());
-  buffered_bytes_ += data.size();
+void PostgresWorkingSet::AppendLog(const Lease& lease, LogRow row) {
+  log_lengths_[lease] = row.end();
+  buffered_bytes_ += row.data.size();
+  std::vector<LogRow>& rows = appended_[lease];
+  LogRow* const last = rows.empty() ? nullptr : &rows.back();
+  if (last != nullptr && last->format == row.format && last->bytes + row.bytes <= kLogRowBytesMax) {
+    last->data += row.data;
+    last->bytes += row.bytes;
+  } else {
+    rows.push_back(std::move(row));
+  }
 }
 
 void PostgresWorkingSet::PutLock(const LockHolder& holder) { locks_[holder.lock] = holder; }
@@ -127,24 +132,18 @@ void PostgresWorkingSet::Forget() {
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || !events_.empty() || !new_attempts_.empty() || !appended_.empty() ||
-         !locks_.empty() || !unlocked_.empty();
+         !logs.empty() || !locks_.empty() || !unlocked_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
-  static const std::string* const insert =
-      new std::string(PostgresInsert("closewrite.log_chunks", kChunkColumns));
   PostgresRows rows;
-  for (const auto& [lease, data] : appended_) {
-    int64_t start = log_lengths_.at(lease) - static_cast<int64_t>(data.size());
-    for (size_t done = 0; done < data.size(); done += kLogChunkBytesMax) {
-      const std::string_view chunk = std::string_view(data).substr(done, kLogChunkBytesMax);
-      rows.Row().Int(lease.job.value).Int(lease.token.value).Int(start).Bytes(chunk);
-      start += static_cast<int64_t>(chunk.size());
-    }
+  for (const auto& [lease, log_rows] : appended_) {
+    for (const LogRow& row : log_rows) WriteLogRow(lease, row, &rows);
   }
   appended_.clear();
   buffered_bytes_ = 0;
-  Add(batch, *insert, std::move(rows));
+  Add(batch, InsertLogRowsSql(), std::move(rows));
+  logs.AddWrites(batch);
 }
 
 void PostgresWorkingSet::AddLocks(std::vector<PostgresQuery>* batch) {

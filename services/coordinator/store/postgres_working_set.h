@@ -17,6 +17,7 @@
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/postgres_connection.h"
 #include "services/coordinator/store/postgres_job_cache.h"
+#include "services/coordinator/store/postgres_log_changes.h"
 #include "services/coordinator/store/postgres_row_cache.h"
 #include "services/coordinator/store/postgres_wire.h"
 
@@ -36,9 +37,6 @@ struct PostgresRequest {
 // Not thread-safe.
 class PostgresWorkingSet {
  public:
-  // A log is kept in pieces of at most so many bytes, so that reading a little of a long log reads
-  // a little of the table.
-  static constexpr size_t kLogChunkBytesMax = size_t{64} << 10;
   // What is buffered goes to the database when it is more than this.
   static constexpr size_t kBufferedBytesMax = size_t{16} << 20;
 
@@ -71,7 +69,8 @@ class PostgresWorkingSet {
   // The length of a log, as far as it is known, and bytes after its end.
   std::optional<int64_t> LogLength(const Lease& lease) const;
   void LoadLog(const Lease& lease, int64_t length) { log_lengths_.try_emplace(lease, length); }
-  void AppendLog(const Lease& lease, std::string_view data);
+  void AppendLog(const Lease& lease, LogRow row);
+  PostgresLogChanges logs;
 
   void PutLock(const LockHolder& holder);
   void EraseLocksOf(JobId job);
@@ -95,7 +94,7 @@ class PostgresWorkingSet {
   std::map<Lease, std::optional<Attempt>> attempts_;
   std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;
-  std::map<Lease, std::string> appended_;  // the last bytes of a log
+  std::map<Lease, std::vector<LogRow>> appended_;  // the last rows of a log
   std::map<std::string, LockHolder> locks_;
   std::set<JobId> unlocked_;
   size_t buffered_bytes_ = 0;

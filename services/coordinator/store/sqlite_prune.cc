@@ -12,6 +12,9 @@ namespace {
 // kept.
 constexpr int64_t kRowsPerForgotten = 5;
 
+// Bytes of logs, as they are stored, that one call forgets.
+constexpr int64_t kLogBytesPerCall = 16 << 20;
+
 // As IsThere in file_event.h says it.
 #define CLOSEWRITE_IS_THERE "(e.kind IN (1, 2, 6) OR (e.kind = 3 AND e.evidence <> 0))"
 #define CLOSEWRITE_LATEST_OF(file) "(SELECT max(n.id) FROM events AS n WHERE n.file_id = " file ")"
@@ -43,7 +46,6 @@ constexpr char kOldEvents[] =
                      " AND (e.received_at, e.id) > (?2, ?3) ORDER BY e.received_at, e.id LIMIT ?4";
 constexpr char kDeleteJob[] = "DELETE FROM jobs WHERE id = ?";
 constexpr char kDeleteAttempts[] = "DELETE FROM attempts WHERE job_id = ?";
-constexpr char kDeleteLogs[] = "DELETE FROM log_chunks WHERE job_id = ?";
 constexpr char kDeleteEvent[] = "DELETE FROM events WHERE id = ?";
 constexpr char kDeleteUnnamedFile[] =
     "DELETE FROM files WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE file_id = ?1)"
@@ -93,16 +95,32 @@ void SqliteTransaction::EraseUnnamedFiles(const std::vector<Prunable>& rows) {
 }
 
 int64_t SqliteTransaction::PruneJobs(absl::Time before, int64_t limit) {
-  const std::vector<Prunable> rows = NextPrunable(kOldJobs, before, limit, &cursors_.jobs);
-  for (const Prunable& row : rows) {
-    for (const char* sql : {kDeleteJob, kDeleteAttempts, kDeleteLogs}) {
+  SqlitePruneCursor done_to = cursors_.jobs;
+  std::vector<Prunable> rows = NextPrunable(kOldJobs, before, limit, &cursors_.jobs);
+  PruneBudget budget{.log_rows = limit, .log_bytes = kLogBytesPerCall};
+  size_t gone = 0;
+  for (; gone < rows.size() && EraseLogsOf(rows[gone].id, &budget); ++gone) {
+    for (const char* sql : {kDeleteJob, kDeleteAttempts}) {
       SqliteQuery query(connection(), sql, sticky_status());
-      query.BindInt(row.id).Run();
+      query.BindInt(rows[gone].id).Run();
     }
-    known_.erase(JobId{row.id});
+    known_.erase(JobId{rows[gone].id});
   }
+  if (gone == rows.size()) {
+    EraseUnnamedFiles(rows);
+    return static_cast<int64_t>(gone);
+  }
+  // The next one has a long log, of which a part is gone; it comes again.
+  rows.resize(gone);
   EraseUnnamedFiles(rows);
-  return static_cast<int64_t>(rows.size());
+  if (gone > 0) {
+    done_to.time = rows.back().time;
+    done_to.id = rows.back().id;
+  }
+  done_to.before = cursors_.jobs.before;
+  done_to.forgot = true;
+  cursors_.jobs = done_to;
+  return static_cast<int64_t>(gone) + 1;
 }
 
 int64_t SqliteTransaction::PruneEvents(absl::Time before, int64_t limit) {

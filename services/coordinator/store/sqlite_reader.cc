@@ -60,27 +60,30 @@ constexpr char kCountAvailableBefore[] =
 constexpr char kLeasesOf[] =
     CLOSEWRITE_JOB_SELECT "INDEXED BY jobs_by_session " CLOSEWRITE_JOB_FILE
                           "WHERE j.state = 3 AND j.session = ? ORDER BY j.id";
-#define CLOSEWRITE_LOG_LENGTH                                                                 \
-  "coalesce((SELECT c.offset + length(c.data) FROM log_chunks AS c WHERE c.job_id = a.job_id" \
-  " AND c.token = a.token ORDER BY c.offset DESC LIMIT 1), 0)"
+#define CLOSEWRITE_LOG_LENGTH                                                                    \
+  "coalesce((SELECT c.offset + " CLOSEWRITE_CHUNK_BYTES                                          \
+  " FROM log_chunks AS c WHERE c.job_id = a.job_id AND c.token = a.token ORDER BY c.offset DESC" \
+  " LIMIT 1), 0)"
 constexpr char kListAttempts[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
                                  " FROM attempts AS a WHERE job_id = ? ORDER BY token";
 constexpr char kGetAttempt[] = "SELECT " CLOSEWRITE_ATTEMPT_COLUMNS ", " CLOSEWRITE_LOG_LENGTH
                                " FROM attempts AS a WHERE job_id = ? AND token = ?";
 constexpr char kLogLength[] =
-    "SELECT offset + length(data) FROM log_chunks WHERE job_id = ? AND token = ?"
-    " ORDER BY offset DESC LIMIT 1";
+    "SELECT offset + " CLOSEWRITE_CHUNK_BYTES
+    " FROM log_chunks WHERE job_id = ? AND token = ? ORDER BY offset DESC LIMIT 1";
 constexpr char kPipelinesVersion[] = "SELECT version FROM versions WHERE what = x'70'";
 constexpr char kListSessions[] = "SELECT " CLOSEWRITE_SESSION_COLUMNS " FROM sessions ORDER BY id";
 constexpr char kListWatchers[] =
     "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers ORDER BY host";
 constexpr char kListLocks[] = "SELECT name, job_id, host, since FROM locks ORDER BY name";
-constexpr char kFirstChunk[] =
+constexpr char kLastChunk[] =
     "SELECT offset FROM log_chunks WHERE job_id = ? AND token = ? AND offset <= ?"
     " ORDER BY offset DESC LIMIT 1";
 constexpr char kChunksFrom[] =
-    "SELECT offset, data FROM log_chunks WHERE job_id = ? AND token = ? AND offset >= ?"
-    " AND offset < ? ORDER BY offset";
+    "SELECT offset, format, " CLOSEWRITE_CHUNK_BYTES
+    ", data FROM log_chunks WHERE job_id = ?1 AND token = ?2 AND offset >= ?3"
+    " AND offset + " CLOSEWRITE_CHUNK_BYTES " > ?4 ORDER BY offset";
+constexpr char kLogTotals[] = "SELECT row_count, stored_bytes, left_out_bytes FROM log_totals";
 constexpr char kListPipelines[] =
     "SELECT name, version, applied_at, definition FROM pipelines ORDER BY name";
 constexpr char kEventsById[] = CLOSEWRITE_EVENT_SELECT CLOSEWRITE_EVENT_FILE
@@ -94,6 +97,11 @@ constexpr char kLatestEvent[] =
 
 // 0 stands for "from the newest".
 int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
+
+int64_t EndOf(int64_t offset, int64_t bytes) {
+  constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
+  return bytes > kFar - offset ? kFar : offset + bytes;
+}
 
 int64_t MaskOf(const std::vector<JobState>& states) {
   if (states.empty()) return -1;
@@ -296,31 +304,60 @@ std::optional<Attempt> SqliteReads<Interface>::GetAttempt(const Lease& lease) {
   return ReadAttempt(&query);
 }
 
+// Where the last row begins that begins at `offset` or before; -1 when there is none.
 template <class Interface>
-std::string SqliteReads<Interface>::ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) {
-  if (offset < 0 || bytes_max <= 0) return "";
-  constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
-  const int64_t end = bytes_max > kFar - offset ? kFar : offset + bytes_max;
-  int64_t first = 0;
-  {
-    SqliteQuery query(connection_, kFirstChunk, &status_);
-    query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(offset);
-    if (!query.Step()) return "";
-    first = query.Int();
-  }
+int64_t SqliteReads<Interface>::LastChunk(const Lease& lease, int64_t offset) {
+  SqliteQuery query(connection_, kLastChunk, &status_);
+  query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(offset);
+  return query.Step() ? query.Int() : -1;
+}
+
+// Rows that begin at `first` or later and end behind `offset`: the first one, and those that begin
+// before `end`.
+template <class Interface>
+std::vector<LogRow> SqliteReads<Interface>::ReadChunks(const Lease& lease, int64_t first,
+                                                       int64_t offset, int64_t end) {
   SqliteQuery query(connection_, kChunksFrom, &status_);
-  query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(first).BindInt(end);
-  std::string log;
+  query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(first).BindInt(offset);
+  std::vector<LogRow> rows;
   while (query.Step()) {
-    const int64_t chunk_offset = query.Int();
-    const std::string chunk = query.Bytes();
-    const int64_t skip = std::max<int64_t>(0, offset - chunk_offset);
-    if (skip >= static_cast<int64_t>(chunk.size())) continue;
-    log.append(chunk, static_cast<size_t>(skip),
-               static_cast<size_t>(bytes_max - static_cast<int64_t>(log.size())));
+    LogRow row;
+    row.offset = query.Int();
+    if (!rows.empty() && row.offset >= end) break;
+    row.format = static_cast<LogFormat>(query.Int());
+    row.bytes = query.Int();
+    row.data = query.Bytes();
+    rows.push_back(std::move(row));
   }
-  if (!status_.ok()) log.clear();
-  return log;
+  if (!status_.ok()) rows.clear();
+  return rows;
+}
+
+template <class Interface>
+std::vector<LogRow> SqliteReads<Interface>::ReadLog(const Lease& lease, int64_t offset,
+                                                    int64_t bytes_max) {
+  if (offset < 0 || bytes_max <= 0) return {};
+  return ReadChunks(lease, LastChunk(lease, offset), offset, EndOf(offset, bytes_max));
+}
+
+template <class Interface>
+std::vector<LogRow> SqliteReads<Interface>::ReadLogBefore(const Lease& lease, int64_t offset,
+                                                          int64_t bytes_max) {
+  if (offset <= 0 || bytes_max <= 0) return {};
+  const int64_t last = LastChunk(lease, offset - 1);
+  if (last < 0) return {};
+  return ReadChunks(lease, std::min(last, offset - bytes_max), -1, offset);
+}
+
+template <class Interface>
+LogTotals SqliteReads<Interface>::GetLogTotals() {
+  SqliteQuery query(connection_, kLogTotals, &status_);
+  LogTotals totals;
+  if (!query.Step()) return totals;
+  totals.rows = query.Int();
+  totals.stored_bytes = query.Int();
+  totals.left_out_bytes = query.Int();
+  return totals;
 }
 
 template <class Interface>

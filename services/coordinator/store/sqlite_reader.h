@@ -35,7 +35,9 @@ class SqliteReads : public Interface {
   std::vector<Attempt> ListAttempts(JobId id) override;
   std::optional<Attempt> GetAttempt(const Lease& lease) override;
   int64_t LogLength(const Lease& lease) override;
-  std::string ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  std::vector<LogRow> ReadLog(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  std::vector<LogRow> ReadLogBefore(const Lease& lease, int64_t offset, int64_t bytes_max) override;
+  LogTotals GetLogTotals() override;
   std::vector<StoredPipeline> ListPipelines() override;
   int64_t PipelinesVersion() override;
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
@@ -63,6 +65,8 @@ class SqliteReads : public Interface {
  private:
   std::vector<Job> ListJobsByIds(const JobFilter& filter, JobId before, int64_t limit);
   std::vector<Job> ListJobsByStates(const JobFilter& filter, JobId before, int64_t limit);
+  int64_t LastChunk(const Lease& lease, int64_t offset);
+  std::vector<LogRow> ReadChunks(const Lease& lease, int64_t first, int64_t offset, int64_t end);
 
   SqliteConnection* const connection_;
   absl::Status status_;

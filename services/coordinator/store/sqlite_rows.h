@@ -44,6 +44,9 @@ namespace closewrite {
   "job_id, token, number, executor, host, pid, outcome, exit_code, signal, message, leased_at, " \
   "started_at, ended_at, cpu_ns, max_rss_bytes"
 
+// Bytes of the log in a row of log_chunks.
+#define CLOSEWRITE_CHUNK_BYTES "iif(bytes > 0, bytes, length(data))"
+
 #define CLOSEWRITE_SESSION_COLUMNS "id, executor, coordinator, draining, heartbeat_at, expires_at"
 #define CLOSEWRITE_WATCHER_COLUMNS \
   "host, ledger_id, stream, coordinator, version, address, heartbeat_at, expires_at, volumes"

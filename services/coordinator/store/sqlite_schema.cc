@@ -261,8 +261,33 @@ constexpr char kVersion4[] = R"sql(
 ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Logs are records, packed, of bounded size; see log_row.h and kept_log.h. The index knows what
+// rows hold, because these columns lie behind the data of a row, in the last of its many pages.
+constexpr char kLogsStep[] = R"sql(
+ALTER TABLE log_chunks ADD COLUMN format INTEGER NOT NULL DEFAULT 0;  -- LogFormat
+ALTER TABLE log_chunks ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;  -- of the log; 0: as data has
+CREATE INDEX log_chunks_by_place ON log_chunks(job_id, token, offset, format, bytes);
+DROP INDEX log_chunks_by_offset;
+CREATE TABLE logs(
+  job_id INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  closed_at INTEGER NOT NULL,
+  sealed INTEGER NOT NULL,
+  row_count INTEGER NOT NULL,
+  stored_bytes INTEGER NOT NULL,
+  left_out_bytes INTEGER NOT NULL,
+  PRIMARY KEY (job_id, token)
+) WITHOUT ROWID;
+INSERT INTO logs SELECT DISTINCT job_id, token, 9223372036854775807, 0, 0, 0, 0 FROM log_chunks;
+CREATE INDEX logs_open ON logs(job_id, token) WHERE closed_at = 9223372036854775807;
+CREATE INDEX logs_closed ON logs(closed_at) WHERE closed_at < 9223372036854775807;
+CREATE TABLE log_totals(row_count INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
+  left_out_bytes INTEGER NOT NULL);
+INSERT INTO log_totals VALUES (0, 0, 0);
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4, kLogsStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/store/record_codec.h"
 #include "services/coordinator/store/sqlite_connection.h"
 #include "services/coordinator/store/sqlite_store.h"
@@ -189,6 +190,42 @@ TEST_P(OldStore, IsWrittenToAsANewOne) {
     job.priority = 7;  // an update of all that is kept
     t.UpdateJob(job);
     EXPECT_EQ(t.FindJobByKey(job.key), job);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// Logs were bytes without records.
+TEST_P(OldStore, LogsGoOn) {
+  const Job job = OldJob(1, JobState::kRunning, rows_version_);
+  const Lease lease{job.id, job.token};
+  const auto chunk = [&](int64_t offset, const std::string& bytes) {
+    return absl::StrCat("INSERT INTO log_chunks(job_id, token, offset, data) VALUES (1, ",
+                        job.token.value, ", ", offset, ", ", Blob(bytes), ");");
+  };
+  Make({job}, {EventOf(job, rows_version_)},
+       absl::StrCat(chunk(0, "one\n"), chunk(4, "two\n"), chunk(8, AllBytes())));
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  const int64_t length = 8 + static_cast<int64_t>(AllBytes().size());
+  std::string record;
+  AppendLogRecord(1, LogStream::kStderr, "new\n", &record);
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.LogLength(lease), length);
+    EXPECT_EQ(t.AppendLog(lease, length, record), length + 20);
+    std::string text;
+    const LogPiece piece = ReadLogPiece(t, lease, 0, 1000);
+    for (const LogPart& part : piece.parts) text += part.bytes;
+    EXPECT_EQ(text, absl::StrCat("one\ntwo\n", AllBytes(), "new\n"));
+    EXPECT_EQ(piece.parts.front().time_us, 0);
+    EXPECT_EQ(piece.parts.back().stream, LogStream::kStderr);
+    EXPECT_EQ(ReadLogPieceBefore(t, lease, 8, 1).parts.front().bytes, "two\n");
+    const std::vector<OpenedLog> open = t.OpenLogs(Lease{}, 10);
+    EXPECT_EQ(open.size(), 1u);
+    if (!open.empty()) {
+      EXPECT_EQ(open.front().log.lease, lease);
+    }
+    EXPECT_EQ(t.MeasureLog(lease).stored_bytes, length + 20);
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status;

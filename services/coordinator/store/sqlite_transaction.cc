@@ -61,8 +61,6 @@ constexpr char kPutAttempt[] =
     " signal = excluded.signal, message = excluded.message, leased_at = excluded.leased_at,"
     " started_at = excluded.started_at, ended_at = excluded.ended_at, cpu_ns = excluded.cpu_ns,"
     " max_rss_bytes = excluded.max_rss_bytes";
-constexpr char kInsertChunk[] =
-    "INSERT INTO log_chunks(job_id, token, offset, data) VALUES (?,?,?,?)";
 constexpr char kInsertEvent[] =
     "INSERT INTO events(" CLOSEWRITE_EVENT_COLUMNS
     ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (ledger_id, sequence) DO NOTHING";
@@ -268,22 +266,6 @@ void SqliteTransaction::PutAttempt(const Attempt& attempt) {
   SqliteQuery query(connection(), kPutAttempt, sticky_status());
   BindAttempt(attempt, &query);
   query.Run();
-}
-
-int64_t SqliteTransaction::AppendLog(const Lease& lease, int64_t offset, std::string_view data) {
-  int64_t recorded = LogLength(lease);
-  if (offset < 0 || offset > recorded) return recorded;
-  if (recorded - offset >= static_cast<int64_t>(data.size())) return recorded;
-  data.remove_prefix(static_cast<size_t>(recorded - offset));
-  while (!data.empty()) {
-    const std::string_view chunk = data.substr(0, kLogChunkBytesMax);
-    SqliteQuery query(connection(), kInsertChunk, sticky_status());
-    query.BindInt(lease.job.value).BindInt(lease.token.value).BindInt(recorded).BindBytes(chunk);
-    if (!query.Run()) return 0;
-    recorded += static_cast<int64_t>(chunk.size());
-    data.remove_prefix(chunk.size());
-  }
-  return recorded;
 }
 
 int64_t SqliteTransaction::InsertEvent(const EventRecord& record) {

@@ -19,10 +19,6 @@
 
 namespace closewrite {
 
-// A log is kept in pieces of at most so many bytes, so that reading a little of a long log reads a
-// little of the file.
-inline constexpr size_t kLogChunkBytesMax = size_t{64} << 10;
-
 // How far Prune has looked through a table. What is kept for its own sake is so not looked at again
 // before everything else was.
 struct SqlitePruneCursor {
@@ -63,6 +59,14 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   std::vector<Job> Followers(JobId id) override;
   void PutAttempt(const Attempt& attempt) override;
   int64_t AppendLog(const Lease& lease, int64_t offset, std::string_view data) override;
+  int64_t EraseLogRows(const Lease& lease, int64_t from, int64_t to, int64_t rows_max) override;
+  void ReplaceLogRows(const Lease& lease, const LogRow& row) override;
+  KeptLog MeasureLog(const Lease& lease) override;
+  void OpenLog(const Lease& lease) override;
+  std::vector<OpenedLog> OpenLogs(const Lease& after, int64_t limit) override;
+  std::vector<OpenedLog> ClosedLogs(absl::Time before, int64_t limit) override;
+  void SaveLog(const KeptLog& log, const KeptLog& as) override;
+  void DropLog(const KeptLog& log) override;
   int64_t InsertEvent(const EventRecord& record) override;
   void PutPipeline(const StoredPipeline& pipeline) override;
   void DeletePipeline(const std::string& name) override;
@@ -100,6 +104,16 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   // The number of a file, which is given a row when it has none. 0 on failure.
   int64_t FileFor(const std::string& volume, const std::string& path);
   void EraseFile(int64_t id);
+
+  void InsertLogRow(const Lease& lease, const LogRow& row);
+  void AddToLogTotals(int64_t rows, int64_t stored_bytes, int64_t left_out_bytes);
+  // What one call may still forget of logs.
+  struct PruneBudget {
+    int64_t log_rows = 0;
+    int64_t log_bytes = 0;
+  };
+  // From the end on. False when something is left.
+  bool EraseLogsOf(int64_t job_id, PruneBudget* budget);
 
   int64_t PruneJobs(absl::Time before, int64_t limit);
   int64_t PruneEvents(absl::Time before, int64_t limit);

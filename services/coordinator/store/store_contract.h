@@ -35,6 +35,9 @@ struct StoreCase {
   std::function<std::unique_ptr<StoreUnderTest>()> make;
 };
 
+// All that a log says, its notes included.
+std::string LogText(StoreReader& reader, const Lease& lease);
+
 std::string StoreCaseName(const testing::TestParamInfo<StoreCase>& info);
 
 class StoreContract : public testing::TestWithParam<StoreCase> {

@@ -1,5 +1,4 @@
-// The part of the contract about attempts, logs, events, pipelines and requests.
-#include <limits>
+// The part of the contract about attempts, events, pipelines and requests.
 #include <string>
 #include <vector>
 
@@ -34,7 +33,7 @@ TEST_P(StoreContract, PutAttemptReplacesAllAndLeavesTheLog) {
   expected.log_bytes = 5;
   Read([&](StoreReader& r) {
     EXPECT_EQ(r.GetAttempt(kLease), expected);
-    EXPECT_EQ(r.ReadLog(kLease, 0, 10), "12345");
+    EXPECT_EQ(LogText(r, kLease), "12345");
   });
 }
 
@@ -53,107 +52,6 @@ TEST_P(StoreContract, AttemptsAreListedOldestFirst) {
     EXPECT_EQ(tokens, (std::vector<int64_t>{1, 2, 3, 20}));
     EXPECT_TRUE(r.ListAttempts(JobId{9}).empty());
   });
-}
-
-TEST_P(StoreContract, LogTakesWhatFollowsAndSkipsWhatIsThere) {
-  Write([&](StoreTransaction& t) {
-    t.PutAttempt(FullAttempt(kLease.job, kLease.token.value));
-    EXPECT_EQ(t.AppendLog(kLease, 0, ""), 0);
-    EXPECT_EQ(t.AppendLog(kLease, 0, "abc"), 3);
-    EXPECT_EQ(t.AppendLog(kLease, 0, "abc"), 3);       // repeated
-    EXPECT_EQ(t.AppendLog(kLease, 1, "b"), 3);         // inside
-    EXPECT_EQ(t.AppendLog(kLease, 4, "e"), 3);         // a gap
-    EXPECT_EQ(t.AppendLog(kLease, 3, "de"), 5);        // right after
-    EXPECT_EQ(t.AppendLog(kLease, 1, "bcdefg"), 7);    // overlaps
-    EXPECT_EQ(t.AppendLog(kLease, 0, "XXXXXXXh"), 8);  // what is there stays
-    EXPECT_EQ(t.AppendLog(kLease, -1, "negative"), 8);
-    EXPECT_EQ(t.AppendLog(kLease, std::numeric_limits<int64_t>::max(), "far"), 8);
-    EXPECT_EQ(t.ReadLog(kLease, 0, 100), "abcdefgh");
-    EXPECT_EQ(t.GetAttempt(kLease)->log_bytes, 8);
-  });
-  Write([&](StoreTransaction& t) { EXPECT_EQ(t.AppendLog(kLease, 8, "i"), 9); });
-  Read([&](StoreReader& r) {
-    EXPECT_EQ(r.ReadLog(kLease, 0, 100), "abcdefghi");
-    EXPECT_EQ(r.ReadLog(kLease, 2, 3), "cde");
-    EXPECT_EQ(r.ReadLog(kLease, 8, 3), "i");
-    EXPECT_EQ(r.ReadLog(kLease, 9, 3), "");
-    EXPECT_EQ(r.ReadLog(kLease, 100, 3), "");
-    EXPECT_EQ(r.ReadLog(kLease, -1, 3), "");
-    EXPECT_EQ(r.ReadLog(kLease, 0, 0), "");
-    EXPECT_EQ(r.ReadLog(kLease, 0, -1), "");
-    EXPECT_EQ(r.ReadLog(kLease, 5, std::numeric_limits<int64_t>::max()), "fghi");
-  });
-}
-
-TEST_P(StoreContract, LogsOfAttemptsAreApart) {
-  const Lease other_token{kLease.job, FencingToken{4}};
-  const Lease other_job{JobId{8}, kLease.token};
-  Write([&](StoreTransaction& t) {
-    for (const Lease& lease : {kLease, other_token, other_job}) {
-      t.PutAttempt(FullAttempt(lease.job, lease.token.value));
-    }
-    t.AppendLog(kLease, 0, "one");
-    t.AppendLog(other_token, 0, "second");
-    t.AppendLog(other_job, 0, "the third");
-  });
-  Read([&](StoreReader& r) {
-    EXPECT_EQ(r.ReadLog(kLease, 0, 100), "one");
-    EXPECT_EQ(r.ReadLog(other_token, 0, 100), "second");
-    EXPECT_EQ(r.ReadLog(other_job, 0, 100), "the third");
-  });
-}
-
-// The attempt is written when it ends; its log comes before.
-TEST_P(StoreContract, LogNeedsNoAttempt) {
-  Write([&](StoreTransaction& t) {
-    EXPECT_EQ(t.LogLength(kLease), 0);
-    EXPECT_EQ(t.AppendLog(kLease, 0, "abc"), 3);
-    EXPECT_EQ(t.LogLength(kLease), 3);
-    EXPECT_EQ(t.ReadLog(kLease, 0, 100), "abc");
-    EXPECT_EQ(t.GetAttempt(kLease), std::nullopt);
-    EXPECT_TRUE(t.ListAttempts(kLease.job).empty());
-    t.PutAttempt(FullAttempt(kLease.job, kLease.token.value));
-    EXPECT_EQ(t.GetAttempt(kLease)->log_bytes, 3);
-    EXPECT_EQ(t.AppendLog(kLease, 3, "de"), 5);
-  });
-  Read([&](StoreReader& r) {
-    EXPECT_EQ(r.LogLength(kLease), 5);
-    EXPECT_EQ(r.GetAttempt(kLease)->log_bytes, 5);
-    EXPECT_EQ(r.ListAttempts(kLease.job).front().log_bytes, 5);
-    EXPECT_EQ(r.LogLength(Lease{kLease.job, FencingToken{4}}), 0);
-  });
-}
-
-TEST_P(StoreContract, LongLogsAreReadInPieces) {
-  std::string log;
-  while (log.size() < (3u << 20)) absl::StrAppend(&log, log.size(), "\n", AllBytes());
-  log[12345] = '\0';
-  Write([&](StoreTransaction& t) {
-    t.PutAttempt(FullAttempt(kLease.job, kLease.token.value));
-    // A large piece, many small ones, and one that overlaps.
-    const size_t half = log.size() / 2;
-    EXPECT_EQ(t.AppendLog(kLease, 0, std::string_view(log).substr(0, half)),
-              static_cast<int64_t>(half));
-    size_t end = half;
-    for (int i = 0; i < 1000; ++i, end += 7) {
-      EXPECT_EQ(t.AppendLog(kLease, end, std::string_view(log).substr(end, 7)),
-                static_cast<int64_t>(end + 7));
-    }
-    EXPECT_EQ(t.AppendLog(kLease, half - 5, std::string_view(log).substr(half - 5)),
-              static_cast<int64_t>(log.size()));
-  });
-  for (const int64_t piece : {int64_t{65536}, int64_t{100003}, int64_t{1} << 40}) {
-    std::string read;
-    Read([&](StoreReader& r) {
-      for (;;) {
-        const std::string next = r.ReadLog(kLease, read.size(), piece);
-        EXPECT_LE(static_cast<int64_t>(next.size()), piece);
-        if (next.empty()) break;
-        read += next;
-      }
-    });
-    EXPECT_TRUE(read == log) << "pieces of " << piece;
-  }
 }
 
 TEST_P(StoreContract, EventKeepsEveryField) {
