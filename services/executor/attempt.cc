@@ -1,11 +1,8 @@
 #include "services/executor/attempt.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include <utility>
@@ -15,34 +12,29 @@
 #include "services/executor/secrets.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/log_record/log_record.h"
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
-namespace {
-
-constexpr char kLeaseGone[] = "the lease could not be renewed in time";
-
-std::string DescribeStartError(const std::string& program, int error) {
-  const std::string shown = Display(program);
-  if (error == ENOENT) {
-    return StrCat("program `", shown,
-                  "` was not found on this host; install it, or give its full path in run.command");
-  }
-  if (error == EACCES) {
-    return StrCat("program `", shown, "` may not be run by the executor's user; chmod +x it?");
-  }
-  return StrCat("program `", shown, "` could not be started: ", strerror(error));
-}
-
-}  // namespace
-
 Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
                  absl::Duration lease_deadline)
     : context_(context),
       assignment_(std::move(assignment)),
-      log_(std::make_shared<AttemptLog>(
-          AttemptLog::Options{.file = context->journal->LogFile(assignment_.lease())})),
+      adopted_(false),
+      log_(std::make_shared<AttemptLog>(context->journal->LogFolder(assignment_.lease()))),
       lease_deadline_(lease_deadline) {}
+
+// What has ended needs no lease to be concluded here; the coordinator knows whether it counts.
+Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
+                 const SupervisorState& state)
+    : context_(context),
+      assignment_(std::move(assignment)),
+      adopted_(true),
+      log_(std::make_shared<AttemptLog>(context->journal->LogFolder(assignment_.lease()))),
+      lease_deadline_(state.ended != 0 ? absl::InfiniteDuration()
+                                       : absl::Nanoseconds(state.lease_ns)),
+      started_(true),
+      pid_(state.report.pid) {}
 
 Attempt::~Attempt() {
   if (thread_.joinable()) thread_.join();
@@ -55,7 +47,7 @@ void Attempt::Run() {
   *result.mutable_lease() = assignment_.lease();
   const bool succeeded = result.outcome() == v1::ATTEMPT_OUTCOME_SUCCEEDED;
   context_->journal->RemoveScratch(assignment_.lease());
-  if (staging_.has_value() && !succeeded) {
+  if (staging_.has_value() && !succeeded && !keep_staged_) {
     const absl::Status removed = staging_->Remove();
     if (!removed.ok()) {
       LogWarn("staged files could not be removed; the publisher will sweep them",
@@ -77,15 +69,30 @@ void Attempt::Run() {
 }
 
 v1::AttemptResult Attempt::Execute() {
+  ended_command_.program = assignment_.command_size() > 0 ? assignment_.command(0) : "";
+  ended_command_.timeout = FromProto(assignment_.timeout());
+  ended_command_.adopted = adopted_;
   const absl::Status located = Locate();
-  if (!located.ok()) return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(located.message()));
-  if (auto refused = CheckItsInput(); refused.has_value()) return *std::move(refused);
-  const auto options = Prepare();
-  if (!options.ok()) {
-    return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
+  if (!located.ok() && adopted_) Kill(ToStd(located.message()));
+  if (!located.ok() && !adopted_) {
+    return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(located.message()));
   }
-  v1::AttemptResult result = RunCommand(*options);
-  if (result.outcome() == v1::ATTEMPT_OUTCOME_SUCCEEDED) Conclude(&result);
+  if (adopted_) {
+    AdoptCommand();
+  } else {
+    if (auto refused = CheckItsInput(); refused.has_value()) return *std::move(refused);
+    const auto options = Prepare();
+    if (!options.ok()) {
+      return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
+    }
+    ended_command_.program = options->arguments.front();
+    if (auto refused = StartCommand(*options); refused.has_value()) return *std::move(refused);
+  }
+  v1::AttemptResult result = AwaitCommand();
+  if (result.outcome() == v1::ATTEMPT_OUTCOME_SUCCEEDED) {
+    keep_staged_ = adopted_;
+    Conclude(&result);
+  }
   return result;
 }
 
@@ -151,13 +158,13 @@ std::optional<v1::AttemptResult> Attempt::CheckItsInput() {
     case InputState::kAnnounced:
       return std::nullopt;
     case InputState::kInterrupted:
-      return Ended(v1::ATTEMPT_OUTCOME_HANDED_BACK, StopReason().value_or(finding.message));
+      return EndedAs(v1::ATTEMPT_OUTCOME_HANDED_BACK, StopReason().value_or(finding.message));
     case InputState::kNotVisible:
-      return Ended(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
+      return EndedAs(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
     case InputState::kChanged:
       break;
   }
-  v1::AttemptResult changed = Ended(v1::ATTEMPT_OUTCOME_INPUT_CHANGED, finding.message);
+  v1::AttemptResult changed = EndedAs(v1::ATTEMPT_OUTCOME_INPUT_CHANGED, finding.message);
   changed.mutable_observed_input()->set_size(finding.size);
   changed.mutable_observed_input()->set_mtime_ns(finding.mtime_ns);
   return changed;
@@ -191,8 +198,9 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
   absl::Status recorded = context_->journal->RecordStart(assignment_);
   if (!recorded.ok()) return recorded;
   options.supervisor_image = context_->supervisor_image;
-  options.lock = context_->journal->lock();
-  options.lifeline = context_->lifeline;
+  options.files = context_->journal->FilesOf(assignment_.lease());
+  options.logs = context_->journal->logs();
+  options.outlive = context_->commands_outlive;
   options.timeout = FromProto(assignment_.timeout());
   options.kill_after = FromProto(assignment_.kill_after());
   return options;
@@ -237,20 +245,36 @@ absl::Status Attempt::CheckOpenFiles() const {
              " that this executor may have; raise its own limit (LimitNOFILE of its unit)"));
 }
 
-v1::AttemptResult Attempt::RunCommand(const CommandOptions& prepared) {
+// What it came to when it was not started.
+std::optional<v1::AttemptResult> Attempt::StartCommand(const CommandOptions& prepared) {
+  absl::MutexLock lock(&mutex_);
+  if (stop_ != Stop::kNo) return EndedAs(v1::ATTEMPT_OUTCOME_HANDED_BACK, stop_reason_);
+  CommandOptions options = prepared;
+  options.lease_deadline = lease_deadline_;
+  auto started = Command::Start(options);
+  if (!started.ok()) {
+    return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(started.status().message()));
+  }
+  command_ = *std::move(started);
+  started_ = true;
+  return std::nullopt;
+}
+
+void Attempt::AdoptCommand() {
+  auto command = Command::Adopt(context_->journal->FilesOf(assignment_.lease()));
+  absl::MutexLock lock(&mutex_);
+  command_ = std::move(command);
+  // What was said before there was somebody to hear it.
+  if (lease_deadline_ < absl::InfiniteDuration()) command_->Renew(lease_deadline_);
+  if (stop_ == Stop::kTerminate) command_->Terminate();
+  if (stop_ == Stop::kKill) command_->Kill();
+}
+
+v1::AttemptResult Attempt::AwaitCommand() {
   Command* command = nullptr;
   {
     absl::MutexLock lock(&mutex_);
-    if (stop_ != Stop::kNo) return Ended(v1::ATTEMPT_OUTCOME_HANDED_BACK, stop_reason_);
-    CommandOptions options = prepared;
-    options.lease_deadline = lease_deadline_;
-    auto started = Command::Start(options);
-    if (!started.ok()) {
-      return Ended(v1::ATTEMPT_OUTCOME_FAILED, ToStd(started.status().message()));
-    }
-    command_ = *std::move(started);
     command = command_.get();
-    started_ = true;
   }
   const CommandEnd end = command->Wait({
       .on_start =
@@ -261,57 +285,35 @@ v1::AttemptResult Attempt::RunCommand(const CommandOptions& prepared) {
             }
             context_->on_change();
           },
-      .on_output = [this](std::string_view bytes) { TakeOutput(bytes); },
+      .on_log =
+          [this] {
+            log_->NoteGrowth();
+            context_->on_output();
+          },
   });
-  v1::AttemptResult result;
-  if (!end.started && !end.lost && end.cause != SupervisorReport::kLease) {
-    result = Ended(v1::ATTEMPT_OUTCOME_FAILED,
-                   DescribeStartError(prepared.arguments.front(), end.error));
-  } else {
-    result = Interpret(end);
-  }
+  log_->NoteGrowth();
+  if (!end.lost) log_->NoteEnd(end.log_bytes, end.ended_us);
+  if (end.cause == SupervisorReport::kTold) ended_command_.stop_reason = StopReason();
+  v1::AttemptResult result = ResultOf(end, ended_command_);
   absl::MutexLock lock(&mutex_);
   command_.reset();
   return result;
 }
 
-void Attempt::TakeOutput(std::string_view bytes) {
-  log_->Append(LogStream::kStdout, bytes);
-  if (auto progress = progress_reader_.Feed(bytes); progress.has_value()) {
-    absl::MutexLock lock(&mutex_);
-    progress_.set_done(progress->done);
-    progress_.set_total(progress->total);
-    progress_.set_unit(progress->unit);
+void Attempt::ReadProgress(int64_t offset, std::string_view records) {
+  absl::MutexLock lock(&mutex_);
+  while (const auto record = TakeLogRecord(&records)) {
+    const bool read = offset < progress_read_;
+    offset += static_cast<int64_t>(sizeof(LogRecordHeader) + record->bytes.size());
+    if (read || record->stream == LogStream::kNote) continue;
+    progress_read_ = offset;
+    ProgressReader& reader = progress_readers_[record->stream == LogStream::kStderr ? 1 : 0];
+    if (auto progress = reader.Feed(record->bytes); progress.has_value()) {
+      progress_.set_done(progress->done);
+      progress_.set_total(progress->total);
+      progress_.set_unit(progress->unit);
+    }
   }
-  context_->on_output();
-}
-
-v1::AttemptResult Attempt::Interpret(const CommandEnd& end) const {
-  v1::AttemptResult result;
-  const int status = end.wait_status;
-  if (end.lost) {
-    result = Ended(v1::ATTEMPT_OUTCOME_FAILED, "its supervisor was killed, and so was the command");
-  } else if (end.cause == SupervisorReport::kLease) {
-    result = Ended(end.started ? v1::ATTEMPT_OUTCOME_KILLED : v1::ATTEMPT_OUTCOME_HANDED_BACK,
-                   kLeaseGone);
-  } else if (end.cause == SupervisorReport::kTold) {
-    result = Ended(v1::ATTEMPT_OUTCOME_KILLED, StopReason().value_or("the executor is gone"));
-  } else if (end.cause == SupervisorReport::kTimeout) {
-    result = Ended(v1::ATTEMPT_OUTCOME_TIMED_OUT,
-                   StrCat("ran longer than its timeout of ",
-                          absl::FormatDuration(FromProto(assignment_.timeout()))));
-  } else if (status == 0) {
-    result = Ended(v1::ATTEMPT_OUTCOME_SUCCEEDED, "");
-  } else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL) {
-    result = Ended(v1::ATTEMPT_OUTCOME_TEMPORARY_FAILURE, "exit code 75: try again later");
-  } else {
-    result = Ended(v1::ATTEMPT_OUTCOME_FAILED, DescribeWaitStatus(status));
-  }
-  if (WIFEXITED(status)) result.set_exit_code(WEXITSTATUS(status));
-  if (WIFSIGNALED(status)) result.set_signal(WTERMSIG(status));
-  *result.mutable_cpu() = ToProto(end.cpu);
-  result.set_max_rss_bytes(end.max_rss_bytes);
-  return result;
 }
 
 // The command has succeeded. Was what it read the announced version, and is what it left fit to be
@@ -356,13 +358,6 @@ std::optional<std::string> Attempt::StopReason() const {
   if (stop_ != Stop::kNo) return stop_reason_;
   if (SinceBoot() >= lease_deadline_) return kLeaseGone;
   return std::nullopt;
-}
-
-v1::AttemptResult Attempt::Ended(v1::AttemptOutcome outcome, std::string_view message) {
-  v1::AttemptResult result;
-  result.set_outcome(outcome);
-  result.set_message(std::string(message));
-  return result;
 }
 
 void Attempt::Renew(absl::Duration lease_deadline) {

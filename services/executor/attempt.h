@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/attend.pb.h"
 #include "services/executor/attempt_log.h"
+#include "services/executor/attempt_result.h"
 #include "services/executor/bell.h"
 #include "services/executor/command.h"
 #include "services/executor/input_check.h"
@@ -35,13 +36,13 @@ struct AttemptContext {
   LocalVolumes volumes;
   const Journal* journal = nullptr;
   int supervisor_image = -1;
-  int lifeline = -1;                               // to the guardian; -1: there is none
+  bool commands_outlive = true;                    // an executor that dies
   Account account = OwnAccount();                  // of commands that run as nobody else
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
   std::map<std::string, std::string> environment;  // of all commands of this host
   // Called from the attempts' threads; must not block, nor call the attempt.
   std::function<void()> on_change;  // a command was started, or an attempt has ended
-  std::function<void()> on_output;  // the log or the progress has grown
+  std::function<void()> on_output;  // the log has grown
 };
 
 // Checks the input, runs the command, checks the input again, and syncs and hashes what was staged,
@@ -50,12 +51,17 @@ struct AttemptContext {
 //     checking -> running -> ended          the result is final once it has ended
 //         \__________________/
 //
+// One whose command an earlier process has started is adopted: it begins with the command as it
+// runs, or has ended.
+//
 // An attempt that loses its lease or is told to end is killed and ends as HANDED_BACK when its
 // command was not started, else as KILLED; never as SUCCEEDED, however far it had come. Staged
 // files are removed unless it has succeeded. Thread-safe.
 class Attempt {
  public:
   Attempt(const AttemptContext* context, v1::Assignment assignment, absl::Duration lease_deadline);
+  // Adopts what `state` tells of; see Journal::Left.
+  Attempt(const AttemptContext* context, v1::Assignment assignment, const SupervisorState& state);
   // Waits for its thread.
   ~Attempt();
 
@@ -80,6 +86,9 @@ class Attempt {
   // Once it has ended.
   v1::AttemptResult result() const;
 
+  // Looks for progress in what was read of the log from `offset`.
+  void ReadProgress(int64_t offset, std::string_view records);
+
   const v1::Assignment& assignment() const { return assignment_; }
   const std::shared_ptr<AttemptLog>& log() const { return log_; }
 
@@ -94,25 +103,26 @@ class Attempt {
   absl::StatusOr<std::vector<std::string>> Environment(const Account& account);
   absl::StatusOr<std::string> WorkingDirectory(const std::optional<Account>& run_as);
   absl::Status CheckOpenFiles() const;
-  v1::AttemptResult RunCommand(const CommandOptions& options);
-  v1::AttemptResult Interpret(const CommandEnd& end) const;
+  std::optional<v1::AttemptResult> StartCommand(const CommandOptions& prepared);
+  void AdoptCommand();
+  v1::AttemptResult AwaitCommand();
   void Conclude(v1::AttemptResult* result);
   void StopWith(Stop stop, std::string_view why);
-  void TakeOutput(std::string_view bytes);
   // Set when the attempt must not go on.
   std::optional<std::string> StopReason() const;
   InputCheckOptions CheckOptions(absl::Duration visible_within);
-  static v1::AttemptResult Ended(v1::AttemptOutcome outcome, std::string_view message);
 
   const AttemptContext* const context_;
   const v1::Assignment assignment_;
+  const bool adopted_;
   const std::shared_ptr<AttemptLog> log_;
 
   // Of its thread alone.
   AttemptFacts facts_;
   std::optional<AnnouncedInput> input_;
   std::optional<Staging> staging_;
-  ProgressReader progress_reader_;
+  EndedCommand ended_command_;
+  bool keep_staged_ = false;  // its success may have been reported before
 
   Bell bell_;  // rung to end a pause
   mutable absl::Mutex mutex_;
@@ -123,6 +133,8 @@ class Attempt {
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   int32_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
   v1::Progress progress_ ABSL_GUARDED_BY(mutex_);
+  ProgressReader progress_readers_[2] ABSL_GUARDED_BY(mutex_);  // of stdout, stderr
+  int64_t progress_read_ ABSL_GUARDED_BY(mutex_) = 0;           // offset
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   v1::AttemptResult result_ ABSL_GUARDED_BY(mutex_);
 

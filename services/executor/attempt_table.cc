@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/clock/clock.h"
+#include "services/config/config.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
@@ -13,6 +15,20 @@ v1::LeaseRef LeaseOf(const std::pair<int64_t, int64_t>& key) {
   lease.set_job_id(key.first);
   lease.set_token(key.second);
   return lease;
+}
+
+// What is staged stays: if it was never reported, the publisher sweeps.
+v1::AttemptResult ResultOfDead(const JournalEntry& entry) {
+  if (entry.state.has_value() && entry.state->ended != 0) {
+    v1::AttemptResult result =
+        ResultOf(EndOf(*entry.state),
+                 {.program = entry.assignment.command_size() > 0 ? entry.assignment.command(0) : "",
+                  .timeout = FromProto(entry.assignment.timeout()),
+                  .stop_reason = std::nullopt,
+                  .adopted = true});
+    if (result.outcome() != v1::ATTEMPT_OUTCOME_SUCCEEDED) return result;
+  }
+  return EndedAs(v1::ATTEMPT_OUTCOME_LOST, "the executor died while the command ran");
 }
 
 }  // namespace
@@ -53,26 +69,56 @@ bool AttemptTable::Ended(const Entry& entry) {
   return entry.attempt == nullptr || entry.attempt->view().ended;
 }
 
+// Whether there is more of its log to be sent.
+bool AttemptTable::HasLog(const Entry& entry) {
+  return entry.log != nullptr && !entry.log_broken && entry.log->HasMore(entry.log_sent);
+}
+
+void AttemptTable::Add(const v1::LeaseRef& lease, Entry entry) {
+  entry.log_sent = entry.log_acknowledged = entry.log->start();
+  LogInfo("took up an attempt of an earlier run",
+          {{"job", lease.job_id()},
+           {"token", lease.token()},
+           {"outcome", v1::AttemptOutcome_Name(entry.result.outcome())}});
+  entries_.emplace(KeyOf(lease), std::move(entry));
+}
+
 void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
+  std::vector<JournalEntry> dead;
+  const std::string boot = BootId();
+  {
+    absl::MutexLock lock(&mutex_);
+    for (JournalEntry& old : left) {
+      // After a power cut a success means nothing: what was written may be lost.
+      if (old.result.has_value() || !old.state.has_value() || old.state->boot != boot) {
+        dead.push_back(std::move(old));
+        continue;
+      }
+      const v1::LeaseRef lease = old.assignment.lease();
+      Entry entry;
+      entry.pipeline = old.assignment.pipeline();
+      entry.attempt = std::make_unique<Attempt>(&context_, std::move(old.assignment), *old.state);
+      entry.log = entry.attempt->log();
+      Add(lease, std::move(entry));
+      entries_.at(KeyOf(lease)).attempt->Start();
+    }
+  }
+  TakeUpDead(std::move(dead));
+}
+
+void AttemptTable::TakeUpDead(std::vector<JournalEntry> left) {
   absl::MutexLock lock(&mutex_);
   for (JournalEntry& old : left) {
     const v1::LeaseRef& lease = old.assignment.lease();
     Entry entry;
     entry.pipeline = old.assignment.pipeline();
-    entry.log =
-        std::make_shared<AttemptLog>(AttemptLog::Options{.file = context_.journal->LogFile(lease)});
-    if (old.result.has_value()) {
-      entry.result = *std::move(old.result);
-    } else {
-      *entry.result.mutable_lease() = lease;
-      entry.result.set_outcome(v1::ATTEMPT_OUTCOME_LOST);
-      entry.result.set_message("the executor died while the command ran");
-      // What is staged stays: a result that was reported may be what the journal has lost, or was
-      // just forgetting, and its files wait to be published then. If not, the publisher sweeps.
+    entry.log = std::make_shared<AttemptLog>(context_.journal->LogFolder(lease));
+    if (old.state.has_value() && old.state->ended != 0) {
+      entry.log->NoteEnd(old.state->log_bytes, old.state->ended_us);
     }
-    LogInfo("took up an attempt of an earlier run",
-            {{"job", lease.job_id()}, {"token", lease.token()}});
-    entries_.emplace(KeyOf(lease), std::move(entry));
+    entry.result = old.result.has_value() ? *std::move(old.result) : ResultOfDead(old);
+    *entry.result.mutable_lease() = lease;
+    Add(lease, std::move(entry));
   }
 }
 
@@ -168,11 +214,13 @@ void AttemptTable::AcknowledgeLogs(const google::protobuf::RepeatedPtrField<v1::
     const auto found = entries_.find(KeyOf(ack.lease()));
     if (found == entries_.end() || found->second.log == nullptr) continue;
     Entry& entry = found->second;
-    const int64_t size = entry.log->size();
-    entry.log_acknowledged = std::clamp(ack.length(), entry.log_acknowledged, size);
+    const int64_t end = std::max(entry.log->end(), entry.log_acknowledged);
+    entry.log_acknowledged = std::clamp(ack.length(), entry.log_acknowledged, end);
     entry.log_sent = std::max(entry.log_sent, entry.log_acknowledged);
-    if (entry.log_sent < size && Ended(entry)) NoteChange();
-    if (entry.log_sent < size && !grown_.exchange(true)) options_.wake();
+    entry.log->Acknowledge(entry.log_acknowledged);
+    if (!HasLog(entry)) continue;
+    if (Ended(entry)) NoteChange();
+    if (!grown_.exchange(true)) options_.wake();
   }
 }
 
@@ -238,12 +286,11 @@ bool AttemptTable::Fill(bool heartbeat, v1::AttendRequest* request) {
 
 void AttemptTable::FillEntry(const Key& key, Entry* entry, Filling* filling) {
   // In this order: a log is complete once its attempt has ended.
-  const Attempt::View view =
-      entry->attempt == nullptr ? Attempt::View{.ended = true} : entry->attempt->view();
-  if (entry->log != nullptr) FillLog(key, entry, filling);
-  const bool log_done =
-      entry->log == nullptr || entry->unheld || entry->log_sent >= entry->log->size();
-  if (view.ended && log_done) {
+  Attempt::View view{.ended = true};
+  if (entry->attempt != nullptr) view = entry->attempt->view();
+  if (HasLog(*entry)) FillLog(key, entry, filling);
+  if (entry->attempt != nullptr) view.progress = entry->attempt->view().progress;
+  if (view.ended && (entry->unheld || !HasLog(*entry))) {
     if (!filling->heartbeat && entry->result_sent) return;
     v1::AttemptResult result = entry->attempt == nullptr ? entry->result : entry->attempt->result();
     const size_t bytes = result.ByteSizeLong();
@@ -267,8 +314,7 @@ void AttemptTable::FillEntry(const Key& key, Entry* entry, Filling* filling) {
 }
 
 void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
-  const int64_t size = entry->log->size();
-  while (entry->log_sent < size) {
+  while (HasLog(*entry)) {
     const int64_t window = std::min(
         filling->window_left, kAttemptWindowBytes - (entry->log_sent - entry->log_acknowledged));
     if (window < int64_t{kWholeLogRecordBytesMax}) return;  // an acknowledgement opens it
@@ -279,12 +325,14 @@ void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
     const size_t bytes_max =
         std::min<size_t>({static_cast<size_t>(window), kChunkBytesMax, filling->log_bytes_left});
     auto bytes = entry->log->Read(entry->log_sent, bytes_max);
-    if (!bytes.ok() || bytes->empty()) {
+    if (!bytes.ok()) {
       LogError("a log can't be read; the rest of it is lost",
                {{"job", key.first}, {"error", bytes.status().message()}});
-      entry->log_sent = size;
+      entry->log_broken = true;
       return;
     }
+    if (bytes->empty()) return;
+    if (entry->attempt != nullptr) entry->attempt->ReadProgress(entry->log_sent, *bytes);
     v1::LogChunk* chunk = filling->request->add_logs();
     *chunk->mutable_lease() = LeaseOf(key);
     chunk->set_offset(entry->log_sent);

@@ -49,8 +49,13 @@ class AttemptTable {
   // Kills what runs and waits for it.
   ~AttemptTable();
 
-  // Makes results of what an earlier process has left: its own, or KILLED.
+  // Makes entries of what an earlier process has left: the results that it had recorded, LOST for
+  // commands that never began or were begun before the machine was, and attempts that adopt all
+  // others.
   void TakeUp(std::vector<JournalEntry> left);
+  // The same of what is dead altogether, for one that can't conclude what has succeeded: such a
+  // command is LOST as well.
+  void TakeUpDead(std::vector<JournalEntry> left);
 
   // Runs it, unless it is known already. Handed back when it is cancelled, all slots are taken or
   // the executor drains. Ignored when the session's leases are over at `now`: it comes again.
@@ -97,6 +102,7 @@ class AttemptTable {
     v1::AttemptResult result;          // when there is no attempt
     std::string pipeline;
     std::shared_ptr<AttemptLog> log;  // may be absent
+    bool log_broken = false;          // what is left of it can't be read
     int64_t log_sent = 0;
     int64_t log_acknowledged = 0;
     bool start_sent = false;
@@ -110,6 +116,8 @@ class AttemptTable {
 
   static Key KeyOf(const v1::LeaseRef& lease) { return {lease.job_id(), lease.token()}; }
   static bool Ended(const Entry& entry);
+  static bool HasLog(const Entry& entry);
+  void Add(const v1::LeaseRef& lease, Entry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddHandedBack(const v1::Assignment& assignment, const char* why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int RunningLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

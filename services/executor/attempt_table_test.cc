@@ -1,5 +1,6 @@
 #include "services/executor/attempt_table.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/left_behind.h"
 #include "services/executor/supervisor_image.h"
 #include "services/log_record/log_record.h"
 
@@ -105,11 +107,14 @@ TEST_F(AttemptTableTest, AResultIsSentOnceAndWithEachHeartbeatUntilItIsSettled) 
 }
 
 TEST_F(AttemptTableTest, ANewStreamHearsAllThatIsNotAcknowledged) {
-  Accept(Job(1, "echo hello; read go < go; echo again"));
+  ASSERT_EQ(mkfifo((root_ + "/go").c_str(), 0600), 0);
+  Accept(Job(1, "echo hello; read line < '" + root_ + "/go'; echo again"));
   std::string first;
   while (first.empty()) {
     bell_.Wait(absl::Minutes(1));
-    for (const v1::LogChunk& chunk : Fill(false).logs()) first += chunk.data();
+    table_->TakeOutput();
+    const v1::AttendRequest request = Fill(false);
+    for (const v1::LogChunk& chunk : request.logs()) first += chunk.data();
   }
   std::ofstream(root_ + "/go") << "\n";
   WaitForEnds(1);
@@ -239,9 +244,7 @@ TEST_F(AttemptTableTest, WhatWasCancelledOnItsWayIsNotStarted) {
 TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   v1::Assignment started = Job(1, "x");
   ASSERT_TRUE(journal_->RecordStart(started).ok());
-  std::string log;
-  AppendLogRecord(1, LogStream::kStdout, "half a li", &log);
-  std::ofstream(journal_->LogFile(started.lease())) << log;
+  LeaveLog(journal_->LogFolder(started.lease()), "half a li");
   v1::Assignment done = Job(2, "x");
   ASSERT_TRUE(journal_->RecordStart(done).ok());
   v1::AttemptResult result;
@@ -255,6 +258,55 @@ TEST_F(AttemptTableTest, WhatAnEarlierRunLeftIsReported) {
   EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
   ASSERT_EQ(request.logs_size(), 1);
   EXPECT_EQ(LogText(request.logs(0).data()), "half a li");
+}
+
+TEST_F(AttemptTableTest, WhatHasEndedMeanwhileIsConcluded) {
+  std::filesystem::create_directory(root_ + "/out");
+  volumes_["out"] = {.root = root_ + "/out"};
+  Make(2);
+  v1::Assignment job = Job(1, "x");
+  job.set_output_volume("out");
+  ASSERT_TRUE(journal_->RecordStart(job).ok());
+  const std::string staged = root_ + "/out/.closewrite/staging/1/1/result";
+  std::filesystem::create_directories(std::filesystem::path(staged).parent_path());
+  std::ofstream(staged) << "result";
+  LeaveState(journal_->FilesOf(job.lease()), EndedWith(0));
+  table_->TakeUp(journal_->TakeUp());
+  WaitForEnds(1);
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  ASSERT_EQ(request.results(0).files_size(), 1);
+  EXPECT_EQ(request.results(0).files(0).path(), "result");
+  table_->Settle(List({Lease(1)}));
+  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/attempts"));
+}
+
+TEST_F(AttemptTableTest, ASuccessBeforeAPowerCutIsLost) {
+  const v1::Assignment job = Job(1, "x");
+  ASSERT_TRUE(journal_->RecordStart(job).ok());
+  SupervisorState state = EndedWith(0);
+  const Fd file = LeaveState(journal_->FilesOf(job.lease()), state);
+  state.boot[0] = 'x';
+  ASSERT_EQ(pwrite(file.get(), &state, sizeof state, 0), static_cast<ssize_t>(sizeof state));
+  table_->TakeUp(journal_->TakeUp());
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_LOST);
+}
+
+TEST_F(AttemptTableTest, WhoCantConcludeASuccessCallsItLost) {
+  for (const int exit_code : {0, 3}) {
+    const v1::Assignment job = Job(exit_code + 1, "x");
+    ASSERT_TRUE(journal_->RecordStart(job).ok());
+    LeaveState(journal_->FilesOf(job.lease()), EndedWith(exit_code));
+  }
+  table_->TakeUpDead(journal_->Left());
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.results_size(), 2);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_LOST);
+  EXPECT_EQ(request.results(1).outcome(), v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_EQ(request.results(1).exit_code(), 3);
 }
 
 // Its result may have been reported, and be what the journal forgot first.

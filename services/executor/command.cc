@@ -14,13 +14,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_join.h"
+#include "services/clock/clock.h"
 #include "services/executor/process_group.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::executor {
 namespace {
 
-constexpr size_t kReadBytes = 64 << 10;
+constexpr int kAdoptLookMs = 2;
 
 // Files and attributes for posix_spawn(3), freed together.
 class SpawnSettings {
@@ -54,26 +55,31 @@ std::string Credentials(const Account& account) {
 
 // The new process's files must not be moved over one another, so all sources lie above the targets.
 absl::StatusOr<Fd> High(Fd fd) {
-  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorLifelineFd + 1));
-  if (!high.ok()) return ErrnoStatus(errno, "dup", "a pipe");
+  if (fd.get() > kSupervisorLogsFd) return fd;
+  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorLogsFd + 1));
+  if (!high.ok()) return ErrnoStatus(errno, "dup", "a file of a supervisor");
   return high;
 }
 
-absl::Status Spawn(const CommandOptions& options, int control, int output, pid_t* supervisor) {
+// The files that a supervisor starts with.
+struct SupervisorFds {
+  Fd control;
+  Fd state;
+  Fd listen;
+  Fd logs;
+};
+
+absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_t* supervisor) {
   SpawnSettings settings;
   auto* actions = &settings.actions;
-  if (options.lock >= 0) {  // first: it may lie where the others go
-    posix_spawn_file_actions_adddup2(actions, options.lock, kSupervisorLockFd);
+  posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
+  for (const int output : {STDOUT_FILENO, STDERR_FILENO}) {
+    posix_spawn_file_actions_adddup2(actions, 0, output);
   }
-  if (options.lifeline >= 0) {
-    posix_spawn_file_actions_adddup2(actions, options.lifeline, kSupervisorLifelineFd);
-  } else {
-    posix_spawn_file_actions_addclose(actions, kSupervisorLifelineFd);  // may be somebody's file
-  }
-  posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(actions, output, 1);
-  posix_spawn_file_actions_adddup2(actions, output, 2);
-  posix_spawn_file_actions_adddup2(actions, control, kSupervisorControlFd);
+  posix_spawn_file_actions_adddup2(actions, fds.control.get(), kSupervisorControlFd);
+  posix_spawn_file_actions_adddup2(actions, fds.state.get(), kSupervisorStateFd);
+  posix_spawn_file_actions_adddup2(actions, fds.listen.get(), kSupervisorListenFd);
+  posix_spawn_file_actions_adddup2(actions, fds.logs.get(), kSupervisorLogsFd);
   posix_spawn_file_actions_addchdir_np(actions, options.directory.c_str());
   sigset_t none;
   sigemptyset(&none);
@@ -88,6 +94,8 @@ absl::Status Spawn(const CommandOptions& options, int control, int output, pid_t
       StrCat(absl::ToInt64Nanoseconds(options.kill_after)),
       StrCat(options.nice),
       StrCat(options.nofile),
+      options.outlive ? "1" : "0",
+      options.files.name(),
       options.run_as.has_value() ? Credentials(*options.run_as) : "-",
   };
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
@@ -113,29 +121,45 @@ absl::StatusOr<std::unique_ptr<Command>> Command::Start(const CommandOptions& op
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return ErrnoStatus(errno, "socketpair", "a supervisor");
   }
-  Fd ours(sockets[0]);
-  absl::StatusOr<Fd> control = High(Fd(sockets[1]));
-  if (!control.ok()) return control.status();
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe", "a log");
-  Fd output(ends[0]);
-  absl::StatusOr<Fd> log = High(Fd(ends[1]));
-  if (!log.ok()) return log.status();
-  fcntl(output.get(), F_SETFL, O_NONBLOCK);
+  auto command = std::unique_ptr<Command>(new Command(options.files));
+  command->control_ = Fd(sockets[0]);
+  SupervisorFds fds;
+  const auto set = [](absl::StatusOr<Fd> file, Fd* fd) {
+    if (file.ok()) file = High(*std::move(file));
+    if (file.ok()) *fd = *std::move(file);
+    return file.status();
+  };
+  absl::Status status = set(Fd(sockets[1]), &fds.control);
+  if (status.ok()) status = set(options.files.MakeState(), &fds.state);
+  if (status.ok()) status = set(options.files.Listen(), &fds.listen);
+  if (status.ok())
+    status = set(Fd(fcntl(options.logs, F_DUPFD_CLOEXEC, kSupervisorLogsFd + 1)), &fds.logs);
+  if (status.ok()) status = Spawn(options, fds, &command->supervisor_);
+  if (status.ok()) return command;
+  command->supervisor_ = 0;
+  command->waited_ = true;
+  options.files.Remove();
+  return status;
+}
 
-  auto command = std::unique_ptr<Command>(new Command);
-  absl::Status status = Spawn(options, control->get(), log->get(), &command->supervisor_);
-  if (!status.ok()) {
-    command->supervisor_ = 0;
-    return status;
+std::unique_ptr<Command> Command::Adopt(SupervisorFiles files) {
+  auto command = std::unique_ptr<Command>(new Command(std::move(files)));
+  const absl::Duration deadline = SinceBoot() + kAdoptMax;
+  while (command->files_.Lives()) {
+    auto control = command->files_.Connect();
+    if (control.ok()) {
+      command->control_ = *std::move(control);
+      break;
+    }
+    // It is just about to end, or does not listen; then it is killed by the look for its end.
+    if (SinceBoot() >= deadline) break;
+    poll(nullptr, 0, kAdoptLookMs);
   }
-  command->control_ = std::move(ours);
-  command->output_ = std::move(output);
   return command;
 }
 
 Command::~Command() {
-  if (supervisor_ == 0) return;
+  if (waited_) return;
   Kill();
   Wait({});
 }
@@ -153,63 +177,73 @@ void Command::Terminate() const { Send({.kind = SupervisorOrder::kTerminate}); }
 void Command::Kill() const { Send({.kind = SupervisorOrder::kKill}); }
 
 CommandEnd Command::Wait(const Listener& listener) {
-  CommandEnd end;
-  buffer_.resize(kReadBytes);
-  bool output_open = true;
-  for (bool ended = false; !ended;) {
-    pollfd files[] = {{output_open ? output_.get() : -1, POLLIN, 0}, {control_.get(), POLLIN, 0}};
-    if (poll(files, 2, -1) < 0) continue;
-    if (files[0].revents != 0) output_open = ReadOutput(listener);
-    if (files[1].revents != 0) ended = TakeReport(listener, &end);
+  waited_ = true;
+  while (control_.ok()) {
+    pollfd file = {control_.get(), POLLIN, 0};
+    if (poll(&file, 1, -1) < 0) continue;
+    if (!TakeReports(listener)) break;
   }
-  // All writers are dead; what they wrote is still in the pipe.
-  if (output_open) ReadOutput(listener);
-  Reap();
+  return Conclude();
+}
+
+// False when the supervisor has said its last word, or is dead.
+bool Command::TakeReports(const Listener& listener) {
+  for (;;) {
+    SupervisorReport report = {};
+    const ssize_t count = recv(control_.get(), &report, sizeof report, MSG_DONTWAIT);
+    // A peer that ended with one of our orders unread resets the connection, once; what it said
+    // before is still to be read.
+    if (count < 0 && errno == ECONNRESET) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) break;
+    if (count != sizeof report) return false;
+    if (report.kind == SupervisorReport::kStarted && listener.on_start) {
+      listener.on_start(report.pid);
+    }
+    if (report.kind == SupervisorReport::kEnded || report.kind == SupervisorReport::kNotStarted) {
+      return false;
+    }
+  }
+  // Whatever was said: growth is not said while something else is unread.
+  if (listener.on_log) listener.on_log();
+  return true;
+}
+
+// What its supervisor has written down, once that is dead.
+CommandEnd Command::Conclude() {
+  if (supervisor_ != 0) {
+    while (waitpid(supervisor_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    supervisor_ = 0;
+  }
+  std::optional<SupervisorState> state = files_.ReadState();
+  for (const absl::Duration deadline = SinceBoot() + kAdoptMax;
+       (!state.has_value() || state->ended == 0) && files_.Lives(); state = files_.ReadState()) {
+    // One that was adopted and has closed its socket: it is dying, or out of reach.
+    if (SinceBoot() >= deadline && state.has_value() && state->supervisor > 0) {
+      kill(state->supervisor, SIGKILL);
+    }
+    poll(nullptr, 0, kAdoptLookMs);
+  }
+  if (state.has_value() && state->ended != 0) return EndOf(*state);
+  CommandEnd end;
+  end.lost = true;
+  if (!state.has_value()) return end;
+  end.started = state->report.kind == SupervisorReport::kStarted;
+  KillGroup(*state);
   return end;
 }
 
-// Reads what is there, at most a pipe's content; false at the end of the file.
-bool Command::ReadOutput(const Listener& listener) {
-  for (int reads = 0; reads < 16; ++reads) {
-    const ssize_t count = read(output_.get(), buffer_.data(), buffer_.size());
-    if (count == 0) return false;
-    if (count < 0) return errno == EAGAIN || errno == EINTR;
-    if (listener.on_output) listener.on_output(std::string_view(buffer_).substr(0, count));
-  }
-  return true;
-}
-
-bool Command::TakeReport(const Listener& listener, CommandEnd* end) {
-  SupervisorReport report = {};
-  const ssize_t count = recv(control_.get(), &report, sizeof report, MSG_DONTWAIT);
-  // A peer that ended with one of our orders unread resets the connection, once; what it said
-  // before is still to be read.
-  if (count < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET)) return false;
-  if (count != sizeof report) {
-    end->lost = true;
-    return true;
-  }
-  if (report.kind == SupervisorReport::kStarted) {
-    end->started = true;
-    command_ = report.pid;
-    if (listener.on_start) listener.on_start(report.pid);
-    return false;
-  }
-  end->error = report.error;
-  end->wait_status = report.wait_status;
-  end->cause = report.cause;
-  end->cpu = absl::Nanoseconds(report.cpu_ns);
-  end->max_rss_bytes = report.max_rss_bytes;
-  return true;
-}
-
-// The supervisor has said its last word or is dead.
-void Command::Reap() {
-  int status = 0;
-  while (waitpid(supervisor_, &status, 0) < 0 && errno == EINTR) {
-  }
-  supervisor_ = 0;
-  if (WIFSIGNALED(status) && command_ != 0) KillGroup(command_);
+CommandEnd EndOf(const SupervisorState& state) {
+  const SupervisorReport& report = state.report;
+  return {.started = report.kind == SupervisorReport::kEnded,
+          .error = report.error,
+          .lost = false,
+          .wait_status = report.wait_status,
+          .cause = report.cause,
+          .cpu = absl::Nanoseconds(report.cpu_ns),
+          .max_rss_bytes = report.max_rss_bytes,
+          .log_bytes = state.log_bytes,
+          .ended_us = state.ended_us};
 }
 
 std::string DescribeWaitStatus(int wait_status) {

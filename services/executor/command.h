@@ -9,12 +9,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/executor/account.h"
+#include "services/executor/supervisor_files.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/volume/file_system.h"
 
@@ -22,8 +23,9 @@ namespace closewrite::executor {
 
 struct CommandOptions {
   int supervisor_image = -1;           // see OpenSupervisorImage; not owned
-  int lock = -1;                       // the state directory's lock, or -1; not owned
-  int lifeline = -1;                   // to the guardian, at least kImageFdMin, or -1; not owned
+  SupervisorFiles files;               // of its supervisor
+  int logs = -1;                       // open folder that its log, of the same name, is made in
+  bool outlive = true;                 // goes on, until its lease ends, when this process dies
   std::vector<std::string> arguments;  // program first; found in PATH of `environment`
   std::vector<std::string> environment;
   std::string directory;          // working directory
@@ -44,21 +46,33 @@ struct CommandEnd {
   SupervisorReport::Cause cause = SupervisorReport::kByItself;
   absl::Duration cpu;
   int64_t max_rss_bytes = 0;
+  int64_t log_bytes = 0;  // that it has written, kept or not
+  int64_t ended_us = 0;   // since 1970
 };
 
-// A command in its own process group, with /dev/null as its input and one pipe for all its output.
-// It dies with the executor, at its lease's end, and takes along all that it has started: see
-// supervisor_main.cc. Thread-safe, but Wait is called once, by one thread.
+// What a supervisor has written down of the end of its command; of none that is lost.
+CommandEnd EndOf(const SupervisorState& state);
+
+// How long a supervisor that lives is tried to be reached, before it is given up and killed.
+inline constexpr absl::Duration kAdoptMax = absl::Seconds(5);
+
+// A command in its own process group, with /dev/null as its input, whose supervisor (see
+// supervisor_main.cc) copies what it writes to its log. It dies at its lease's end, and takes along
+// all that it has started. It goes on when this process dies, and the next one adopts it; or dies
+// with it, as `outlive` says. Thread-safe, but Wait is called once, by one thread.
 class Command {
  public:
   struct Listener {
     std::function<void(pid_t)> on_start;
-    std::function<void(std::string_view)> on_output;
+    std::function<void()> on_log;  // the log may have grown
   };
 
   // UNAVAILABLE or RESOURCE_EXHAUSTED when no process can be made; INVALID_ARGUMENT when arguments
   // and environment are too long for the kernel. A program that is not there shows in CommandEnd.
   static absl::StatusOr<std::unique_ptr<Command>> Start(const CommandOptions& options);
+
+  // One that an earlier process has started. It may have ended: Wait says how.
+  static std::unique_ptr<Command> Adopt(SupervisorFiles files);
 
   // Kills it if it still runs, and waits.
   ~Command();
@@ -69,21 +83,19 @@ class Command {
   void Terminate() const;
   void Kill() const;
 
-  // Returns when the command and all that it left behind are dead and its output is read.
+  // Returns when the command and all that it left behind are dead and its log is written.
   CommandEnd Wait(const Listener& listener);
 
  private:
-  Command() = default;
+  explicit Command(SupervisorFiles files) : files_(std::move(files)) {}
   void Send(const SupervisorOrder& order) const;
-  bool ReadOutput(const Listener& listener);
-  bool TakeReport(const Listener& listener, CommandEnd* end);
-  void Reap();
+  bool TakeReports(const Listener& listener);
+  CommandEnd Conclude();
 
-  Fd control_;
-  Fd output_;
-  pid_t supervisor_ = 0;
-  pid_t command_ = 0;
-  std::string buffer_;
+  const SupervisorFiles files_;
+  Fd control_;            // none: there is nobody to be reached
+  pid_t supervisor_ = 0;  // when it is a child of ours
+  bool waited_ = false;
 };
 
 // For people: "exit code 3", "ended by signal 9 (Killed)".

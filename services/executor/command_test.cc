@@ -3,19 +3,23 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <thread>
 
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
+#include "services/executor/attempt_log.h"
+#include "services/executor/process_group.h"
 #include "services/executor/supervisor_image.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -47,11 +51,20 @@ class CommandTest : public testing::Test {
     char* real = realpath(mkdtemp(name.data()), nullptr);
     directory_ = real;
     free(real);
+    for (const char* folder : {"/attempts", "/logs"}) mkdir((directory_ + folder).c_str(), 0700);
+    attempts_ = Fd(open((directory_ + "/attempts").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    logs_ = Fd(open((directory_ + "/logs").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   }
 
+  // Of a command with files and a log of its own.
   CommandOptions Options(std::vector<std::string> arguments) {
+    const std::string name = std::to_string(++commands_) + "-1";
+    log_ = std::make_unique<AttemptLog>(directory_ + "/logs/" + name);
+    records_.clear();
     CommandOptions options;
     options.supervisor_image = image_.get();
+    options.files = files_ = SupervisorFiles(attempts_.get(), name);
+    options.logs = logs_.get();
     options.arguments = std::move(arguments);
     options.environment = {"PATH=/usr/bin:/bin", "GREETING=hello  'world'\n"};
     options.directory = directory_;
@@ -69,21 +82,68 @@ class CommandTest : public testing::Test {
   }
 
   CommandEnd Watch(Command* command, const std::function<void()>& on_output = nullptr) {
-    return command->Wait({.on_start = [this](pid_t pid) { pid_ = pid; },
-                          .on_output =
-                              [this, on_output](std::string_view bytes) {
-                                output_.append(bytes);
-                                if (on_output) on_output();
-                              }});
+    const CommandEnd end = command->Wait({.on_start = [this](pid_t pid) { pid_ = pid; },
+                                          .on_log =
+                                              [this, on_output] {
+                                                if (ReadLog() && on_output) on_output();
+                                              }});
+    ReadLog();
+    return end;
+  }
+
+  // False when there is nothing new.
+  bool ReadLog() {
+    const size_t before = records_.size();
+    for (std::string more = "?"; !more.empty(); records_ += more) {
+      more = *log_->Read(static_cast<int64_t>(records_.size()), 1 << 20);
+    }
+    output_ = LogText(records_);
+    return records_.size() > before;
+  }
+
+  // Of one stream alone.
+  std::string OutputOf(LogStream stream) const {
+    std::string output;
+    std::string_view rest = records_;
+    while (const auto record = TakeLogRecord(&rest)) {
+      if (record->stream == stream) output += record->bytes;
+    }
+    return output;
   }
 
   // The number in the command's output, once the line is complete.
   pid_t PidInOutput() const {
     return output_.find('\n') == std::string::npos ? 0 : std::atoi(output_.c_str());
   }
+  pid_t AwaitPidInOutput() {
+    EXPECT_TRUE(Eventually([&] {
+      ReadLog();
+      return PidInOutput() != 0;
+    }));
+    return PidInOutput();
+  }
+
+  // A process that starts a command and then is killed or frozen, as an executor may be.
+  static pid_t ForkExecutor(const CommandOptions& options) {
+    const pid_t executor = fork();
+    if (executor != 0) return executor;
+    auto command = Command::Start(options);
+    (*command)->Wait({});
+    _exit(0);
+  }
+  static void KillExecutor(pid_t executor) {
+    kill(executor, SIGKILL);
+    waitpid(executor, nullptr, 0);
+  }
 
   Fd image_;
   std::string directory_;
+  Fd attempts_;
+  Fd logs_;
+  int commands_ = 0;
+  SupervisorFiles files_;  // of the newest command
+  std::unique_ptr<AttemptLog> log_;
+  std::string records_;
   std::string output_;
   pid_t pid_ = 0;
 };
@@ -96,7 +156,9 @@ TEST_F(CommandTest, RunsWithItsArgumentsEnvironmentAndDirectory) {
   EXPECT_GT(pid_, 0);
   EXPECT_EQ(end.cause, SupervisorReport::kByItself);
   EXPECT_EQ(DescribeWaitStatus(end.wait_status), "exit code 3");
-  EXPECT_EQ(output_, "-a b\n\"$(touch x)\" \xff|hello  'world'\n|" + directory_ + "\n" + "e\n");
+  EXPECT_EQ(OutputOf(LogStream::kStdout),
+            "-a b\n\"$(touch x)\" \xff|hello  'world'\n|" + directory_ + "\n");
+  EXPECT_EQ(OutputOf(LogStream::kStderr), "e\n");
   EXPECT_GT(end.max_rss_bytes, 0);
   EXPECT_GT(end.cpu, absl::ZeroDuration());
 }
@@ -213,52 +275,23 @@ TEST_F(CommandTest, AKilledSupervisorIsNoticedAndItsCommandDies) {
   EXPECT_TRUE(Eventually([&] { return IsDead(pid_); }));
 }
 
-// A process that starts a command and then is killed or frozen, as an executor may be. Writes the
-// command's number into `file`.
-pid_t ForkExecutor(const CommandOptions& options, const std::string& file) {
-  const pid_t executor = fork();
-  if (executor != 0) return executor;
-  auto command = Command::Start(options);
-  (*command)->Wait({.on_start = [&](pid_t pid) {
-    std::ofstream(file + ".part") << pid << "\n";
-    rename((file + ".part").c_str(), file.c_str());
-  }});
-  _exit(0);
-}
-
-pid_t WaitForPid(const std::string& file) {
-  EXPECT_TRUE(Eventually([&] { return access(file.c_str(), F_OK) == 0; }));
-  pid_t pid = 0;
-  std::ifstream(file) >> pid;
-  return pid;
-}
-
-TEST_F(CommandTest, DiesWithItsExecutorAndFreesTheLockAfterThat) {
-  const std::string lock = directory_ + "/lock";
-  CommandOptions options = Shell("trap '' TERM; sleep 1000 & setsid sleep 1000 & wait");
-  const std::string file = directory_ + "/pid";
-  pid_t executor = 0;
-  {
-    Fd held(open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    ASSERT_EQ(flock(held.get(), LOCK_EX | LOCK_NB), 0);
-    options.lock = held.get();
-    executor = ForkExecutor(options, file);
-  }
-  const pid_t pid = WaitForPid(file);
-  Fd again(open(lock.c_str(), O_RDWR | O_CLOEXEC));
-  EXPECT_NE(flock(again.get(), LOCK_EX | LOCK_NB), 0);
-  kill(executor, SIGKILL);
-  waitpid(executor, nullptr, 0);
-  EXPECT_TRUE(Eventually([&] { return flock(again.get(), LOCK_EX | LOCK_NB) == 0; }));
+TEST_F(CommandTest, WhenItIsNotToOutliveItsExecutorItDiesWithIt) {
+  CommandOptions options = Shell("trap '' TERM; sleep 1000 & setsid sleep 1000 & echo $$; wait");
+  options.outlive = false;
+  const pid_t executor = ForkExecutor(options);
+  const pid_t pid = AwaitPidInOutput();
+  EXPECT_TRUE(files_.Lives());
+  KillExecutor(executor);
+  EXPECT_TRUE(Eventually([&] { return !files_.Lives(); }));
   EXPECT_TRUE(IsDead(pid));
+  EXPECT_EQ(EndOf(*files_.ReadState()).cause, SupervisorReport::kTold);
 }
 
 TEST_F(CommandTest, DiesAtItsLeasesEndWhileTheExecutorIsFrozen) {
-  const std::string file = directory_ + "/pid";
-  CommandOptions options = Shell("sleep 1000");
+  CommandOptions options = Shell("echo $$; sleep 1000");
   options.lease_deadline = SinceBoot() + absl::Seconds(2);
-  const pid_t executor = ForkExecutor(options, file);
-  const pid_t pid = WaitForPid(file);
+  const pid_t executor = ForkExecutor(options);
+  const pid_t pid = AwaitPidInOutput();
   kill(executor, SIGSTOP);
   EXPECT_TRUE(Eventually([&] { return IsDead(pid); }));
   EXPECT_GE(SinceBoot(), options.lease_deadline);
@@ -266,6 +299,128 @@ TEST_F(CommandTest, DiesAtItsLeasesEndWhileTheExecutorIsFrozen) {
   int status = 0;
   waitpid(executor, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+TEST_F(CommandTest, DiesAtItsLeasesEndWhileThereIsNoExecutor) {
+  CommandOptions options = Shell("echo $$; setsid sleep 1000");
+  options.lease_deadline = SinceBoot() + absl::Seconds(2);
+  const pid_t executor = ForkExecutor(options);
+  const pid_t pid = AwaitPidInOutput();
+  KillExecutor(executor);
+  EXPECT_TRUE(Eventually([&] { return !files_.Lives(); }));
+  EXPECT_TRUE(IsDead(pid));
+  EXPECT_GE(SinceBoot(), options.lease_deadline);
+  const CommandEnd end = Watch(Command::Adopt(files_).get());
+  EXPECT_EQ(end.cause, SupervisorReport::kLease);
+  EXPECT_TRUE(end.started);
+}
+
+TEST_F(CommandTest, IsAdoptedAsItRuns) {
+  ASSERT_EQ(mkfifo((directory_ + "/go").c_str(), 0600), 0);
+  CommandOptions options = Shell("echo $$; read line < go; echo $line $$; exit 3");
+  options.lease_deadline = SinceBoot() + absl::Seconds(3);
+  const pid_t executor = ForkExecutor(options);
+  const pid_t pid = AwaitPidInOutput();
+  KillExecutor(executor);
+  const auto command = Command::Adopt(files_);
+  command->Renew(SinceBoot() + kLong);
+  std::ofstream(directory_ + "/go") << "on\n";
+  const CommandEnd end = Watch(command.get());
+  EXPECT_EQ(pid_, pid);
+  EXPECT_EQ(output_, std::to_string(pid) + "\non " + std::to_string(pid) + "\n");
+  EXPECT_TRUE(end.started);
+  EXPECT_EQ(DescribeWaitStatus(end.wait_status), "exit code 3");
+  EXPECT_EQ(end.log_bytes, static_cast<int64_t>(output_.size()));
+}
+
+TEST_F(CommandTest, AnAdoptedOneIsRenewedAndObeys) {
+  CommandOptions options = Shell("echo $$; sleep 1000");
+  options.lease_deadline = SinceBoot() + absl::Seconds(2);
+  const pid_t executor = ForkExecutor(options);
+  AwaitPidInOutput();
+  KillExecutor(executor);
+  auto command = Command::Adopt(files_);
+  command->Renew(SinceBoot() + kLong);
+  EXPECT_TRUE(Eventually([&] {
+    return files_.ReadState()->lease_ns > absl::ToInt64Nanoseconds(options.lease_deadline);
+  }));
+  command->Kill();
+  EXPECT_EQ(Watch(command.get()).cause, SupervisorReport::kTold);
+}
+
+TEST_F(CommandTest, AnEndThatNobodyHeardIsToldToTheNext) {
+  ASSERT_EQ(mkfifo((directory_ + "/go").c_str(), 0600), 0);
+  const pid_t executor = ForkExecutor(Shell("echo $$; cat go; echo last >&2; exit 4"));
+  AwaitPidInOutput();
+  KillExecutor(executor);
+  std::ofstream(directory_ + "/go") << "";
+  EXPECT_TRUE(Eventually([&] { return !files_.Lives(); }));
+  for (int times = 0; times < 2; ++times) {
+    const CommandEnd end = Watch(Command::Adopt(files_).get());
+    EXPECT_TRUE(end.started);
+    EXPECT_EQ(DescribeWaitStatus(end.wait_status), "exit code 4");
+    EXPECT_EQ(OutputOf(LogStream::kStderr), "last\n");
+  }
+}
+
+// Of which the kernel has killed the leader alone.
+TEST_F(CommandTest, TheGroupOfAKilledSupervisorIsKilledByWhoAdoptsIt) {
+  const pid_t executor = ForkExecutor(Shell("sleep 1000 & echo $!; wait"));
+  const pid_t left_behind = AwaitPidInOutput();
+  KillExecutor(executor);
+  kill(files_.ReadState()->supervisor, SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return !files_.Lives(); }));
+  EXPECT_FALSE(IsDead(left_behind));
+  EXPECT_TRUE(Watch(Command::Adopt(files_).get()).lost);
+  EXPECT_TRUE(IsDead(left_behind));
+}
+
+TEST_F(CommandTest, ANumberThatIsAnothersByNowIsNotKilled) {
+  const pid_t executor = ForkExecutor(Shell("echo $$; exec sleep 1000"));
+  const pid_t pid = AwaitPidInOutput();
+  SupervisorState state = *files_.ReadState();
+  state.command_ticks += 1;  // as if it had begun at another time
+  EXPECT_TRUE(KillGroup(state));
+  state.command_ticks -= 1;
+  state.supervisor += 1;
+  EXPECT_TRUE(KillGroup(state));
+  state.supervisor -= 1;
+  state.boot[0] ^= 1;
+  EXPECT_TRUE(KillGroup(state));
+  EXPECT_FALSE(IsDead(pid));
+  state.boot[0] ^= 1;
+  EXPECT_TRUE(KillGroup(state));
+  EXPECT_TRUE(IsDead(pid));
+  KillExecutor(executor);
+}
+
+TEST_F(CommandTest, TheSocketIsOpenToItsUserAlone) {
+  const pid_t executor = ForkExecutor(Shell("echo $$; exec sleep 1000"));
+  AwaitPidInOutput();
+  struct stat st = {};
+  ASSERT_EQ(stat((directory_ + "/attempts/1-1.socket").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0600u);
+  KillExecutor(executor);
+  Command::Adopt(files_).reset();
+}
+
+TEST_F(CommandTest, OneThatClosesItsOutputRunsOn) {
+  ASSERT_EQ(mkfifo((directory_ + "/go").c_str(), 0600), 0);
+  auto command = Command::Start(Shell("exec >&-; echo still >&2; read line < go; exit 5"));
+  ASSERT_TRUE(command.ok()) << command.status();
+  const CommandEnd end =
+      Watch(command->get(), [&] { std::ofstream(directory_ + "/go") << "go\n"; });
+  EXPECT_EQ(output_, "still\n");
+  EXPECT_EQ(DescribeWaitStatus(end.wait_status), "exit code 5");
+}
+
+TEST_F(CommandTest, BytesOfAnyKindComeThrough) {
+  Run(
+      Shell("for i in 0 1 2 3; do for j in 0 1 2 3 4 5 6 7; do for k in 0 1 2 3 4 5 6 7; do "
+            "printf \"\\\\$i$j$k\"; done; done; done"));
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  EXPECT_EQ(output_, all);
 }
 
 // A supervisor that ended with an order unread reset the connection, and its last report, which was

@@ -53,6 +53,14 @@ bool CoordinatorLink::draining() const {
   return draining_;
 }
 
+bool CoordinatorLink::TakeUpEarlierSession() {
+  if (options_.journal->SessionIsEnding() && !EndEarlierSession()) return false;
+  options_.table->TakeUp(options_.journal->TakeUp());
+  absl::MutexLock lock(&mutex_);
+  session_id_ = options_.journal->SessionIsEnding() ? "" : options_.journal->Session();
+  return true;
+}
+
 bool CoordinatorLink::EndEarlierSession() {
   for (bool told = false;; told = true) {
     const absl::Status status =
@@ -83,8 +91,7 @@ bool CoordinatorLink::EndEarlierSession() {
 }
 
 void CoordinatorLink::Run() {
-  if (!EndEarlierSession()) return;
-  options_.table->TakeUp(options_.journal->TakeUp());
+  if (!TakeUpEarlierSession()) return;
   for (;;) {
     const absl::Duration now = SinceBoot();
     const absl::Duration next = Tick(now);
@@ -218,6 +225,9 @@ void CoordinatorLink::OnMessage(int64_t stream_number, v1::AttendResponse respon
   table.Settle(response.settled());
   table.AcknowledgeLogs(response.log_acks());
   if (response.complete()) table.KeepOnly(response.held());
+  if (response.drain() && !std::exchange(told_to_drain_, true) && options_.on_drain) {
+    options_.on_drain();
+  }
   for (const v1::Assignment& assignment : response.assignments()) {
     table.Accept(assignment, leases_.deadline(), now);
   }

@@ -3,6 +3,7 @@
 #define SERVICES_EXECUTOR_COORDINATOR_LINK_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -50,7 +51,8 @@ inline constexpr int kMessagesPerTurnMax = 16;
 // answers and withdrawals down. When the session's leases run out, because nothing was answered,
 // all commands are killed (their supervisors have done so already) before anything else; when the
 // coordinator no longer knows the session, all is forgotten and a new one begins. The session of an
-// earlier process is ended before the first; what that left unsaid goes on to the table. Where
+// earlier process is resumed, and what that left goes to the table, running commands too; but for
+// one that was about to be ended, because all of it was dead: then that is done first. Where
 // there are several coordinators, one whose stream breaks, or that leaves a heartbeat unanswered,
 // is left for another at once: well before the leases run out. Thread-safe.
 class CoordinatorLink {
@@ -61,6 +63,7 @@ class CoordinatorLink {
     const Journal* journal = nullptr;       // remembers the session; not owned
     AttemptTable* table = nullptr;          // not owned
     Bell* bell = nullptr;                   // rung by the table, too; not owned
+    std::function<void()> on_drain;         // somebody says so; called once, must not block
   };
 
   explicit CoordinatorLink(Options options);
@@ -81,7 +84,8 @@ class CoordinatorLink {
   using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
 
   void Run();
-  // False when it was told to stop meanwhile.
+  // Both false when it was told to stop meanwhile.
+  bool TakeUpEarlierSession();
   bool EndEarlierSession();
   // Does all that is due at `now`; returns when it is next needed.
   absl::Duration Tick(absl::Duration now);
@@ -112,6 +116,7 @@ class CoordinatorLink {
   absl::BitGen random_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool told_to_drain_ ABSL_GUARDED_BY(mutex_) = false;
   std::string session_id_ ABSL_GUARDED_BY(mutex_);
   absl::Duration session_ttl_ ABSL_GUARDED_BY(mutex_);
   LeaseClock leases_ ABSL_GUARDED_BY(mutex_);

@@ -87,6 +87,7 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
   if (!config->has_drain_timeout()) {
     *config->mutable_drain_timeout() = ToProto(kDrainTimeoutDefault);
   }
+  if (!config->has_commands_outlive()) config->set_commands_outlive(true);
   for (const auto& [what, name] : {std::pair{"host", config->host()}, {"name", config->name()}}) {
     absl::Status good = CheckName(what, name);
     if (!good.ok()) return good;
@@ -97,10 +98,11 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
   return good;
 }
 
-absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig config, bool guarded) {
+absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig config, bool guarded,
+                                                          std::function<void()> on_drain) {
   absl::Status status = CompleteConfig(&config);
   if (!status.ok()) return status;
-  auto executor = std::unique_ptr<Executor>(new Executor(std::move(config)));
+  auto executor = std::unique_ptr<Executor>(new Executor(std::move(config), std::move(on_drain)));
   status = executor->Open(guarded);
   if (!status.ok()) return status;
   executor->link_->Start();
@@ -126,7 +128,7 @@ absl::Status Executor::Open(bool guarded) {
   options.context.volumes = volumes;
   options.context.journal = journal_.get();
   options.context.supervisor_image = supervisor_image_.get();
-  if (guardian_ != nullptr) options.context.lifeline = guardian_->lifeline();
+  options.context.commands_outlive = config_.commands_outlive();
   options.context.coordinator = config_.coordinator();
   options.context.environment = {config_.env().begin(), config_.env().end()};
   options.wake = [this] {
@@ -141,7 +143,8 @@ absl::Status Executor::Open(bool guarded) {
                                                                      .hello = HelloOf(config_),
                                                                      .journal = journal_.get(),
                                                                      .table = table_.get(),
-                                                                     .bell = &link_bell_});
+                                                                     .bell = &link_bell_,
+                                                                     .on_drain = on_drain_});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
                                .services = {service_.get()}});
@@ -193,18 +196,33 @@ bool Executor::WaitForCommands(absl::Duration within) {
   return true;
 }
 
-void Executor::Drain() {
+bool Executor::Drain() {
+  const absl::Duration timeout = FromProto(config_.drain_timeout());
+  const bool leave = config_.commands_outlive() && timeout == absl::ZeroDuration();
   server_->Drain();
   link_->Drain();
   table_->Drain();
   LogInfo("draining", {{"running", table_->running()}});
-  if (!WaitForCommands(FromProto(config_.drain_timeout()))) {
+  if (!leave && !WaitForCommands(timeout)) {
     LogWarn("commands still run at the end of drain_timeout; they are told to end",
             {{"running", table_->running()}});
     table_->TerminateAll("the executor was stopped before the command ended");
     if (!WaitForCommands(kTerminateMax)) KillAll();
     WaitForCommands(kTerminateMax);
   }
+  WaitForResults();
+  link_->Shutdown();
+  server_->Shutdown(kCallGrace);
+  if (leave && table_->running() > 0) {
+    LogInfo("commands go on until their leases end, or with the next executor on this state",
+            {{"running", table_->running()}, {"state", config_.state()}});
+    return false;
+  }
+  if (guardian_ != nullptr) guardian_->Dismiss();
+  return true;
+}
+
+void Executor::WaitForResults() {
   const absl::Duration deadline = SinceBoot() + kSettleMax;
   while (table_->unsettled() > 0 && SinceBoot() < deadline) {
     drain_bell_.Wait(deadline - SinceBoot());
@@ -213,9 +231,6 @@ void Executor::Drain() {
     LogWarn("results are not recorded yet; they are reported at the next start",
             {{"results", table_->unsettled()}});
   }
-  link_->Shutdown();
-  server_->Shutdown(kCallGrace);
-  if (guardian_ != nullptr) guardian_->Dismiss();
 }
 
 void Executor::KillAll() { table_->KillAll("the executor was told to stop at once"); }

@@ -2,6 +2,7 @@
 #ifndef SERVICES_EXECUTOR_EXECUTOR_H_
 #define SERVICES_EXECUTOR_EXECUTOR_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,9 +39,11 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config);
 class Executor {
  public:
   // Checks everything before it starts anything; a failure is one line for people. `guarded`: this
-  // process is closewrite-executor, so it can start a guardian.
+  // process is closewrite-executor, so it can start a guardian. `on_drain`: somebody has told it to
+  // drain, and Drain is to be called; called once, by a thread that must not be blocked.
   static absl::StatusOr<std::unique_ptr<Executor>> Start(v1::ExecutorConfig config,
-                                                         bool guarded = false);
+                                                         bool guarded = false,
+                                                         std::function<void()> on_drain = {});
   // Kills what runs.
   ~Executor();
 
@@ -49,19 +52,23 @@ class Executor {
 
   // Takes no new leases, hands back what has not started, waits for what runs (at most
   // drain_timeout, then it is told to end), and for its results to be recorded. Then it is shut
-  // down.
-  void Drain();
+  // down. With a drain_timeout of zero, commands that outlive their executor are left running:
+  // false, and now the process is to end without destroying this object, which kills them.
+  bool Drain();
   // Kills what runs; makes a drain that goes on short. Callable from another thread.
   void KillAll();
 
  private:
-  explicit Executor(v1::ExecutorConfig config) : config_(std::move(config)) {}
+  Executor(v1::ExecutorConfig config, std::function<void()> on_drain)
+      : config_(std::move(config)), on_drain_(std::move(on_drain)) {}
   absl::Status Open(bool guarded);
   void StartGuardian();
   // False when `within` is over and attempts still run.
   bool WaitForCommands(absl::Duration within);
+  void WaitForResults();
 
   const v1::ExecutorConfig config_;
+  const std::function<void()> on_drain_;
   Fd supervisor_image_;
   std::unique_ptr<GuardianProcess> guardian_;  // may be absent
   Bell link_bell_;

@@ -160,7 +160,11 @@ class SeveralCoordinatorsTest : public ExecutorTest {
   void ExpectThatItGoesOn() {
     there_->Await([&] { return there_->hellos.size() == 1; });
     // What the store has of the log.
-    there_->Await([&] { return (there_->records[Key(7, 1)] = here_->records[Key(7, 1)]) != ""; });
+    there_->Await([&] {
+      there_->records[Key(7, 1)] = here_->records[Key(7, 1)];
+      there_->logs[Key(7, 1)] = "one\n";
+      return true;
+    });
     EXPECT_EQ(there_->hellos[0].session_id(), here_->sessions[0]);
     std::ofstream(root_ + "/go") << "";
     there_->Await([&] { return there_->results.count(Key(7, 1)) != 0; });
@@ -267,8 +271,14 @@ TEST_F(ExecutorTest, AKilledExecutorsAttemptIsReportedByTheNext) {
     coordinator.Assign(Job(7, "echo $$; exec sleep 1000"));
     coordinator.Await([&] { return !coordinator.logs[Key(7, 1)].empty(); });
     session = coordinator.sessions[0];
-    // As kill -9 would leave the state directory.
-    fs::copy(root_ + "/state", root_ + "/left", fs::copy_options::recursive);
+    // As kill -9 of all processes would leave the state directory.
+    for (const char* folder : {"", "/attempts"}) {
+      fs::create_directory(root_ + "/left" + folder);
+      for (const auto& entry : fs::directory_iterator(root_ + "/state" + folder)) {
+        const std::string to = root_ + "/left" + folder + "/" + entry.path().filename().string();
+        if (entry.is_regular_file()) fs::copy(entry.path(), to);
+      }
+    }
   }
   fs::remove_all(root_ + "/state");
   fs::rename(root_ + "/left", root_ + "/state");

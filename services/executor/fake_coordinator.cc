@@ -75,6 +75,7 @@ void FakeCoordinator::OnMessage(const std::shared_ptr<Stream>& stream,
   Take(request, &response);
   if (request.heartbeat()) {
     response.set_complete(true);
+    response.set_drain(drain_);
     for (const auto& [key, assignment] : leases_) {
       *response.add_held() = assignment.lease();
       if (running.count(key) == 0) *response.add_assignments() = assignment;
@@ -95,9 +96,13 @@ void FakeCoordinator::Take(const v1::AttendRequest& request, v1::AttendResponse*
   for (const v1::LogChunk& chunk : request.logs()) {
     std::string& log = records[KeyOf(chunk.lease())];
     if (chunk.offset() <= static_cast<int64_t>(log.size())) {
-      log.resize(static_cast<size_t>(chunk.offset()));
+      std::string& text = logs[KeyOf(chunk.lease())];
+      if (chunk.offset() < static_cast<int64_t>(log.size())) {
+        log.resize(static_cast<size_t>(chunk.offset()));
+        text = LogText(log);
+      }
       log += chunk.data();
-      logs[KeyOf(chunk.lease())] = LogText(log);
+      text += LogText(chunk.data());
     }
     v1::LogAck* ack = response->add_log_acks();
     *ack->mutable_lease() = chunk.lease();
@@ -142,6 +147,16 @@ void FakeCoordinator::Assign(const v1::Assignment& assignment) {
 void FakeCoordinator::Withdraw(int64_t job, int64_t token) {
   absl::MutexLock lock(&mutex_);
   leases_.erase({job, token});
+}
+
+void FakeCoordinator::Drain() {
+  absl::MutexLock lock(&mutex_);
+  drain_ = true;
+}
+
+bool FakeCoordinator::Holds(int64_t job, int64_t token) {
+  absl::MutexLock lock(&mutex_);
+  return leases_.count({job, token}) != 0;
 }
 
 void FakeCoordinator::KnowSession(const std::string& session) {

@@ -31,6 +31,8 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
 
   // Leases a job, now if a stream is open.
   void Assign(const v1::Assignment& assignment);
+  // Tells the executor to drain, at each heartbeat from now on.
+  void Drain();
   // Takes a lease away.
   void Withdraw(int64_t job, int64_t token);
   // Knows a session that nobody has opened.
@@ -41,6 +43,8 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   void BreakStream();
   // Ends the stream and the server, as a crash would.
   void Stop() { server_->Shutdown(absl::ZeroDuration()); }
+  // Whether the lease was given, and is neither over nor taken away.
+  bool Holds(int64_t job, int64_t token);
   // A session was opened here.
   bool HasSession();
   // While false, messages are heard but not answered.
@@ -80,6 +84,7 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   const absl::Duration session_ttl_;
   absl::Mutex mutex_;
   bool answer_ ABSL_GUARDED_BY(mutex_) = true;
+  bool drain_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> on_end_session_ ABSL_GUARDED_BY(mutex_);
   std::string session_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memory>
@@ -32,6 +33,22 @@ constexpr int kGuardianNice = -10;
 // False when it can't be read.
 bool ReadConfig(v1::ExecutorConfig* config) {
   return config->ParseFromFileDescriptor(kGuardianConfigFd) && !config->state().empty();
+}
+
+// Returns early when the process ends, if there is one.
+void AwaitEndOf(pid_t pid, int timeout_ms) {
+  const Fd process(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
+  pollfd file = {process.get(), POLLIN, 0};
+  if (pid > 0 && !process.ok()) return;  // it has just ended
+  poll(&file, 1, timeout_ms);
+}
+
+// A command that has succeeded, and whose lease an executor that comes back may still renew.
+bool IsToBeConcluded(const SupervisorState& state) {
+  const SupervisorReport& report = state.report;
+  return report.kind == SupervisorReport::kEnded && report.cause == SupervisorReport::kByItself &&
+         report.wait_status == 0 && state.boot == BootId() &&
+         SinceBoot() < absl::Nanoseconds(state.lease_ns);
 }
 
 // Connects, and stays connected, so that there is no need to when it counts. gRPC reads from a
@@ -62,16 +79,17 @@ class ConnectionKeeper {
 Guardian::End Guardian::Run() {
   const ConnectionKeeper keeper(options_.channel);
   if (!AwaitDeath()) return End::kDismissed;
-  for (const pid_t group : groups_) {
-    LogWarn("the supervisor of a command was killed; its process group is killed",
-            {{"group", group}});
-    if (!KillGroup(group)) return End::kStillAlive;
-  }
-  const absl::Duration give_up_at = SinceBoot() + kSpeakMax;
   for (;;) {
-    if (const std::optional<End> end = Speak(); end.has_value()) return *end;
-    if (SinceBoot() >= give_up_at) return End::kNotHeard;
-    poll(nullptr, 0, kTryAgainMs);
+    awaited_ = 0;
+    if (const std::optional<End> end = Try(); end.has_value()) return *end;
+    if (SinceBoot() >= give_up_at_) return End::kNotHeard;
+    if (to_be_killed_.empty()) AwaitEndOf(awaited_, kTryAgainMs);
+    for (const SupervisorState& state : std::exchange(to_be_killed_, {})) {
+      LogWarn("the supervisor of a command was killed; its process group is killed",
+              {{"group", state.command}});
+      if (!KillGroup(state)) return End::kStillAlive;
+      killed_.insert(state.command);
+    }
   }
 }
 
@@ -82,12 +100,10 @@ bool Guardian::AwaitDeath() {
     if (count < 0 && errno == EINTR) continue;
     if (count != sizeof record) return true;
     if (record.kind == LifelineRecord::kDismissed) return false;
-    if (record.kind == LifelineRecord::kGroupBegun) groups_.insert(record.pid);
-    if (record.kind == LifelineRecord::kGroupEnded) groups_.erase(record.pid);
   }
 }
 
-std::optional<Guardian::End> Guardian::Speak() {
+std::optional<Guardian::End> Guardian::Try() {
   // Nothing is made in a state directory that is gone.
   if (access((options_.config.state() + "/session").c_str(), R_OK) != 0) return End::kNoSession;
   const absl::StatusOr<Journal> journal = Journal::Open(options_.config.state(), kReleaseMax);
@@ -97,8 +113,32 @@ std::optional<Guardian::End> Guardian::Speak() {
     return End::kNotHeard;
   }
   if (journal->Session().empty()) return End::kNoSession;
+  if (MustWait(journal->Left(), *journal)) return std::nullopt;
+  return Speak(*journal);
+}
+
+bool Guardian::MustWait(const std::vector<JournalEntry>& left, const Journal& journal) {
+  bool wait = false;
+  for (const JournalEntry& entry : left) {
+    if (entry.result.has_value() || !entry.state.has_value()) continue;
+    const SupervisorState& state = *entry.state;
+    if (state.ended != 0) {
+      wait = wait || (options_.config.commands_outlive() && IsToBeConcluded(state));
+    } else if (journal.FilesOf(entry.assignment.lease()).Lives()) {
+      awaited_ = state.supervisor;
+      wait = true;
+    } else if (killed_.count(state.command) == 0) {
+      to_be_killed_.push_back(state);
+      wait = true;
+    }
+  }
+  return wait;
+}
+
+std::optional<Guardian::End> Guardian::Speak(const Journal& journal) {
+  if (give_up_at_ == absl::InfiniteDuration()) give_up_at_ = SinceBoot() + kSpeakMax;
   const absl::Status ended =
-      EndSessionOfTheDead(options_.channel->Get(), HelloOf(options_.config), *journal);
+      EndSessionOfTheDead(options_.channel->Get(), HelloOf(options_.config), journal);
   if (absl::IsUnavailable(ended)) return std::nullopt;
   if (ended.ok()) return End::kEnded;
   LogError("the session was not ended", {{"error", ended.ToString()}});

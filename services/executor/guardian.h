@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -24,14 +25,15 @@ inline constexpr absl::Duration kSpeakMax = absl::Seconds(10);
 // executor.
 inline constexpr absl::Duration kReleaseMax = absl::Milliseconds(200);
 
-//     executor -----+                          +--> last words (Attend): results, output
-//     supervisors --+--- lifeline --> guardian +--> EndSession: the leases are free
+//     executor -------- lifeline --+              +--> last words (Attend): results, output
+//     supervisors -- their locks --+--> guardian -+--> EndSession: the leases are free
 //
-// While a supervisor lives, its command may live, and nothing is said. Before anything is said, the
-// lock of the state directory is taken: an executor that was started anew holds it, and speaks for
-// itself; and as long as the guardian speaks, none starts. When the coordinator can't be reached,
-// the lock is given back between the tries. Should the guardian die, the session expires. Not
-// thread-safe.
+// While a supervisor lives, its command may live, and nothing is said; nor while a command that has
+// succeeded has a lease, and can still be concluded by the next executor. Before anything is said,
+// the lock of the state directory is taken: an executor that was started anew holds it, and speaks
+// for itself; and as long as the guardian speaks, none starts. Between two looks, and when the
+// coordinator can't be reached between two tries, the lock is given back. Should the guardian die,
+// the session expires. Not thread-safe.
 class Guardian {
  public:
   struct Options {
@@ -57,11 +59,17 @@ class Guardian {
  private:
   // False when the executor has ended in good order.
   bool AwaitDeath();
-  // Nothing when it is to be tried again.
-  std::optional<End> Speak();
+  // Looks, and speaks when it is time to; nothing when it is to be tried again.
+  std::optional<End> Try();
+  std::optional<End> Speak(const Journal& journal);
+  // Whether to look again later; a supervisor that lives is in `awaited_`.
+  bool MustWait(const std::vector<JournalEntry>& left, const Journal& journal);
 
   const Options options_;
-  std::set<pid_t> groups_;  // begun and not ended
+  pid_t awaited_ = 0;
+  std::vector<SupervisorState> to_be_killed_;             // whose supervisor is dead
+  std::set<pid_t> killed_;                                // groups
+  absl::Duration give_up_at_ = absl::InfiniteDuration();  // since it began to speak
 };
 
 // The name that the program is started by to be a guardian, as its only argument. It then finds

@@ -25,8 +25,6 @@ class GuardianProcess {
   // Dismisses it.
   ~GuardianProcess();
 
-  // To be handed to supervisors; good until the end of this object.
-  int lifeline() const { return lifeline_.get(); }
   // The executor ends in good order: waits until the guardian is gone. May be called any number of
   // times.
   void Dismiss();

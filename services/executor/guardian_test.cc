@@ -13,11 +13,13 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "services/clock/clock.h"
 #include "services/executor/fake_coordinator.h"
+#include "services/executor/left_behind.h"
 #include "services/executor/supervisor_protocol.h"
-#include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
@@ -64,6 +66,7 @@ class GuardianTest : public testing::Test {
     options.config.set_host("vm-c");
     options.config.set_slots(1);
     options.config.set_state(State());
+    options.config.set_commands_outlive(true);
     options.channel = channel_.get();
     guardian_ = std::make_unique<Guardian>(std::move(options));
     thread_ = std::thread([this] { end_ = guardian_->Run(); });
@@ -73,9 +76,11 @@ class GuardianTest : public testing::Test {
     return end_;
   }
 
-  static void Tell(const Fd& lifeline, LifelineRecord::Kind kind, pid_t pid = 0) {
-    const LifelineRecord record = {.kind = kind, .pid = pid};
-    EXPECT_EQ(send(lifeline.get(), &record, sizeof record, 0), static_cast<ssize_t>(sizeof record));
+  // A job whose supervisor lives as long as what this returns.
+  Fd Leave(int64_t id, const SupervisorState& state) {
+    const auto journal = Journal::Open(State(), absl::ZeroDuration());
+    EXPECT_TRUE(journal->RecordStart(Job(id)).ok());
+    return LeaveState(journal->FilesOf(Job(id).lease()), state);
   }
 
   std::string root_;
@@ -90,7 +95,8 @@ class GuardianTest : public testing::Test {
 TEST_F(GuardianTest, DismissedItSaysNothing) {
   FakeCoordinator coordinator(absl::Minutes(1));
   StartGuardian(coordinator.address());
-  Tell(executor_, LifelineRecord::kDismissed);
+  const LifelineRecord record = {.kind = LifelineRecord::kDismissed};
+  ASSERT_EQ(send(executor_.get(), &record, sizeof record, 0), static_cast<ssize_t>(sizeof record));
   EXPECT_EQ(Finish(), Guardian::End::kDismissed);
   EXPECT_TRUE(coordinator.ended.empty());
 }
@@ -123,9 +129,7 @@ TEST_F(GuardianTest, WhatWasLeftIsToldBeforeTheSessionEnds) {
     const auto journal = Journal::Open(State(), absl::ZeroDuration());
     for (const int64_t id : {7, 8}) {
       ASSERT_TRUE(journal->RecordStart(Job(id)).ok());
-      std::string log;
-      AppendLogRecord(1, LogStream::kStdout, "log of " + std::to_string(id) + "\n", &log);
-      std::ofstream(journal->LogFile(Job(id).lease())) << log;
+      LeaveLog(journal->LogFolder(Job(id).lease()), "log of " + std::to_string(id) + "\n");
     }
     v1::AttemptResult result;
     *result.mutable_lease() = Job(8).lease();
@@ -154,31 +158,87 @@ TEST_F(GuardianTest, AnExpiredSessionIsNotRevived) {
   EXPECT_TRUE(coordinator.sessions.empty());
 }
 
-// While one process holds its end of the lifeline, records are read and nothing is said.
-TEST_F(GuardianTest, WaitsForSupervisorsAndKillsTheGroupsOfThoseThatWereKilled) {
-  FakeCoordinator coordinator(absl::Minutes(1));
+// A process in a session of its own.
+pid_t StartSession(std::vector<std::string> words) {
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  pid_t command = 0;
-  char name[] = "sleep", time[] = "1000";
-  char* arguments[] = {name, time, nullptr};
-  ASSERT_EQ(posix_spawnp(&command, name, nullptr, &attributes, arguments, environ), 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t pid = 0;
+  EXPECT_EQ(posix_spawnp(&pid, arguments[0], nullptr, &attributes, arguments.data(), environ), 0);
   posix_spawnattr_destroy(&attributes);
+  return pid;
+}
+
+TEST_F(GuardianTest, WaitsForSupervisors) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  const pid_t process = StartSession({"sleep", "1000"});
+  Fd supervisor = Leave(7, CommandIs(process));
+  coordinator.OnEndSession([&] { EXPECT_FALSE(supervisor.ok()); });
+  StartGuardian(coordinator.address());
+  executor_.Reset();
+  supervisor.Reset();
+  kill(process, SIGKILL);
+  EXPECT_EQ(waitpid(process, nullptr, 0), process);
+  EXPECT_EQ(Finish(), Guardian::End::kEnded);
+}
+
+TEST_F(GuardianTest, KillsTheGroupOfASupervisorThatWasKilled) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  const pid_t command = StartSession({"sleep", "1000"});
+  Leave(7, CommandIs(command));
   int status = 0;
   std::thread reaper([&] { EXPECT_EQ(waitpid(command, &status, 0), command); });
   coordinator.OnEndSession([&] { EXPECT_NE(kill(command, 0), 0); });
-
   StartGuardian(coordinator.address());
-  Fd supervisor(dup(executor_.get()));
   executor_.Reset();
-  Tell(supervisor, LifelineRecord::kGroupBegun, getpgrp());
-  Tell(supervisor, LifelineRecord::kGroupEnded, getpgrp());
-  Tell(supervisor, LifelineRecord::kGroupBegun, command);
-  supervisor.Reset();
   EXPECT_EQ(Finish(), Guardian::End::kEnded);
   reaper.join();
   EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST_F(GuardianTest, ASuccessIsLeftToTheNextExecutorForAsLongAsItsLeaseLasts) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  coordinator.KnowSession(kSession);
+  coordinator.Assign(Job(7));
+  SupervisorState state = EndedWith(0);
+  const absl::Duration lease = SinceBoot() + absl::Seconds(1);
+  state.lease_ns = absl::ToInt64Nanoseconds(lease);
+  Leave(7, state);
+  coordinator.OnEndSession([&] { EXPECT_GE(SinceBoot(), lease); });
+  StartGuardian(coordinator.address());
+  executor_.Reset();
+  EXPECT_EQ(Finish(), Guardian::End::kEnded);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_LOST);
+}
+
+TEST_F(GuardianTest, AFailureIsToldAtOnce) {
+  FakeCoordinator coordinator(absl::Minutes(1));
+  coordinator.KnowSession(kSession);
+  coordinator.Assign(Job(7));
+  SupervisorState state = EndedWith(3);
+  state.lease_ns = absl::ToInt64Nanoseconds(SinceBoot() + absl::Hours(1));
+  Leave(7, state);
+  StartGuardian(coordinator.address());
+  executor_.Reset();
+  EXPECT_EQ(Finish(), Guardian::End::kEnded);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].exit_code(), 3);
+}
+
+// Its request may come late, when another executor runs: that must not go on with the session.
+TEST_F(GuardianTest, ASessionThatItSpokeForIsNotResumed) {
+  auto first = std::make_unique<FakeCoordinator>(absl::Minutes(1));
+  const std::string address = first->address();
+  first.reset();
+  StartGuardian(address);
+  executor_.Reset();
+  const auto tried = [&] {
+    const auto journal = Journal::Open(State(), absl::Seconds(20));
+    return journal.ok() && journal->SessionIsEnding();
+  };
+  while (!tried()) std::this_thread::yield();
 }
 
 TEST_F(GuardianTest, WhereANewExecutorRunsItStepsAside) {

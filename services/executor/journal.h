@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "closewrite/v1/attend.pb.h"
+#include "services/executor/supervisor_files.h"
 #include "services/volume/file_system.h"
 
 namespace closewrite::executor {
@@ -19,6 +20,7 @@ inline constexpr size_t kJournalEntriesMax = 100000;
 // An attempt whose command was started, or was about to be.
 struct JournalEntry {
   v1::Assignment assignment;
+  std::optional<SupervisorState> state;     // when its supervisor was started
   std::optional<v1::AttemptResult> result;  // when it came so far
 };
 
@@ -27,15 +29,15 @@ struct JournalEntry {
 // has expired, and the coordinator knows what to do. Thread-safe.
 class Journal {
  public:
-  // Makes the directory and takes its lock, which is also held by the supervisors of this process:
-  // once it is free, all commands of an executor that was killed are dead. So this waits for up to
-  // `lock_within`. FAILED_PRECONDITION when another executor holds it.
+  // Makes the directory and takes its lock, for up to `lock_within`: a dying executor holds it for
+  // some milliseconds, and its guardian while it speaks. FAILED_PRECONDITION when another executor
+  // holds it.
   static absl::StatusOr<Journal> Open(std::string directory, absl::Duration lock_within);
 
-  // The open lock file, to be handed to supervisors.
-  int lock() const { return lock_.get(); }
-
-  std::string LogFile(const v1::LeaseRef& lease) const;
+  SupervisorFiles FilesOf(const v1::LeaseRef& lease) const;
+  // The open folder of all logs; a log has the name of its supervisor's files.
+  int logs() const { return logs_.get(); }
+  std::string LogFolder(const v1::LeaseRef& lease) const;
   // A directory for a command to run in, new and empty.
   absl::StatusOr<std::string> MakeScratch(const v1::LeaseRef& lease) const;
   void RemoveScratch(const v1::LeaseRef& lease) const;
@@ -49,21 +51,29 @@ class Journal {
 
   // What an earlier process has left. Entries that can't be read are dropped.
   std::vector<JournalEntry> Left() const;
-  // The same; also removes its scratch directories, and logs that no attempt stands for.
+  // The same; also removes whatever no attempt stands for.
   std::vector<JournalEntry> TakeUp() const;
 
   // "" when there is none.
   std::string Session() const;
   absl::Status RecordSession(const std::string& session_id) const;
+  // Before its end is asked for: whoever comes later may not resume it, for the request may take
+  // its time.
+  absl::Status RecordEnding() const;
+  bool SessionIsEnding() const;
 
  private:
-  Journal(std::string directory, Fd lock)
-      : directory_(std::move(directory)), lock_(std::move(lock)) {}
+  explicit Journal(std::string directory) : directory_(std::move(directory)) {}
+  absl::Status MakeFolders();
+  absl::Status Lock(absl::Duration within);
+  void RemoveStrays(const std::vector<JournalEntry>& left) const;
 
   std::string File(const char* folder, const v1::LeaseRef& lease, const char* suffix) const;
 
   std::string directory_;
   Fd lock_;
+  Fd attempts_;
+  Fd logs_;
 };
 
 }  // namespace closewrite::executor

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "gtest/gtest.h"
+#include "services/executor/left_behind.h"
 
 namespace closewrite::executor {
 namespace {
@@ -53,9 +54,12 @@ TEST_F(JournalTest, RemembersStartsAndResults) {
     ASSERT_TRUE(journal->RecordResult(result).ok());
     journal->Forget(Assigned(3, 5).lease());
     for (const int64_t job : {1, 3}) {
-      std::ofstream(journal->LogFile(Assigned(job, 5).lease())) << "x";
+      LeaveLog(journal->LogFolder(Assigned(job, 5).lease()), "x");
+      LeaveState(journal->FilesOf(Assigned(job, 5).lease()), EndedWith(0));
     }
-    ASSERT_TRUE(journal->MakeScratch(Assigned(1, 5).lease()).ok());
+    for (const int64_t job : {1, 2}) {
+      ASSERT_TRUE(journal->MakeScratch(Assigned(job, 5).lease()).ok());
+    }
   }
   const auto journal = Journal::Open(directory_, absl::ZeroDuration());
   ASSERT_TRUE(journal.ok());
@@ -66,9 +70,35 @@ TEST_F(JournalTest, RemembersStartsAndResults) {
   EXPECT_FALSE(entries[0].result.has_value());
   EXPECT_EQ(entries[1].result->exit_code(), 9);
   EXPECT_EQ(journal->Session(), "3f");
-  EXPECT_EQ(access(journal->LogFile(Assigned(1, 5).lease()).c_str(), F_OK), 0);
-  EXPECT_NE(access(journal->LogFile(Assigned(3, 5).lease()).c_str(), F_OK), 0);
-  EXPECT_TRUE(std::filesystem::is_empty(directory_ + "/scratch"));
+  EXPECT_TRUE(entries[0].state.has_value());
+  EXPECT_FALSE(entries[1].state.has_value());
+  EXPECT_TRUE(std::filesystem::exists(journal->LogFolder(Assigned(1, 5).lease())));
+  EXPECT_FALSE(std::filesystem::exists(journal->LogFolder(Assigned(3, 5).lease())));
+  EXPECT_FALSE(journal->FilesOf(Assigned(3, 5).lease()).ReadState().has_value());
+  // Its command may still run there.
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/scratch/1-5"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/scratch/2-5"));
+}
+
+TEST_F(JournalTest, KnowsASessionThatIsAboutToEnd) {
+  const auto journal = Journal::Open(directory_, absl::ZeroDuration());
+  ASSERT_TRUE(journal.ok());
+  EXPECT_FALSE(journal->SessionIsEnding());
+  ASSERT_TRUE(journal->RecordSession("3f").ok());
+  EXPECT_FALSE(journal->SessionIsEnding());
+  ASSERT_TRUE(journal->RecordEnding().ok());
+  EXPECT_TRUE(journal->SessionIsEnding());
+  ASSERT_TRUE(journal->RecordSession("40").ok());
+  EXPECT_FALSE(journal->SessionIsEnding());
+}
+
+TEST_F(JournalTest, WhatItHoldsIsForItsUserAlone) {
+  const auto journal = Journal::Open(directory_, absl::ZeroDuration());
+  ASSERT_TRUE(journal.ok());
+  for (const char* folder : {"/attempts", "/logs"}) {
+    EXPECT_EQ(std::filesystem::status(directory_ + folder).permissions(),
+              std::filesystem::perms::owner_all);
+  }
 }
 
 TEST_F(JournalTest, DropsWhatItCantRead) {

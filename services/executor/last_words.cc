@@ -31,7 +31,7 @@ class Speaker {
   absl::Status Speak(const v1::ExecutorHello& hello, std::vector<JournalEntry> left,
                      absl::Duration within) {
     table_.Drain();
-    table_.TakeUp(std::move(left));
+    table_.TakeUpDead(std::move(left));
     table_.StartStream();
     const absl::Duration deadline = SinceBoot() + within;
     stream_ = Stream::Start(
@@ -115,6 +115,9 @@ absl::Status EndSessionOfTheDead(const std::shared_ptr<grpc::Channel>& channel,
                                  v1::ExecutorHello hello, const Journal& journal) {
   const std::string session = journal.Session();
   if (session.empty()) return absl::OkStatus();
+  absl::Status marked;
+  if (!journal.SessionIsEnding()) marked = journal.RecordEnding();
+  if (!marked.ok()) return marked;
   hello.set_session_id(session);
   if (std::vector<JournalEntry> left = journal.Left(); !left.empty()) {
     const absl::Status status =

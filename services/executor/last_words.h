@@ -20,9 +20,9 @@ inline constexpr absl::Duration kEndSessionMax = absl::Seconds(1);
 // Ends the session of a process that is dead, and whose commands are: the caller holds the
 // journal's lock. First the session is resumed, as that of an executor that drains, and what the
 // journal has of it is reported: results that were not settled, attempts that were cut off (LOST),
-// and the rest of their output. A session is never resumed by another process for anything else: so
-// it does no harm when its end is asked for twice, or comes late. Nothing is done when the journal
-// names no session; it names none when this is OK.
+// and the rest of their output. Before that the journal notes that the session is ending, so no
+// executor resumes it to go on with it: it does no harm when its end is asked for twice, or comes
+// late. Nothing is done when the journal names no session; it names none when this is OK.
 //
 // UNAVAILABLE: try again. Others: the coordinator refuses, which should not be.
 absl::Status EndSessionOfTheDead(const std::shared_ptr<grpc::Channel>& channel,

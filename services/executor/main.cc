@@ -1,4 +1,7 @@
 // closewrite-executor: takes leases, runs commands, stages their results.
+#include <signal.h>
+#include <unistd.h>
+
 #include <string_view>
 #include <thread>
 
@@ -19,7 +22,8 @@ int main(int argc, char** argv) {
     return *exit_code;
   }
   InitLog("executor");
-  auto started = executor::Executor::Start(std::move(config), /*guarded=*/true);
+  auto started = executor::Executor::Start(std::move(config), /*guarded=*/true,
+                                           [] { kill(getpid(), SIGTERM); });
   if (!started.ok()) {
     return RefuseConfiguration("closewrite-executor", std::string(started.status().message()));
   }
@@ -30,7 +34,8 @@ int main(int argc, char** argv) {
     WaitForStopSignal();
     executor->KillAll();
   }).detach();
-  executor->Drain();
+  const bool all_done = executor->Drain();
   LogInfo("stopped");
+  if (!all_done) _exit(kExitOk);
   return kExitOk;
 }

@@ -1,23 +1,30 @@
 // One supervisor stands between an executor and one command. It is small, has no threads and no
 // gRPC, so that it does its work whatever becomes of the executor:
 //
-//   * the executor dies (its end of the control socket closes)  -> everything is killed at once
-//   * the executor is frozen, or can't renew: the lease's end on CLOCK_BOOTTIME passes -> the same
+//   * it copies what the command writes to the log, for which nobody needs to be there
+//   * the executor dies (its end of the control socket closes)  -> the command goes on, until the
+//     lease's end or the next executor, which connects; or, when it is not to outlive its executor,
+//     everything is killed at once
+//   * the executor is frozen, dead, or can't renew: the lease's end on CLOCK_BOOTTIME passes ->
+//     everything is killed
 //   * the command ends -> whatever it left in the background is killed before the end is reported,
 //     even what has moved to another process group or session: as a child subreaper (prctl(2)) the
-//     supervisor inherits all orphans of the command.
+//     supervisor inherits all orphans of the command. The end is written down, for nobody may be
+//     there to hear it.
 //
 // Should the supervisor itself be killed, the kernel kills the command (PR_SET_PDEATHSIG), and the
-// executor, or when that is dead the guardian, the rest of its group.
+// executor, or when that is dead the guardian or the next executor, the rest of its group.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -29,6 +36,7 @@
 
 #include <initializer_list>
 
+#include "services/executor/log_writer.h"
 #include "services/executor/supervisor_protocol.h"
 
 namespace closewrite::executor {
@@ -39,6 +47,8 @@ constexpr int64_t kSecondNs = 1000000000;
 // Exit codes of the supervisor itself; the executor only writes them to its log.
 constexpr int kUsage = 2;
 constexpr int kBroken = 125;
+// Of each pipe when all is dead: somebody else may have got hold of its other end.
+constexpr int kLastReadsMax = 64;
 
 int64_t BootNs() {
   timespec now;
@@ -48,9 +58,31 @@ int64_t BootNs() {
 
 int64_t Plus(int64_t at, int64_t by) { return by > kNever - at ? kNever : at + by; }
 
-void Tell(LifelineRecord::Kind kind, pid_t group) {
-  const LifelineRecord record = {.kind = kind, .pid = group};
-  send(kSupervisorLifelineFd, &record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
+int64_t WallUs() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (now.tv_sec * kSecondNs + now.tv_nsec) / 1000;
+}
+
+// When a process that can't be reaped by others began; 0 when it can't be told. See proc(5).
+int64_t StartTicks(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE* file = fopen(path, "re");
+  if (file == nullptr) return 0;
+  char text[1024];
+  const size_t size = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[size] = '\0';
+  const char* rest = strrchr(text, ')');  // the name may hold anything
+  long long ticks = 0;
+  if (rest == nullptr || sscanf(rest + 1,
+                                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                                "%*d %*d %*d %lld",
+                                &ticks) != 1) {
+    return 0;
+  }
+  return ticks;
 }
 
 // What a command is apart from its program.
@@ -94,13 +126,14 @@ int BecomeReady(const Condition& condition) {
 
 // In the new process: becomes the command, or writes errno to `failure` and exits.
 [[noreturn]] void BecomeCommand(char** arguments, const Condition& condition, pid_t supervisor,
-                                int failure) {
+                                int failure, const int (&outputs)[2]) {
   setpgid(0, 0);
+  dup2(outputs[0], STDOUT_FILENO);
+  dup2(outputs[1], STDERR_FILENO);
   const int unready = BecomeReady(condition);
   // Last: it is lost with a change of the user.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != supervisor) _exit(kBroken);  // it died before the line above
-  Tell(LifelineRecord::kGroupBegun, getpid());
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -112,20 +145,26 @@ int BecomeReady(const Condition& condition) {
   _exit(kBroken);
 }
 
+// What the command line says.
+struct Task {
+  int64_t lease_ns = 0;
+  int64_t timeout_ns = 0;
+  int64_t kill_after_ns = 0;
+  bool outlive = true;
+  const char* log = nullptr;
+  Condition condition;
+};
+
 class Supervisor {
  public:
-  Supervisor(int64_t lease_ns, int64_t timeout_ns, int64_t kill_after_ns, Condition condition)
-      : lease_ns_(lease_ns),
-        timeout_ns_(timeout_ns),
-        kill_after_ns_(kill_after_ns),
-        condition_(condition) {}
+  explicit Supervisor(const Task& task) : task_(task), log_(kSupervisorLogsFd, task.log) {}
 
   int Run(char** arguments) {
     if (!Prepare()) return kBroken;
-    if (BootNs() >= lease_ns_) {
-      report_.cause = SupervisorReport::kLease;
-      report_.error = ECANCELED;
-      Report(SupervisorReport::kNotStarted);
+    if (BootNs() >= state_.lease_ns) {
+      state_.report.cause = SupervisorReport::kLease;
+      state_.report.error = ECANCELED;
+      ReportEnd(SupervisorReport::kNotStarted);
       return 0;
     }
     if (!Fork(arguments)) return kBroken;
@@ -141,13 +180,20 @@ class Supervisor {
   }
 
  private:
+  struct Output {
+    LogStream stream;
+    int pipe = -1;
+  };
+
   bool Prepare() {
     prctl(PR_SET_NAME, "cw-supervisor");
-    close_range(kSupervisorLifelineFd + 1, ~0U, 0);
-    fcntl(kSupervisorLockFd, F_SETFD, FD_CLOEXEC);
-    fcntl(kSupervisorLifelineFd, F_SETFD, FD_CLOEXEC);
+    close_range(kSupervisorLogsFd + 1, ~0U, 0);
+    for (int fd = kSupervisorControlFd; fd <= kSupervisorLogsFd; ++fd) {
+      fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
     // Who stops the executor politely means the executor; it decides what becomes of commands.
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2}) {
+    for (const int number :
+         {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ}) {
       signal(number, SIG_IGN);
     }
     sigset_t child;
@@ -157,36 +203,90 @@ class Supervisor {
     sigprocmask(SIG_SETMASK, &child, nullptr);
     signal_fd_ = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     timer_fd_ = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    return signal_fd_ >= 0 && timer_fd_ >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+    const bool known = pread(kSupervisorStateFd, &state_, sizeof state_, 0) == sizeof state_;
+    state_.supervisor = getpid();
+    state_.lease_ns = task_.lease_ns;
+    Save();
+    return known && signal_fd_ >= 0 && timer_fd_ >= 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
   }
 
   bool Fork(char** arguments) {
     int start[2];
+    int pipes[2][2];
     if (pipe2(start, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+    for (int i = 0; i < 2; ++i) {
+      if (pipe2(pipes[i], O_CLOEXEC) != 0) return false;
+      outputs_[i].pipe = pipes[i][0];
+      fcntl(outputs_[i].pipe, F_SETFL, O_NONBLOCK);
+    }
     const pid_t supervisor = getpid();
     command_ = fork();
-    if (command_ == 0) BecomeCommand(arguments, condition_, supervisor, start[1]);
-    close(start[1]);
+    if (command_ == 0) {
+      BecomeCommand(arguments, task_.condition, supervisor, start[1], {pipes[0][1], pipes[1][1]});
+    }
+    for (const int theirs : {start[1], pipes[0][1], pipes[1][1]}) close(theirs);
     started_fd_ = start[0];
     if (command_ < 0) {
-      report_.error = errno;
-      Report(SupervisorReport::kNotStarted);
+      state_.report.error = errno;
+      ReportEnd(SupervisorReport::kNotStarted);
       return false;
     }
     setpgid(command_, command_);  // here too: whoever comes first
-    if (timeout_ns_ != 0) timeout_at_ns_ = Plus(BootNs(), timeout_ns_);
+    state_.command = command_;
+    state_.command_ticks = StartTicks(command_);
+    Save();
+    if (task_.timeout_ns != 0) timeout_at_ns_ = Plus(BootNs(), task_.timeout_ns);
     return true;
   }
 
   void Wait() {
-    pollfd files[] = {{control_open_ ? kSupervisorControlFd : -1, POLLIN, 0},
-                      {signal_fd_, POLLIN, 0},
-                      {timer_fd_, POLLIN, 0},
-                      {started_fd_, POLLIN, 0}};
+    pollfd files[] = {{control_fd_, POLLIN, 0},     {kSupervisorListenFd, POLLIN, 0},
+                      {signal_fd_, POLLIN, 0},      {timer_fd_, POLLIN, 0},
+                      {started_fd_, POLLIN, 0},     {outputs_[0].pipe, POLLIN, 0},
+                      {outputs_[1].pipe, POLLIN, 0}};
     poll(files, sizeof files / sizeof *files, -1);
     signalfd_siginfo info;
     while (read(signal_fd_, &info, sizeof info) > 0) {
     }
+    for (int i = 0; i < 2; ++i) {
+      if (files[5 + i].revents != 0) CopyOutput(&outputs_[i]);
+    }
+    if (files[1].revents != 0) Accept();
+  }
+
+  // False when there is nothing to be read just now.
+  bool CopyOutput(Output* output) {
+    if (output->pipe < 0) return false;
+    const ssize_t count = log_.Copy(output->pipe, output->stream, WallUs());
+    if (count < 0) return false;
+    if (count == 0) {
+      close(output->pipe);
+      output->pipe = -1;
+      return false;
+    }
+    // An executor looks at the log whenever it has read what it was told, whatever that was: so it
+    // needs not be told while it has not.
+    int unread = 0;
+    if (ioctl(control_fd_, SIOCOUTQ, &unread) != 0 || unread == 0) {
+      Report(SupervisorReport::kLog);
+    }
+    return true;
+  }
+
+  // Another executor: the one before is dead, or there would be no lock for this one to hold.
+  void Accept() {
+    const int next = accept4(kSupervisorListenFd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (next < 0) return;
+    ucred peer = {};
+    socklen_t size = sizeof peer;
+    if (getsockopt(next, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+        (peer.uid != 0 && peer.uid != geteuid())) {
+      close(next);
+      return;
+    }
+    if (control_fd_ >= 0) close(control_fd_);
+    control_fd_ = next;
+    if (started_) Report(SupervisorReport::kStarted);
   }
 
   // The pipe closes by the exec itself, or brings the errno of its failure.
@@ -196,21 +296,24 @@ class Supervisor {
     if (count < 0) return;
     close(started_fd_);
     started_fd_ = -1;
-    report_.pid = command_;
-    report_.error = count > 0 ? error : 0;
-    if (count == 0) Report(SupervisorReport::kStarted);
+    started_ = count == 0;
+    state_.report.pid = command_;
+    state_.report.error = count > 0 ? error : 0;
+    Save();
+    if (started_) Report(SupervisorReport::kStarted);
   }
 
   void TakeOrders() {
-    while (control_open_) {
+    while (control_fd_ >= 0) {
       SupervisorOrder order;
-      const ssize_t count = recv(kSupervisorControlFd, &order, sizeof order, MSG_DONTWAIT);
+      const ssize_t count = recv(control_fd_, &order, sizeof order, MSG_DONTWAIT);
       if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
       if (count != sizeof order) {
-        control_open_ = false;
-        End(SupervisorReport::kTold, SIGKILL);
+        close(control_fd_);
+        control_fd_ = -1;
+        if (!task_.outlive) End(SupervisorReport::kTold, SIGKILL);
       } else if (order.kind == SupervisorOrder::kRenew) {
-        if (order.lease_ns > lease_ns_) lease_ns_ = order.lease_ns;
+        Renew(order.lease_ns);
       } else if (order.kind == SupervisorOrder::kTerminate) {
         End(SupervisorReport::kTold, SIGTERM);
       } else {
@@ -219,8 +322,15 @@ class Supervisor {
     }
   }
 
+  void Renew(int64_t lease_ns) {
+    if (lease_ns <= state_.lease_ns) return;
+    state_.lease_ns = lease_ns;
+    Save();
+  }
+
   void KeepTime(int64_t now_ns) {
-    if (now_ns >= lease_ns_) End(SupervisorReport::kLease, SIGKILL);
+    if (killed_) return;
+    if (now_ns >= state_.lease_ns) End(SupervisorReport::kLease, SIGKILL);
     if (now_ns >= timeout_at_ns_) End(SupervisorReport::kTimeout, SIGTERM);
     if (now_ns >= kill_at_ns_) Kill(SIGKILL);
   }
@@ -229,9 +339,9 @@ class Supervisor {
   void End(SupervisorReport::Cause cause, int number) {
     if (!ending_) {
       ending_ = true;
-      report_.cause = cause;
+      state_.report.cause = cause;
       Kill(number);
-      kill_at_ns_ = Plus(BootNs(), kill_after_ns_);
+      kill_at_ns_ = Plus(BootNs(), task_.kill_after_ns);
     }
     if (number == SIGKILL) Kill(SIGKILL);
   }
@@ -240,18 +350,18 @@ class Supervisor {
     kill(-command_, number);
     kill(command_, number);  // it may have left its group
     if (number == SIGKILL) {
-      kill_at_ns_ = timeout_at_ns_ = lease_ns_ = kNever;
+      killed_ = true;
       KillChildren();
     }
   }
 
   void ArmTimer() {
-    int64_t next = lease_ns_;
-    if (!ending_ && timeout_at_ns_ < next) next = timeout_at_ns_;
     if (ending_) timeout_at_ns_ = kNever;
+    int64_t next = state_.lease_ns;
+    if (timeout_at_ns_ < next) next = timeout_at_ns_;
     if (kill_at_ns_ < next) next = kill_at_ns_;
     itimerspec timer = {};
-    if (next != kNever) timer.it_value = {next / kSecondNs, next % kSecondNs};
+    if (!killed_ && next != kNever) timer.it_value = {next / kSecondNs, next % kSecondNs};
     timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &timer, nullptr);
   }
 
@@ -272,21 +382,24 @@ class Supervisor {
     }
   }
 
-  // Kills what it left behind and reports when nothing is left.
+  // Kills what it left behind, reads what all have written, and reports when nothing is left.
   void Finish() {
     if (started_fd_ >= 0) LookForStart();
     kill(-command_, SIGKILL);
-    waitpid(command_, &report_.wait_status, 0);
+    waitpid(command_, &state_.report.wait_status, 0);
     do {
       KillChildren();
     } while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR);
-    Tell(LifelineRecord::kGroupEnded, command_);
+    for (Output& output : outputs_) {
+      for (int reads = 0; reads < kLastReadsMax && CopyOutput(&output); ++reads) {
+      }
+    }
     rusage usage = {};
     getrusage(RUSAGE_CHILDREN, &usage);
-    report_.cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * kSecondNs +
-                     (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-    report_.max_rss_bytes = usage.ru_maxrss * 1024;
-    Report(report_.error != 0 ? SupervisorReport::kNotStarted : SupervisorReport::kEnded);
+    state_.report.cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * kSecondNs +
+                           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+    state_.report.max_rss_bytes = usage.ru_maxrss * 1024;
+    ReportEnd(started_ ? SupervisorReport::kEnded : SupervisorReport::kNotStarted);
   }
 
   // Children of the dead become ours, and are listed here (proc(5), /proc/pid/task/tid/children).
@@ -300,40 +413,61 @@ class Supervisor {
     fclose(children);
   }
 
-  void Report(SupervisorReport::Kind kind) {
-    report_.kind = kind;
-    send(kSupervisorControlFd, &report_, sizeof report_, MSG_NOSIGNAL);
+  void Save() {
+    [[maybe_unused]] const ssize_t written = pwrite(kSupervisorStateFd, &state_, sizeof state_, 0);
   }
 
-  int64_t lease_ns_;
-  const int64_t timeout_ns_;
-  const int64_t kill_after_ns_;
-  const Condition condition_;
-  int64_t timeout_at_ns_ = kNever;
-  int64_t kill_at_ns_ = kNever;
+  void Report(SupervisorReport::Kind kind) {
+    state_.report.kind = kind;
+    if (control_fd_ < 0) return;
+    send(control_fd_, &state_.report, sizeof state_.report, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+
+  // First to the disk: an executor that does not hear it looks there.
+  void ReportEnd(SupervisorReport::Kind kind) {
+    state_.report.kind = kind;
+    state_.log_bytes = log_.bytes();
+    state_.ended_us = WallUs();
+    state_.ended = 1;
+    Save();
+    Report(kind);
+  }
+
+  const Task task_;
+  SupervisorState state_;
+  LogWriter log_;
+  Output outputs_[2] = {{LogStream::kStdout}, {LogStream::kStderr}};
+  int control_fd_ = kSupervisorControlFd;  // -1: there is no executor
   int signal_fd_ = -1;
   int timer_fd_ = -1;
   int started_fd_ = -1;
   pid_t command_ = 0;
-  bool control_open_ = true;
+  int64_t timeout_at_ns_ = kNever;
+  int64_t kill_at_ns_ = kNever;
+  bool started_ = false;
   bool ending_ = false;
-  SupervisorReport report_ = {};
+  bool killed_ = false;
 };
 
 }  // namespace
 }  // namespace closewrite::executor
 
 int main(int argc, char** argv) {
-  using closewrite::executor::kSupervisorNumbers;
+  using namespace closewrite::executor;  // NOLINT: a main of one page
   int64_t numbers[kSupervisorNumbers];
-  if (argc < kSupervisorNumbers + 3) {
+  if (argc < kSupervisorNumbers + 4) {
     fputs("closewrite-supervisor: started by closewrite-executor, not by hand\n", stderr);
-    return closewrite::executor::kUsage;
+    return kUsage;
   }
   for (int i = 0; i < kSupervisorNumbers; ++i) numbers[i] = strtoll(argv[i + 1], nullptr, 10);
-  closewrite::executor::Supervisor supervisor(numbers[0], numbers[1], numbers[2],
-                                              {.nice = static_cast<int>(numbers[3]),
-                                               .nofile = static_cast<rlim_t>(numbers[4]),
-                                               .credentials = argv[kSupervisorNumbers + 1]});
-  return supervisor.Run(argv + kSupervisorNumbers + 2);
+  char** const texts = argv + kSupervisorNumbers + 1;
+  static Supervisor supervisor({.lease_ns = numbers[0],
+                                .timeout_ns = numbers[1],
+                                .kill_after_ns = numbers[2],
+                                .outlive = numbers[5] != 0,
+                                .log = texts[0],
+                                .condition = {.nice = static_cast<int>(numbers[3]),
+                                              .nofile = static_cast<rlim_t>(numbers[4]),
+                                              .credentials = texts[1]}});
+  return supervisor.Run(texts + 2);
 }

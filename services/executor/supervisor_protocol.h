@@ -1,4 +1,8 @@
 // What an executor and the supervisor of one command say to each other.
+//
+// The two may be of different versions, for a command outlives the executor that started it: what
+// stands here keeps its place and its meaning. What is new takes an unused field, or is only said
+// to a supervisor whose state has a `version` that knows it.
 #ifndef SERVICES_EXECUTOR_SUPERVISOR_PROTOCOL_H_
 #define SERVICES_EXECUTOR_SUPERVISOR_PROTOCOL_H_
 
@@ -7,22 +11,24 @@
 namespace closewrite::executor {
 
 // The supervisor is started as `closewrite-supervisor LEASE_NS TIMEOUT_NS KILL_AFTER_NS NICE NOFILE
-// CREDENTIALS PROGRAM ARGUMENT...`, with the command's environment and working directory. Times are
-// nanoseconds; LEASE_NS is a point on CLOCK_BOOTTIME, the others are durations, TIMEOUT_NS 0 means
-// never. NICE is added to the niceness, NOFILE is RLIMIT_NOFILE or 0. CREDENTIALS is `-`, or what
-// the command becomes: `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax groups at most.
-inline constexpr int kSupervisorNumbers = 5;
+// OUTLIVE LOG CREDENTIALS PROGRAM ARGUMENT...`, with the command's environment and working
+// directory. Times are nanoseconds; LEASE_NS is a point on CLOCK_BOOTTIME, the others are
+// durations, TIMEOUT_NS 0 means never. NICE is added to the niceness, NOFILE is RLIMIT_NOFILE or 0.
+// OUTLIVE is 1 when the command goes on without an executor, or 0. LOG is the name of the log's
+// folder, see log_segment.h. CREDENTIALS is `-`, or what the command becomes:
+// `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax groups at most.
+inline constexpr int kSupervisorNumbers = 6;
 inline constexpr int kSupervisorGroupsMax = 1024;
 
-// Open files that it starts with, beside 0 (/dev/null), 1 and 2 (the log).
+// Open files that it starts with, beside 0, 1 and 2 (/dev/null).
 inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both ways
-// The state directory's lock, held as long as any process of ours may still run.
-inline constexpr int kSupervisorLockFd = 4;
-// The lifeline to the guardian, a SOCK_SEQPACKET socket; closed where there is no guardian.
-inline constexpr int kSupervisorLifelineFd = 5;
+// A SupervisorState, locked (flock(2)) for as long as the supervisor lives.
+inline constexpr int kSupervisorStateFd = 4;
+// A socket that listens. Who connects takes the place of the executor before.
+inline constexpr int kSupervisorListenFd = 5;
+inline constexpr int kSupervisorLogsFd = 6;  // the folder that LOG is made in
 
-// Executor -> supervisor. The end of the socket means: the executor is dead, so must be the
-// command.
+// Executor -> supervisor. The end of the socket means that the executor is dead.
 struct SupervisorOrder {
   enum Kind : uint32_t {
     kRenew = 1,      // the lease is good until `lease_ns`
@@ -34,17 +40,19 @@ struct SupervisorOrder {
   int64_t lease_ns = 0;
 };
 
-// Supervisor -> executor: one kNotStarted, or one kStarted and then one kEnded.
+// Supervisor -> executor: kNotStarted, or kStarted and then kEnded; and kLog in between. To whom
+// connects later kStarted is said again.
 struct SupervisorReport {
   enum Kind : uint32_t {
     kStarted = 1,     // `pid` runs the program
     kNotStarted = 2,  // errno in `error`
     kEnded = 3,       // it and all that it left behind are dead
+    kLog = 4,         // its log has grown; left out while anything is unread, which says it too
   };
   // Why it came to an end.
   enum Cause : uint32_t {
     kByItself = 0,
-    kTold = 1,     // by kTerminate or kKill
+    kTold = 1,     // by kTerminate or kKill, or by an executor's death that it is not to outlive
     kTimeout = 2,  // TIMEOUT_NS were over
     kLease = 3,    // the lease ran out
   };
@@ -58,17 +66,30 @@ struct SupervisorReport {
   int64_t max_rss_bytes = 0;  // of the largest
 };
 
-// Executor and supervisors -> guardian. The end of the socket means: the executor and all its
-// supervisors are dead. A group that was begun and not ended has lost its supervisor to a SIGKILL.
-// What the guardian is too slow to read is not said.
+inline constexpr uint32_t kSupervisorVersion = 1;
+
+// What outlives a supervisor. It is written in place, by single writes that no signal cuts in two,
+// into a file that had its size from the beginning: so a full disk takes no end away.
+struct SupervisorState {
+  uint32_t version = kSupervisorVersion;
+  uint32_t ended = 0;         // 1: `report` is its last word
+  int32_t supervisor = 0;     // its pid, which is the session of the command's group, too
+  int32_t command = 0;        // pid that leads the group; 0 before there is one
+  int64_t command_ticks = 0;  // when that began: starttime of /proc/pid/stat, see proc(5)
+  int64_t lease_ns = 0;       // the newest
+  int64_t log_bytes = 0;      // that the command has written; final with `ended`
+  int64_t ended_us = 0;       // since 1970
+  SupervisorReport report = {};
+  char boot[40] = {};  // of the kernel that all this is about: its boot_id, see random(4)
+};
+
+// Executor -> guardian. The end of the socket means that the executor is dead.
 struct LifelineRecord {
   enum Kind : uint32_t {
-    kGroupBegun = 1,  // `pid` leads the process group of a command
-    kGroupEnded = 2,  // nothing lives of it, nor of what it has started
-    kDismissed = 3,   // the executor ends in good order
+    kDismissed = 3,  // the executor ends in good order
   };
   Kind kind;
-  int32_t pid = 0;
+  int32_t unused = 0;
 };
 
 }  // namespace closewrite::executor

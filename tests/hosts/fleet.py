@@ -118,9 +118,9 @@ class Fleet:
             "volumes:",
             f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen)
 
-    def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None):
+    def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None, outlive=True):
         """Makes an executor on host `on`; `volumes` in place of where the host has them; `env` for
-        its commands."""
+        its commands, which outlive it when it is killed, or do not."""
         folder = _folder(on, name)
         listen = self._listen(on, next(self._ports))
         paths = {each: self.hosts.path(on, each) for each in ("unenriched", "enriched")}
@@ -132,6 +132,7 @@ class Fleet:
             f"coordinator: {self.address}",
             f"state: {_folder(on, name, 'state')}",
             f"slots: {slots}",
+            f"commands_outlive: {str(outlive).lower()}",
             f"labels: [{', '.join(labels)}]",
             f"env: {{{', '.join(f'{key}: {value}' for key, value in (env or {}).items())}}}",
             "volumes:",

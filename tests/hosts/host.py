@@ -13,6 +13,7 @@ from hosts import process
 
 _NSENTER = "/usr/bin/nsenter"
 _START_S_MAX = 20.0
+_LEASES_S_MAX = 30.0
 
 
 class LocalHost:
@@ -66,10 +67,13 @@ class LocalHost:
         return [(each.pid, _command_line(each.pid)) for each in self._processes if each.alive()]
 
     def close(self):
-        """Kills all that runs here. May be called any number of times."""
+        """Kills all that runs here, and waits for commands that outlive their executors to die with
+        their leases. May be called any number of times."""
         for each in self._processes:
             if each.alive():
                 each.kill()
+        process.until(lambda: not process.supervisors(self.folder), _LEASES_S_MAX,
+                      f"the end of the commands of {self.name}")
 
 
 class NamespacedHost(LocalHost):

@@ -4,7 +4,8 @@ import base64
 import collections
 import datetime
 
-# `path` is bytes; times are seconds since 1970, None when they are not set.
+# `path` is bytes, None when the job has no file; times are seconds since 1970, None when they are
+# not set.
 Job = collections.namedtuple(
     "Job", "id pipeline state path observed_at started_at finished_at token executor message row")
 
@@ -24,6 +25,7 @@ def _seconds(text):
 
 def parse(row):
     """A Job from one row of NDJSON."""
-    return Job(int(row["id"]), row["pipeline"], row["state"], path_of(row["input"]),
+    return Job(int(row["id"]), row["pipeline"], row["state"],
+               path_of(row["input"]) if row["input"] else None,
                _seconds(row["observed_at"]), _seconds(row["started_at"]),
                _seconds(row["finished_at"]), row["token"], row["executor"], row["message"], row)

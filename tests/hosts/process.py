@@ -29,6 +29,26 @@ def children(pid):
         return []
 
 
+def supervisors(folder):
+    """Process ids of the supervisors of commands of all executors whose state lies below a folder,
+    also of those that are dead."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            # Their state file, see supervisor_protocol.h.
+            if name.isdigit() and _is_supervisor(name) and os.readlink(
+                    f"/proc/{name}/fd/4").startswith(folder + "/"):
+                found.append(int(name))
+        except OSError:
+            continue  # It has ended meanwhile.
+    return found
+
+
+def _is_supervisor(pid):
+    with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as file:
+        return file.read() == "cw-supervisor\n"
+
+
 def until(condition, seconds_max, what):
     """Polls `condition` of a foreign process until it is true; returns what it returned."""
     deadline = time.monotonic() + seconds_max

@@ -31,6 +31,11 @@ def _children(pid):
     return found
 
 
+def _supervisors(service):
+    """Process ids of the supervisors of its commands, though they may outlive it."""
+    return process.supervisors(service.folder)
+
+
 def _kill_pid(pid):
     try:
         os.kill(pid, signal.SIGKILL)
@@ -123,7 +128,7 @@ class Killer:
         until = time.monotonic() + _BUSY_S_MAX
         while time.monotonic() < until:
             busy = [each for each in self._executors if each.name not in self._down
-                    and each.name not in self._frozen and _children(each.process.pid)]
+                    and each.name not in self._frozen and _supervisors(each)]
             if busy:
                 return self._chance.choice(busy)
             self._wait(_TICK_S)
@@ -194,20 +199,21 @@ class Killer:
         self._start_later(service, self._down_s())
 
     def _kill_with_supervisors(self, service):
-        supervisors = _children(service.process.pid)
+        # The guardian is a child, too.
+        pids = set(_children(service.process.pid) + _supervisors(service))
         first = self._chance.random() < 0.5
         if first:
-            for pid in supervisors:
+            for pid in pids:
                 _kill_pid(pid)
         service.kill()
         if not first:
-            for pid in supervisors:
+            for pid in pids:
                 _kill_pid(pid)
         # Longer than its session may live, too.
         self._start_later(service, self._chance.uniform(0, 2 * self._ttl_s))
 
     def _kill_command(self, service):
-        commands = [command for supervisor in _children(service.process.pid)
+        commands = [command for supervisor in _supervisors(service)
                     for command in process.children(supervisor)]
         if commands:
             _kill_pid(self._chance.choice(commands))

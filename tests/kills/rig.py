@@ -6,18 +6,22 @@ import threading
 import zlib
 
 from hosts import fleet, host, pair, process
+from kills import checker
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _COMPILE_S_MAX = 60.0
 _START_S_MAX = 30.0
 _STOP_S_MAX = 60.0
+_WRITE_S = 5.0
 _WRITE_S_MAX = 120.0
+_FINISH_S_MAX = 90.0
 _SUBMIT_S_MAX = 120.0
 _SUBMIT_PAUSE_S = 0.1
 _BYTES_MAX = 20_000
 _TEMPORARY_SHARE = 0.08
 _SLOW_SHARE = 0.08
 _ASKED_SHARE = 0.12
+_FINAL = ("succeeded", "failed", "cancelled")
 _FOLDERS = ("plain", "locked", "both", "asked")
 
 # Locks are of capacity 1. No file matches `asked`: its jobs are made by submit alone.
@@ -80,11 +84,13 @@ class Plan:
 class Rig:
     """Everything lies in one folder. Close it, or use it in a `with`."""
 
-    def __init__(self, folder, plan, options):
+    kinds = checker.KINDS
+
+    def __init__(self, folder, chance, options):
         self.folder = folder
         self.evidence = os.path.join(folder, "evidence")
         os.makedirs(os.path.join(self.evidence, "alive"))
-        self._plan = plan
+        self._plan = Plan(chance, options.files, _WRITE_S)
         self._machine = host.LocalHost("machine", folder)
         self._submitting = threading.Event()  # set when it is to end early
         self._threads = []
@@ -99,9 +105,11 @@ class Rig:
             self.fleet = fleet.Fleet(
                 self.hosts, session_ttl=f"{options.ttl_ms}ms", store=options.store,
                 coordinators=options.coordinators)
-            for on, name in ((self.hosts.b, "cw-b-1"), (self.hosts.b, "cw-b-2"),
-                             (self.hosts.a, "cw-a-1")):
-                self.fleet.add_executor(on, name, slots=2, env={"KILLS_EXECUTOR": name})
+            for on, name, outlive in ((self.hosts.b, "cw-b-1", True),
+                                      (self.hosts.b, "cw-b-2", False),
+                                      (self.hosts.a, "cw-a-1", True)):
+                self.fleet.add_executor(on, name, slots=2, env={"KILLS_EXECUTOR": name},
+                                        outlive=outlive)
         except BaseException:
             self.close()
             raise
@@ -158,7 +166,8 @@ class Rig:
         return self._writer.alive() or any(each.is_alive() for each in self._threads)
 
     def finish(self):
-        """Waits until all files are there and submitted; RuntimeError when they can't be."""
+        """Waits until all files are there and submitted, or RuntimeError, and all results, too,
+        whatever there is to judge then. Returns what went wrong, a line each."""
         if self._writer.wait(_WRITE_S_MAX) != 0:
             raise RuntimeError("the writer failed: "
                                + self._writer.read_log().decode(errors="replace"))
@@ -166,6 +175,19 @@ class Rig:
             each.join(_SUBMIT_S_MAX)
             if each.is_alive():
                 raise RuntimeError("what was to be submitted was not accepted in time")
+        wrong = []
+        try:
+            process.until(self._done, _FINISH_S_MAX, "all results")
+        except TimeoutError:
+            wrong.append(f"not all was done within {_FINISH_S_MAX:g} s")
+        return wrong + [f"job {job.id} {job.state}: {job.message}" for job in self.fleet.jobs()
+                        if job.state != "succeeded"]
+
+    def _done(self):
+        if self._results() < len(self._plan.contents):
+            return False
+        jobs = self.fleet.jobs()
+        return bool(jobs) and all(job.state in _FINAL for job in jobs)
 
     def _submit_all(self):
         with open(os.path.join(self.evidence, "submitted"), "a", encoding="ascii",
@@ -184,21 +206,30 @@ class Rig:
                 return int(done.stdout)
         return None
 
-    def results(self):
-        """How many results there are."""
+    def _results(self):
         return sum(len(names) for folder, _, names in os.walk(self.published)
                    if ".closewrite" not in folder)
 
     def stop(self):
         """Ends the fleet cleanly, then the recorder. Returns what went wrong, a line each."""
-        wrong = []
-        for service in reversed(self.fleet.services()):
-            code = service.stop()
-            if code != 0:
-                wrong.append(f"{service.name} ended with {code}")
-        if self.fleet.postgres is not None and self.fleet.postgres.stop() != 0:
-            wrong.append("PostgreSQL did not stop cleanly")
+        wrong = stop_fleet(self.fleet)
         if self._recorder.terminate(_STOP_S_MAX) != 0:
             wrong.append("the recorder failed: "
                          + self._recorder.read_log().decode(errors="replace"))
         return wrong
+
+    def check(self):
+        """(findings, numbers) of what was seen."""
+        return checker.check(self.evidence, self.published)
+
+
+def stop_fleet(services):
+    """Ends a Fleet cleanly. Returns what went wrong, a line each."""
+    wrong = []
+    for service in reversed(services.services()):
+        code = service.stop()
+        if code != 0:
+            wrong.append(f"{service.name} ended with {code}")
+    if services.postgres is not None and services.postgres.stop() != 0:
+        wrong.append("PostgreSQL did not stop cleanly")
+    return wrong

@@ -43,7 +43,8 @@ class _Executor(servers.Server):
             os.makedirs(each)
         fleet.write(self._config, "\n".join([
             f"host: bench-{number}", "listen: 127.0.0.1:0", f"coordinator: {address}",
-            f"state: {state}", "slots: 1", "volumes:", f"  bench-0: {{path: {volume}}}", ""]))
+            f"state: {state}", "slots: 1", "commands_outlive: false", "volumes:",
+            f"  bench-0: {{path: {volume}}}", ""]))
 
     def start(self, coordinator):
         """Starts it and waits until the coordinator knows it."""
