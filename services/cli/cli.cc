@@ -18,6 +18,7 @@
 #include "services/cli/progress_commands.h"
 #include "services/cli/story_commands.h"
 #include "services/cli/submit_commands.h"
+#include "services/cli/task_commands.h"
 #include "services/config/nearest.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
@@ -41,8 +42,9 @@ std::string Unprotect(std::string& argument) {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (const auto& group : {PipelineCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
-                            EventCommands(), FleetCommands(), ProgressCommands()}) {
+  for (const auto& group :
+       {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
+        EventCommands(), FleetCommands(), ProgressCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
@@ -69,9 +71,12 @@ void DeclareGlobals(CLI::App& app, GlobalOptions* globals) {
       ->group("Options of every command");
   app.add_option("--host", globals->host, "What the fleet calls this host, or CLOSEWRITE_HOST")
       ->group("Options of every command");
-  app.add_option("--timeout", globals->timeout,
-                 "Give up waiting after this long (exit code 124), or for one answer (125; 30s)")
-      ->group("Options of every command");
+  // A command may give it another meaning.
+  if (app.get_option_no_throw("--timeout") == nullptr) {
+    app.add_option("--timeout", globals->timeout,
+                   "Give up waiting after this long (exit code 124), or for one answer (125; 30s)")
+        ->group("Options of every command");
+  }
   app.add_option("--connect-timeout", globals->connect_timeout,
                  "Look this long for a coordinator that can't be reached (10s)")
       ->group("Options of every command");

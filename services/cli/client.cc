@@ -60,6 +60,7 @@ void Client::TakeChannel() {
   channel_ = std::move(channel);
   jobs_ = v1::JobService::NewStub(channel_);
   pipelines_ = v1::PipelineService::NewStub(channel_);
+  tasks_ = v1::TaskService::NewStub(channel_);
   events_ = v1::EventService::NewStub(channel_);
   fleet_ = v1::FleetService::NewStub(channel_);
 }

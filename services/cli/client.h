@@ -14,6 +14,7 @@
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
+#include "closewrite/v1/task.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "services/cli/interrupts.h"
 #include "services/clock/clock.h"
@@ -53,6 +54,7 @@ class Client {
 
   v1::JobService::Stub& jobs() { return *jobs_; }
   v1::PipelineService::Stub& pipelines() { return *pipelines_; }
+  v1::TaskService::Stub& tasks() { return *tasks_; }
   v1::EventService::Stub& events() { return *events_; }
   v1::FleetService::Stub& fleet() { return *fleet_; }
 
@@ -95,6 +97,7 @@ class Client {
   std::shared_ptr<grpc::Channel> channel_;  // of the next try
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
+  std::unique_ptr<v1::TaskService::Stub> tasks_;
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
 };

@@ -124,6 +124,21 @@ class FakeCoordinator::Fleet : public v1::FleetService::Service {
     return status;
   }
 
+  // They have ended as soon as they are listed next.
+  grpc::Status DrainExecutors(grpc::ServerContext*, const v1::DrainExecutorsRequest* request,
+                              v1::DrainExecutorsResponse* response) override {
+    absl::MutexLock lock(&state_->mutex);
+    const grpc::Status status = state_->Enter(*request);
+    for (const auto& each : std::exchange(state_->executors, {})) {
+      if (each.host() == request->names(0)) {
+        *response->add_executors() = each;
+      } else {
+        state_->executors.push_back(each);
+      }
+    }
+    return status;
+  }
+
   grpc::Status ListWatchers(grpc::ServerContext*, const v1::ListWatchersRequest* request,
                             v1::ListWatchersResponse* response) override {
     absl::MutexLock lock(&state_->mutex);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace {
 // `version` is asked when something is wrong; it does not make one wait for a coordinator that is
 // away.
 constexpr std::string_view kVersionConnectTimeout = "1s";
+// How often `drain --wait` looks.
+constexpr absl::Duration kDrainPoll = absl::Milliseconds(200);
 
 // `in=/srv/in out=/srv/out`, sorted.
 template <class Map>
@@ -59,25 +62,75 @@ Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus
   return table;
 }
 
-absl::StatusOr<int> Executors(Invocation& invocation) {
-  std::vector<v1::ExecutorStatus> executors;
+absl::Status ListExecutors(Invocation& invocation, std::vector<v1::ExecutorStatus>* executors) {
   Client& client = invocation.client();
   PageLoop pages;
-  const absl::Status status = pages.Run<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
+  return pages.Run<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
       client, {},
       [&](auto* context, const auto& request, auto* response) {
         return client.fleet().ListExecutors(context, request, response);
       },
       [&](const v1::ListExecutorsResponse& response) {
-        executors.insert(executors.end(), response.executors().begin(), response.executors().end());
+        executors->insert(executors->end(), response.executors().begin(),
+                          response.executors().end());
         return response.executors_size();
       });
-  if (!status.ok()) return status;
+}
+
+absl::StatusOr<int> Executors(Invocation& invocation) {
+  std::vector<v1::ExecutorStatus> executors;
+  if (absl::Status s = ListExecutors(invocation, &executors); !s.ok()) return s;
   if (invocation.json()) {
     for (const auto& executor : executors) invocation.PrintJson(ToJson(executor));
     return kExitOk;
   }
   ExecutorTable(invocation, executors).Print(invocation.out(), invocation.style());
+  return kExitOk;
+}
+
+// Until none of them has a session.
+absl::Status AwaitEnds(Invocation& invocation, const v1::DrainExecutorsResponse& told) {
+  std::set<std::string> left;
+  for (const v1::ExecutorStatus& executor : told.executors()) left.insert(executor.session_id());
+  while (!left.empty()) {
+    if (invocation.now() >= invocation.deadline()) {
+      return absl::DeadlineExceededError(
+          StrCat(left.size(), " executors still have commands; they go on draining"));
+    }
+    invocation.console().interrupts->Wait(kDrainPoll);
+    if (invocation.console().interrupts->Pending()) return absl::CancelledError("interrupted");
+    std::vector<v1::ExecutorStatus> executors;
+    if (absl::Status s = ListExecutors(invocation, &executors); !s.ok()) return s;
+    std::set<std::string> there;
+    for (const v1::ExecutorStatus& executor : executors) {
+      if (left.contains(executor.session_id())) there.insert(executor.session_id());
+    }
+    left = std::move(there);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Drain(Invocation& invocation, const std::vector<std::string>& names,
+                          bool wait) {
+  v1::DrainExecutorsRequest request;
+  request.set_request_id(NewRequestId());
+  for (const std::string& name : names) request.add_names(name);
+  v1::DrainExecutorsResponse response;
+  Client& client = invocation.client();
+  absl::Status status = client.Call([&](grpc::ClientContext* context) {
+    return client.fleet().DrainExecutors(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  for (const v1::ExecutorStatus& executor : response.executors()) {
+    if (invocation.json()) {
+      invocation.PrintJson(ToJson(executor));
+    } else {
+      invocation.out() << Printable(executor.name()) << " draining, " << executor.leases()
+                       << " running\n";
+    }
+  }
+  if (wait) status = AwaitEnds(invocation, response);
+  if (!status.ok()) return status;
   return kExitOk;
 }
 
@@ -227,6 +280,16 @@ std::vector<Command> FleetCommands() {
   executors.declare = [](CLI::App&) -> Action { return Executors; };
   Command watchers{"watchers", "", "List watchers and the volumes that they guard."};
   watchers.declare = [](CLI::App&) -> Action { return Watchers; };
+  Command drain{"drain", "NAME|HOST... [--wait]",
+                "Tell executors to take nothing more and to end when their commands have."};
+  drain.examples = "closewrite drain vm-c --wait\n";
+  drain.declare = [](CLI::App& app) -> Action {
+    auto names = std::make_shared<std::vector<std::string>>();
+    auto wait = std::make_shared<bool>(false);
+    app.add_option("NAME", *names, "An executor, or a host: all executors there")->required();
+    app.add_flag("--wait", *wait, "Wait until they have ended");
+    return [names, wait](Invocation& invocation) { return Drain(invocation, *names, *wait); };
+  };
   Command version{"version", "[--client]",
                   "Print the versions of this program and the coordinator."};
   version.connect_timeout = kVersionConnectTimeout;
@@ -235,7 +298,7 @@ std::vector<Command> FleetCommands() {
     app.add_flag("--client", *client_only, "Of this program alone; asks nobody");
     return [client_only](Invocation& invocation) { return Version(invocation, *client_only); };
   };
-  return {executors, watchers, version};
+  return {executors, watchers, drain, version};
 }
 
 }  // namespace closewrite::cli

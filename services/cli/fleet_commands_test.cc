@@ -28,6 +28,19 @@ TEST_F(FleetCommandsTest, ListsExecutors) {
   EXPECT_EQ(json["labels"], nlohmann::json({"internet", "r"}));
 }
 
+TEST_F(FleetCommandsTest, DrainsAHostAndWaits) {
+  for (const char* name : {"vm-c-1", "vm-d-1"}) {
+    v1::ExecutorStatus executor;
+    executor.set_name(name);
+    executor.set_host(std::string(name, 4));
+    executor.set_session_id(name);
+    executor.set_leases(2);
+    coordinator_.PutExecutor(executor);
+  }
+  EXPECT_EQ(Run({"drain", "vm-c", "--wait"}).out, "vm-c-1 draining, 2 running\n");
+  EXPECT_EQ(Run({"drain", "vm-d", "-o", "json"}).out.find("{\"name\":\"vm-d-1\""), 0u);
+}
+
 TEST_F(FleetCommandsTest, ListsWatchersByVolume) {
   v1::WatcherStatus watcher;
   watcher.set_host("vm-b");

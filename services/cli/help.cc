@@ -11,6 +11,7 @@ constexpr std::string_view kExitCodes = R"(Exit codes of closewrite:
     1   the coordinator refused the request: no such job, wrong state, wrong definition ...
         With --wait, and for `wait`: a job was cancelled, or failed without an exit code
     2   usage: a wrong option, a file that lies in no volume, a pipeline file that can't be read
+    6   task add: a task of that name exists (0 with --if-absent)
   124   the time of --timeout is up; ids of unfinished jobs are on stdout
   125   ours failed: the coordinator can't be reached, did not answer, or has a defect
   130   interrupted by Ctrl-C

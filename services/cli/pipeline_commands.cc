@@ -1,13 +1,12 @@
 #include "services/cli/pipeline_commands.h"
 
-#include <istream>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "services/cli/file_argument.h"
-#include "services/config/config.h"
+#include "services/cli/yaml_argument.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -28,19 +27,9 @@ struct DeleteOptions {
   bool cancel_jobs = false;
 };
 
-// `-` is stdin. Whatever is wrong with the file is the user's mistake: exit code 2.
 absl::StatusOr<v1::PipelineFile> ReadPipelines(Invocation& invocation, const std::string& file) {
   v1::PipelineFile pipelines;
-  absl::Status status;
-  if (file == "-") {
-    std::string text(kConfigBytesMax + 1, '\0');  // one more shows that it is too long
-    invocation.console().in->read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<size_t>(invocation.console().in->gcount()));
-    status = ParseYaml("stdin", text, &pipelines);
-  } else {
-    status = LoadYaml(file, &pipelines);
-  }
-  if (!status.ok()) return UsageError(ToStd(status.message()));
+  if (absl::Status s = ReadYamlArgument(invocation, file, &pipelines); !s.ok()) return s;
   if (pipelines.pipelines().empty()) {
     return UsageError(StrCat(file, " defines no pipelines; it wants a list under `pipelines:`"));
   }

@@ -231,6 +231,7 @@ void AttendService::SendHeld(const SessionId& session, v1::AttendResponse respon
     auto it = engine.fleet().sessions.find(session);
     if (it == engine.fleet().sessions.end()) return;
     alive = true;
+    response.set_drain(it->second.told_to_drain);
     for (const Lease& lease : it->second.Kept()) *response.add_held() = ToProto(lease);
   });
   if (alive) stream->Send(std::move(response));

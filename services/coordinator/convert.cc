@@ -144,7 +144,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
     proto.mutable_waiting()->set_reason(static_cast<v1::WaitingReason>(waiting.reason));
     proto.mutable_waiting()->set_message(waiting.message);
   }
-  if (!job.input.path.empty()) *proto.mutable_input() = ToProto(job.input);
+  if (!job.input.volume.empty()) *proto.mutable_input() = ToProto(job.input);
   proto.set_output_volume(job.output_volume);
   for (const OutputFile& file : job.outputs) *proto.add_outputs() = ToProto(file);
   proto.set_attempts(job.attempts);
@@ -168,6 +168,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
   CLOSEWRITE_SET_TIME(proto, observed_at, job.observed_at);
   proto.set_caused_by_job(job.caused_by_job);
   proto.set_cancelling(job.cancelling);
+  proto.set_pid(job.pid);
   proto.set_priority(job.priority);
   return proto;
 }
@@ -227,7 +228,7 @@ v1::Assignment ToProto(const Grant& grant) {
   proto.set_attempt(grant.job.attempts);
   for (const std::string& argument : pipeline.command) proto.add_command(argument);
   for (const auto& [name, value] : pipeline.env) (*proto.mutable_env())[name] = value;
-  if (!grant.job.input.path.empty()) *proto.mutable_input() = ToProto(grant.job.input);
+  if (!grant.job.input.volume.empty()) *proto.mutable_input() = ToProto(grant.job.input);
   proto.set_output_volume(grant.job.output_volume);
   if (pipeline.timeout != absl::InfiniteDuration()) {
     *proto.mutable_timeout() = ToProto(pipeline.timeout);

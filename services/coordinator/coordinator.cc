@@ -15,6 +15,8 @@
 #include "services/coordinator/api/job_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/api/task_codec.h"
+#include "services/coordinator/api/task_service.h"
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/coordinator_metrics.h"
@@ -127,12 +129,14 @@ struct Coordinator::Parts {
                 .logs = log_limits,
                 .random = RandomFraction,
                 .new_session_id = NewId,
-                .decode_pipeline = DecodeStoredPipeline}),
+                .decode_pipeline = DecodeStoredPipeline,
+                .decode_task = DecodeStoredTask}),
         loop(store.get(), &engine, &feed, clock),
         attend(&loop, &feed),
         observe(&loop, &feed, &flushes),
         jobs({.loop = &loop, .feed = &feed}),
         pipelines({.loop = &loop, .feed = &feed}),
+        tasks({.loop = &loop, .feed = &feed}),
         events({.loop = &loop, .feed = &feed}, &flushes),
         fleet({.loop = &loop, .feed = &feed}) {}
 
@@ -145,6 +149,7 @@ struct Coordinator::Parts {
   ObserveService observe;
   JobService jobs;
   PipelineService pipelines;
+  TaskService tasks;
   EventService events;
   FleetService fleet;
   std::unique_ptr<Server> server;
@@ -198,7 +203,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
       Server::Start({.listen = config.listen(),
                      .reflection = !config.has_reflection() || config.reflection(),
                      .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
-                                  &parts->events, &parts->fleet}});
+                                  &parts->tasks, &parts->events, &parts->fleet}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   LogInfo("serving", {{"listen", config.listen()},

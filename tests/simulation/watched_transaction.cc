@@ -10,12 +10,12 @@ constexpr int64_t kLockedRowsMax = 8;
 
 JobId WatchedTransaction::InsertJob(const Job& job) {
   const JobId id = inner_.InsertJob(job);
-  jobs_.insert(id);
+  changes_.jobs.insert(id);
   return id;
 }
 
 void WatchedTransaction::UpdateJob(const Job& job) {
-  jobs_.insert(job.id);
+  changes_.jobs.insert(job.id);
   inner_.UpdateJob(job);
 }
 
@@ -38,6 +38,29 @@ std::vector<SessionRecord> WatchedTransaction::ExpiredSessions(absl::Time now, i
   std::vector<SessionRecord> sessions = inner_.ExpiredSessions(now, limit);
   std::erase_if(sessions, [this](const SessionRecord& each) { return lies_.HidesExpired(each); });
   return sessions;
+}
+
+void WatchedTransaction::PutTask(const StoredTask& task) {
+  changes_.tasks.insert(task.name);
+  const std::optional<StoredTask> kept = inner_.GetTask(task.name);
+  inner_.PutTask(kept.has_value() ? lies_.Bend(*kept, task) : task);
+}
+
+void WatchedTransaction::DeleteTask(const std::string& name) {
+  changes_.tasks.insert(name);
+  inner_.DeleteTask(name);
+}
+
+std::vector<StoredTask> WatchedTransaction::DueTasks(absl::Time now, int64_t limit) {
+  std::vector<StoredTask> tasks = inner_.DueTasks(now, limit);
+  std::erase_if(tasks, [this](const StoredTask& each) { return lies_.HidesDue(each); });
+  return tasks;
+}
+
+void WatchedTransaction::RecordRequest(const std::string& request_id, const std::string& answer,
+                                       absl::Time now) {
+  changes_.requests.push_back(request_id);
+  inner_.RecordRequest(request_id, answer, now);
 }
 
 int64_t WatchedTransaction::AppendLog(const Lease& lease, int64_t offset, std::string_view data) {

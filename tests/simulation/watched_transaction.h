@@ -13,6 +13,15 @@
 
 namespace closewrite::simulation {
 
+// What a transaction has written.
+struct Changes {
+  std::set<JobId> jobs;
+  std::set<std::string> tasks;
+  std::vector<std::string> requests;  // that were answered, in their order
+
+  bool empty() const { return jobs.empty() && tasks.empty() && requests.empty(); }
+};
+
 // Passes everything on. Not thread-safe.
 class WatchedTransaction final : public StoreTransaction {
  public:
@@ -22,14 +31,16 @@ class WatchedTransaction final : public StoreTransaction {
     virtual ~Lies() = default;
     virtual bool HidesFromClaim(const Job& job) = 0;
     virtual bool HidesExpired(const SessionRecord& session) = 0;
+    virtual bool HidesDue(const StoredTask& task) = 0;
     virtual bool RefusesLocks() = 0;
     virtual bool ForgetsLog() = 0;
+    // What is written of a task in place of what should be.
+    virtual StoredTask Bend(const StoredTask& kept, const StoredTask& task) = 0;
   };
 
   WatchedTransaction(StoreTransaction* inner, Lies* lies) : inner_(*inner), lies_(*lies) {}
 
-  // The rows that were written.
-  const std::set<JobId>& jobs() const { return jobs_; }
+  const Changes& changes() const { return changes_; }
 
   std::optional<Job> GetJob(JobId id) override { return inner_.GetJob(id); }
   std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) override {
@@ -57,6 +68,16 @@ class WatchedTransaction final : public StoreTransaction {
   LogTotals GetLogTotals() override { return inner_.GetLogTotals(); }
   std::vector<StoredPipeline> ListPipelines() override { return inner_.ListPipelines(); }
   int64_t PipelinesVersion() override { return inner_.PipelinesVersion(); }
+  std::vector<StoredTask> ListTasks(const std::string& after, int64_t limit) override {
+    return inner_.ListTasks(after, limit);
+  }
+  std::optional<StoredTask> GetTask(const std::string& name) override {
+    return inner_.GetTask(name);
+  }
+  int64_t CountTasks() override { return inner_.CountTasks(); }
+  std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) override {
+    return inner_.AvailablePipelines(prefix, limit);
+  }
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
                                       int64_t before, int64_t limit) override {
     return inner_.ListEvents(volume, path, before, limit);
@@ -107,6 +128,10 @@ class WatchedTransaction final : public StoreTransaction {
   int64_t InsertEvent(const EventRecord& record) override { return inner_.InsertEvent(record); }
   void PutPipeline(const StoredPipeline& pipeline) override { inner_.PutPipeline(pipeline); }
   void DeletePipeline(const std::string& name) override { inner_.DeletePipeline(name); }
+  void PutTask(const StoredTask& task) override;
+  void DeleteTask(const std::string& name) override;
+  std::vector<StoredTask> DueTasks(absl::Time now, int64_t limit) override;
+  absl::Time EarliestTaskDue() override { return inner_.EarliestTaskDue(); }
   std::optional<SessionRecord> FindSession(const SessionId& id) override {
     return inner_.FindSession(id);
   }
@@ -127,16 +152,14 @@ class WatchedTransaction final : public StoreTransaction {
     return inner_.FindRequest(request_id);
   }
   void RecordRequest(const std::string& request_id, const std::string& answer,
-                     absl::Time now) override {
-    inner_.RecordRequest(request_id, answer, now);
-  }
+                     absl::Time now) override;
   void ForgetRequests(absl::Time before) override { inner_.ForgetRequests(before); }
   int64_t Prune(absl::Time before, int64_t limit) override { return inner_.Prune(before, limit); }
 
  private:
   StoreTransaction& inner_;
   Lies& lies_;
-  std::set<JobId> jobs_;
+  Changes changes_;
 };
 
 }  // namespace closewrite::simulation

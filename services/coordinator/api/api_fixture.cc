@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/coordinator/api/pipeline_codec.h"
+#include "services/coordinator/api/task_codec.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {
@@ -25,10 +26,12 @@ ApiFixture::ApiFixture()
     : clock_(absl::FromUnixSeconds(kTestStartSeconds)),
       engine_({.random = [] { return 0.0; },
                .new_session_id = [n = 0]() mutable { return StrCat("session-", ++n); },
-               .decode_pipeline = DecodeStoredPipeline}),
+               .decode_pipeline = DecodeStoredPipeline,
+               .decode_task = DecodeStoredTask}),
       loop_(&store_, &engine_, &feed_, &clock_),
       job_service_({.loop = &loop_, .feed = &feed_}),
       pipeline_service_({.loop = &loop_, .feed = &feed_}),
+      task_service_({.loop = &loop_, .feed = &feed_}),
       event_service_({.loop = &loop_, .feed = &feed_}, &flushes_),
       fleet_service_({.loop = &loop_, .feed = &feed_}) {
   EXPECT_TRUE(loop_.Start().ok());
@@ -37,6 +40,7 @@ ApiFixture::ApiFixture()
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&job_service_);
   builder.RegisterService(&pipeline_service_);
+  builder.RegisterService(&task_service_);
   builder.RegisterService(&event_service_);
   builder.RegisterService(&fleet_service_);
   server_ = builder.BuildAndStart();
@@ -44,6 +48,7 @@ ApiFixture::ApiFixture()
       grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
   jobs_ = v1::JobService::NewStub(channel);
   pipelines_ = v1::PipelineService::NewStub(channel);
+  tasks_ = v1::TaskService::NewStub(channel);
   events_ = v1::EventService::NewStub(channel);
   fleet_ = v1::FleetService::NewStub(channel);
 }

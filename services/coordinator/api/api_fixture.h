@@ -20,6 +20,7 @@
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
 #include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/api/task_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/flush_board.h"
@@ -78,11 +79,13 @@ class ApiFixture : public ::testing::Test {
   FlushBoard flushes_;
   JobService job_service_;
   PipelineService pipeline_service_;
+  TaskService task_service_;
   EventService event_service_;
   FleetService fleet_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
+  std::unique_ptr<v1::TaskService::Stub> tasks_;
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
 

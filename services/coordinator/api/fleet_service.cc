@@ -2,10 +2,12 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
+#include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
@@ -13,7 +15,9 @@
 namespace closewrite {
 namespace {
 
-v1::ExecutorStatus ShowExecutor(const Session& session, int64_t leases) {
+constexpr int kDrainNamesMax = 1000;
+
+v1::ExecutorStatus ShowExecutor(const SessionRecord& session, int64_t leases) {
   v1::ExecutorStatus shown;
   const ExecutorHello& executor = session.executor;
   shown.set_name(executor.name);
@@ -110,6 +114,27 @@ grpc::ServerUnaryReactor* FleetService::ListWatchers(grpc::CallbackServerContext
                           response, [&](const Watcher& watcher) -> const v1::WatcherStatus& {
                             return *response->add_watchers() = ShowWatcher(watcher);
                           }));
+}
+
+grpc::ServerUnaryReactor* FleetService::DrainExecutors(grpc::CallbackServerContext* context,
+                                                       const v1::DrainExecutorsRequest* request,
+                                                       v1::DrainExecutorsResponse* response) {
+  if (request->names().empty() || request->names_size() > kDrainNamesMax) {
+    return Answer(context, WrongField("names", StrCat("has ", request->names_size(),
+                                                      " names; give 1 to ", kDrainNamesMax)));
+  }
+  return AnswerOnce<v1::DrainExecutorsResponse>(
+      loop_, context, "DrainExecutors", request->request_id(), response,
+      [names = std::vector<std::string>(request->names().begin(), request->names().end())](
+          Engine& engine, StoreTransaction& tx, absl::Time, v1::DrainExecutorsResponse* answer) {
+        const absl::StatusOr<std::vector<SessionRecord>> told = engine.dispatch().Drain(tx, names);
+        if (!told.ok()) return told.status();
+        for (const SessionRecord& session : *told) {
+          const auto leases = static_cast<int64_t>(tx.LeasesOf(session.id).size());
+          *answer->add_executors() = ShowExecutor(session, leases);
+        }
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* FleetService::GetVersion(grpc::CallbackServerContext* context,

@@ -18,6 +18,9 @@ class FleetService : public v1::FleetService::CallbackService {
   grpc::ServerUnaryReactor* ListWatchers(grpc::CallbackServerContext* context,
                                          const v1::ListWatchersRequest* request,
                                          v1::ListWatchersResponse* response) override;
+  grpc::ServerUnaryReactor* DrainExecutors(grpc::CallbackServerContext* context,
+                                           const v1::DrainExecutorsRequest* request,
+                                           v1::DrainExecutorsResponse* response) override;
   grpc::ServerUnaryReactor* GetVersion(grpc::CallbackServerContext* context,
                                        const v1::GetVersionRequest* request,
                                        v1::GetVersionResponse* response) override;

@@ -6,6 +6,7 @@
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/attempts.h"
+#include "services/coordinator/core/task.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
@@ -30,8 +31,8 @@ Fleet CopyFleet(StoreLoop& loop) {
 }
 
 v1::Job ShowJob(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
-  return ToProto(job, fleet.FindPipeline(job.pipeline).get(), WhyWaiting(job, fleet, reader, now),
-                 FindProgress(job, fleet));
+  return ToProto(job, fleet.FindPipeline(reader, job.pipeline).get(),
+                 WhyWaiting(job, fleet, reader, now), FindProgress(job, fleet));
 }
 
 v1::GetJobResponse ShowWhole(const Job& job, const Fleet& fleet, StoreReader& reader,
@@ -68,7 +69,11 @@ absl::StatusOr<JobFilter> DecodeJobFilter(const v1::JobFilter& filter) {
                               const std::string& name) {
     if (!name.empty()) violations.AddUnlessOk(field, CheckName(what, name));
   };
-  check_name("filter.pipeline", "pipeline", filter.pipeline());
+  if (const auto task = TaskOfRuns(filter.pipeline())) {
+    check_name("filter.pipeline", "task", std::string(*task));
+  } else {
+    check_name("filter.pipeline", "pipeline", filter.pipeline());
+  }
   check_name("filter.input_volume", "volume", filter.input_volume());
   check_name("filter.output_volume", "volume", filter.output_volume());
   if (!filter.input_path().empty()) {

@@ -14,10 +14,6 @@
 
 namespace closewrite {
 
-static_assert(static_cast<int>(LogStream::kStdout) == v1::LOG_STREAM_STDOUT &&
-              static_cast<int>(LogStream::kStderr) == v1::LOG_STREAM_STDERR &&
-              static_cast<int>(LogStream::kNote) == v1::LOG_STREAM_NOTE);
-
 LogReader::LogReader(Store* store, const Options& options) : store_(*store), options_(options) {}
 
 bool LogReader::OnChange(const Effects& effects) {

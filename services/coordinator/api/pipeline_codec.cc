@@ -7,9 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "services/config/config.h"
+#include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/api/violations.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -21,22 +20,22 @@ using google::protobuf::RepeatedPtrField;
 
 // Decodes one definition: each step reads one part of the message, completes it in place, and fills
 // the same part of the result.
-class Decoder {
+class Decoder : private RunDecoder {
  public:
   Decoder(v1::Pipeline* definition, std::string prefix, Violations* violations)
-      : definition_(*definition), prefix_(std::move(prefix)), violations_(*violations) {}
+      : RunDecoder(std::move(prefix), violations), definition_(*definition) {}
 
   Pipeline Decode() {
     pipeline_.name = Name("name", "pipeline", definition_.name());
     DecodeTrigger(definition_.mutable_on());
-    DecodeRun(definition_.mutable_run());
+    DecodeRun(definition_.mutable_run(), &pipeline_);
     if (definition_.has_publish()) DecodePublish(definition_.publish());
-    DecodeRetry(definition_.mutable_retry());
+    DecodeRetry(definition_.mutable_retry(), &pipeline_.retry);
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
     definition_.set_weight(pipeline_.weight);
-    pipeline_.definition = Serialize();
+    pipeline_.definition = Serialize(definition_);
     return std::move(pipeline_);
   }
 
@@ -45,36 +44,7 @@ class Decoder {
   void DecodeWhen(v1::Trigger* on);
   void DecodeMarker(const v1::Trigger& on);
   void DecodeEvidence(v1::Trigger* on);
-  void DecodeRun(v1::Run* run);
-  void DecodeCommand(const v1::Run& run);
-  void DecodeEnvironment(const v1::Run& run);
-  void DecodeSurroundings(const v1::Run& run);
   void DecodePublish(const v1::Publish& publish);
-  void DecodeRetry(v1::Retry* retry);
-  std::string Serialize() const;
-
-  void Wrong(std::string_view field, std::string_view description) {
-    violations_.Add(StrCat(prefix_, field), description);
-  }
-
-  std::string Name(std::string_view field, std::string_view what, const std::string& name) {
-    violations_.AddUnlessOk(StrCat(prefix_, field), CheckName(what, name));
-    return name;
-  }
-
-  // Sorted and unique, so that the same meaning has the same bytes.
-  std::vector<std::string> Names(std::string_view field, std::string_view what,
-                                 RepeatedPtrField<std::string>* names, int names_max) {
-    for (int i = 0; i < names->size(); ++i) {
-      Name(StrCat(field, "[", i, "]"), what, names->Get(i));
-    }
-    const std::set<std::string> sorted(names->begin(), names->end());
-    if (sorted.size() > static_cast<size_t>(names_max)) {
-      Wrong(field, StrCat("names ", sorted.size(), "; at most ", names_max));
-    }
-    names->Assign(sorted.begin(), sorted.end());
-    return {sorted.begin(), sorted.end()};
-  }
 
   std::vector<Glob> Globs(std::string_view field, const RepeatedPtrField<std::string>& patterns) {
     if (patterns.size() > kGlobsMax) {
@@ -84,47 +54,13 @@ class Decoder {
     std::vector<Glob> globs;
     for (int i = 0; i < patterns.size(); ++i) {
       absl::StatusOr<Glob> glob = Glob::Parse(patterns[i]);
-      violations_.AddUnlessOk(StrCat(prefix_, field, "[", i, "]"), glob.status());
+      Check(StrCat(field, "[", i, "]"), glob.status());
       if (glob.ok()) globs.push_back(*std::move(glob));
     }
     return globs;
   }
 
-  // An absolute path on an executor's host, or nothing.
-  std::string HostPath(std::string_view field, const std::string& path) {
-    if (path.empty()) return path;
-    if (path.front() != '/') {
-      Wrong(field, StrCat("is ", Display(path),
-                          ", and executors run anywhere: give an absolute path of their host"));
-    }
-    if (path.find('\0') != std::string::npos || path.size() > kHostPathBytesMax) {
-      Wrong(field, StrCat("holds a NUL byte or more than ", kHostPathBytesMax,
-                          " bytes, which no path can"));
-    }
-    return path;
-  }
-
-  int Number(std::string_view field, int value, int fallback, int low, int high) {
-    if (value == 0) return fallback;
-    if (value < low || value > high) {
-      Wrong(field, StrCat("is ", value, "; give ", low, " to ", high));
-    }
-    return value;
-  }
-
-  absl::Duration Range(std::string_view field, const google::protobuf::Duration& value,
-                       absl::Duration low, absl::Duration high) {
-    const absl::Duration duration = FromProto(value);
-    if (duration < low || duration > high) {
-      Wrong(field, StrCat("is ", absl::FormatDuration(duration), "; give ",
-                          absl::FormatDuration(low), " to ", absl::FormatDuration(high)));
-    }
-    return duration;
-  }
-
   v1::Pipeline& definition_;
-  const std::string prefix_;
-  Violations& violations_;
   Pipeline pipeline_;
 };
 
@@ -239,92 +175,6 @@ void Decoder::DecodeEvidence(v1::Trigger* on) {
   }
 }
 
-void Decoder::DecodeRun(v1::Run* run) {
-  DecodeCommand(*run);
-  pipeline_.labels = Names("run.labels", "label", run->mutable_labels(), kPipelineLabelsMax);
-  if (run->has_timeout()) {
-    pipeline_.timeout = Range("run.timeout", run->timeout(), absl::Milliseconds(1), kTimeoutMax);
-  }
-  DecodeEnvironment(*run);
-  if (!run->has_visible_within()) {
-    *run->mutable_visible_within() = ToProto(pipeline_.visible_within);
-  }
-  pipeline_.visible_within =
-      Range("run.visible_within", run->visible_within(), absl::ZeroDuration(), kVisibleWithinMax);
-  if (!run->has_kill_after()) *run->mutable_kill_after() = ToProto(pipeline_.kill_after);
-  pipeline_.kill_after =
-      Range("run.kill_after", run->kill_after(), absl::ZeroDuration(), kKillAfterMax);
-  DecodeSurroundings(*run);
-}
-
-void Decoder::DecodeSurroundings(const v1::Run& run) {
-  pipeline_.wd = HostPath("run.wd", run.wd());
-  pipeline_.secrets_from = HostPath("run.secrets_from", run.secrets_from());
-  pipeline_.run_as = run.run_as();
-  const bool is_odd = std::any_of(run.run_as().begin(), run.run_as().end(), [](char each) {
-    return !absl::ascii_isgraph(static_cast<unsigned char>(each)) || each == ':' || each == '/';
-  });
-  if (is_odd || run.run_as().size() > kUserBytesMax) {
-    Wrong("run.run_as", "is no user's name; give one that the executor's host knows, as `id` does");
-  }
-  pipeline_.nice = Number("run.nice", run.nice(), 0, 0, kNiceMax);
-  pipeline_.nofile = run.limits().nofile();
-  const bool is_limited = pipeline_.nofile != 0;
-  if (is_limited && (pipeline_.nofile < kOpenFilesMin || pipeline_.nofile > kOpenFilesMax)) {
-    Wrong("run.limits.nofile", StrCat("is ", pipeline_.nofile, "; give ", kOpenFilesMin, " to ",
-                                      kOpenFilesMax, ", or leave it out"));
-  }
-}
-
-void Decoder::DecodeCommand(const v1::Run& run) {
-  if (run.command().empty()) {
-    Wrong("run.command", "is empty; give the program and its arguments as a list");
-  }
-  if (run.command_size() > kCommandArgumentsMax) {
-    Wrong("run.command",
-          StrCat("has ", run.command_size(), " arguments; at most ", kCommandArgumentsMax));
-    return;
-  }
-  size_t bytes = 0;
-  for (int i = 0; i < run.command_size(); ++i) {
-    const std::string& argument = run.command(i);
-    const std::string field = StrCat("run.command[", i, "]");
-    if (argument.empty()) Wrong(field, "is empty; leave it out, or say what it should be");
-    if (absl::StrContains(argument, absl::string_view("\0", 1))) {
-      Wrong(field, "holds a NUL byte, which no program can be given; leave it out");
-    }
-    bytes += argument.size();
-  }
-  if (bytes > kCommandBytesMax) {
-    Wrong("run.command", StrCat("has ", bytes, " bytes; at most ", kCommandBytesMax));
-  }
-  pipeline_.command = {run.command().begin(), run.command().end()};
-}
-
-void Decoder::DecodeEnvironment(const v1::Run& run) {
-  if (run.env_size() > kEnvironmentMax) {
-    Wrong("run.env", StrCat("has ", run.env_size(), " entries; at most ", kEnvironmentMax));
-    return;
-  }
-  size_t bytes = 0;
-  const std::string nul(1, '\0');
-  for (const auto& [name, value] : run.env()) {
-    const std::string field = StrCat("run.env[", Display(name), "]");
-    if (name.empty() || absl::StrContains(name, "=") || absl::StrContains(name, nul)) {
-      Wrong(field, "is no name for a variable; it must not be empty or hold '=' or NUL");
-    }
-    if (absl::StartsWith(name, "CLOSEWRITE_")) {
-      Wrong(field, "begins with CLOSEWRITE_, which the executor sets itself; choose another name");
-    }
-    if (absl::StrContains(value, nul)) Wrong(field, "holds a NUL byte; leave it out");
-    bytes += name.size() + value.size();
-  }
-  if (bytes > kCommandBytesMax) {
-    Wrong("run.env", StrCat("has ", bytes, " bytes; at most ", kCommandBytesMax));
-  }
-  pipeline_.env = {run.env().begin(), run.env().end()};
-}
-
 void Decoder::DecodePublish(const v1::Publish& publish) {
   pipeline_.output_volume = Name("publish.volume", "volume", publish.volume());
   if (!publish.volume().empty() && publish.volume() == definition_.on().volume()) {
@@ -332,41 +182,6 @@ void Decoder::DecodePublish(const v1::Publish& publish) {
                                    ", the volume that is watched: its results would be taken for "
                                    "new files there; publish into another volume"));
   }
-}
-
-void Decoder::DecodeRetry(v1::Retry* retry) {
-  RetryPolicy& policy = pipeline_.retry;
-  policy.attempts = Number("retry.attempts", retry->attempts(), policy.attempts, 1, kAttemptsMax);
-  policy.crash_attempts = Number("retry.crash_attempts", retry->crash_attempts(),
-                                 policy.crash_attempts, 1, kAttemptsMax);
-  retry->set_attempts(policy.attempts);
-  retry->set_crash_attempts(policy.crash_attempts);
-  if (!retry->has_backoff()) *retry->mutable_backoff() = ToProto(policy.backoff);
-  policy.backoff = Range("retry.backoff", retry->backoff(), kBackoffMin, kBackoffMax);
-  if (!retry->has_backoff_max()) {
-    *retry->mutable_backoff_max() = ToProto(std::max(policy.backoff, policy.backoff_max));
-  }
-  policy.backoff_max = Range("retry.backoff_max", retry->backoff_max(), kBackoffMin, kBackoffMax);
-  if (policy.backoff > policy.backoff_max) {
-    Wrong("retry.backoff_max", "is shorter than backoff; give at least as long");
-  }
-  if (retry->on_lost() == v1::ON_LOST_UNSPECIFIED) retry->set_on_lost(v1::ON_LOST_RETRY);
-  if (!v1::OnLost_IsValid(retry->on_lost())) {
-    Wrong("retry.on_lost", "is unknown; use retry or fail");
-  }
-  policy.on_lost = retry->on_lost() == v1::ON_LOST_FAIL ? OnLost::kFail : OnLost::kRetry;
-}
-
-// Deterministic: entries of maps are written in the order of their keys.
-std::string Decoder::Serialize() const {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    definition_.SerializeToCodedStream(&coded);
-  }
-  return bytes;
 }
 
 Pipeline Decode(const v1::Pipeline& definition, std::string prefix, Violations* violations) {

@@ -10,38 +10,20 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/pipeline.pb.h"
 #include "google/protobuf/repeated_field.h"
+#include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/core/pipeline.h"
 
 namespace closewrite {
 
 inline constexpr int kPipelinesPerRequestMax = 1000;
 inline constexpr int kGlobsMax = 64;
-inline constexpr int kCommandArgumentsMax = 1024;
-// Bytes of all arguments and of all additional environment; the kernel's own limit for both is
-// 2 MiB by default (execve(2)), and placeholders still grow.
-inline constexpr size_t kCommandBytesMax = 256 << 10;
-inline constexpr int kEnvironmentMax = 256;
-inline constexpr int kPipelineLabelsMax = 64;
-inline constexpr int kLocksMax = 16;
-inline constexpr int kPriorityMax = 1000;
 inline constexpr int kWeightMax = 1000;
-inline constexpr int kAttemptsMax = 1000;
 inline constexpr absl::Duration kSettleMax = absl::Hours(24);
 inline constexpr absl::Duration kQuietMin = absl::Milliseconds(100);
 inline constexpr absl::Duration kQuietMax = absl::Hours(1);
 inline constexpr absl::Duration kQuietDefault = absl::Seconds(2);
 // A name is no longer on Linux.
 inline constexpr size_t kMarkerBytesMax = 255;
-inline constexpr absl::Duration kTimeoutMax = absl::Hours(24 * 365);
-inline constexpr absl::Duration kVisibleWithinMax = absl::Hours(1);
-inline constexpr absl::Duration kKillAfterMax = absl::Hours(1);
-inline constexpr size_t kHostPathBytesMax = 4095;  // PATH_MAX without its NUL
-inline constexpr size_t kUserBytesMax = 32;        // useradd(8)
-inline constexpr int kNiceMax = 19;
-inline constexpr int64_t kOpenFilesMin = 16;
-inline constexpr int64_t kOpenFilesMax = 1 << 20;
-inline constexpr absl::Duration kBackoffMin = absl::Milliseconds(1);
-inline constexpr absl::Duration kBackoffMax = absl::Hours(24);
 
 // Checks a definition and fills in defaults. INVALID_ARGUMENT names every wrong field and what
 // would be right. `definition` of the result is the completed message, always in the same bytes for

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/coordinator/api/answer_once.h"
+#include "services/coordinator/api/apply_effect_view.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
 #include "services/coordinator/api/pipeline_codec.h"
@@ -16,18 +17,6 @@
 
 namespace closewrite {
 namespace {
-
-v1::ApplyEffect ToProto(ApplyEffect effect) {
-  switch (effect) {
-    case ApplyEffect::kCreated:
-      return v1::APPLY_EFFECT_CREATED;
-    case ApplyEffect::kChanged:
-      return v1::APPLY_EFFECT_CHANGED;
-    case ApplyEffect::kUnchanged:
-      return v1::APPLY_EFFECT_UNCHANGED;
-  }
-  return v1::APPLY_EFFECT_UNSPECIFIED;
-}
 
 absl::StatusOr<v1::PipelineStatus> ShowPipeline(const StoredPipeline& stored, StoreReader& reader) {
   absl::StatusOr<v1::Pipeline> definition = ParseDefinition(stored.definition);

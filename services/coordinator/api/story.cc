@@ -13,6 +13,7 @@
 #include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/job_rules.h"
 #include "services/coordinator/core/log_pieces.h"
+#include "services/coordinator/core/task.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -107,7 +108,7 @@ absl::Status Story::TellJob(JobId id) {
   for (const EventRecord& record : events) {
     if (record.id != job->event_id && record.event.file != job->input) continue;
     TellSeen(record);
-    const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job->pipeline);
+    const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(reader_, job->pipeline);
     const bool made_it =
         record.id == job->event_id || (record.event.file == job->input && IsThere(record.event) &&
                                        pipeline != nullptr && pipeline->when == When::kMarker);
@@ -116,7 +117,7 @@ absl::Status Story::TellJob(JobId id) {
     }
   }
   TellOneJob(*job);
-  TellWatcher(job->input.volume, true);
+  if (!job->input.volume.empty()) TellWatcher(job->input.volume, true);
   return absl::OkStatus();
 }
 
@@ -185,10 +186,13 @@ void Story::TellVerdict(Scene& scene, const EventRecord& record, const Pipeline&
 }
 
 void Story::TellOneJob(const Job& job) {
+  const std::optional<std::string_view> task = TaskOfRuns(job.pipeline);
   Say(Open(job.created_at), job.created_at, "JOB",
-      StrCat("job ", job.id.value, " of pipeline ", job.pipeline, " was made for ",
-             FileWords(job.input.volume, job.input.path),
-             job.caused_by_job == 0 ? "" : StrCat(", a result of job ", job.caused_by_job)));
+      task.has_value()
+          ? StrCat("job ", job.id.value, " was made, a run of task ", *task)
+          : StrCat("job ", job.id.value, " of pipeline ", job.pipeline, " was made for ",
+                   FileWords(job.input.volume, job.input.path),
+                   job.caused_by_job == 0 ? "" : StrCat(", a result of job ", job.caused_by_job)));
   const std::vector<Attempt> attempts = AttemptsOf(reader_, job);
   const size_t skip = attempts.size() - std::min(attempts.size(), kStoryAttemptsMax);
   if (skip > 0) {

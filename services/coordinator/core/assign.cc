@@ -48,10 +48,12 @@ std::vector<Session*> Assigner::FreeSessions(StoreTransaction& tx) {
   return free;
 }
 
-Assigner::Lanes Assigner::ReadyLanes(const std::vector<Session*>& sessions) const {
+Assigner::Lanes Assigner::ReadyLanes(StoreTransaction& tx,
+                                     const std::vector<Session*>& sessions) const {
   Lanes lanes;
   for (const std::string& name : fleet_.ready) {
-    Lane lane{.pipeline = fleet_.FindPipeline(name)};
+    if (const auto task = TaskOfRuns(name)) (void)fleet_.LearnTask(tx, std::string(*task));
+    Lane lane{.pipeline = fleet_.FindPipeline(tx, name)};
     if (lane.pipeline == nullptr) continue;
     for (Session* session : sessions) {
       if (WhatIsMissing(*session, *lane.pipeline).empty()) lane.sessions.push_back(session);
@@ -68,12 +70,8 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
   if (fleet_.ready.empty()) return;
   const std::vector<Session*> sessions = FreeSessions(tx);
   if (sessions.empty()) return;
-  if (passes_.size() > fleet_.pipelines.size() + 1) {
-    std::erase_if(passes_, [&](const auto& pass) {
-      return pass.first != kLockedShare && !fleet_.pipelines.contains(pass.first);
-    });
-  }
-  const Lanes lanes = ReadyLanes(sessions);
+  ForgetPasses();
+  const Lanes lanes = ReadyLanes(tx, sessions);
   std::set<std::string> reserved;
   for (auto first = lanes.begin(); first != lanes.end();) {
     const auto last = std::find_if(first, lanes.end(), [&](const Lane& lane) {
@@ -97,6 +95,16 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
       break;
     }
   }
+}
+
+// Of pipelines and tasks that are no more.
+void Assigner::ForgetPasses() {
+  if (passes_.size() <= fleet_.pipelines.size() + fleet_.tasks.size() + 1) return;
+  std::erase_if(passes_, [&](const auto& pass) {
+    const auto task = TaskOfRuns(pass.first);
+    if (task.has_value()) return !fleet_.tasks.contains(std::string(*task));
+    return pass.first != kLockedShare && !fleet_.pipelines.contains(pass.first);
+  });
 }
 
 bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, absl::Time now) {

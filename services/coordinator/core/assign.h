@@ -50,7 +50,7 @@ class Assigner {
   using Lanes = std::vector<Lane>;
 
   std::vector<Session*> FreeSessions(StoreTransaction& tx);
-  Lanes ReadyLanes(const std::vector<Session*>& sessions) const;
+  Lanes ReadyLanes(StoreTransaction& tx, const std::vector<Session*>& sessions) const;
   bool GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open, int64_t slots,
                    std::set<std::string>& reserved, absl::Time now);
   int64_t SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots);
@@ -59,6 +59,7 @@ class Assigner {
   // `among`: of these sessions' slots alone; nullptr: of all that the lanes have.
   std::vector<StoreTransaction::Wish> Share(const Lanes& lanes, int64_t locked, int64_t slots,
                                             const std::set<Session*>* among);
+  void ForgetPasses();
   bool Lease(StoreTransaction& tx, const Lane& lane, const Job& job, absl::Time now);
 
   Fleet& fleet_;

@@ -20,7 +20,24 @@ class AssignTest : public ::testing::Test {
                  .new_session_id = [this] { return absl::StrCat("s", ++sessions_); },
                  .decode_pipeline = [](std::string_view) -> absl::StatusOr<Pipeline> {
                    return absl::InternalError("none");
+                 },
+                 .decode_task = [](std::string_view name) -> absl::StatusOr<Task> {
+                   return QueueOf(std::string(name));
                  }}) {}
+
+  // A task whose runs wait for each other.
+  static Task QueueOf(const std::string& name) {
+    Task task{.name = name, .overlap = Overlap::kQueue};
+    task.run.name = RunsOf(name);
+    task.run.definition = name;
+    return task;
+  }
+  void Runs(const std::string& task, int count) {
+    Write([&](StoreTransaction& tx) {
+      ASSERT_TRUE(engine_.tasks().Apply(tx, {QueueOf(task)}, false, false, now_).ok());
+      for (int i = 0; i < count; ++i) ASSERT_TRUE(engine_.tasks().Run(tx, task, now_).ok());
+    });
+  }
 
   void Write(absl::FunctionRef<void(StoreTransaction&)> fn) {
     ASSERT_TRUE(store_
@@ -195,6 +212,17 @@ TEST_F(AssignTest, ASingleJobIsNextBesideManyOfAnotherPipeline) {
   }
   Files("single", 1);
   EXPECT_EQ(Count(Tick()), (Counts{{"single", 1}}));
+}
+
+// Where there were more tasks than pipelines, the first task had all slots for as long as its runs
+// came one after the other.
+TEST_F(AssignTest, TasksAndPipelinesTakeTurns) {
+  Apply("files");
+  Files("files", 20);
+  for (const char* task : {"a", "b", "c"}) Runs(task, 20);
+  Attend(1);
+  EXPECT_EQ(CountOfTicks(40),
+            (Counts{{"files", 10}, {"task/a", 10}, {"task/b", 10}, {"task/c", 10}}));
 }
 
 TEST_F(AssignTest, SlotsAreSharedByWeight) {

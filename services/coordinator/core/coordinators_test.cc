@@ -295,6 +295,36 @@ TEST_F(CoordinatorsTest, ACancelledJobIsTakenFromItsSessionElsewhere) {
   EXPECT_EQ(b().fleet().sessions.at(session).FreeSlots(), 0);  // its command is being killed
 }
 
+TEST_F(CoordinatorsTest, AnExecutorElsewhereIsToldToDrainAndStaysSo) {
+  Apply(a(), "enrich");
+  EXPECT_TRUE(Watch(a()).ok());
+  const SessionId session = *Attend(b());
+  const std::string host = b().fleet().sessions.at(session).executor.host;
+  Effects effects = Do(a(), [&](StoreTransaction& tx) {
+    EXPECT_EQ(a().dispatch().Drain(tx, {host, "nobody"}).status().code(),
+              absl::StatusCode::kNotFound);
+  });
+  EXPECT_TRUE(effects.revoked.empty());
+  effects = Do(a(), [&](StoreTransaction& tx) {
+    EXPECT_EQ(a().dispatch().Drain(tx, {host}).value().size(), 1u);
+  });
+  const News news = a().NewsOf(effects);
+  EXPECT_TRUE(store_.Write([&](StoreTransaction& tx) { return b().CatchUp(tx, news, now_); }).ok());
+  EXPECT_TRUE(b().TakeEffects().revoked.contains(session));
+  EXPECT_TRUE(b().fleet().sessions.at(session).told_to_drain);
+  // It has not heard of it yet.
+  EXPECT_TRUE(Report(b(), {.session = session, .heartbeat = true}).ok());
+  EXPECT_TRUE(b().fleet().sessions.at(session).told_to_drain);
+  EXPECT_TRUE(File(a(), "f").ok());
+  EXPECT_TRUE(Do(b()).grants.empty());
+  // At its end it is forgotten, and comes again as any other.
+  Do(b(), [&](StoreTransaction& tx) { b().dispatch().Disconnect(tx, session); });
+  EXPECT_FALSE(b().fleet().sessions.contains(session));
+  const SessionId again = *Attend(b());
+  EXPECT_EQ(grants_.size(), 1u);
+  EXPECT_FALSE(b().fleet().sessions.at(again).draining);
+}
+
 TEST_F(CoordinatorsTest, WhatComesLateOnAnOlderStreamOfAWatcherIsRefused) {
   EXPECT_TRUE(Watch(a()).ok());
   EXPECT_TRUE(Watch(b()).ok());

@@ -56,7 +56,6 @@ absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& 
     pipeline.version = old == nullptr ? 1 : old->version + 1;
     pipeline.applied_at = now;
     tx.PutPipeline(StoredPipeline{pipeline.name, pipeline.version, now, pipeline.definition});
-    fleet_.pipelines_version = tx.PipelinesVersion();
     fleet_.ready.insert(pipeline.name);
     const std::string name = pipeline.name;
     fleet_.pipelines[name] = std::make_shared<const Pipeline>(std::move(pipeline));
@@ -105,7 +104,6 @@ absl::StatusOr<int64_t> Desk::DeletePipeline(StoreTransaction& tx, const std::st
             .ok();
   }
   tx.DeletePipeline(name);
-  fleet_.pipelines_version = tx.PipelinesVersion();
   fleet_.pipelines.erase(name);
   fleet_.ready.erase(name);
   book_.effects().pipelines = true;
@@ -226,7 +224,7 @@ absl::StatusOr<std::vector<Job>> Desk::RetryJobs(StoreTransaction& tx,
                                                  absl::Time now) {
   for (JobId id : ids) {
     const std::optional<Job> job = tx.GetJob(id);
-    if (!job.has_value() || fleet_.FindPipeline(job->pipeline) != nullptr) continue;
+    if (!job.has_value() || fleet_.FindPipeline(tx, job->pipeline) != nullptr) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("pipeline ", job->pipeline, " of job ", id.value,
                      " was deleted: apply it again, then retry the job"));

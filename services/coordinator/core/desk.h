@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/coordinator/core/apply_effect.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/intake.h"
 #include "services/coordinator/core/job_book.h"
@@ -16,8 +17,6 @@
 namespace closewrite {
 
 inline constexpr size_t kPipelinesMax = 1000;
-
-enum class ApplyEffect { kCreated, kChanged, kUnchanged };
 
 class Desk {
  public:

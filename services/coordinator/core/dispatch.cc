@@ -67,6 +67,36 @@ void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
   End(tx, *record, "has died, and so have its processes", now);
 }
 
+absl::StatusOr<std::vector<SessionRecord>> Dispatch::Drain(StoreTransaction& tx,
+                                                           const std::vector<std::string>& names) {
+  std::map<SessionId, SessionRecord> told;
+  for (const std::string& name : names) {
+    bool found = false;
+    for (const auto& [id, session] : fleet_.sessions) {
+      if (session.executor.name != name && session.executor.host != name) continue;
+      const std::optional<SessionRecord> record = tx.FindSession(id);
+      if (!record.has_value()) continue;
+      // Of what attends here memory knows newer heartbeats.
+      told.emplace(id, record->coordinator == fleet_.self ? session : *record);
+      found = true;
+    }
+    if (found) continue;
+    return absl::NotFoundError(
+        absl::StrCat("there is no executor ", name,
+                     ", and none on a host of that name; `closewrite executors` "
+                     "lists those there are"));
+  }
+  std::vector<SessionRecord> records;
+  for (auto& [id, record] : told) {
+    record.draining = record.told_to_drain = true;
+    tx.PutSession(record);
+    static_cast<SessionRecord&>(fleet_.sessions[id]) = record;
+    book_.effects().revoked.insert(id);
+    records.push_back(record);
+  }
+  return records;
+}
+
 // Where other coordinators judge by it, a heartbeat is written; a drain always is.
 absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                              absl::Time now) {
@@ -82,11 +112,13 @@ absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const Atten
       return absl::AbortedError("the session attends another coordinator by now");
     }
     write |= !record->connected();
+    session.told_to_drain = record->told_to_drain;
   }
   session.coordinator = fleet_.self;
   session.heartbeat_at = now;
   session.expires_at = now + fleet_.session_ttl;
-  const bool draining = report.draining || (session.draining && !report.heartbeat);
+  const bool draining =
+      report.draining || session.told_to_drain || (session.draining && !report.heartbeat);
   write |= draining != session.draining;
   session.draining = draining;
   if (write) {
@@ -174,7 +206,7 @@ void Dispatch::RecordResult(StoreTransaction& tx, const AttendReport::Result& re
 
 // Whether a job whose version was not there any more is to read the newest one instead.
 bool Dispatch::Adopts(StoreTransaction& tx, const Job& job, const EventRecord& latest) {
-  const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   if (pipeline == nullptr) return false;
   if (tx.FindJobByKey(JobKey(job.pipeline, latest.event.file)).has_value()) return false;
   if (pipeline->on_new_version == OnNewVersion::kIgnore) return true;
@@ -224,7 +256,7 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
     if (known.contains(Lease{id, held.token})) continue;
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) continue;
-    std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job->pipeline);
+    std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job->pipeline);
     if (pipeline != nullptr || job->cancelling)
       reply.resend.push_back(Grant{session.id, *job, pipeline});
   }

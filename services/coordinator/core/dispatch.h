@@ -70,6 +70,11 @@ class Dispatch {
   // sessions that are no more.
   void Bury(StoreTransaction& tx, const SessionId& session, absl::Time now);
 
+  // Tells executors of these names, and all on hosts of these names, to take nothing more and to
+  // end when their commands have. NOT_FOUND, and nobody is told, when one stands for nobody.
+  absl::StatusOr<std::vector<SessionRecord>> Drain(StoreTransaction& tx,
+                                                   const std::vector<std::string>& names);
+
   // Takes a session's record and its leases into memory.
   Session& Remember(StoreTransaction& tx, const SessionRecord& record);
 

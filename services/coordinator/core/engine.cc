@@ -31,7 +31,9 @@ Engine::Engine(Options options)
       logs_(options_.logs, options_.shared),
       dispatch_(&fleet_, &book_, &logs_, options_.new_session_id),
       assigner_(&fleet_, &book_),
-      desk_(&fleet_, &book_, &intake_) {
+      desk_(&fleet_, &book_, &intake_),
+      tasks_(&fleet_, &book_, options_.random) {
+  fleet_.decode_task = options_.decode_task;
   fleet_.self = options_.self;
   fleet_.shared = options_.shared;
   fleet_.session_ttl = options_.session_ttl;
@@ -40,6 +42,7 @@ Engine::Engine(Options options)
 absl::Status Engine::LoadPipelines(StoreReader& reader) {
   fleet_.pipelines_version = reader.PipelinesVersion();
   fleet_.pipelines.clear();
+  fleet_.tasks.clear();
   fleet_.ready.clear();
   for (const StoredPipeline& stored : reader.ListPipelines()) {
     absl::StatusOr<Pipeline> pipeline = options_.decode_pipeline(stored.definition);
@@ -53,6 +56,15 @@ absl::Status Engine::LoadPipelines(StoreReader& reader) {
     fleet_.ready.insert(stored.name);
   }
   return absl::OkStatus();
+}
+
+// Of the pipelines all may have an available job; there are more tasks, and most have none.
+void Engine::LearnAvailableTasks(StoreReader& reader) {
+  fleet_.task_due_at = absl::InfinitePast();
+  for (std::string& runs : reader.AvailablePipelines(RunsOf(""), kTasksMax)) {
+    (void)fleet_.LearnTask(reader, std::string(*TaskOfRuns(runs)));
+    fleet_.ready.insert(std::move(runs));
+  }
 }
 
 // Fills in the leases. A session without a record is made up: older versions of the SQLite store
@@ -81,6 +93,7 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
+  (void)book_.TakeEndedRuns();
   assigner_.StartAnew();
   if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
@@ -107,6 +120,7 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   fleet_.locks.clear();
   for (LockHolder& holder : reader.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
   fleet_.due_at = absl::InfinitePast();
+  LearnAvailableTasks(reader);
   return absl::OkStatus();
 }
 
@@ -121,6 +135,9 @@ absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time 
   for (const SessionId& id : heard.revoked) {
     const auto session = fleet_.sessions.find(id);
     if (session == fleet_.sessions.end() || session->second.coordinator != fleet_.self) continue;
+    if (const auto record = tx.FindSession(id); record.has_value() && record->told_to_drain) {
+      session->second.draining = session->second.told_to_drain = true;
+    }
     dispatch_.Remember(tx, SessionRecord(session->second));
     book_.effects().revoked.insert(id);
   }
@@ -136,6 +153,7 @@ absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time 
   for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
   for (const auto& [name, pipeline] : fleet_.pipelines) fleet_.ready.insert(name);
   fleet_.due_at = absl::InfinitePast();
+  LearnAvailableTasks(tx);
   return absl::OkStatus();
 }
 
@@ -300,7 +318,9 @@ bool Engine::MaySweep(StoreReader& reader, const Lease& lease) {
 }
 
 absl::Time Engine::Tick(StoreTransaction& tx, absl::Time now) {
-  const absl::Time next = dispatch_.Tick(tx, now);
+  // Tasks come after the sessions, whose runs may just have ended.
+  absl::Time next = dispatch_.Tick(tx, now);
+  next = std::min(next, tasks_.Tick(tx, now));
   assigner_.Assign(tx, now);
   if (now >= forget_at_) Forget(tx, now);
   return std::min({next, forget_at_, logs_.Tick(tx, now)});

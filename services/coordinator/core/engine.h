@@ -19,6 +19,7 @@
 #include "services/coordinator/core/log_keeper.h"
 #include "services/coordinator/core/news.h"
 #include "services/coordinator/core/store.h"
+#include "services/coordinator/core/task_book.h"
 
 namespace closewrite {
 
@@ -43,6 +44,7 @@ class Engine {
     std::function<SessionId()> new_session_id;  // never repeats
     // Reads a stored definition back.
     std::function<absl::StatusOr<Pipeline>(std::string_view definition)> decode_pipeline;
+    std::function<absl::StatusOr<Task>(std::string_view definition)> decode_task;
   };
   explicit Engine(Options options);
 
@@ -79,6 +81,7 @@ class Engine {
 
   Dispatch& dispatch() { return dispatch_; }
   Desk& desk() { return desk_; }
+  TaskBook& tasks() { return tasks_; }
   const Fleet& fleet() const { return fleet_; }
 
   // Does what is due, then gives free slots to available jobs. To be called at the end of each
@@ -90,6 +93,7 @@ class Engine {
 
  private:
   absl::Status LoadPipelines(StoreReader& reader);
+  void LearnAvailableTasks(StoreReader& reader);
   void LoadLeases(StoreReader& reader, absl::Time now);
   void CatchUpSessions(StoreReader& reader);
   absl::Status CheckWatcher(StoreTransaction& tx, const WatcherStream& stream);
@@ -103,6 +107,7 @@ class Engine {
   Dispatch dispatch_;
   Assigner assigner_;
   Desk desk_;
+  TaskBook tasks_;
   absl::Time forget_at_ = absl::InfinitePast();
   bool pruning_ = false;
 };

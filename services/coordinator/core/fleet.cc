@@ -13,12 +13,38 @@ bool Contains(const std::vector<std::string>& list, const std::string& word) {
 
 }  // namespace
 
+std::shared_ptr<const Task> Fleet::FindTask(StoreReader& reader, const std::string& name) const {
+  if (const auto known = tasks.find(name); known != tasks.end()) return known->second;
+  const std::optional<StoredTask> stored = reader.GetTask(name);
+  if (!stored.has_value()) return nullptr;
+  absl::StatusOr<Task> task = decode_task(stored->definition);
+  if (!task.ok()) return nullptr;
+  task->run.version = stored->version;
+  task->run.applied_at = stored->applied_at;
+  return std::make_shared<const Task>(*std::move(task));
+}
+
+std::shared_ptr<const Task> Fleet::LearnTask(StoreReader& reader, const std::string& name) {
+  std::shared_ptr<const Task> task = FindTask(reader, name);
+  if (task != nullptr) tasks.insert_or_assign(name, task);
+  return task;
+}
+
+std::shared_ptr<const Pipeline> Fleet::FindPipeline(StoreReader& reader,
+                                                    const std::string& name) const {
+  const std::optional<std::string_view> of_task = TaskOfRuns(name);
+  if (!of_task.has_value()) return FindPipeline(name);
+  const std::shared_ptr<const Task> task = FindTask(reader, std::string(*of_task));
+  if (task == nullptr) return nullptr;
+  return {task, &task->run};
+}
+
 std::string WhatIsMissing(const Session& session, const Pipeline& pipeline) {
   const ExecutorHello& executor = session.executor;
   for (const std::string& label : pipeline.labels) {
     if (!Contains(executor.labels, label)) return absl::StrCat("label ", label);
   }
-  if (!executor.volume_roots.contains(pipeline.volume)) {
+  if (!pipeline.volume.empty() && !executor.volume_roots.contains(pipeline.volume)) {
     return absl::StrCat("volume ", pipeline.volume);
   }
   const std::string& output = pipeline.output_volume;

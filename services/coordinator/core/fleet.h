@@ -4,17 +4,22 @@
 #define SERVICES_COORDINATOR_CORE_FLEET_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/presence.h"
+#include "services/coordinator/core/store.h"
+#include "services/coordinator/core/task.h"
 
 namespace closewrite {
 
@@ -64,9 +69,20 @@ struct Fleet {
   std::map<std::string, Watcher> watchers;  // by host
   std::map<std::string, LockHolder> locks;  // held ones, by name; capacity 1
   std::set<std::string> ready;              // pipelines that may have an available job
+  // By name: those that were learnt since a definition was changed last.
+  std::map<std::string, std::shared_ptr<const Task>> tasks;
+  // Reads a stored definition back.
+  std::function<absl::StatusOr<Task>(std::string_view definition)> decode_task;
   // When a job that waits for its time may be due; it is never later than the truth.
   absl::Time due_at = absl::InfinitePast();
+  absl::Time task_due_at = absl::InfinitePast();  // likewise, of tasks
 
+  // nullptr: there is none, or its definition is damaged.
+  std::shared_ptr<const Task> FindTask(StoreReader& reader, const std::string& name) const;
+  // So that it need not be read again soon.
+  std::shared_ptr<const Task> LearnTask(StoreReader& reader, const std::string& name);
+  // What a job of that name is run by: a pipeline, or the runs of a task.
+  std::shared_ptr<const Pipeline> FindPipeline(StoreReader& reader, const std::string& name) const;
   std::shared_ptr<const Pipeline> FindPipeline(const std::string& name) const {
     auto it = pipelines.find(name);
     return it == pipelines.end() ? nullptr : it->second;

@@ -26,7 +26,7 @@ Job JobBook::Insert(StoreTransaction& tx, Job job) {
 
 absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const JobCommand& command,
                                     absl::Time now) {
-  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   RuleContext context{.now = now, .jitter = random_()};
   if (pipeline != nullptr) context.retry = pipeline->retry;
   if (std::holds_alternative<Retry>(command) && IsFinal(job.state)) {
@@ -71,6 +71,9 @@ void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after
   if (after.state == JobState::kPublishing && before.state != JobState::kPublishing) {
     effects_.publish.push_back(after);
   }
+  if (IsFinal(after.state) && !IsFinal(before.state) && TaskOfRuns(after.pipeline).has_value()) {
+    ended_runs_.push_back(after);
+  }
   effects_.jobs.insert_or_assign(after.id, after);
 }
 
@@ -81,7 +84,7 @@ void JobBook::Hold(const Job& job) {
 
 void JobBook::Grip(StoreTransaction& tx, const Job& job) {
   Hold(job);
-  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   if (pipeline == nullptr) return;
   for (const std::string& lock : pipeline->locks) {
     const LockHolder holder{lock, job.id, job.host, job.leased_at};
@@ -100,7 +103,7 @@ void JobBook::LetGo(StoreTransaction& tx, const Job& job) {
   const bool held = std::erase_if(fleet_.locks, [&](const auto& entry) {
                       return entry.second.job == job.id;
                     }) > 0;
-  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(job.pipeline);
+  std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   const bool freed = held || (pipeline != nullptr && !pipeline->locks.empty());
   // Of a lock that another coordinator gave, by an earlier definition, memory may not know.
   if (freed || fleet_.shared) tx.EraseLocksOf(job.id);

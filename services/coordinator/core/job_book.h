@@ -33,6 +33,8 @@ class JobBook {
 
   Effects& effects() { return effects_; }
   Effects TakeEffects() { return std::exchange(effects_, Effects()); }
+  // Runs of tasks that have come to a final state since.
+  std::vector<Job> TakeEndedRuns() { return std::exchange(ended_runs_, {}); }
 
  private:
   void CloseGap(StoreTransaction& tx, const Job& left, absl::Time now);
@@ -44,6 +46,7 @@ class JobBook {
   Fleet& fleet_;
   std::function<double()> random_;
   Effects effects_;
+  std::vector<Job> ended_runs_;
 };
 
 }  // namespace closewrite

@@ -34,8 +34,9 @@ struct ExecutorHello {
 struct SessionRecord {
   SessionId id;
   ExecutorHello executor;
-  CoordinatorId coordinator;  // that has its stream; "": its stream is broken
-  bool draining = false;
+  CoordinatorId coordinator;   // that has its stream; "": its stream is broken
+  bool draining = false;       // it is given nothing more
+  bool told_to_drain = false;  // by somebody; implies `draining`
   absl::Time heartbeat_at = absl::InfinitePast();
   absl::Time expires_at = absl::InfinitePast();
   bool operator==(const SessionRecord&) const = default;

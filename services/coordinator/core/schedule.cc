@@ -198,13 +198,9 @@ std::vector<absl::Time> LatestDue(const Schedule& schedule, absl::Time after, ab
 
 std::vector<absl::Time> DueNow(const Schedule& schedule, absl::Time seen, absl::Time now,
                                CatchUp catch_up, absl::Duration on_time, size_t all_max) {
-  const absl::Time missed_until = std::max(seen, now - on_time - absl::Nanoseconds(1));
-  size_t max = catch_up == CatchUp::kAll ? all_max : 0;
-  if (catch_up == CatchUp::kLatest) max = 1;
-  std::vector<absl::Time> due = LatestDue(schedule, seen, missed_until, max);
-  // However short the period: what is on time is one run.
-  for (const absl::Time time : LatestDue(schedule, missed_until, now, 1)) due.push_back(time);
-  return due;
+  const absl::Time after =
+      catch_up == CatchUp::kNone ? std::max(seen, now - on_time - absl::Nanoseconds(1)) : seen;
+  return LatestDue(schedule, after, now, catch_up == CatchUp::kAll ? all_max : 1);
 }
 
 absl::Duration Jitter(std::string_view task, absl::Duration longest) {

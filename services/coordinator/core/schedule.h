@@ -56,9 +56,8 @@ std::vector<absl::Time> LatestDue(const Schedule& schedule, absl::Time after, ab
 
 // What becomes of the times that passed while nobody looked.
 enum class CatchUp { kNone, kLatest, kAll };
-// What is run now of what was due after `seen` and not after `now`, the oldest first. A time is
-// missed when it is older than `on_time`; of those `kNone` runs none, `kLatest` the newest, and
-// `kAll` the newest `all_max`.
+// What is run now of what was due after `seen` and not after `now`, the oldest first: the newest,
+// of `kAll` the newest `all_max`; of `kNone` it is left out when it is older than `on_time`.
 std::vector<absl::Time> DueNow(const Schedule& schedule, absl::Time seen, absl::Time now,
                                CatchUp catch_up, absl::Duration on_time, size_t all_max);
 

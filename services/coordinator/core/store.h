@@ -20,6 +20,7 @@
 #include "services/coordinator/core/kept_log.h"
 #include "services/coordinator/core/log_row.h"
 #include "services/coordinator/core/presence.h"
+#include "services/coordinator/core/task.h"
 
 namespace closewrite {
 
@@ -40,6 +41,16 @@ struct StoredPipeline {
   absl::Time applied_at = absl::InfinitePast();
   std::string definition;
   bool operator==(const StoredPipeline&) const = default;
+};
+
+// A task's definition, opaque to the store, and what is kept beside it.
+struct StoredTask {
+  std::string name;
+  int version = 0;
+  absl::Time applied_at = absl::InfinitePast();
+  std::string definition;
+  TaskState state;
+  bool operator==(const StoredTask&) const = default;
 };
 
 // Reads. Errors are sticky: after the first failure every call gives nothing, and the Read or Write
@@ -80,8 +91,16 @@ class StoreReader {
 
   // By name.
   virtual std::vector<StoredPipeline> ListPipelines() = 0;
-  // Rises whenever a pipeline is put or deleted.
+  // Rises whenever a pipeline is put or deleted, or a task's definition.
   virtual int64_t PipelinesVersion() = 0;
+
+  // Those whose names come after `after` ("": from the first), by name.
+  virtual std::vector<StoredTask> ListTasks(const std::string& after, int64_t limit) = 0;
+  virtual std::optional<StoredTask> GetTask(const std::string& name) = 0;
+  virtual int64_t CountTasks() = 0;
+  // Of the pipelines whose names begin with `prefix`, those with a job in state kAvailable, by
+  // name. Takes as long as there are such pipelines, however many jobs they have.
+  virtual std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) = 0;
 
   // Newest first, ids below `before` (0: from the newest); of one volume, or "" for all; of one
   // path of it, or "".
@@ -132,11 +151,11 @@ struct Expected {
 // Reads its own writes. Nothing is visible to others before the commit.
 //
 // Where several coordinators share the store, transactions run side by side. What GetJob,
-// FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, FindSession and FindWatcher give is
-// then locked until the commit, so that what is decided on it stays true; what Claim and
-// ExpiredSessions give is locked too, and what others have locked is left out. A transaction that
-// can't go on (two wait for each other, a key was taken meanwhile) fails with ABORTED and is to be
-// run again.
+// FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, GetTask, FindSession and FindWatcher give
+// is then locked until the commit, so that what is decided on it stays true; what Claim, DueTasks
+// and ExpiredSessions give is locked too, and what others have locked is left out. A transaction
+// that can't go on (two wait for each other, a key was taken meanwhile) fails with ABORTED and is
+// to be run again.
 class StoreTransaction : public StoreReader {
  public:
   virtual void Expect(const Expected&) {}
@@ -194,6 +213,14 @@ class StoreTransaction : public StoreReader {
 
   virtual void PutPipeline(const StoredPipeline& pipeline) = 0;
   virtual void DeletePipeline(const std::string& name) = 0;
+
+  // Inserts or replaces by name. Raises PipelinesVersion when version or definition are others.
+  virtual void PutTask(const StoredTask& task) = 0;
+  virtual void DeleteTask(const std::string& name) = 0;
+  // Tasks with due_at <= now, earliest first.
+  virtual std::vector<StoredTask> DueTasks(absl::Time now, int64_t limit) = 0;
+  // The earliest due_at; infinite future when there is none.
+  virtual absl::Time EarliestTaskDue() = 0;
 
   virtual std::optional<SessionRecord> FindSession(const SessionId& id) = 0;
   virtual void PutSession(const SessionRecord& session) = 0;

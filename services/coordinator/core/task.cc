@@ -21,7 +21,8 @@ bool Restarts(const Task& task, JobState ended) {
     case Restart::kAlways:
       return true;
     case Restart::kOnFailure:
-      return ended == JobState::kFailed;
+      // Who cancels a run and means the task stops the task.
+      return ended != JobState::kSucceeded;
     case Restart::kNever:
       return false;
   }
@@ -39,9 +40,10 @@ std::optional<std::string_view> TaskOfRuns(std::string_view name) {
 
 TaskState StartTask(const Task& task, TaskState state, absl::Time now) {
   state.started = true;
-  state.seen = now;
+  // A transaction may have begun before another one that fired, and be later all the same.
+  state.seen = std::max(state.seen, now);
   state.failures = 0;
-  state.due_at = task.forever ? now : NextLook(task, now);
+  state.due_at = task.forever ? now : NextLook(task, state.seen);
   return state;
 }
 

@@ -29,7 +29,7 @@ enum class Overlap { kSkip, kQueue, kReplace };
 inline constexpr int kCrashLoopAfter = 5;
 // A command that ran for so long is not one that crashes at its start: counting begins anew.
 inline constexpr absl::Duration kRanWell = absl::Minutes(10);
-// Older than this when it is looked at, a due time was missed, and `catch_up` decides.
+// A due time that is older than this when it is looked at is not run, unless `catch_up` wants it.
 inline constexpr absl::Duration kOnTime = absl::Minutes(1);
 // Runs that `catch_up: all` makes at most.
 inline constexpr int kCatchUpMax = 100;
@@ -37,7 +37,7 @@ inline constexpr int kCatchUpMax = 100;
 struct Task {
   std::string name;
   // How a run is run; its name is RunsOf(name), its volume "". Of a for-ever task the pause between
-  // runs is that of its retry policy.
+  // runs is that of its retry policy. Version and definition are the task's.
   Pipeline run;
   bool forever = false;
   Restart restart = Restart::kAlways;

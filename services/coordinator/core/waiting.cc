@@ -21,7 +21,7 @@ std::string InLine(const Job& job, StoreReader& reader) {
 }
 
 Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
-  std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(job.pipeline);
+  std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(reader, job.pipeline);
   if (pipeline == nullptr) {
     return {WaitingReason::kNoPipeline, absl::StrCat("pipeline ", job.pipeline, " was deleted")};
   }
@@ -69,8 +69,10 @@ Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl
   switch (job.state) {
     case JobState::kScheduled:
       if (job.after.value != 0) {
-        return {WaitingReason::kEarlierVersion,
-                absl::StrCat("job ", job.after.value, " of the same file goes first")};
+        return {
+            WaitingReason::kEarlierVersion,
+            absl::StrCat("job ", job.after.value, " of the same ",
+                         TaskOfRuns(job.pipeline).has_value() ? "task" : "file", " goes first")};
       }
       return {WaitingReason::kSettling, absl::StrCat("settling for ", left, " more")};
     case JobState::kRetrying:

@@ -104,6 +104,38 @@ class FakeReads : public Interface {
 
   int64_t PipelinesVersion() override { return status_.ok() ? tables_->pipelines_version : 0; }
 
+  std::vector<StoredTask> ListTasks(const std::string& after, int64_t limit) override {
+    std::vector<StoredTask> tasks;
+    if (!status_.ok()) return tasks;
+    for (auto it = tables_->tasks.upper_bound(after); it != tables_->tasks.end(); ++it) {
+      if (static_cast<int64_t>(tasks.size()) >= limit) break;
+      tasks.push_back(it->second);
+    }
+    return tasks;
+  }
+
+  std::optional<StoredTask> GetTask(const std::string& name) override {
+    const auto found = tables_->tasks.find(name);
+    if (!status_.ok() || found == tables_->tasks.end()) return std::nullopt;
+    return found->second;
+  }
+
+  int64_t CountTasks() override {
+    return status_.ok() ? static_cast<int64_t>(tables_->tasks.size()) : 0;
+  }
+
+  std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) override {
+    std::vector<std::string> names;
+    if (!status_.ok()) return names;
+    const auto& available = tables_->available();
+    for (auto it = available.lower_bound(prefix); it != available.end(); ++it) {
+      const bool all = it->first.compare(0, prefix.size(), prefix) != 0;
+      if (all || static_cast<int64_t>(names.size()) >= limit) break;
+      if (!it->second.empty()) names.push_back(it->first);
+    }
+    return names;
+  }
+
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
                                       int64_t before, int64_t limit) override {
     std::vector<EventRecord> events;

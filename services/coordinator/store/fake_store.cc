@@ -185,6 +185,44 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     Touch(&touched_.pipelines, pipeline.name);
   }
 
+  void PutTask(const StoredTask& task) override {
+    if (!ok()) return;
+    StoredTask& kept = tables_->tasks[task.name];
+    const bool redefined = kept.version != task.version || kept.definition != task.definition;
+    tables_->pipelines_version += redefined;
+    kept = task;
+    Touch(&touched_.tasks, task.name);
+  }
+
+  void DeleteTask(const std::string& name) override {
+    if (!ok()) return;
+    tables_->tasks.erase(name);
+    ++tables_->pipelines_version;
+    Touch(&touched_.tasks, name);
+  }
+
+  std::vector<StoredTask> DueTasks(absl::Time now, int64_t limit) override {
+    std::vector<StoredTask> due;
+    if (!ok()) return due;
+    for (const auto& [name, task] : tables_->tasks) {
+      if (task.state.due_at <= now) due.push_back(task);
+    }
+    std::stable_sort(due.begin(), due.end(), [](const StoredTask& a, const StoredTask& b) {
+      return a.state.due_at < b.state.due_at;
+    });
+    if (static_cast<int64_t>(due.size()) > limit) due.resize(std::max<int64_t>(limit, 0));
+    return due;
+  }
+
+  absl::Time EarliestTaskDue() override {
+    absl::Time earliest = absl::InfiniteFuture();
+    if (!ok()) return earliest;
+    for (const auto& [name, task] : tables_->tasks) {
+      earliest = std::min(earliest, task.state.due_at);
+    }
+    return earliest;
+  }
+
   void DeletePipeline(const std::string& name) override {
     if (!ok() || tables_->pipelines.erase(name) == 0) return;
     ++tables_->pipelines_version;

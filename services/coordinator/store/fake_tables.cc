@@ -87,6 +87,7 @@ void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
     logs.Copy(from.logs, lease);
   }
   for (const std::string& name : touched.pipelines) CopyRow(from.pipelines, name, &pipelines);
+  for (const std::string& name : touched.tasks) CopyRow(from.tasks, name, &tasks);
   for (const std::string& id : touched.requests) CopyRow(from.requests, id, &requests);
   for (const SessionId& id : touched.sessions) CopyRow(from.sessions, id, &sessions);
   for (const std::string& host : touched.watchers) CopyRow(from.watchers, host, &watchers);

@@ -44,6 +44,7 @@ class FakeTables {
     std::set<Lease> attempts;  // and their logs
     std::set<int64_t> events;
     std::set<std::string> pipelines;
+    std::set<std::string> tasks;
     std::set<std::string> requests;
     std::set<SessionId> sessions;
     std::set<std::string> watchers;
@@ -67,6 +68,8 @@ class FakeTables {
   const Job* FindJob(JobId id) const;
   const Job* FindJobByKey(const std::string& key) const;
   const std::set<Place>& Available(const std::string& pipeline) const;
+  // By pipeline; some may have none.
+  const std::map<std::string, std::set<Place>>& available() const { return available_; }
   const std::set<JobId>& Unfinished(const std::string& pipeline) const;
   const std::set<JobId>& Followers(JobId id) const;
   const std::set<JobId>& Running(const SessionId& session) const;
@@ -81,6 +84,7 @@ class FakeTables {
   FakeLogs logs;
   std::map<std::string, StoredPipeline> pipelines;
   int64_t pipelines_version = 0;
+  std::map<std::string, StoredTask> tasks;
   std::map<std::string, Request> requests;
   std::map<SessionId, SessionRecord> sessions;
   std::map<std::string, Watcher> watchers;  // by host

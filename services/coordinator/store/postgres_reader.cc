@@ -93,6 +93,28 @@ constexpr char kListPipelines[] =
     "SELECT name, version, applied_at, definition FROM closewrite.pipelines ORDER BY name";
 constexpr char kPipelinesVersion[] = "SELECT version FROM closewrite.pipelines_version";
 
+const std::string& TasksSql(bool one) {
+  static const std::string* const all =
+      new std::string(StrCat("SELECT ", PostgresNames(TaskColumns()), " FROM closewrite.tasks"));
+  static const std::string* const of_name =
+      new std::string(StrCat(*all, " WHERE name = $1::bytea"));
+  static const std::string* const page =
+      new std::string(StrCat(*all, " WHERE name > $1::bytea ORDER BY name LIMIT $2::bigint"));
+  return one ? *of_name : *page;
+}
+
+constexpr char kCountTasks[] = "SELECT count(*) FROM closewrite.tasks";
+// One step through the index a pipeline, not a job.
+constexpr char kAvailablePipelines[] =
+    "WITH RECURSIVE available(name) AS ("
+    "(SELECT pipeline FROM closewrite.jobs WHERE state = 2 AND pipeline >= $1::bytea"
+    " ORDER BY pipeline LIMIT 1)"
+    " UNION ALL SELECT (SELECT pipeline FROM closewrite.jobs WHERE state = 2 AND pipeline > a.name"
+    " ORDER BY pipeline LIMIT 1) FROM available a"
+    " WHERE substr(a.name, 1, length($1::bytea)) = $1::bytea)"
+    " SELECT name FROM available WHERE substr(name, 1, length($1::bytea)) = $1::bytea"
+    " LIMIT $2::bigint";
+
 const std::string& EventsSql(std::string_view where) {
   static const std::string* const all = new std::string(
       StrCat("SELECT ", PostgresNames(EventColumns()), " FROM closewrite.events WHERE"));
@@ -275,6 +297,39 @@ template <class Interface>
 int64_t PostgresReads<Interface>::PipelinesVersion() {
   const PostgresResult result = Ask({.sql = kPipelinesVersion});
   return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+std::vector<StoredTask> PostgresReads<Interface>::ListTasks(const std::string& after,
+                                                            int64_t limit) {
+  if (limit <= 0) return {};
+  return ReadTasks(
+      Ask({.sql = TasksSql(false), .params = PostgresParams().Bytes(after).Int(limit)}));
+}
+
+template <class Interface>
+std::optional<StoredTask> PostgresReads<Interface>::GetTask(const std::string& name) {
+  std::vector<StoredTask> tasks =
+      ReadTasks(Ask({.sql = TasksSql(true), .params = PostgresParams().Bytes(name)}));
+  if (tasks.empty()) return std::nullopt;
+  return std::move(tasks.front());
+}
+
+template <class Interface>
+int64_t PostgresReads<Interface>::CountTasks() {
+  const PostgresResult result = Ask({.sql = kCountTasks});
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
+}
+
+template <class Interface>
+std::vector<std::string> PostgresReads<Interface>::AvailablePipelines(const std::string& prefix,
+                                                                      int64_t limit) {
+  if (limit <= 0) return {};
+  const PostgresResult result =
+      Ask({.sql = kAvailablePipelines, .params = PostgresParams().Bytes(prefix).Int(limit)});
+  std::vector<std::string> names;
+  for (int i = 0; i < result.rows(); ++i) names.push_back(PostgresRow(result, i).Bytes());
+  return names;
 }
 
 template <class Interface>

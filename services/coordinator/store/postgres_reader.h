@@ -40,6 +40,10 @@ class PostgresReads : public Interface {
   LogTotals GetLogTotals() override;
   std::vector<StoredPipeline> ListPipelines() override;
   int64_t PipelinesVersion() override;
+  std::vector<StoredTask> ListTasks(const std::string& after, int64_t limit) override;
+  std::optional<StoredTask> GetTask(const std::string& name) override;
+  int64_t CountTasks() override;
+  std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) override;
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,
                                       int64_t before, int64_t limit) override;
   std::vector<JobId> JobsOfEvent(int64_t event_id) override;

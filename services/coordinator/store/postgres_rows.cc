@@ -51,6 +51,13 @@ constexpr PostgresColumn kWatcherColumns[] = {
     {"version", "bytea"}, {"address", "bytea"},       {"volumes", "bytea"},
 };
 
+constexpr PostgresColumn kTaskColumns[] = {
+    {"name", "bytea"},       {"version", "bigint"},  {"applied_at", "bigint"},
+    {"seen", "bigint"},      {"due_at", "bigint"},   {"runs", "bigint"},
+    {"last_job", "bigint"},  {"failures", "bigint"}, {"started", "bigint"},
+    {"definition", "bytea"},
+};
+
 // The value of a decoder; its error goes into the sticky `status`.
 template <class T>
 T ValueOf(absl::StatusOr<T> value, absl::Status* status) {
@@ -66,6 +73,7 @@ PostgresColumns EventColumns() { return kEventColumns; }
 PostgresColumns AttemptColumns() { return kAttemptColumns; }
 PostgresColumns SessionColumns() { return kSessionColumns; }
 PostgresColumns WatcherColumns() { return kWatcherColumns; }
+PostgresColumns TaskColumns() { return kTaskColumns; }
 
 std::string PostgresNames(PostgresColumns columns, std::string_view prefix) {
   std::string names;
@@ -266,7 +274,7 @@ void WriteSession(const SessionRecord& session, PostgresRows* rows) {
       .Bytes(session.id)
       .Time(session.heartbeat_at)
       .Time(session.expires_at)
-      .Int(session.draining ? 1 : 0)
+      .Int(EncodeDraining(session))
       .Bytes(session.coordinator)
       .Bytes(EncodeHello(session.executor));
 }
@@ -276,7 +284,7 @@ SessionRecord ReadSession(PostgresRow row, absl::Status* status) {
   session.id = row.Bytes();
   session.heartbeat_at = row.Time();
   session.expires_at = row.Time();
-  session.draining = row.Int() != 0;
+  DecodeDraining(row.Int(), &session);
   session.coordinator = row.Bytes();
   session.executor = ValueOf(DecodeHello(row.Bytes()), status);
   return session;
@@ -307,6 +315,39 @@ Watcher ReadWatcher(PostgresRow row, absl::Status* status) {
   watcher.address = row.Bytes();
   watcher.volumes = ValueOf(DecodeVolumes(row.Bytes()), status);
   return watcher;
+}
+
+void WriteTask(const StoredTask& task, PostgresRows* rows) {
+  rows->Row()
+      .Bytes(task.name)
+      .Int(task.version)
+      .Time(task.applied_at)
+      .Time(task.state.seen)
+      .Time(task.state.due_at)
+      .Int(task.state.runs)
+      .Int(task.state.last.value)
+      .Int(task.state.failures)
+      .Int(task.state.started ? 1 : 0)
+      .Bytes(task.definition);
+}
+
+std::vector<StoredTask> ReadTasks(const PostgresResult& result) {
+  std::vector<StoredTask> tasks;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    StoredTask& task = tasks.emplace_back();
+    task.name = row.Bytes();
+    task.version = static_cast<int>(row.Int());
+    task.applied_at = row.Time();
+    task.state.seen = row.Time();
+    task.state.due_at = row.Time();
+    task.state.runs = row.Int();
+    task.state.last.value = row.Int();
+    task.state.failures = static_cast<int>(row.Int());
+    task.state.started = row.Int() != 0;
+    task.definition = row.Bytes();
+  }
+  return tasks;
 }
 
 std::vector<Job> ReadJobs(const PostgresResult& result, absl::Status* status) {

@@ -30,6 +30,7 @@ PostgresColumns EventColumns();
 PostgresColumns AttemptColumns();
 PostgresColumns SessionColumns();
 PostgresColumns WatcherColumns();
+PostgresColumns TaskColumns();
 
 // "id, token": each name behind `prefix`.
 std::string PostgresNames(PostgresColumns columns, std::string_view prefix = "");
@@ -54,6 +55,7 @@ void WriteEvent(const EventRecord& record, PostgresRows* rows);
 void WriteAttempt(const Attempt& attempt, PostgresRows* rows);
 void WriteSession(const SessionRecord& session, PostgresRows* rows);
 void WriteWatcher(const Watcher& watcher, PostgresRows* rows);
+void WriteTask(const StoredTask& task, PostgresRows* rows);
 void WriteLogRow(const Lease& lease, const LogRow& row, PostgresRows* rows);
 
 // Read one. A row that can't be understood sets `status` to DATA_LOSS. After the columns of an
@@ -67,6 +69,7 @@ Watcher ReadWatcher(PostgresRow row, absl::Status* status);
 // All rows of a result; none when `status` is not OK afterwards.
 std::vector<Job> ReadJobs(const PostgresResult& result, absl::Status* status);
 std::vector<EventRecord> ReadEvents(const PostgresResult& result);
+std::vector<StoredTask> ReadTasks(const PostgresResult& result);
 
 }  // namespace closewrite
 

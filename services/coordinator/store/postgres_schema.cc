@@ -189,6 +189,24 @@ constexpr const char* kVersion2[] = {
     "ALTER TABLE closewrite.history ADD COLUMN cancelling smallint NOT NULL DEFAULT 0",
 };
 
+// Tasks.
+constexpr const char* kVersion3[] = {
+    R"sql(CREATE TABLE closewrite.tasks(
+  name bytea NOT NULL PRIMARY KEY,
+  version bigint NOT NULL,
+  applied_at bigint NOT NULL,
+  seen bigint NOT NULL,
+  due_at bigint NOT NULL,
+  runs bigint NOT NULL,
+  last_job bigint NOT NULL,
+  failures integer NOT NULL,
+  started smallint NOT NULL,
+  definition bytea NOT NULL
+) WITH (
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0))sql",
+    "CREATE INDEX tasks_due ON closewrite.tasks(due_at)",
+};
+
 // Logs are records, packed, of bounded size; see log_row.h and kept_log.h. What is packed already
 // is not tried once more.
 constexpr const char* kLogsStep[] = {
@@ -225,6 +243,7 @@ using Statements = std::vector<const char*>;
 std::vector<Statements> Steps() {
   return {{std::begin(kVersion1), std::end(kVersion1)},
           {std::begin(kVersion2), std::end(kVersion2)},
+          {std::begin(kVersion3), std::end(kVersion3)},
           {std::begin(kLogsStep), std::end(kLogsStep)}};
 }
 
@@ -296,7 +315,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 3, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 4, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

@@ -29,7 +29,8 @@ constexpr char kState[] =
     " (SELECT version FROM closewrite.pipelines_version),"
     " (SELECT due_at FROM closewrite.jobs WHERE state IN (1, 6) AND after_id = 0"
     " ORDER BY due_at, id LIMIT 1),"
-    " (SELECT expires_at FROM closewrite.sessions ORDER BY expires_at LIMIT 1)";
+    " (SELECT expires_at FROM closewrite.sessions ORDER BY expires_at LIMIT 1),"
+    " (SELECT due_at FROM closewrite.tasks ORDER BY due_at LIMIT 1)";
 
 const std::string& ClaimSql() {
   static const std::string* const sql = new std::string(
@@ -86,6 +87,7 @@ absl::Status PostgresTransaction::Begin() {
   pipelines_version_ = row.Int();
   earliest_due_ = TimeOrNever(&row);
   earliest_expiry_ = TimeOrNever(&row);
+  earliest_task_due_ = TimeOrNever(&row);
   memory_.job_ids.DropOld(now);
   memory_.event_ids.DropOld(now);
   return known;

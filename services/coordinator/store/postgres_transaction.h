@@ -82,6 +82,11 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   int64_t PipelinesVersion() override { return ok() ? pipelines_version_ : 0; }
   void PutPipeline(const StoredPipeline& pipeline) override;
   void DeletePipeline(const std::string& name) override;
+  std::optional<StoredTask> GetTask(const std::string& name) override;
+  void PutTask(const StoredTask& task) override;
+  void DeleteTask(const std::string& name) override;
+  std::vector<StoredTask> DueTasks(absl::Time now, int64_t limit) override;
+  absl::Time EarliestTaskDue() override;
 
   std::optional<SessionRecord> FindSession(const SessionId& id) override;
   void PutSession(const SessionRecord& session) override;
@@ -115,6 +120,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   // Runs queries that write, behind what is pending; the last one's result.
   PostgresResult WriteNow(std::vector<PostgresQuery> queries);
   void ChangePipelines(PostgresQuery change);
+  void RaisePipelinesVersion(std::vector<PostgresQuery> behind);
   void FlushIfLarge();
 
   PostgresMemory& memory_;
@@ -125,6 +131,8 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   int64_t pipelines_version_ = 0;
   absl::Time earliest_due_ = absl::InfiniteFuture();
   absl::Time earliest_expiry_ = absl::InfiniteFuture();
+  absl::Time earliest_task_due_ = absl::InfiniteFuture();
+  bool task_dues_changed_ = false;
   int64_t ids_drawn_ = 0;  // at once, last
   bool may_grant_locks_ = false;
   bool asked_for_grants_ = false;

@@ -123,8 +123,12 @@ void PostgresTransaction::ChangePipelines(PostgresQuery change) {
   queries.push_back({.sql = kLockCatalog,
                      .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
   queries.push_back(std::move(change));
-  queries.push_back({.sql = kRaisePipelinesVersion});
-  const PostgresResult result = WriteNow(std::move(queries));
+  RaisePipelinesVersion(std::move(queries));
+}
+
+void PostgresTransaction::RaisePipelinesVersion(std::vector<PostgresQuery> behind) {
+  behind.push_back({.sql = kRaisePipelinesVersion});
+  const PostgresResult result = WriteNow(std::move(behind));
   if (result.rows() > 0) pipelines_version_ = PostgresRow(result, 0).Int();
 }
 

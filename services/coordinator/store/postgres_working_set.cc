@@ -15,6 +15,8 @@ constexpr PostgresColumn kLockColumns[] = {
 
 constexpr char kDeleteSessions[] =
     "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
+constexpr char kDeleteTasks[] =
+    "DELETE FROM closewrite.tasks AS t USING unnest($1::bytea[]) AS u(name) WHERE t.name = u.name";
 constexpr char kDeleteLocks[] =
     "DELETE FROM closewrite.locks AS t USING unnest($1::bigint[]) AS u(job_id)"
     " WHERE t.job_id = u.job_id";
@@ -26,6 +28,14 @@ struct Sql {
 };
 Sql SqlOf(std::string_view table, PostgresColumns columns) {
   return {PostgresInsert(table, columns), PostgresUpdate(table, columns)};
+}
+
+using Names = std::vector<std::string>;
+void Delete(std::vector<PostgresQuery>* batch, const char* sql, const Names& names) {
+  if (names.empty()) return;
+  PostgresArray array;
+  for (const std::string& name : names) array.Bytes(name);
+  batch->push_back({.sql = sql, .params = PostgresParams().Array(std::move(array))});
 }
 
 // Replaces what is there with the same first `keys` columns.
@@ -131,8 +141,8 @@ void PostgresWorkingSet::Forget() {
 
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
-         watchers.dirty() || !events_.empty() || !new_attempts_.empty() || !appended_.empty() ||
-         !logs.empty() || !locks_.empty() || !unlocked_.empty();
+         watchers.dirty() || tasks.dirty() || !events_.empty() || !new_attempts_.empty() ||
+         !appended_.empty() || !logs.empty() || !locks_.empty() || !unlocked_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
@@ -168,25 +178,25 @@ void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
   static const Sql* const file_sql = new Sql(SqlOf("closewrite.files", kFileColumns));
   static const Sql* const request_sql = new Sql(SqlOf("closewrite.requests", kRequestColumns));
   static const Sql* const session_sql = new Sql(SqlOf("closewrite.sessions", SessionColumns()));
+  static const Sql* const task_sql = new Sql(SqlOf("closewrite.tasks", TaskColumns()));
   static const Sql* const watcher_sql = new Sql(SqlOf("closewrite.watchers", WatcherColumns()));
   const auto never = [](const auto&) {};
   AddRows(&files, *file_sql, WriteFile, never, batch);
   AddRows(&requests, *request_sql, WriteRequest, never, batch);
-  PostgresArray erased;
-  int64_t erasures = 0;
+  Names ended;
   AddRows(
       &sessions, *session_sql,
       [](const SessionId&, const SessionRecord& session, PostgresRows* rows) {
         WriteSession(session, rows);
       },
-      [&](const SessionId& id) {
-        erased.Bytes(id);
-        ++erasures;
-      },
-      batch);
-  if (erasures > 0) {
-    batch->push_back({.sql = kDeleteSessions, .params = PostgresParams().Array(std::move(erased))});
-  }
+      [&](const SessionId& id) { ended.push_back(id); }, batch);
+  Delete(batch, kDeleteSessions, ended);
+  Names removed;
+  AddRows(
+      &tasks, *task_sql,
+      [](const std::string&, const StoredTask& task, PostgresRows* rows) { WriteTask(task, rows); },
+      [&](const std::string& name) { removed.push_back(name); }, batch);
+  Delete(batch, kDeleteTasks, removed);
   AddRows(
       &watchers, *watcher_sql,
       [](const std::string&, const Watcher& watcher, PostgresRows* rows) {

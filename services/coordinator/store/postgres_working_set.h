@@ -45,6 +45,7 @@ class PostgresWorkingSet {
   PostgresRowCache<PostgresHash, PostgresRequest> requests;
   PostgresRowCache<SessionId, SessionRecord> sessions;
   PostgresRowCache<std::string, Watcher> watchers;
+  PostgresRowCache<std::string, StoredTask> tasks;
 
   // The newest event of a file, by FileOf.
   absl::flat_hash_map<PostgresHash, EventRecord> latest_events;

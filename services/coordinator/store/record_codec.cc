@@ -125,6 +125,15 @@ absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes) {
   return outputs;
 }
 
+int64_t EncodeDraining(const SessionRecord& session) {
+  return (session.draining ? 1 : 0) + (session.told_to_drain ? 2 : 0);
+}
+
+void DecodeDraining(int64_t draining, SessionRecord* session) {
+  session->draining = draining != 0;
+  session->told_to_drain = (draining & 2) != 0;
+}
+
 std::string EncodeHello(const ExecutorHello& hello) {
   Writer writer;
   writer.Bytes(hello.name);

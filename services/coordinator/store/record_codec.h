@@ -2,6 +2,7 @@
 #ifndef SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_
 #define SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,10 @@ std::string EncodeHello(const ExecutorHello& hello);
 absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes);
 std::string EncodeVolumes(const std::vector<VolumeReport>& volumes);
 absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes);
+
+// How a session drains, as a number: 0 not, 1 as it says, 3 as it was told to.
+int64_t EncodeDraining(const SessionRecord& session);
+void DecodeDraining(int64_t draining, SessionRecord* session);
 
 }  // namespace closewrite
 

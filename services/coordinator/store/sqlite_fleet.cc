@@ -38,7 +38,10 @@ void SqliteTransaction::PutSession(const SessionRecord& session) {
   const std::string executor = EncodeHello(session.executor);
   SqliteQuery query(connection(), kPutSession, sticky_status());
   query.BindBytes(session.id).BindBytes(executor).BindBytes(session.coordinator);
-  query.BindInt(session.draining).BindTime(session.heartbeat_at).BindTime(session.expires_at).Run();
+  query.BindInt(EncodeDraining(session))
+      .BindTime(session.heartbeat_at)
+      .BindTime(session.expires_at)
+      .Run();
 }
 
 void SqliteTransaction::EraseSession(const SessionId& id) {

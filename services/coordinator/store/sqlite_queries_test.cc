@@ -60,6 +60,10 @@ absl::Status WriteEverything(SqliteStore* store) {
     t.InsertJob(old);
     t.PutPipeline({});
     t.DeletePipeline("");
+    t.PutTask({.name = "t"});
+    t.DueTasks(Second(1), 1);
+    t.EarliestTaskDue();
+    t.DeleteTask("t");
     t.FindRequest("r");
     t.RecordRequest("r", "", Second(1));
     t.ForgetRequests(Second(1));
@@ -103,6 +107,10 @@ absl::Status ReadEverything(SqliteStore* store) {
     r.ReadLogBefore(kLease, 10, 10);
     r.GetLogTotals();
     r.ListPipelines();
+    r.ListTasks("", 1);
+    r.GetTask("t");
+    r.CountTasks();
+    r.AvailablePipelines("p", 1);
     r.ListEvents("", "", 0, 10);
     r.ListEvents("v", "f", 0, 10);
     r.JobsOfEvent(1);
@@ -127,6 +135,7 @@ TEST(SqliteQueriesTest, EveryStatementFollowsAnIndex) {
     // The pipelines are few, and all are wanted. The earliest due job is the first entry of an
     // index, which SQLite calls a scan. So are all sessions, watchers and locks.
     if (absl::StrContains(sql, "FROM pipelines ORDER BY name")) continue;
+    if (absl::StrContains(sql, "count(*) FROM tasks")) continue;
     if (absl::StrContains(sql, " FROM sessions ") && !absl::StrContains(sql, "id = ?")) continue;
     if (absl::StrContains(sql, " FROM watchers ORDER BY host")) continue;
     if (absl::StrContains(sql, "FROM locks")) continue;
@@ -165,7 +174,10 @@ TEST(SqliteQueriesTest, HotQueriesFollowTheirOwnIndex) {
       {"WHERE j.state = 2 AND j.pipeline = ? ORDER BY", "jobs_available (pipeline=?)"},
       {"WHERE j.state = 3 AND j.session = ?", "jobs_by_session (session=?)"},
       {"AND j.after_id = 0 AND j.due_at <= ?", "jobs_due (due_at<?)"},
-      {"SELECT due_at", "jobs_due"},
+      {"SELECT due_at FROM jobs", "jobs_due"},
+      {"SELECT due_at FROM tasks", "tasks_due"},
+      {"FROM tasks WHERE due_at <= ?", "tasks_due (due_at<?)"},
+      {"SELECT pipeline FROM jobs", "jobs_available (pipeline>?)"},
       {"j.key_kind = 2 AND j.key = ?", "jobs_by_key (key=?)"},
       {"j.file_id = ?1 AND j.input_mtime_ns = ?2",
        "jobs_by_version (file_id=? AND input_mtime_ns=?)"},

@@ -84,6 +84,13 @@ constexpr char kChunksFrom[] =
     ", data FROM log_chunks WHERE job_id = ?1 AND token = ?2 AND offset >= ?3"
     " AND offset + " CLOSEWRITE_CHUNK_BYTES " > ?4 ORDER BY offset";
 constexpr char kLogTotals[] = "SELECT row_count, stored_bytes, left_out_bytes FROM log_totals";
+constexpr char kListTasks[] = CLOSEWRITE_TASK_SELECT "WHERE name > ? ORDER BY name LIMIT ?";
+constexpr char kGetTask[] = CLOSEWRITE_TASK_SELECT "WHERE name = ?";
+constexpr char kCountTasks[] = "SELECT count(*) FROM tasks";
+// One step through the index a pipeline, not a job.
+constexpr char kNextAvailable[] =
+    "SELECT pipeline FROM jobs INDEXED BY jobs_available WHERE state = 2 AND pipeline >= ?"
+    " ORDER BY pipeline LIMIT 1";
 constexpr char kListPipelines[] =
     "SELECT name, version, applied_at, definition FROM pipelines ORDER BY name";
 constexpr char kEventsById[] = CLOSEWRITE_EVENT_SELECT CLOSEWRITE_EVENT_FILE
@@ -374,6 +381,45 @@ std::vector<StoredPipeline> SqliteReads<Interface>::ListPipelines() {
   }
   if (!status_.ok()) pipelines.clear();
   return pipelines;
+}
+
+template <class Interface>
+std::vector<StoredTask> SqliteReads<Interface>::ListTasks(const std::string& after, int64_t limit) {
+  if (limit <= 0) return {};
+  SqliteQuery query(connection_, kListTasks, &status_);
+  query.BindBytes(after).BindInt(limit);
+  return ReadTasks(&query);
+}
+
+template <class Interface>
+std::optional<StoredTask> SqliteReads<Interface>::GetTask(const std::string& name) {
+  SqliteQuery query(connection_, kGetTask, &status_);
+  query.BindBytes(name);
+  std::vector<StoredTask> tasks = ReadTasks(&query);
+  if (tasks.empty()) return std::nullopt;
+  return std::move(tasks.front());
+}
+
+template <class Interface>
+int64_t SqliteReads<Interface>::CountTasks() {
+  SqliteQuery query(connection_, kCountTasks, &status_);
+  return query.Step() ? query.Int() : 0;
+}
+
+template <class Interface>
+std::vector<std::string> SqliteReads<Interface>::AvailablePipelines(const std::string& prefix,
+                                                                    int64_t limit) {
+  std::vector<std::string> names;
+  std::string from = prefix;
+  while (static_cast<int64_t>(names.size()) < limit) {
+    SqliteQuery query(connection_, kNextAvailable, &status_);
+    if (!query.BindBytes(from).Step()) break;
+    std::string name = query.Bytes();
+    if (name.compare(0, prefix.size(), prefix) != 0) break;
+    from = name + '\0';
+    names.push_back(std::move(name));
+  }
+  return names;
 }
 
 template <class Interface>

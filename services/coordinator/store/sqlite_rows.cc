@@ -198,7 +198,7 @@ SessionRecord ReadSession(SqliteQuery* query) {
     query->Fail(executor.status());
   }
   session.coordinator = query->Bytes();
-  session.draining = query->Int() != 0;
+  DecodeDraining(query->Int(), &session);
   session.heartbeat_at = query->Time();
   session.expires_at = query->Time();
   return session;
@@ -221,6 +221,24 @@ Watcher ReadWatcher(SqliteQuery* query) {
     query->Fail(volumes.status());
   }
   return watcher;
+}
+
+std::vector<StoredTask> ReadTasks(SqliteQuery* query) {
+  std::vector<StoredTask> tasks;
+  while (query->Step()) {
+    StoredTask& task = tasks.emplace_back();
+    task.name = query->Bytes();
+    task.version = static_cast<int>(query->Int());
+    task.applied_at = query->Time();
+    task.definition = query->Bytes();
+    task.state.started = query->Int() != 0;
+    task.state.seen = query->Time();
+    task.state.due_at = query->Time();
+    task.state.runs = query->Int();
+    task.state.failures = static_cast<int>(query->Int());
+    task.state.last.value = query->Int();
+  }
+  return tasks;
 }
 
 }  // namespace closewrite

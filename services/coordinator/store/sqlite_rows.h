@@ -11,6 +11,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/presence.h"
+#include "services/coordinator/core/store.h"
 #include "services/coordinator/store/sqlite_connection.h"
 
 namespace closewrite {
@@ -51,6 +52,10 @@ namespace closewrite {
 #define CLOSEWRITE_WATCHER_COLUMNS \
   "host, ledger_id, stream, coordinator, version, address, heartbeat_at, expires_at, volumes"
 
+#define CLOSEWRITE_TASK_COLUMNS \
+  "name, version, applied_at, definition, started, seen, due_at, runs, failures, last_job"
+#define CLOSEWRITE_TASK_SELECT "SELECT " CLOSEWRITE_TASK_COLUMNS " FROM tasks "
+
 #define CLOSEWRITE_EVENT_COLUMNS                                                        \
   "host, ledger_id, sequence, kind, evidence, source, file_id, inode, size, mtime_ns, " \
   "observed_at, received_at, caused_by_job"
@@ -81,6 +86,7 @@ Attempt ReadAttempt(SqliteQuery* query);
 EventRecord ReadEvent(SqliteQuery* query);
 // Read the columns of sessions and watchers.
 SessionRecord ReadSession(SqliteQuery* query);
+std::vector<StoredTask> ReadTasks(SqliteQuery* query);
 Watcher ReadWatcher(SqliteQuery* query);
 
 }  // namespace closewrite

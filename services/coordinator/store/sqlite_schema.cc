@@ -261,6 +261,23 @@ constexpr char kVersion4[] = R"sql(
 ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Tasks.
+constexpr char kVersion5[] = R"sql(
+CREATE TABLE tasks(
+  name BLOB NOT NULL PRIMARY KEY,
+  version INTEGER NOT NULL,
+  applied_at INTEGER NOT NULL,
+  definition BLOB NOT NULL,
+  started INTEGER NOT NULL,
+  seen INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  runs INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  last_job INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tasks_due ON tasks(due_at);
+)sql";
+
 // Logs are records, packed, of bounded size; see log_row.h and kept_log.h. The index knows what
 // rows hold, because these columns lie behind the data of a row, in the last of its many pages.
 constexpr char kLogsStep[] = R"sql(
@@ -287,7 +304,7 @@ INSERT INTO log_totals VALUES (0, 0, 0);
 )sql";
 
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4, kLogsStep};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kLogsStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

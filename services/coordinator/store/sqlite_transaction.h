@@ -70,6 +70,10 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   int64_t InsertEvent(const EventRecord& record) override;
   void PutPipeline(const StoredPipeline& pipeline) override;
   void DeletePipeline(const std::string& name) override;
+  void PutTask(const StoredTask& task) override;
+  void DeleteTask(const std::string& name) override;
+  std::vector<StoredTask> DueTasks(absl::Time now, int64_t limit) override;
+  absl::Time EarliestTaskDue() override;
   std::optional<SessionRecord> FindSession(const SessionId& id) override;
   void PutSession(const SessionRecord& session) override;
   void EraseSession(const SessionId& id) override;

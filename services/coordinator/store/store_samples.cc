@@ -93,6 +93,7 @@ SessionRecord FullSession(const SessionId& id) {
   session.executor.address = "[::1]:7402";
   session.coordinator = "0123456789abcdef0123456789abcdef";
   session.draining = true;
+  session.told_to_drain = true;
   session.heartbeat_at = absl::FromUnixNanos(1700000000123456789);
   session.expires_at = absl::InfiniteFuture();
   return session;
