@@ -12,6 +12,11 @@ constexpr absl::Duration kLookAgain = absl::Milliseconds(150);
 // Mounts may show what was for so long.
 constexpr absl::Duration kMountLagMax = absl::Seconds(1);
 
+// Runs of tasks have no file.
+bool ReadsFile(const Grant& grant) {
+  return !grant.job.input.volume.empty() && ReadsInput(*grant.pipeline);
+}
+
 Finished Ending(Outcome outcome, std::string message) {
   return {.outcome = outcome, .message = std::move(message)};
 }
@@ -93,7 +98,7 @@ void AttemptsModel::CheckInput(const Lease& lease, Entry& entry) {
   if (entry.stopped || now >= entry.lease_deadline) {
     return End(lease, entry, Ending(Outcome::kHandedBack, "the lease could not be renewed"));
   }
-  if (!ReadsInput(*grant.pipeline)) return Run(lease, entry);
+  if (!ReadsFile(grant)) return Run(lease, entry);
   const Look look = LookAtInput(grant.job);
   if (look == Look::kAnnounced) return Run(lease, entry);
   if (now < entry.look_until) return Later(kLookAgain, lease, entry, &AttemptsModel::CheckInput);
@@ -169,7 +174,7 @@ void AttemptsModel::Conclude(const Lease& lease, Entry& entry) {
   if (entry.stopped || options_.world->now() >= entry.lease_deadline) {
     return End(lease, entry, Ending(Outcome::kKilled, "the lease could not be renewed"));
   }
-  if (ReadsInput(*grant.pipeline) && LookAtInput(grant.job) == Look::kChanged) {
+  if (ReadsFile(grant) && LookAtInput(grant.job) == Look::kChanged) {
     return End(lease, entry, Ending(Outcome::kInputChanged, "it was changed meanwhile"));
   }
   End(lease, entry, entry.result);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_rules.h"
+#include "services/coordinator/core/task_book.h"
 
 namespace closewrite::simulation {
 namespace {
@@ -38,22 +39,27 @@ const Pipeline* Checker::Current(StoreReader& reader, const std::string& pipelin
     for (const StoredPipeline& stored : reader.ListPipelines()) {
       pipelines_[stored.name] = options_.definitions->at(stored.definition);
     }
+    for (const StoredTask& stored : reader.ListTasks("", kTasksMax)) {
+      pipelines_[RunsOf(stored.name)] = options_.task_definitions->at(stored.definition).run;
+    }
   }
   const auto found = pipelines_.find(pipeline);
   return found == pipelines_.end() ? nullptr : &found->second;
 }
 
-void Checker::OnCommit(const std::set<JobId>& changed) {
-  if (changed.empty()) return;
+void Checker::OnCommit(const Changes& changes) {
+  if (changes.empty()) return;
+  answered_.insert(changes.requests.begin(), changes.requests.end());
   Read([&](StoreReader& reader) {
     std::vector<Job> jobs;
-    for (const JobId id : changed) {
+    for (const JobId id : changes.jobs) {
       if (std::optional<Job> job = reader.GetJob(id)) jobs.push_back(*std::move(job));
     }
     // What is let go first may be taken by another in the same commit.
     for (const Job& job : jobs) CheckRelease(job);
     for (const Job& job : jobs) CheckJob(reader, job);
     for (const Job& job : jobs) CheckLine(job);
+    tasks_.OnCommit(reader, changes, jobs);
   });
 }
 
@@ -91,7 +97,8 @@ void Checker::CheckJob(StoreReader& reader, const Job& job) {
   if (job.state == JobState::kRunning && job.token != seen.token) CheckLease(reader, job);
   const Pipeline* const pipeline = Current(reader, job.pipeline);
   const bool ended_well = job.state == JobState::kPublishing || job.state == JobState::kSucceeded;
-  if (ended_well && pipeline != nullptr && ReadsInput(*pipeline)) {
+  const bool has_file = !TaskOfRuns(job.pipeline).has_value();
+  if (ended_well && has_file && pipeline != nullptr && ReadsInput(*pipeline)) {
     const auto made = done_.emplace(Version(job.pipeline, JobKey(job.pipeline, job.input)), job.id);
     if (made.first->second != job.id) {
       Fail("P3", absl::StrCat(name, " has done what job ", made.first->second.value,
@@ -183,6 +190,7 @@ void Checker::OnStarted(const std::string& executor, const Grant& grant, const P
   CheckOverlap(lease, command);
   running_[lease] = command;
   handed_back_.erase(lease.job);
+  if (TaskOfRuns(grant.job.pipeline).has_value()) tasks_.OnStarted(grant.job);
 }
 
 void Checker::OnEnded(const Lease& lease, const Finished& end) {
@@ -270,6 +278,7 @@ void Checker::OnAcknowledged(const std::string& ledger_id, const std::vector<Fil
 }
 
 void Checker::OnAsked(const Call& call) {
+  tasks_.OnAsked(call);
   if (const auto* erase = std::get_if<DeleteCall>(&call.what)) deleted_.insert(erase->pipeline);
 }
 
@@ -277,6 +286,9 @@ void Checker::OnAnswered(const Call& call, const CallAnswer& answer) {
   world().Note("", "answers $d with $0", {static_cast<int64_t>(answer.status.code())},
                call.request_id);
   if (!answer.status.ok()) return;
+  if (!answered_.contains(call.request_id)) {
+    Fail("P6", absl::StrCat("call ", call.request_id, " was acknowledged and is not done"));
+  }
   if (const auto* apply = std::get_if<ApplyCall>(&call.what)) {
     const std::string& name = apply->pipeline.name;
     applied_.emplace(name, world().now());

@@ -15,6 +15,7 @@
 #include "services/coordinator/core/store.h"
 #include "tests/simulation/attempts_model.h"
 #include "tests/simulation/coordinator_model.h"
+#include "tests/simulation/task_checker.h"
 #include "tests/simulation/user_model.h"
 #include "tests/simulation/volume_model.h"
 #include "tests/simulation/watcher_model.h"
@@ -40,13 +41,14 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
     World* world = nullptr;
     Store* store = nullptr;
     const Definitions* definitions = nullptr;
+    const TaskDefinitions* task_definitions = nullptr;
     absl::Duration session_ttl;
   };
   // None of the pointers is owned.
-  explicit Checker(Options options) : options_(std::move(options)) {}
+  explicit Checker(Options options) : options_(std::move(options)), tasks_(options_.world) {}
 
-  // Jobs that a commit has changed.
-  void OnCommit(const std::set<JobId>& changed);
+  // What a commit has changed.
+  void OnCommit(const Changes& changes);
   // A coordinator renews a session.
   void OnHeard(const SessionId& session) { heard_[session] = world().now(); }
   // Once a second. `quiet_since`: since when nothing is wrong, infinite while something is.
@@ -54,6 +56,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
 
   const std::set<JobId>& unfinished() const { return unfinished_; }
   int64_t jobs() const { return static_cast<int64_t>(seen_.size()); }
+  TaskChecker& tasks() { return tasks_; }
   // Everything is over: nothing may be left, lost or half-done.
   void AuditJobs();
   void AuditFiles(const std::map<std::string, VolumeModel*>& volumes);
@@ -118,6 +121,8 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   bool Wanted(const Pipeline& pipeline, const EventRecord& event, const VolumeModel::File& file);
 
   const Options options_;
+  TaskChecker tasks_;
+  std::set<std::string> answered_;  // requests whose answers are recorded
   std::map<JobId, Seen> seen_;
   std::set<JobId> unfinished_;
   std::map<std::string, std::set<JobId>> available_;  // by pipeline
@@ -125,7 +130,7 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<SessionId, absl::Duration> heard_;
   absl::Duration able_since_;  // some coordinator could end a session since
 
-  // Pipelines as the store has them.
+  // Pipelines as the store has them, and runs of tasks.
   int64_t pipelines_version_ = -1;
   std::map<std::string, Pipeline> pipelines_;
   std::set<std::string> deleted_;                  // somebody has asked for it

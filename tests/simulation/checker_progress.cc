@@ -12,6 +12,7 @@ void Checker::Sample(absl::Duration quiet_since) {
   able_since_ = std::max(able_since_, std::min(quiet_since, world().now()));
   CheckExpiry();
   CheckStarvation(quiet_since);
+  Read([&](StoreReader& reader) { tasks_.Sample(reader, quiet_since); });
 }
 
 void Checker::CheckExpiry() {

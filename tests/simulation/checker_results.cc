@@ -118,6 +118,7 @@ void Checker::AuditJobs() {
       }
     }
     CheckLogs(reader);
+    tasks_.Audit(reader);
     for (const LockHolder& holder : reader.ListLocks()) {
       Fail("lock", absl::StrCat("lock ", holder.lock, " is still held by job ", holder.job.value));
     }

@@ -14,7 +14,9 @@ uint64_t HashOf(uint64_t seed, const Job& job) {
   for (const char c : job.pipeline + job.input.path) {
     hash = Random::Mix(hash + static_cast<uint8_t>(c));
   }
-  return Random::Mix(hash + static_cast<uint64_t>(job.input.mtime_ns));
+  // What tells the runs of a task apart, and the versions of a file.
+  const int64_t version = job.input.volume.empty() ? job.id.value : job.input.mtime_ns;
+  return Random::Mix(hash + static_cast<uint64_t>(version));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What commands do: decided by the seed, the file and the attempt, never by when they run.
+// What commands do: decided by the seed, the file (or the run of a task) and the attempt, never by
+// when they run.
 #ifndef TESTS_SIMULATION_COMMAND_SCRIPT_H_
 #define TESTS_SIMULATION_COMMAND_SCRIPT_H_
 

@@ -81,6 +81,14 @@ Engine::Options CoordinatorModel::EngineOptions() {
             Pipeline pipeline = found->second;
             if (no_locks) pipeline.locks.clear();
             return pipeline;
+          },
+          .decode_task = [definitions = options_.task_definitions,
+                          no_locks](std::string_view text) -> absl::StatusOr<Task> {
+            const auto found = definitions->find(std::string(text));
+            if (found == definitions->end()) return absl::NotFoundError("no such definition");
+            Task task = found->second;
+            if (no_locks) task.run.locks.clear();
+            return task;
           }};
 }
 
@@ -154,8 +162,31 @@ absl::Status CoordinatorModel::Do(const Call& call, Engine& engine, StoreTransac
   if (const auto* erase = std::get_if<DeleteCall>(&call.what)) {
     return engine.desk().DeletePipeline(tx, erase->pipeline, erase->cancel_jobs, now).status();
   }
+  if (const auto* apply = std::get_if<ApplyTaskCall>(&call.what)) {
+    return engine.tasks().Apply(tx, {apply->task}, false, false, now).status();
+  }
+  if (const auto* task = std::get_if<TaskCall>(&call.what)) {
+    return DoTask(*task, engine.tasks(), tx, now, jobs);
+  }
   engine.dispatch().Bury(tx, std::get<BuryCall>(call.what).session, now);
   return absl::OkStatus();
+}
+
+absl::Status CoordinatorModel::DoTask(const TaskCall& call, TaskBook& book, StoreTransaction& tx,
+                                      absl::Time now, std::vector<JobId>& jobs) {
+  switch (call.wish) {
+    case TaskCall::Wish::kStart:
+      return book.Start(tx, {call.task}, now);
+    case TaskCall::Wish::kStop:
+      return book.Stop(tx, {call.task}, now);
+    case TaskCall::Wish::kRemove:
+      return book.Remove(tx, call.task, now);
+    case TaskCall::Wish::kRun:
+      break;
+  }
+  const absl::StatusOr<Job> run = book.Run(tx, call.task, now);
+  if (run.ok()) jobs.push_back(run->id);
+  return run.status();
 }
 
 void CoordinatorModel::Serve(const Call& call, std::function<void(const CallAnswer&)> answer) {

@@ -21,8 +21,9 @@
 
 namespace closewrite::simulation {
 
-// Definitions of pipelines, by their opaque text.
+// Definitions of pipelines, and of tasks, by their opaque text.
 using Definitions = std::map<std::string, Pipeline>;
+using TaskDefinitions = std::map<std::string, Task>;
 
 // Not thread-safe.
 class CoordinatorModel final : public CoordinatorApi {
@@ -35,6 +36,7 @@ class CoordinatorModel final : public CoordinatorApi {
     Disk* disk = nullptr;
     WatchedTransaction::Lies* lies = nullptr;
     const Definitions* definitions = nullptr;
+    const TaskDefinitions* task_definitions = nullptr;
     absl::Duration session_ttl;
     Plant plant = Plant::kNone;
     StoreView::Watch on_commit;
@@ -64,6 +66,8 @@ class CoordinatorModel final : public CoordinatorApi {
   // What one call does, inside a transaction.
   absl::Status Do(const Call& call, Engine& engine, StoreTransaction& tx, absl::Time now,
                   std::vector<JobId>& jobs) const;
+  static absl::Status DoTask(const TaskCall& call, TaskBook& book, StoreTransaction& tx,
+                             absl::Time now, std::vector<JobId>& jobs);
 
   const Options options_;
   Part part_;

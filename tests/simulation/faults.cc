@@ -32,8 +32,16 @@ void Faults::Start() {
   Keep(rates.full_disk, &Faults::FillDisk);
 }
 
+void Faults::Sleep(absl::Duration night) {
+  world().Note("", "no coordinator for $0 ms", {absl::ToInt64Milliseconds(night)});
+  Disturb(night);
+  asleep_ = true;
+  for (CoordinatorModel* coordinator : options_.coordinators) coordinator->Crash();
+}
+
 void Faults::Stop() {
   stopped_ = true;
+  asleep_ = false;
   world().Note("", "THE STORM IS OVER");
   options_.network->HealAll();
   options_.disk->Heal();
@@ -86,7 +94,7 @@ void Faults::Crash(CoordinatorModel* coordinator) {
   Disturb(down);
   coordinator->Crash();
   world().After(down, nullptr, [this, coordinator] {
-    if (coordinator != gone_) coordinator->Start();
+    if (coordinator != gone_ && !asleep_) coordinator->Start();
   });
 }
 

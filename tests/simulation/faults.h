@@ -33,6 +33,8 @@ class Faults {
   void Start();
   // The storm is over: everything is up again, but for a coordinator that may be gone for good.
   void Stop();
+  // For so long no coordinator is there, unless the storm is over before.
+  void Sleep(absl::Duration night);
   // Crashes it; it starts again later.
   void Crash(CoordinatorModel* coordinator);
   // Since when nothing has been wrong; infinite future while something is.
@@ -60,6 +62,7 @@ class Faults {
 
   const Options options_;
   bool stopped_ = false;
+  bool asleep_ = false;
   const CoordinatorModel* gone_ = nullptr;
   absl::Duration wrong_until_;
   absl::Duration quiet_since_;

@@ -20,6 +20,7 @@
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/presence.h"
+#include "services/coordinator/core/task.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/stream.h"
 
@@ -90,6 +91,13 @@ struct DeleteCall {
   std::string pipeline;
   bool cancel_jobs = false;
 };
+struct ApplyTaskCall {
+  Task task;
+};
+struct TaskCall {
+  enum class Wish { kStart, kStop, kRemove, kRun } wish = Wish::kStart;
+  std::string task;
+};
 // EndSession: a host says that all processes of a session are dead.
 struct BuryCall {
   SessionId session;
@@ -97,7 +105,9 @@ struct BuryCall {
 
 struct Call {
   std::string request_id;  // "" where the call may be repeated anyway
-  std::variant<SubmitCall, CancelCall, RetryCall, ApplyCall, DeleteCall, BuryCall> what;
+  std::variant<SubmitCall, CancelCall, RetryCall, ApplyCall, DeleteCall, ApplyTaskCall, TaskCall,
+               BuryCall>
+      what;
 };
 
 struct CallAnswer {

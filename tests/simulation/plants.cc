@@ -13,6 +13,10 @@ const std::vector<PlantName>& Plants() {
       {Plant::kDropEvent, "drop_event"},
       {Plant::kOutliveLease, "outlive_lease"},
       {Plant::kForgetLog, "forget_log"},
+      {Plant::kForgetRestart, "forget_restart"},
+      {Plant::kFireTwice, "fire_twice"},
+      {Plant::kForgetDue, "forget_due"},
+      {Plant::kIgnoreStop, "ignore_stop"},
   };
   return *kPlants;
 }

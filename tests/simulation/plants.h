@@ -21,6 +21,10 @@ enum class Plant {
   kDropEvent,           // what was sent before a reconnect counts as acknowledged
   kOutliveLease,        // an executor does not kill when it can't renew
   kForgetLog,           // log bytes are acknowledged and thrown away
+  kForgetRestart,       // a for-ever task whose run has ended is not made due again
+  kFireTwice,           // that a task was fired is not kept, so that it is fired again
+  kForgetDue,           // a periodic task is not looked at for a while
+  kIgnoreStop,          // a task that is stopped stays started
 };
 
 struct PlantName {

@@ -1,6 +1,7 @@
 #include "tests/simulation/scenario.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -42,6 +43,11 @@ void AddRules(Pipeline& pipeline, Random& random) {
   }
 }
 
+bool HasInternet(const Scenario& scenario) {
+  return std::any_of(scenario.executors.begin(), scenario.executors.end(),
+                     [](const ExecutorPlan& executor) { return executor.internet; });
+}
+
 Pipeline MakePipeline(const Scenario& scenario, int number, Random& random) {
   Pipeline pipeline;
   pipeline.name = absl::StrCat("p", number);
@@ -64,13 +70,33 @@ Pipeline MakePipeline(const Scenario& scenario, int number, Random& random) {
   if (!chained && random.Chance(0.1)) {
     pipeline.when = random.Chance(0.5) ? When::kRename : When::kDelete;
   }
-  const bool has_internet =
-      std::any_of(scenario.executors.begin(), scenario.executors.end(),
-                  [](const ExecutorPlan& executor) { return executor.internet; });
-  if (has_internet && random.Chance(0.2)) pipeline.labels = {"internet"};
+  if (HasInternet(scenario) && random.Chance(0.2)) pipeline.labels = {"internet"};
   pipeline.visible_within = absl::Seconds(2);
   AddRules(pipeline, random);
   return pipeline;
+}
+
+void MakePeriodic(Task& task, Random& random) {
+  task.schedule = Schedule{Period{random.Between(1, 6), Period::Unit::kSecond}, absl::UTCTimeZone(),
+                           absl::CivilSecond() + random.Between(0, 59)};
+  if (random.Chance(0.3)) task.jitter = random.Between(absl::ZeroDuration(), absl::Seconds(2));
+  constexpr Overlap kOverlaps[] = {Overlap::kSkip, Overlap::kQueue, Overlap::kReplace};
+  task.overlap = kOverlaps[random.Below(3)];
+  constexpr CatchUp kCatchUps[] = {CatchUp::kNone, CatchUp::kLatest, CatchUp::kAll};
+  task.catch_up = kCatchUps[random.Below(3)];
+  if (task.catch_up == CatchUp::kAll) task.catch_up_max = static_cast<int>(random.Between(1, 20));
+}
+
+// With a chance of its own, so that the rest of a scenario is what it is without tasks.
+void AddTasks(Scenario& scenario, Random random) {
+  if (random.Chance(0.5)) return;
+  for (int64_t i = 0, count = random.Between(1, 5); i < count; ++i) {
+    const std::string name = absl::StrCat("t", i);
+    scenario.tasks.push_back(MakeTask(scenario, name, absl::StrCat(name, " version 0"), random));
+  }
+  scenario.task_calls = Sometimes(random, 0.8, 2);
+  // Longer than what counts as on time.
+  if (random.Chance(0.3)) scenario.night = random.Between(kOnTime, kOnTime * 3);
 }
 
 }  // namespace
@@ -115,6 +141,7 @@ Scenario MakeScenario(uint64_t seed) {
   scenario.failing = Sometimes(random, 0.6, 0.3);
   scenario.run_max = absl::Milliseconds(random.Between(100, 4000));
   scenario.long_runs = Sometimes(random, 0.4, 0.1);
+  AddTasks(scenario, Random(Random::Mix(seed) ^ 0x7a5c5000));
   return scenario;
 }
 
@@ -123,6 +150,28 @@ Pipeline Vary(const Pipeline& pipeline, int version, Random& random) {
   varied.definition = absl::StrCat(pipeline.name, " version ", version);
   AddRules(varied, random);
   return varied;
+}
+
+Task MakeTask(const Scenario& scenario, const std::string& name, std::string definition,
+              Random& random) {
+  Task task{.name = name};
+  AddRules(task.run, random);
+  task.run.name = RunsOf(name);
+  task.run.definition = std::move(definition);
+  // One that goes on for ever would starve whatever has a lower one.
+  task.run.priority = 0;
+  if (HasInternet(scenario) && random.Chance(0.2)) task.run.labels = {"internet"};
+  const uint64_t kind = random.Below(10);
+  if (kind < 5) {
+    task.forever = true;
+    constexpr Restart kRestarts[] = {Restart::kAlways, Restart::kAlways, Restart::kOnFailure,
+                                     Restart::kNever};
+    task.restart = kRestarts[random.Below(4)];
+    task.run.retry.attempts = 1;
+  } else if (kind < 9) {
+    MakePeriodic(task, random);
+  }
+  return task;
 }
 
 }  // namespace closewrite::simulation

@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "services/coordinator/core/pipeline.h"
+#include "services/coordinator/core/task.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/random.h"
 
@@ -48,9 +49,11 @@ struct Scenario {
   std::vector<ExecutorPlan> executors;
   std::vector<VolumePlan> volumes;
   std::vector<Pipeline> pipelines;  // as they are applied first
+  std::vector<Task> tasks;          // likewise
   absl::Duration session_ttl = absl::Seconds(10);
 
   absl::Duration storm;  // how long faults and users go on
+  absl::Duration night;  // how long no coordinator is there after that
   FaultRates faults;     // of the storm
   DiskRates disk;
   double network_slowness = 0;
@@ -59,6 +62,7 @@ struct Scenario {
 
   double writes = 1;      // files written a second
   double calls = 0.2;     // of users, a second
+  double task_calls = 0;  // the same about tasks
   int paths = 20;         // different names a volume
   double rewrites = 0.3;  // writes that take a name that is there
   double poison = 0.05;   // commands that always fail
@@ -74,6 +78,10 @@ Scenario MakeScenario(uint64_t seed);
 
 // Another definition of the same pipeline: what may change about it while jobs run.
 Pipeline Vary(const Pipeline& pipeline, int version, Random& random);
+
+// Any task of that name; `definition` is what tells it from others.
+Task MakeTask(const Scenario& scenario, const std::string& name, std::string definition,
+              Random& random);
 
 }  // namespace closewrite::simulation
 

@@ -116,14 +116,17 @@ int Main(int argc, char** argv) {
     const RunResult result = Simulate(seed, arguments->plant, false);
     total.steps += result.steps;
     total.jobs += result.jobs;
+    total.runs += result.runs;
     total.simulated += result.simulated;
     if (!result.failure.has_value()) continue;
     ++failed;
     ShowFailure(*arguments, seed, *result.failure);
   }
   const double took = absl::ToDoubleSeconds(SinceBoot() - start);
-  std::printf("%.1f s: %" PRId64 " events, %.0f a millisecond; %" PRId64 " jobs; %s simulated\n",
+  std::printf("%.1f s: %" PRId64 " events, %.0f a millisecond; %" PRId64 " jobs, %" PRId64
+              " of them of tasks; %s simulated\n",
               took, total.steps, static_cast<double>(total.steps) / took / 1000, total.jobs,
+              total.runs,
               absl::FormatDuration(absl::Trunc(total.simulated, absl::Seconds(1))).c_str());
   std::printf("%" PRIu64 " seeds, %" PRIu64 " failed\n", runs, failed);
   return failed == 0 ? 0 : 1;

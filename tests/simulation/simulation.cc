@@ -1,5 +1,6 @@
 #include "tests/simulation/simulation.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ constexpr absl::Duration kCalmMax = absl::Seconds(120);
 constexpr absl::Duration kCalmPerJob = absl::Milliseconds(400);
 // Sessions and watchers that are gone are noticed within this.
 constexpr absl::Duration kSettle = absl::Seconds(20);
+// What was still on its way when the last call was answered has come after this.
+constexpr absl::Duration kOnItsWayMax = absl::Seconds(3);
 // Files that a simulation may wait for before it begins.
 constexpr absl::Duration kPrepareMax = absl::Seconds(120);
 // Rounds of jobs that are done again by hand after the storm.
@@ -41,14 +44,20 @@ class Run {
   void MakeHosts();
   bool Prepare();
   bool Storm();
+  bool Night();
+  bool TasksGoOn();
+  bool StopTasks();
   bool Calm();
   bool Redrive();
+  bool Pause(absl::Duration pause);
+  absl::Duration CalmDeadline() const;
   // Lets things happen until `done`. False when a check failed, or it took too long.
   template <class Condition>
   bool Until(absl::Duration deadline, const std::string& what, Condition done);
   void Sample();
   bool Still() { return Stuck().empty(); }
   std::string Stuck();
+  bool CallsAreOpen() const;
   void Notify(size_t from, const News& news);
 
   const Scenario scenario_;
@@ -59,6 +68,7 @@ class Run {
   Disk disk_;
   StoreLies lies_;
   Definitions definitions_;
+  TaskDefinitions task_definitions_;
   Checker checker_;
   bool calm_ = false;
   std::vector<std::unique_ptr<CoordinatorModel>> coordinators_;
@@ -81,8 +91,10 @@ Run::Run(uint64_t seed, Plant plant, bool keep_trace)
       checker_({.world = &world_,
                 .store = &store_,
                 .definitions = &definitions_,
+                .task_definitions = &task_definitions_,
                 .session_ttl = scenario_.session_ttl}) {
   for (const Pipeline& pipeline : scenario_.pipelines) definitions_[pipeline.definition] = pipeline;
+  for (const Task& task : scenario_.tasks) task_definitions_[task.run.definition] = task;
   MakeCoordinators();
   MakeHosts();
   Faults::Options options{
@@ -104,9 +116,10 @@ void Run::MakeCoordinators() {
         .disk = &disk_,
         .lies = &lies_,
         .definitions = &definitions_,
+        .task_definitions = &task_definitions_,
         .session_ttl = scenario_.session_ttl,
         .plant = plant_,
-        .on_commit = [this](const std::set<JobId>& changed) { checker_.OnCommit(changed); },
+        .on_commit = [this](const Changes& changes) { checker_.OnCommit(changes); },
         .on_heard = [this](const SessionId& session) { checker_.OnHeard(session); },
         .notify_others = [this, i](const News& news) { Notify(static_cast<size_t>(i), news); },
         .crash = [this](CoordinatorModel* coordinator) { faults_->Crash(coordinator); }}));
@@ -154,15 +167,17 @@ void Run::MakeHosts() {
                                                                .plant = plant_}));
   }
   for (int i = 0; i < scenario_.users; ++i) {
-    users_.push_back(std::make_unique<UserModel>(UserModel::Options{.name = absl::StrCat("U", i),
-                                                                    .world = &world_,
-                                                                    .network = &network_,
-                                                                    .dial = dial_.get(),
-                                                                    .store = &store_,
-                                                                    .volumes = &volumes_,
-                                                                    .scenario = &scenario_,
-                                                                    .definitions = &definitions_,
-                                                                    .witness = &checker_}));
+    users_.push_back(
+        std::make_unique<UserModel>(UserModel::Options{.name = absl::StrCat("U", i),
+                                                       .world = &world_,
+                                                       .network = &network_,
+                                                       .dial = dial_.get(),
+                                                       .store = &store_,
+                                                       .volumes = &volumes_,
+                                                       .scenario = &scenario_,
+                                                       .definitions = &definitions_,
+                                                       .task_definitions = &task_definitions_,
+                                                       .witness = &checker_}));
   }
 }
 
@@ -194,8 +209,17 @@ bool Run::Prepare() {
     users_[0]->Ask({.request_id = pipeline.definition, .what = ApplyCall{pipeline}},
                    [&applied](const CallAnswer&) { ++applied; });
   }
-  return Until(kPrepareMax, "applying pipelines",
-               [&] { return applied == scenario_.pipelines.size(); });
+  for (const Task& task : scenario_.tasks) {
+    users_[0]->Ask({.request_id = task.run.definition, .what = ApplyTaskCall{task}},
+                   [this, &applied, name = task.name](const CallAnswer&) {
+                     ++applied;
+                     users_[0]->Ask({.request_id = absl::StrCat("first start of ", name),
+                                     .what = TaskCall{TaskCall::Wish::kStart, name}},
+                                    [](const CallAnswer&) {});
+                   });
+  }
+  return Until(kPrepareMax, "applying pipelines and tasks",
+               [&] { return applied == scenario_.pipelines.size() + scenario_.tasks.size(); });
 }
 
 bool Run::Storm() {
@@ -206,17 +230,28 @@ bool Run::Storm() {
   if (!Until(end + absl::Seconds(1), "the storm", [&] { return world_.now() >= end; }))
     return false;
   for (const auto& user : users_) user->Stop();
+  if (!Night()) return false;
   faults_->Stop();
   calm_ = true;
   return true;
 }
 
+// Long enough that due times are missed.
+bool Run::Night() {
+  if (scenario_.night == absl::ZeroDuration()) return true;
+  faults_->Sleep(scenario_.night);
+  return Pause(scenario_.night);
+}
+
+bool Run::Pause(absl::Duration pause) {
+  const absl::Duration end = world_.now() + pause;
+  return Until(end + absl::Seconds(1), "a pause", [&] { return world_.now() >= end; });
+}
+
 // What is left to be done; "" when nothing is.
 std::string Run::Stuck() {
   if (!checker_.unfinished().empty()) return checker_.Describe(*checker_.unfinished().begin());
-  for (const auto& user : users_) {
-    if (user->open_calls() > 0) return "a call is not answered";
-  }
+  if (CallsAreOpen()) return "a call is not answered";
   for (const auto& watcher : watchers_) {
     const std::string busy = watcher->Busy();
     if (!busy.empty()) return absl::StrCat(watcher->part().name(), ": ", busy);
@@ -224,16 +259,47 @@ std::string Run::Stuck() {
   return "";
 }
 
+bool Run::CallsAreOpen() const {
+  return std::any_of(users_.begin(), users_.end(),
+                     [](const auto& user) { return user->open_calls() > 0; });
+}
+
+absl::Duration Run::CalmDeadline() const {
+  return world_.now() + kCalmMax + kCalmPerJob * static_cast<double>(checker_.unfinished().size());
+}
+
+// Now that nobody calls any more, whatever is started runs again.
+bool Run::TasksGoOn() {
+  const absl::Duration deadline = CalmDeadline();
+  const auto quiet = [this] { return !CallsAreOpen() && faults_->quiet_since() <= world_.now(); };
+  if (!Until(deadline, "answering calls", quiet) || !Pause(kOnItsWayMax)) return false;
+  checker_.tasks().ExpectRuns();
+  while (!checker_.tasks().Idle().empty()) {
+    if (world_.failure().has_value()) return false;
+    if (world_.now() > deadline) {
+      world_.Fail("liveness", absl::StrCat("task ", checker_.tasks().Idle(), " does not run"));
+      return false;
+    }
+    world_.Step();
+  }
+  return true;
+}
+
+bool Run::StopTasks() {
+  for (const Task& task : scenario_.tasks) {
+    users_[0]->Ask({.request_id = absl::StrCat("last stop of ", task.name),
+                    .what = TaskCall{TaskCall::Wish::kStop, task.name}},
+                   [](const CallAnswer&) {});
+  }
+  return Until(CalmDeadline(), "stopping tasks", [this] { return !CallsAreOpen(); });
+}
+
 bool Run::Calm() {
-  const absl::Duration deadline =
-      world_.now() + kCalmMax + kCalmPerJob * static_cast<double>(checker_.unfinished().size());
+  const absl::Duration deadline = CalmDeadline();
   // Published results may make further jobs, after a moment.
   for (bool still = false; !still;) {
     if (!Until(deadline, "coming to rest", [this] { return Still(); })) return false;
-    const absl::Duration look = world_.now() + absl::Seconds(3);
-    if (!Until(look + absl::Seconds(1), "a pause", [&] { return world_.now() >= look; })) {
-      return false;
-    }
+    if (!Pause(absl::Seconds(3))) return false;
     still = Still();
   }
   return true;
@@ -255,14 +321,13 @@ bool Run::Redrive() {
 }
 
 RunResult Run::Go() {
-  if (Prepare() && Storm() && Calm()) {
+  const bool has_tasks = !scenario_.tasks.empty();
+  if (Prepare() && Storm() && (!has_tasks || (TasksGoOn() && StopTasks())) && Calm()) {
     checker_.AuditJobs();
     if (!world_.failure().has_value() && Redrive()) {
-      const absl::Duration end = world_.now() + kSettle;
       // Once more for what an audit has told meanwhile: the file of a job that was cancelled may
       // have been given other times before.
-      if (Until(end + absl::Seconds(1), "settling", [&] { return world_.now() >= end; }) &&
-          Redrive()) {
+      if (Pause(kSettle) && Redrive()) {
         checker_.AuditJobs();
         checker_.AuditFiles(volumes_);
       }
@@ -273,6 +338,7 @@ RunResult Run::Go() {
           .steps = world_.steps(),
           .simulated = world_.now(),
           .jobs = checker_.jobs(),
+          .runs = checker_.tasks().runs(),
           .trace = world_.trace().lines()};
 }
 

@@ -19,6 +19,7 @@ struct RunResult {
   int64_t steps = 0;              // events that happened
   absl::Duration simulated;       // time that passed in it
   int64_t jobs = 0;               // that were made
+  int64_t runs = 0;               // of them: of tasks
   std::deque<std::string> trace;  // when it was asked for
 };
 

@@ -25,13 +25,16 @@ std::string Show(uint64_t seed, const RunResult& result) {
 
 TEST(SimulationTest, NothingIsBrokenUnderAHandfulOfSeeds) {
   int64_t jobs = 0;
+  int64_t runs = 0;
   for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kSeeds; ++seed) {
     const RunResult result = Simulate(seed, Plant::kNone, false);
     EXPECT_FALSE(result.failure.has_value()) << Show(seed, result);
     jobs += result.jobs;
+    runs += result.runs;
   }
   // Else nothing was looked at.
   EXPECT_GT(jobs, static_cast<int64_t>(10 * kSeeds));
+  EXPECT_GT(runs, static_cast<int64_t>(10 * kSeeds));
 }
 
 TEST(SimulationTest, TheSameSeedDoesTheSameTwice) {

@@ -24,23 +24,25 @@ class StoreLies final : public WatchedTransaction::Lies {
   // The storm begins: at some time of it a queue is forgotten, if that is planted.
   void Begin(const std::vector<Pipeline>& pipelines, absl::Duration storm);
 
-  bool HidesFromClaim(const Job& job) override {
-    return job.pipeline == forgotten_ || IsLocked(job.id);
-  }
+  bool HidesFromClaim(const Job& job) override;
   bool HidesExpired(const SessionRecord&) override { return Skips(); }
+  bool HidesDue(const StoredTask& task) override;
   bool RefusesLocks() override { return Skips(); }
   bool ForgetsLog() override { return plant_ == Plant::kForgetLog && world_.random().Chance(0.05); }
+  StoredTask Bend(const StoredTask& kept, const StoredTask& task) override;
 
  private:
   // Others lock a row for as long as a commit takes; then it can be had for a while.
-  bool IsLocked(JobId job);
+  template <class Id>
+  bool IsLocked(const Id& id, std::map<Id, absl::Duration>& locked_at);
   bool Skips() { return skipped_rows_ > 0 && world_.random().Chance(skipped_rows_); }
 
   World& world_;
   const double skipped_rows_;
   const Plant plant_;
   std::string forgotten_;
-  std::map<JobId, absl::Duration> locked_at_;
+  std::map<JobId, absl::Duration> jobs_locked_at_;
+  std::map<std::string, absl::Duration> tasks_locked_at_;
 };
 
 }  // namespace closewrite::simulation

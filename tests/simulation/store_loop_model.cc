@@ -112,6 +112,7 @@ void StoreLoopModel::Answer(const absl::Status& committed) {
 void StoreLoopModel::Finish(const absl::Status& committed) {
   if (!committed.ok()) return Repeat(committed);
   busy_ = false;
+  CountRestless();
   // Answers first: a session must be known to its stream before its first lease is sent.
   Answer(committed);
   const Effects effects = options_.engine->TakeEffects();
@@ -121,6 +122,13 @@ void StoreLoopModel::Finish(const absl::Status& committed) {
     if (options_.store->shared() && !news.empty()) options_.notify(news);
   }
   Wake();
+}
+
+void StoreLoopModel::CountRestless() {
+  const bool rests = !taken_.empty() || world().time() < wake_at_;
+  restless_commits_ = rests ? 0 : restless_commits_ + 1;
+  if (restless_commits_ <= kRestlessCommitsMax) return;
+  world().Fail("restless", options_.part->name() + " commits again and again, with nothing to do");
 }
 
 // What is in memory may be ahead of the store now.

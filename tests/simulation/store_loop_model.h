@@ -20,6 +20,8 @@ inline constexpr absl::Duration kNoticePause = absl::Milliseconds(20);
 inline constexpr absl::Duration kCommitRetryMax = absl::Seconds(30);
 inline constexpr absl::Duration kCommitPauseMin = absl::Milliseconds(5);
 inline constexpr absl::Duration kCommitPauseMax = absl::Milliseconds(500);
+// Commits that nobody asked for, each right after the other; more are a loop that never rests.
+inline constexpr int kRestlessCommitsMax = 30;
 
 // Takes every waiting command, applies them in one transaction, commits, then answers all of them.
 // Lives as long as its coordinator's process. Not thread-safe.
@@ -66,6 +68,7 @@ class StoreLoopModel {
   absl::Status Apply(StoreTransaction& tx, const News& news, absl::Time now);
   void Finish(const absl::Status& committed);
   void Repeat(const absl::Status& committed);
+  void CountRestless();
   void Answer(const absl::Status& committed);
   bool Load();
 
@@ -78,6 +81,7 @@ class StoreLoopModel {
   bool busy_ = false;
   absl::Duration pause_ = kCommitPauseMin;
   absl::Time give_up_at_;
+  int restless_commits_ = 0;
   bool stale_ = false;            // the next transaction loads the engine anew
   News news_ = News::Anything();  // to be caught up with
   absl::Time catch_up_at_;

@@ -24,15 +24,15 @@ absl::Status StatusOf(CommitPlan::Fate fate) {
 
 absl::Status StoreView::Write(CommitPlan::Fate fate,
                               absl::FunctionRef<absl::Status(StoreTransaction&)> fn) {
-  std::set<JobId> changed;
+  Changes changes;
   absl::Status done = store_.Write([&](StoreTransaction& tx) {
     WatchedTransaction watched(&tx, &lies_);
     if (absl::Status s = fn(watched); !s.ok()) return s;
-    changed = watched.jobs();
+    changes = watched.changes();
     return fate == CommitPlan::Fate::kLostAnswer ? absl::OkStatus() : StatusOf(fate);
   });
   if (!done.ok()) return done;
-  watch_(changed);
+  watch_(changes);
   return StatusOf(fate);
 }
 

@@ -3,7 +3,6 @@
 #define TESTS_SIMULATION_STORE_VIEW_H_
 
 #include <functional>
-#include <set>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -16,8 +15,8 @@ namespace closewrite::simulation {
 // Not thread-safe.
 class StoreView {
  public:
-  // Called with the jobs that a commit has changed.
-  using Watch = std::function<void(const std::set<JobId>& changed)>;
+  // Called with what a commit has changed.
+  using Watch = std::function<void(const Changes& changes)>;
 
   // None is owned.
   StoreView(Store* store, Disk* disk, WatchedTransaction::Lies* lies, Watch watch)

@@ -27,6 +27,7 @@ void UserModel::Start() {
   busy_ = true;
   KeepWriting();
   if (options_.scenario->calls > 0) KeepAsking();
+  if (options_.scenario->task_calls > 0) KeepAskingOfTasks();
 }
 
 void UserModel::KeepWriting() {
@@ -44,6 +45,14 @@ void UserModel::KeepAsking() {
     if (!busy_) return;
     Ask(Think(), [](const CallAnswer&) {});
     KeepAsking();
+  });
+}
+
+void UserModel::KeepAskingOfTasks() {
+  part_.After(random().Pause(options_.scenario->task_calls), [this] {
+    if (!busy_) return;
+    Ask(ThinkOfTask(), [](const CallAnswer&) {});
+    KeepAskingOfTasks();
   });
 }
 
@@ -96,6 +105,27 @@ Call UserModel::Think() {
     call.what = ApplyCall{entry->second};
   } else {
     call.what = DeleteCall{random().Pick(pipelines).name, random().Chance(0.5)};
+  }
+  return call;
+}
+
+Call UserModel::ThinkOfTask() {
+  Call call{.request_id = absl::StrCat(options_.name, ":", ++requests_), .what = {}};
+  const std::string& name = random().Pick(options_.scenario->tasks).name;
+  const uint64_t wish = random().Below(100);
+  if (wish < 15) {
+    Task task = MakeTask(*options_.scenario, name, absl::StrCat(name, " as of ", call.request_id),
+                         random());
+    call.what = ApplyTaskCall{task};
+    options_.task_definitions->emplace(task.run.definition, std::move(task));
+  } else if (wish < 50) {
+    call.what = TaskCall{TaskCall::Wish::kStart, name};
+  } else if (wish < 70) {
+    call.what = TaskCall{TaskCall::Wish::kStop, name};
+  } else if (wish < 92) {
+    call.what = TaskCall{TaskCall::Wish::kRun, name};
+  } else {
+    call.what = TaskCall{TaskCall::Wish::kRemove, name};
   }
   return call;
 }

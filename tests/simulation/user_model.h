@@ -41,6 +41,7 @@ class UserModel {
     const std::map<std::string, VolumeModel*>* volumes = nullptr;
     const Scenario* scenario = nullptr;
     Definitions* definitions = nullptr;
+    TaskDefinitions* task_definitions = nullptr;
     UserWitness* witness = nullptr;
   };
   // None of the pointers is owned.
@@ -57,8 +58,10 @@ class UserModel {
  private:
   void KeepWriting();
   void KeepAsking();
+  void KeepAskingOfTasks();
   void Write();
   Call Think();
+  Call ThinkOfTask();
   std::vector<Job> NewestJobs();
   void Try(const Call& call, std::function<void(const CallAnswer&)> done, int64_t number);
 
