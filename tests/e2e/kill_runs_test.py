@@ -1,4 +1,5 @@
-"""Runs of random kills, judged by an independent checker; `tests/campaign kills` has more."""
+"""Runs of random kills, judged by what was seen from outside; `tests/campaign kills` and
+`tests/campaign tasks` have more."""
 
 import unittest
 
@@ -15,12 +16,12 @@ class KillRunsTest(unittest.TestCase):
 
     needs_root = True
 
-    def _run(self, store):
+    def _run(self, store, what="files"):
         for seed in range(case.seed(), case.seed() + _RUNS):
-            with self.subTest(f"{store} seed {seed}"):
+            with self.subTest(f"{what} {store} seed {seed}"):
                 folder = run_folder.RunFolder("kills")
                 self.addCleanup(folder.close)
-                outcome = trial.trial(folder.path, seed, trial.options_of(seed, store))
+                outcome = trial.trial(folder.path, seed, trial.options_of(seed, store, what))
                 folder.close()
                 self.assertIsNone(outcome.problem())
 
@@ -29,3 +30,9 @@ class KillRunsTest(unittest.TestCase):
 
     def test_postgresql(self):
         self._run("postgresql")
+
+    def test_tasks_sqlite(self):
+        self._run("sqlite", "tasks")
+
+    def test_tasks_postgresql(self):
+        self._run("postgresql", "tasks")

@@ -71,8 +71,9 @@ class LogsTest(case.FleetCase):
         """{name: value} of the coordinator."""
         page = self.hosts.a.check(["/usr/bin/python3", "-c", _FETCH,
                                    f"http://{self.metrics}/metrics"])
-        rows = [line.split() for line in page.decode().splitlines() if line[:1] not in ("", "#")]
-        return {row[0]: float(row[1]) for row in rows}
+        lines = page.decode().splitlines()
+        return {line.split()[0]: float(line.split()[1])
+                for line in lines if line and line[0] != "#"}
 
     def test_attempts_have_logs_of_their_own(self):
         job = str(self._run("break/a").id)

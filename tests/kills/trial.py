@@ -1,4 +1,4 @@
-"""One run: files come, everything is killed at random, then the run is judged."""
+"""One run: files come or tasks run, everything is killed at random, then the run is judged."""
 
 import collections
 import os
@@ -7,38 +7,43 @@ import shutil
 import tempfile
 import time
 
-from hosts import process
-from kills import checker, killer, rig as rigs
+from kills import killer, rig, task_rig
 
-_WRITE_S = 5.0
 _ACTIONS_MIN = 15
 _ACTIONS_MAX = 30
-_FINISH_S_MAX = 90.0
 _TTL_MS = (1000, 1500, 2000, 3000)
-_FINAL = ("succeeded", "failed", "cancelled")
+_RIGS = {"files": rig.Rig, "tasks": task_rig.TaskRig}
 
-# `namespaced`: two real hosts, which needs root; None: where possible. `kept`: where the folder of
-# a run that failed is copied to; None: a new one that the report names.
-Options = collections.namedtuple("Options", "store coordinators files sshfs namespaced ttl_ms")
+# `what`: `files` or `tasks`. `namespaced`: two real hosts, which needs root; None: where possible.
+Options = collections.namedtuple("Options", "what store coordinators files sshfs namespaced ttl_ms")
 
 
-def options_of(seed, store, files=80, sshfs=False, namespaced=None):
+def options_of(seed, store, what="files", files=80, sshfs=False, namespaced=None):
     """The Options of the run with this seed."""
-    return Options(store, 3 if store == "postgresql" else 1, files, sshfs, namespaced,
+    return Options(what, store, 3 if store == "postgresql" else 1, files, sshfs, namespaced,
                    random.Random(f"ttl/{seed}").choice(_TTL_MS))
+
+
+def kinds_of(what):
+    """Kind of a finding: what it means, for people."""
+    return _RIGS[what].kinds
 
 
 class Outcome:
     """Of one run: `findings` of the checker, `wrong` that the run itself has met, `numbers`."""
 
-    def __init__(self, findings, wrong, numbers):
+    def __init__(self, kinds, findings, wrong, numbers):
+        self._kinds = kinds
         self.findings = findings
         self.wrong = wrong
         self.numbers = numbers
+        self.kept = None  # a copy of everything
 
     def problem(self):
         """Lines for people; None when all is well."""
-        lines = [f"{checker.KINDS[each.kind]}: {each.text}" for each in self.findings] + self.wrong
+        lines = [f"{self._kinds[each.kind]}: {each.text}" for each in self.findings] + self.wrong
+        if lines and self.kept:
+            lines.append(f"kept: {self.kept}")
         return "\n".join(lines) if lines else None
 
     def count(self, kind):
@@ -63,53 +68,35 @@ class Clock:
 def trial(folder, seed, options):
     """Runs once; everything lies in `folder`. A copy of it is kept when something is wrong."""
     chance = random.Random(seed)
-    plan = rigs.Plan(chance, options.files, _WRITE_S)
     started = time.monotonic()
-    with rigs.Rig(folder, plan, options) as rig, open(
-            os.path.join(rig.evidence, "actions"), "w", encoding="ascii") as log:
+    with _RIGS[options.what](folder, chance, options) as rigged, open(
+            os.path.join(rigged.evidence, "actions"), "w", encoding="ascii") as log:
         try:
-            outcome = _run(rig, chance, options, log)
+            outcome = _run(rigged, chance, options, log)
         except Exception as error:  # pylint: disable=broad-except
-            outcome = Outcome([], [f"{type(error).__name__}: {error}"], {})
+            outcome = Outcome({}, [], [f"{type(error).__name__}: {error}"], {})
         outcome.numbers["seconds"] = round(time.monotonic() - started, 1)
         if outcome.problem():
-            outcome.wrong.append(f"kept: {_keep(folder, seed)}")
+            outcome.kept = _keep(folder, seed)
         return outcome
 
 
-def _run(rig, chance, options, log):
+def _run(rigged, chance, options, log):
     clock = Clock()
-    rig.start()
+    rigged.start()
     clock.tell("start_s")
-    kills = killer.Killer(chance, rig.fleet, options.ttl_ms / 1000, log)
-    rig.begin()
-    kills.run(rig.busy, _ACTIONS_MIN, _ACTIONS_MAX)
+    kills = killer.Killer(chance, rigged.fleet, options.ttl_ms / 1000, log)
+    rigged.begin()
+    kills.run(rigged.busy, _ACTIONS_MIN, _ACTIONS_MAX)
     clock.tell("kills_s")
     kills.end()
-    rig.fleet.wait_ready()
-    rig.finish()
-    wrong = kills.wrong + _wait_for_end(rig, options.files) + rig.stop()
+    rigged.fleet.wait_ready()
+    wrong = kills.wrong + rigged.finish() + rigged.stop()
     clock.tell("end_s")
-    findings, numbers = checker.check(rig.evidence, rig.published)
+    findings, numbers = rigged.check()
     numbers.update(kills.counts)
     numbers.update(clock.took)
-    return Outcome(findings, wrong, numbers)
-
-
-def _wait_for_end(rig, results):
-    """Waits until all results are there and all jobs are final, whatever there is to judge then."""
-    def done():
-        if rig.results() < results:
-            return False
-        jobs = rig.fleet.jobs()
-        return bool(jobs) and all(job.state in _FINAL for job in jobs)
-    wrong = []
-    try:
-        process.until(done, _FINISH_S_MAX, "all results")
-    except TimeoutError:
-        wrong.append(f"not all was done within {_FINISH_S_MAX:g} s")
-    return wrong + [f"job {job.id} {job.state}: {job.message}" for job in rig.fleet.jobs()
-                    if job.state != "succeeded"]
+    return Outcome(rigged.kinds, findings, wrong, numbers)
 
 
 def _keep(folder, seed):

@@ -47,9 +47,10 @@ def scripted(report, what, args):
 def main():
     """Runs one campaign. Returns the exit code."""
     report = reports.Report()
-    folders = {"kills": "kills", "watch": "storm"}
-    if sys.argv[1] in folders:
-        scripted(report, folders[sys.argv[1]], sys.argv[2:])
+    scripts = {"kills": ("kills",), "tasks": ("kills", "--tasks"), "watch": ("storm",)}
+    if sys.argv[1] in scripts:
+        what, *args = scripts[sys.argv[1]]
+        scripted(report, what, args + sys.argv[2:])
         return report.finish()
     if sys.argv[1:2] == ["simulation"]:
         args = sys.argv[2:] or ["--seconds", str(_SIMULATION_S)]

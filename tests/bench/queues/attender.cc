@@ -110,7 +110,9 @@ void Attender::OnAssignment(const v1::Assignment& assignment, int64_t now,
   if (answered_ >= options_.jobs_max) stopping_ = true;
   if (!stopping_) {
     ++answered_;
-    if (std::optional<int64_t> stamp = StampIn(assignment.input().path()); stamp.has_value()) {
+    if (options_.due_at != 0) {
+      result_.latencies.Add(now - options_.due_at);
+    } else if (auto stamp = StampIn(assignment.input().path()); stamp.has_value()) {
       result_.latencies.Add(now - *stamp);
     }
   }

@@ -28,7 +28,7 @@ struct Attended {
   int64_t first_assigned = 0;
   int64_t last_settled = 0;
   int64_t rerun = 0;    // assigned again under another token after the coordinator had settled it
-  Latencies latencies;  // from the stamp in the input's name to the assignment's arrival
+  Latencies latencies;  // from `due_at`, or the stamp in the input's name, to the arrival
   std::vector<int64_t> settled_jobs;
 };
 
@@ -40,6 +40,7 @@ class Attender {
     int slots = 1;
     std::vector<std::string> volumes;
     int64_t jobs_max = 1;  // what comes after so many were answered is handed back
+    int64_t due_at = 0;    // latencies are counted from here, if it is set; a stamp of stamps.h
     bool hold = false;  // tells of an assignment, says that it runs, and answers only to Answer()
     // Called for each assignment that is held.
     std::function<void(const v1::LeaseRef&)> on_held;

@@ -14,7 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "closewrite/v1/job.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
+#include "closewrite/v1/task.grpc.pb.h"
 #include "nlohmann/json.hpp"
+#include "services/clock/clock.h"
 #include "services/transport/errors.h"
 #include "services/transport/server.h"
 #include "tests/bench/queues/attender.h"
@@ -48,6 +50,10 @@ struct Flags {
   std::vector<std::string> command = {"true"};
   int64_t job = 0;
   int64_t rounds = 400;
+  std::string task_prefix = "task";
+  int tasks = 1;
+  int tasks_due = 1;
+  int64_t due_at = 0;  // seconds since 1970
 };
 
 // Each client has a connection of its own, as programs on other hosts would.
@@ -92,6 +98,37 @@ int Prepare(const Flags& flags) {
   const grpc::Status status = stub->ApplyPipelines(&context, request, &response);
   if (!status.ok()) return Fail(FromGrpc(status));
   Say({{"pipelines", response.pipelines_size()}});
+  return 0;
+}
+
+// Daily tasks, which are started: the first of them are due at `due_at`, the others a day later.
+int PrepareTasks(const Flags& flags) {
+  const auto stub = v1::TaskService::NewStub(ConnectAlone(flags.coordinator));
+  for (int done = 0; done < flags.tasks;) {
+    v1::ApplyTasksRequest request;
+    v1::StartTasksRequest start;
+    request.set_request_id(absl::StrCat("bench-", StampNow()));
+    start.set_request_id(absl::StrCat(request.request_id(), "-start"));
+    for (; done < flags.tasks && request.tasks_size() < kPageMax; ++done) {
+      v1::Task* task = request.add_tasks();
+      task->set_name(absl::StrCat(flags.task_prefix, "-", done));
+      task->mutable_run()->add_command("true");
+      task->set_period("day");
+      const absl::Time first =
+          absl::FromUnixSeconds(flags.due_at) + absl::Hours(done < flags.tasks_due ? 0 : 24);
+      task->set_start(absl::FormatTime("%Y-%m-%d %H:%M:%S", first, absl::UTCTimeZone()));
+      start.add_names(task->name());
+    }
+    grpc::ClientContext apply_context;
+    v1::ApplyTasksResponse applied;
+    grpc::Status status = stub->ApplyTasks(&apply_context, request, &applied);
+    if (!status.ok()) return Fail(FromGrpc(status));
+    grpc::ClientContext start_context;
+    v1::StartTasksResponse started;
+    status = stub->StartTasks(&start_context, start, &started);
+    if (!status.ok()) return Fail(FromGrpc(status));
+  }
+  Say({{"tasks", flags.tasks}});
   return 0;
 }
 
@@ -160,6 +197,11 @@ int Submit(const Flags& flags) {
 int Attend(Flags& flags) {
   const auto stub = v1::AttendService::NewStub(ConnectAlone(flags.coordinator));
   for (int i = 0; i < flags.volumes; ++i) flags.attend.volumes.push_back(VolumeName(i));
+  if (flags.due_at != 0) {
+    flags.attend.due_at =
+        StampNow() +
+        absl::ToInt64Nanoseconds(absl::FromUnixSeconds(flags.due_at) - SteadyClock().Now());
+  }
   flags.attend.on_held = [](const v1::LeaseRef& lease) {
     Say({{"held", lease.job_id()}, {"token", lease.token()}, {"at", StampNow()}});
   };
@@ -265,6 +307,7 @@ void AddAttend(CLI::App* command, Flags& flags) {
   command->add_option("--jobs", flags.attend.jobs_max)->check(CLI::PositiveNumber);
   command->add_option("--seconds", flags.seconds);
   command->add_flag("--hold", flags.attend.hold);
+  command->add_option("--due-at", flags.due_at, "latencies count from this second since 1970");
   command->add_option("--tell", flags.tell_at, "says when so many jobs are settled");
   command->add_option("--settled", flags.settled_file, "writes the ids of settled jobs there");
 }
@@ -280,6 +323,11 @@ int Main(int argc, char** argv) {
   CLI::App* prepare = app.add_subcommand("prepare", "makes a pipeline for each volume");
   prepare->add_flag("--create", flags.create, "that takes names alone");
   prepare->add_option("--run", flags.command, "a word of the command");
+  CLI::App* tasks = app.add_subcommand("tasks", "registers and starts tasks");
+  tasks->add_option("--prefix", flags.task_prefix, "of their names");
+  tasks->add_option("--count", flags.tasks)->check(CLI::PositiveNumber);
+  tasks->add_option("--due", flags.tasks_due, "so many are due at the same second");
+  tasks->add_option("--at", flags.due_at, "seconds since 1970")->required();
   CLI::App* submit = app.add_subcommand("submit", "submits events until they are durable");
   AddSubmit(submit, flags);
   CLI::App* attend = app.add_subcommand("attend", "takes jobs and answers at once");
@@ -293,6 +341,7 @@ int Main(int argc, char** argv) {
   echo->add_option("--interval-us", flags.interval_us);
   CLI11_PARSE(app, argc, argv);
   if (prepare->parsed()) return Prepare(flags);
+  if (tasks->parsed()) return PrepareTasks(flags);
   if (submit->parsed()) return Submit(flags);
   if (attend->parsed()) return Attend(flags);
   if (job->parsed()) return ShowJob(flags);
