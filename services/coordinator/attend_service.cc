@@ -168,7 +168,9 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         }
         for (const Grant& grant : reply->resend) *response.add_assignments() = ToProto(grant);
         if (heartbeat) {
-          SendHeld(visit->session, std::move(response));
+          // By the stream that it came by: each numbers its messages from 1, so by a newer one it
+          // would answer heartbeats that were not heard, and make leases longer than they are.
+          SendHeld(visit->session, visit->stream.get(), std::move(response));
         } else {
           visit->stream->Send(std::move(response));
         }
@@ -204,9 +206,11 @@ void AttendService::OnChange(const Effects& effects) {
   }
   for (const SessionId& session : effects.revoked) messages[session].set_complete(true);
   for (auto& [session, message] : messages) {
+    const std::shared_ptr<Stream> stream = Find(session);
+    if (stream == nullptr) continue;
     if (message.complete()) {
-      SendHeld(session, std::move(message));
-    } else if (std::shared_ptr<Stream> stream = Find(session)) {
+      SendHeld(session, stream.get(), std::move(message));
+    } else {
       stream->Send(std::move(message));
     }
   }
@@ -222,9 +226,8 @@ void AttendService::OnChange(const Effects& effects) {
   }
 }
 
-void AttendService::SendHeld(const SessionId& session, v1::AttendResponse response) {
-  std::shared_ptr<Stream> stream = Find(session);
-  if (stream == nullptr) return;
+void AttendService::SendHeld(const SessionId& session, Stream* stream,
+                             v1::AttendResponse response) {
   response.set_complete(true);
   bool alive = false;
   loop_.Inspect([&](const Engine& engine) {
@@ -233,6 +236,7 @@ void AttendService::SendHeld(const SessionId& session, v1::AttendResponse respon
     alive = true;
     response.set_drain(it->second.told_to_drain);
     for (const Lease& lease : it->second.Kept()) *response.add_held() = ToProto(lease);
+    for (const Lease& lease : it->second.Cancelled()) *response.add_cancelled() = ToProto(lease);
   });
   if (alive) stream->Send(std::move(response));
 }

@@ -47,7 +47,7 @@ class AttendService : public v1::AttendService::CallbackService {
   void Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request);
   void OnEnd(const std::shared_ptr<Visit>& visit);
   void OnChange(const Effects& effects);
-  void SendHeld(const SessionId& session, v1::AttendResponse response);
+  void SendHeld(const SessionId& session, Stream* stream, v1::AttendResponse response);
   std::shared_ptr<Stream> Find(const SessionId& session);
 
   StoreLoop& loop_;

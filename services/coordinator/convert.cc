@@ -241,6 +241,8 @@ v1::Assignment ToProto(const Grant& grant) {
   proto.set_secrets_from(pipeline.secrets_from);
   proto.set_nice(pipeline.nice);
   proto.set_nofile(pipeline.nofile);
+  proto.set_memory_bytes(pipeline.memory_bytes);
+  proto.set_cpu_millis(pipeline.cpu_millis);
   return proto;
 }
 

@@ -102,12 +102,16 @@ TEST(ConvertTest, AnAssignmentSaysHowItsCommandRuns) {
   pipeline->secrets_from = "/etc/api.env";
   pipeline->nice = 3;
   pipeline->nofile = 99;
+  pipeline->memory_bytes = 1 << 30;
+  pipeline->cpu_millis = 1500;
   const v1::Assignment assignment = ToProto(Grant{.pipeline = pipeline});
   EXPECT_EQ(assignment.wd(), "/srv/r");
   EXPECT_EQ(assignment.run_as(), "enrich");
   EXPECT_EQ(assignment.secrets_from(), "/etc/api.env");
   EXPECT_EQ(assignment.nice(), 3);
   EXPECT_EQ(assignment.nofile(), 99);
+  EXPECT_EQ(assignment.memory_bytes(), 1 << 30);
+  EXPECT_EQ(assignment.cpu_millis(), 1500);
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ void Attempt::Run() {
 v1::AttemptResult Attempt::Execute() {
   ended_command_.program = assignment_.command_size() > 0 ? assignment_.command(0) : "";
   ended_command_.timeout = FromProto(assignment_.timeout());
+  ended_command_.memory_bytes = assignment_.memory_bytes();
   ended_command_.adopted = adopted_;
   const absl::Status located = Locate();
   if (!located.ok() && adopted_) Kill(ToStd(located.message()));
@@ -178,6 +179,10 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
   options.arguments = *std::move(arguments);
   options.nice = assignment_.nice();
   options.nofile = assignment_.nofile();
+  options.groups = context_->groups;
+  options.limits = {.memory_bytes = assignment_.memory_bytes(),
+                    .cpu_millis = assignment_.cpu_millis(),
+                    .nice = assignment_.nice()};
   absl::Status allowed = CheckOpenFiles();
   if (!allowed.ok()) return allowed;
   if (!assignment_.run_as().empty()) {
@@ -261,7 +266,7 @@ std::optional<v1::AttemptResult> Attempt::StartCommand(const CommandOptions& pre
 }
 
 void Attempt::AdoptCommand() {
-  auto command = Command::Adopt(context_->journal->FilesOf(assignment_.lease()));
+  auto command = Command::Adopt(context_->journal->FilesOf(assignment_.lease()), context_->groups);
   absl::MutexLock lock(&mutex_);
   command_ = std::move(command);
   // What was said before there was somebody to hear it.

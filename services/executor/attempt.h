@@ -36,6 +36,7 @@ struct AttemptContext {
   LocalVolumes volumes;
   const Journal* journal = nullptr;
   int supervisor_image = -1;
+  ControlGroups groups;
   bool commands_outlive = true;                    // an executor that dies
   Account account = OwnAccount();                  // of commands that run as nobody else
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands

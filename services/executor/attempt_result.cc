@@ -14,6 +14,13 @@ namespace {
 
 std::string DescribeStartError(const std::string& program, int error) {
   const std::string shown = Display(program);
+  if (error == kJoinError) {
+    return StrCat("program `", shown, "` was not started: it could not join its control groups");
+  }
+  if (error == ENOENT && program.find(' ') != std::string::npos) {
+    return StrCat("program `", shown, "` was not found on this host; no shell splits it: give the ",
+                  "program and each argument as entries of their own, or `sh`, `-c` and the line");
+  }
   if (error == ENOENT) {
     return StrCat("program `", shown,
                   "` was not found on this host; install it, or give its full path in run.command");
@@ -54,7 +61,12 @@ v1::AttemptResult Interpret(const CommandEnd& end, const EndedCommand& command) 
   if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL) {
     return EndedAs(v1::ATTEMPT_OUTCOME_TEMPORARY_FAILURE, "exit code 75: try again later");
   }
-  return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, DescribeWaitStatus(status));
+  std::string message = DescribeWaitStatus(status);
+  if (end.ran_out_of_memory && command.memory_bytes > 0) {
+    message += StrCat("; the kernel killed it, or a part of it, at its limit of ",
+                      command.memory_bytes, " bytes of memory (limits.memory)");
+  }
+  return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, message);
 }
 
 }  // namespace

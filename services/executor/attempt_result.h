@@ -19,6 +19,7 @@ inline constexpr char kLeaseGone[] = "the lease could not be renewed in time";
 struct EndedCommand {
   std::string program;
   absl::Duration timeout;
+  int64_t memory_bytes = 0;                // its limit, if there is one
   std::optional<std::string> stop_reason;  // why this process told it to end, if it did
   bool adopted = false;                    // an earlier process had started it
 };

@@ -1,6 +1,7 @@
 #include "services/executor/attempt_table.h"
 
 #include <algorithm>
+#include <set>
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
@@ -74,18 +75,31 @@ bool AttemptTable::HasLog(const Entry& entry) {
   return entry.log != nullptr && !entry.log_broken && entry.log->HasMore(entry.log_sent);
 }
 
+// Whether the coordinator has all of its log.
+bool AttemptTable::LogIsRecorded(const Entry& entry) {
+  return entry.log == nullptr || entry.log_broken ||
+         (!HasLog(entry) && entry.log_acknowledged >= entry.log_sent);
+}
+
 void AttemptTable::Add(const v1::LeaseRef& lease, Entry entry) {
   entry.log_sent = entry.log_acknowledged = entry.log->start();
-  LogInfo("took up an attempt of an earlier run",
-          {{"job", lease.job_id()},
-           {"token", lease.token()},
-           {"outcome", v1::AttemptOutcome_Name(entry.result.outcome())}});
+  LogInfo(
+      "took up an attempt of an earlier run",
+      {{"job", lease.job_id()},
+       {"token", lease.token()},
+       {"outcome", entry.attempt != nullptr ? "not known yet"
+                                            : v1::AttemptOutcome_Name(entry.result.outcome())}});
   entries_.emplace(KeyOf(lease), std::move(entry));
 }
 
 void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
   std::vector<JournalEntry> dead;
   const std::string boot = BootId();
+  std::set<std::string> known;
+  for (const JournalEntry& old : left) {
+    known.insert(context_.journal->FilesOf(old.assignment.lease()).name());
+  }
+  context_.groups.RemoveAllBut(known);
   {
     absl::MutexLock lock(&mutex_);
     for (JournalEntry& old : left) {
@@ -163,18 +177,25 @@ void AttemptTable::Renew(absl::Duration lease_deadline) {
   }
 }
 
-void AttemptTable::KeepOnly(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& held) {
+void AttemptTable::KeepOnly(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& held,
+                            const google::protobuf::RepeatedPtrField<v1::LeaseRef>& cancelled) {
   std::set<Key> keys;
   for (const v1::LeaseRef& lease : held) keys.insert(KeyOf(lease));
+  std::set<Key> ending;
+  for (const v1::LeaseRef& lease : cancelled) ending.insert(KeyOf(lease));
   absl::MutexLock lock(&mutex_);
   for (auto& [key, entry] : entries_) {
     if (entry.forgotten || entry.unheld || keys.count(key) != 0) continue;
+    if (ending.count(key) != 0) {
+      if (!Ended(entry)) entry.attempt->Terminate("its job was cancelled");
+      continue;
+    }
     entry.unheld = true;
     if (Ended(entry)) {
       NoteChange();
     } else {
       LogInfo("lease withdrawn", {{"job", key.first}, {"token", key.second}});
-      entry.attempt->Kill("its lease was withdrawn: cancelled, or given to another executor");
+      entry.attempt->Kill("its lease was withdrawn");
     }
   }
 }
@@ -197,13 +218,7 @@ void AttemptTable::Settle(const google::protobuf::RepeatedPtrField<v1::LeaseRef>
       settled_order_.pop_front();
     }
     const auto found = entries_.find(key);
-    if (found == entries_.end()) continue;
-    if (Ended(found->second)) {
-      gone.push_back(Extract(found));
-    } else {
-      found->second.forgotten = true;
-      found->second.attempt->Kill("its lease was settled without it");
-    }
+    if (found != entries_.end()) Forget(found, "its lease was settled without it", &gone);
   }
   if (!gone.empty()) options_.wake();
 }
@@ -214,10 +229,13 @@ void AttemptTable::AcknowledgeLogs(const google::protobuf::RepeatedPtrField<v1::
     const auto found = entries_.find(KeyOf(ack.lease()));
     if (found == entries_.end() || found->second.log == nullptr) continue;
     Entry& entry = found->second;
+    // The coordinator has lost what it had, as from a backup: there is nothing to go on from.
+    if (ack.length() < entry.log_acknowledged) entry.log_broken = true;
     const int64_t end = std::max(entry.log->end(), entry.log_acknowledged);
     entry.log_acknowledged = std::clamp(ack.length(), entry.log_acknowledged, end);
     entry.log_sent = std::max(entry.log_sent, entry.log_acknowledged);
     entry.log->Acknowledge(entry.log_acknowledged);
+    if (entry.forgotten) options_.wake();  // it may be reaped
     if (!HasLog(entry)) continue;
     if (Ended(entry)) NoteChange();
     if (!grown_.exchange(true)) options_.wake();
@@ -228,16 +246,22 @@ void AttemptTable::ForgetAll() {
   std::vector<Entries::node_type> gone;
   absl::MutexLock lock(&mutex_);
   for (auto next = entries_.begin(); next != entries_.end();) {
-    const auto entry = next++;
-    if (Ended(entry->second)) {
-      gone.push_back(Extract(entry));
-    } else {
-      entry->second.forgotten = true;
-      entry->second.attempt->Kill("the session is gone");
-    }
+    Forget(next++, "the session is gone", &gone);
   }
   settled_.clear();
   settled_order_.clear();
+}
+
+// Its result does not count any more. What it has written does: whoever looks for what happened
+// has nothing else.
+void AttemptTable::Forget(Entries::iterator entry, std::string_view why,
+                          std::vector<Entries::node_type>* gone) {
+  if (Ended(entry->second) && LogIsRecorded(entry->second)) {
+    gone->push_back(Extract(entry));
+    return;
+  }
+  entry->second.forgotten = true;
+  if (entry->second.attempt != nullptr) entry->second.attempt->Kill(why);
 }
 
 void AttemptTable::KillAll(std::string_view why) {
@@ -279,7 +303,11 @@ bool AttemptTable::Fill(bool heartbeat, v1::AttendRequest* request) {
     filling.window_left -= entry.log_sent - entry.log_acknowledged;
   }
   for (auto& [key, entry] : entries_) {
-    if (!entry.forgotten) FillEntry(key, &entry, &filling);
+    if (!entry.forgotten) {
+      FillEntry(key, &entry, &filling);
+    } else if (HasLog(entry)) {
+      FillLog(key, &entry, &filling);
+    }
   }
   return filling.more;
 }
@@ -367,10 +395,10 @@ bool AttemptTable::Reap() {
   for (auto next = entries_.begin(); next != entries_.end();) {
     const auto entry = next++;
     if (!entry->second.forgotten) continue;
-    if (Ended(entry->second)) {
-      gone.push_back(Extract(entry));
-    } else {
+    if (!Ended(entry->second)) {
       none = false;
+    } else if (LogIsRecorded(entry->second)) {
+      gone.push_back(Extract(entry));
     }
   }
   return none;

@@ -62,12 +62,14 @@ class AttemptTable {
   void Accept(const v1::Assignment& assignment, absl::Duration lease_deadline, absl::Duration now);
   // Moves the lease's end of all that runs.
   void Renew(absl::Duration lease_deadline);
-  // Kills what is not in `held`: it was cancelled, or given to somebody else.
-  void KeepOnly(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& held);
+  // Kills what is not in `held`: it was given to somebody else. What is in `cancelled` is told to
+  // end.
+  void KeepOnly(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& held,
+                const google::protobuf::RepeatedPtrField<v1::LeaseRef>& cancelled);
   // Forgets them.
   void Settle(const google::protobuf::RepeatedPtrField<v1::LeaseRef>& leases);
   void AcknowledgeLogs(const google::protobuf::RepeatedPtrField<v1::LogAck>& acks);
-  // The session is gone: kills what runs, and nothing of it will be reported.
+  // The session is gone: kills what runs, and reports nothing of it but its logs.
   void ForgetAll();
 
   void KillAll(std::string_view why);
@@ -89,7 +91,7 @@ class AttemptTable {
   // Attempts whose threads still run, forgotten ones too; results that are not settled.
   int running() const;
   int unsettled() const;
-  // Drops forgotten attempts that have ended. True when none is left.
+  // Drops forgotten attempts that have ended and whose logs are recorded. True when all have ended.
   bool Reap();
 
   std::vector<v1::LocalAttempt> Describe() const;
@@ -109,7 +111,7 @@ class AttemptTable {
     bool result_sent = false;
     int64_t progress_sent = 0;
     bool unheld = false;     // the coordinator does not wait for its log any more
-    bool forgotten = false;  // of a session that is gone
+    bool forgotten = false;  // its result counts no more; it goes when its log is recorded
   };
   using Entries = std::map<Key, Entry>;
   struct Filling;
@@ -117,6 +119,7 @@ class AttemptTable {
   static Key KeyOf(const v1::LeaseRef& lease) { return {lease.job_id(), lease.token()}; }
   static bool Ended(const Entry& entry);
   static bool HasLog(const Entry& entry);
+  static bool LogIsRecorded(const Entry& entry);
   void Add(const v1::LeaseRef& lease, Entry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddHandedBack(const v1::Assignment& assignment, const char* why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -124,6 +127,8 @@ class AttemptTable {
   void FillEntry(const Key& key, Entry* entry, Filling* filling)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillLog(const Key& key, Entry* entry, Filling* filling)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(Entries::iterator entry, std::string_view why, std::vector<Entries::node_type>* gone)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes an entry out; it is destroyed by the caller outside of the lock.
   Entries::node_type Extract(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -93,12 +93,14 @@ TEST_F(AttemptTableTest, AResultIsSentOnceAndWithEachHeartbeatUntilItIsSettled) 
   v1::AttendRequest request = Fill(false);
   ASSERT_EQ(request.logs_size(), 1);
   EXPECT_EQ(LogText(request.logs(0).data()), "hi\n");
+  const auto log_bytes = static_cast<int64_t>(request.logs(0).data().size());
   ASSERT_EQ(request.results_size(), 1);
   EXPECT_EQ(request.results(0).exit_code(), 3);
   EXPECT_EQ(Fill(false).results_size(), 0);
   request = Fill(true);
   EXPECT_EQ(request.results_size(), 1);
   EXPECT_EQ(request.logs_size(), 0);
+  Acknowledge(1, log_bytes);
   table_->Settle(List({Lease(1)}));
   EXPECT_EQ(Fill(true).results_size(), 0);
   EXPECT_EQ(table_->unsettled(), 0);
@@ -163,7 +165,7 @@ TEST_F(AttemptTableTest, AnAssignmentAfterItsLeaseIsNotRun) {
 TEST_F(AttemptTableTest, WhatIsNotHeldIsKilledAndReported) {
   Accept(Job(1, "sleep 1000"));
   Accept(Job(2, "sleep 1000"));
-  table_->KeepOnly(List({Lease(2)}));
+  table_->KeepOnly(List({Lease(2)}), {});
   WaitForEnds(1);
   const v1::AttendRequest request = Fill(true);
   EXPECT_EQ(request.running_size(), 1);
@@ -171,9 +173,34 @@ TEST_F(AttemptTableTest, WhatIsNotHeldIsKilledAndReported) {
   EXPECT_EQ(request.results(0).lease().job_id(), 1);
 }
 
+TEST_F(AttemptTableTest, WhatIsCancelledIsToldToEnd) {
+  v1::Assignment job =
+      Job(1, "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+  *job.mutable_kill_after() = ToProto(absl::Minutes(1));
+  Accept(job);
+  std::string log;
+  const auto read_until = [&](const std::string& text) {
+    while (LogText(log).find(text) == std::string::npos) {
+      bell_.Wait(absl::Minutes(1));
+      table_->TakeOutput();
+      const v1::AttendRequest request = Fill(false);
+      for (const v1::LogChunk& chunk : request.logs()) log += chunk.data();
+    }
+  };
+  read_until("ready");
+  for (int times = 0; times < 2; ++times) table_->KeepOnly({}, List({Lease(1)}));
+  read_until("told");
+  WaitForEnds(1);
+  Acknowledge(1, static_cast<int64_t>(log.size()));
+  const v1::AttendRequest request = Fill(true);
+  ASSERT_EQ(request.results_size(), 1);
+  EXPECT_EQ(request.results(0).outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_EQ(request.results(0).message(), "its job was cancelled");
+}
+
 TEST_F(AttemptTableTest, AnotherTokenIsAnotherLease) {
   Accept(Job(1, "sleep 1000"));
-  table_->KeepOnly(List({Lease(1, 2)}));
+  table_->KeepOnly(List({Lease(1, 2)}), {});
   WaitForEnds(1);
   v1::Assignment again = Job(1, "exit 0");
   again.mutable_lease()->set_token(2);
@@ -191,6 +218,30 @@ TEST_F(AttemptTableTest, AForgottenSessionIsNotReported) {
   EXPECT_EQ(request.running_size() + request.results_size(), 0);
   while (!table_->Reap()) bell_.Wait(absl::Minutes(1));
   EXPECT_EQ(table_->running(), 0);
+  EXPECT_EQ(Fill(true).logs_size(), 0);
+  EXPECT_TRUE(table_->Reap());
+  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/attempts"));
+}
+
+TEST_F(AttemptTableTest, WhatAForgottenSessionHasWrittenIsStillToldToTheNext) {
+  Accept(Job(1, "echo one; exec sleep 1000"));
+  std::string log;
+  while (LogText(log).empty()) {
+    bell_.Wait(absl::Minutes(1));
+    table_->TakeOutput();
+    const v1::AttendRequest request = Fill(false);
+    for (const v1::LogChunk& chunk : request.logs()) log += chunk.data();
+  }
+  table_->ForgetAll();
+  while (!table_->Reap()) bell_.Wait(absl::Minutes(1));
+  EXPECT_FALSE(std::filesystem::is_empty(root_ + "/state/attempts"));
+  table_->StartStream();
+  const v1::AttendRequest request = Fill(true);
+  EXPECT_EQ(request.running_size() + request.results_size(), 0);
+  ASSERT_EQ(request.logs_size(), 1);
+  EXPECT_EQ(LogText(request.logs(0).data()), "one\n");
+  Acknowledge(1, static_cast<int64_t>(log.size()));
+  EXPECT_TRUE(table_->Reap());
   EXPECT_TRUE(std::filesystem::is_empty(root_ + "/state/attempts"));
 }
 

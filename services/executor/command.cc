@@ -55,8 +55,8 @@ std::string Credentials(const Account& account) {
 
 // The new process's files must not be moved over one another, so all sources lie above the targets.
 absl::StatusOr<Fd> High(Fd fd) {
-  if (fd.get() > kSupervisorLogsFd) return fd;
-  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorLogsFd + 1));
+  if (fd.get() >= kSupervisorFdsEnd) return fd;
+  Fd high(fcntl(fd.get(), F_DUPFD_CLOEXEC, kSupervisorFdsEnd));
   if (!high.ok()) return ErrnoStatus(errno, "dup", "a file of a supervisor");
   return high;
 }
@@ -67,6 +67,7 @@ struct SupervisorFds {
   Fd state;
   Fd listen;
   Fd logs;
+  GroupFds groups;
 };
 
 absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_t* supervisor) {
@@ -80,6 +81,14 @@ absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_
   posix_spawn_file_actions_adddup2(actions, fds.state.get(), kSupervisorStateFd);
   posix_spawn_file_actions_adddup2(actions, fds.listen.get(), kSupervisorListenFd);
   posix_spawn_file_actions_adddup2(actions, fds.logs.get(), kSupervisorLogsFd);
+  const GroupFds& groups = fds.groups;
+  if (groups.unified.ok()) {
+    posix_spawn_file_actions_adddup2(actions, groups.unified.get(), kSupervisorUnifiedFd);
+  }
+  for (size_t i = 0; i < groups.limits.size(); ++i) {
+    posix_spawn_file_actions_adddup2(actions, groups.limits[i].get(),
+                                     kSupervisorGroupsFd + static_cast<int>(i));
+  }
   posix_spawn_file_actions_addchdir_np(actions, options.directory.c_str());
   sigset_t none;
   sigemptyset(&none);
@@ -95,6 +104,10 @@ absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_
       StrCat(options.nice),
       StrCat(options.nofile),
       options.outlive ? "1" : "0",
+      !groups.unified.ok() ? "0"
+      : groups.must_join   ? "2"
+                           : "1",
+      StrCat(groups.limits.size()),
       options.files.name(),
       options.run_as.has_value() ? Credentials(*options.run_as) : "-",
   };
@@ -121,7 +134,7 @@ absl::StatusOr<std::unique_ptr<Command>> Command::Start(const CommandOptions& op
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return ErrnoStatus(errno, "socketpair", "a supervisor");
   }
-  auto command = std::unique_ptr<Command>(new Command(options.files));
+  auto command = std::unique_ptr<Command>(new Command(options.files, options.groups));
   command->control_ = Fd(sockets[0]);
   SupervisorFds fds;
   const auto set = [](absl::StatusOr<Fd> file, Fd* fd) {
@@ -133,17 +146,29 @@ absl::StatusOr<std::unique_ptr<Command>> Command::Start(const CommandOptions& op
   if (status.ok()) status = set(options.files.MakeState(), &fds.state);
   if (status.ok()) status = set(options.files.Listen(), &fds.listen);
   if (status.ok())
-    status = set(Fd(fcntl(options.logs, F_DUPFD_CLOEXEC, kSupervisorLogsFd + 1)), &fds.logs);
+    status = set(Fd(fcntl(options.logs, F_DUPFD_CLOEXEC, kSupervisorFdsEnd)), &fds.logs);
+  if (status.ok()) {
+    auto groups = options.groups.Make(options.files.name(), options.limits);
+    status = groups.status();
+    if (status.ok()) fds.groups = *std::move(groups);
+  }
+  if (status.ok() && fds.groups.unified.ok()) {
+    status = set(std::move(fds.groups.unified), &fds.groups.unified);
+  }
+  for (Fd& group : fds.groups.limits) {
+    if (status.ok()) status = set(std::move(group), &group);
+  }
   if (status.ok()) status = Spawn(options, fds, &command->supervisor_);
   if (status.ok()) return command;
   command->supervisor_ = 0;
   command->waited_ = true;
   options.files.Remove();
+  options.groups.Remove(options.files.name());
   return status;
 }
 
-std::unique_ptr<Command> Command::Adopt(SupervisorFiles files) {
-  auto command = std::unique_ptr<Command>(new Command(std::move(files)));
+std::unique_ptr<Command> Command::Adopt(SupervisorFiles files, ControlGroups groups) {
+  auto command = std::unique_ptr<Command>(new Command(std::move(files), std::move(groups)));
   const absl::Duration deadline = SinceBoot() + kAdoptMax;
   while (command->files_.Lives()) {
     auto control = command->files_.Connect();
@@ -183,7 +208,11 @@ CommandEnd Command::Wait(const Listener& listener) {
     if (poll(&file, 1, -1) < 0) continue;
     if (!TakeReports(listener)) break;
   }
-  return Conclude();
+  CommandEnd end = Conclude();
+  if (end.lost) groups_.Kill(files_.name());
+  end.ran_out_of_memory = groups_.RanOutOfMemory(files_.name());
+  groups_.Remove(files_.name());
+  return end;
 }
 
 // False when the supervisor has said its last word, or is dead.

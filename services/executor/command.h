@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/executor/account.h"
+#include "services/executor/control_groups.h"
 #include "services/executor/supervisor_files.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/volume/file_system.h"
@@ -24,6 +25,7 @@ namespace closewrite::executor {
 struct CommandOptions {
   int supervisor_image = -1;           // see OpenSupervisorImage; not owned
   SupervisorFiles files;               // of its supervisor
+  ControlGroups groups;                // where its own are made
   int logs = -1;                       // open folder that its log, of the same name, is made in
   bool outlive = true;                 // goes on, until its lease ends, when this process dies
   std::vector<std::string> arguments;  // program first; found in PATH of `environment`
@@ -34,6 +36,7 @@ struct CommandOptions {
   absl::Duration kill_after;      // between SIGTERM and SIGKILL
   int nice = 0;                   // added to the executor's
   int64_t nofile = 0;             // RLIMIT_NOFILE; 0: as the executor has it
+  GroupLimits limits;
   std::optional<Account> run_as;  // nullopt: as the executor
 };
 
@@ -46,8 +49,9 @@ struct CommandEnd {
   SupervisorReport::Cause cause = SupervisorReport::kByItself;
   absl::Duration cpu;
   int64_t max_rss_bytes = 0;
-  int64_t log_bytes = 0;  // that it has written, kept or not
-  int64_t ended_us = 0;   // since 1970
+  int64_t log_bytes = 0;           // that it has written, kept or not
+  int64_t ended_us = 0;            // since 1970
+  bool ran_out_of_memory = false;  // of its limit
 };
 
 // What a supervisor has written down of the end of its command; of none that is lost.
@@ -68,11 +72,12 @@ class Command {
   };
 
   // UNAVAILABLE or RESOURCE_EXHAUSTED when no process can be made; INVALID_ARGUMENT when arguments
-  // and environment are too long for the kernel. A program that is not there shows in CommandEnd.
+  // and environment are too long for the kernel; FAILED_PRECONDITION when limits can't be kept. A
+  // program that is not there shows in CommandEnd.
   static absl::StatusOr<std::unique_ptr<Command>> Start(const CommandOptions& options);
 
   // One that an earlier process has started. It may have ended: Wait says how.
-  static std::unique_ptr<Command> Adopt(SupervisorFiles files);
+  static std::unique_ptr<Command> Adopt(SupervisorFiles files, ControlGroups groups = {});
 
   // Kills it if it still runs, and waits.
   ~Command();
@@ -87,12 +92,14 @@ class Command {
   CommandEnd Wait(const Listener& listener);
 
  private:
-  explicit Command(SupervisorFiles files) : files_(std::move(files)) {}
+  Command(SupervisorFiles files, ControlGroups groups)
+      : files_(std::move(files)), groups_(std::move(groups)) {}
   void Send(const SupervisorOrder& order) const;
   bool TakeReports(const Listener& listener);
   CommandEnd Conclude();
 
   const SupervisorFiles files_;
+  const ControlGroups groups_;
   Fd control_;            // none: there is nobody to be reached
   pid_t supervisor_ = 0;  // when it is a child of ours
   bool waited_ = false;

@@ -222,9 +222,9 @@ void CoordinatorLink::OnMessage(int64_t stream_number, v1::AttendResponse respon
     options_.table->Renew(leases_.deadline());
   }
   AttemptTable& table = *options_.table;
-  table.Settle(response.settled());
   table.AcknowledgeLogs(response.log_acks());
-  if (response.complete()) table.KeepOnly(response.held());
+  table.Settle(response.settled());
+  if (response.complete()) table.KeepOnly(response.held(), response.cancelled());
   if (response.drain() && !std::exchange(told_to_drain_, true) && options_.on_drain) {
     options_.on_drain();
   }

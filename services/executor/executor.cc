@@ -128,6 +128,7 @@ absl::Status Executor::Open(bool guarded) {
   options.context.volumes = volumes;
   options.context.journal = journal_.get();
   options.context.supervisor_image = supervisor_image_.get();
+  options.context.groups = ControlGroups::Find(config_.state());
   options.context.commands_outlive = config_.commands_outlive();
   options.context.coordinator = config_.coordinator();
   options.context.environment = {config_.env().begin(), config_.env().end()};

@@ -15,6 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "services/clock/clock.h"
 #include "services/config/command_line.h"
+#include "services/executor/control_groups.h"
 #include "services/executor/hello.h"
 #include "services/executor/last_words.h"
 #include "services/executor/process_group.h"
@@ -84,10 +85,12 @@ Guardian::End Guardian::Run() {
     if (const std::optional<End> end = Try(); end.has_value()) return *end;
     if (SinceBoot() >= give_up_at_) return End::kNotHeard;
     if (to_be_killed_.empty()) AwaitEndOf(awaited_, kTryAgainMs);
-    for (const SupervisorState& state : std::exchange(to_be_killed_, {})) {
+    for (const auto& [name, state] : std::exchange(to_be_killed_, {})) {
       LogWarn("the supervisor of a command was killed; its process group is killed",
               {{"group", state.command}});
-      if (!KillGroup(state)) return End::kStillAlive;
+      const ControlGroups groups = ControlGroups::Find(options_.config.state());
+      if (!KillGroup(state) || !groups.Kill(name)) return End::kStillAlive;
+      groups.Remove(name);
       killed_.insert(state.command);
     }
   }
@@ -128,7 +131,7 @@ bool Guardian::MustWait(const std::vector<JournalEntry>& left, const Journal& jo
       awaited_ = state.supervisor;
       wait = true;
     } else if (killed_.count(state.command) == 0) {
-      to_be_killed_.push_back(state);
+      to_be_killed_.emplace_back(journal.FilesOf(entry.assignment.lease()).name(), state);
       wait = true;
     }
   }

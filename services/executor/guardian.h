@@ -67,7 +67,8 @@ class Guardian {
 
   const Options options_;
   pid_t awaited_ = 0;
-  std::vector<SupervisorState> to_be_killed_;             // whose supervisor is dead
+  // Names and states of those whose supervisor is dead.
+  std::vector<std::pair<std::string, SupervisorState>> to_be_killed_;
   std::set<pid_t> killed_;                                // groups
   absl::Duration give_up_at_ = absl::InfiniteDuration();  // since it began to speak
 };

@@ -84,8 +84,8 @@ class Speaker {
   }
 
   void OnMessage(const v1::AttendResponse& response) {
-    table_.Settle(response.settled());
     table_.AcknowledgeLogs(response.log_acks());
+    table_.Settle(response.settled());
     absl::MutexLock lock(&mutex_);
     answered_ = true;
     bell_.Ring();

@@ -16,7 +16,6 @@
 // executor, or when that is dead the guardian or the next executor, the rest of its group.
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -37,6 +36,7 @@
 #include <initializer_list>
 
 #include "services/executor/log_writer.h"
+#include "services/executor/start_process.h"
 #include "services/executor/supervisor_protocol.h"
 
 namespace closewrite::executor {
@@ -44,11 +44,11 @@ namespace {
 
 constexpr int64_t kNever = INT64_MAX;
 constexpr int64_t kSecondNs = 1000000000;
-// Exit codes of the supervisor itself; the executor only writes them to its log.
+// Exit code; the executor only writes it to its log.
 constexpr int kUsage = 2;
-constexpr int kBroken = 125;
 // Of each pipe when all is dead: somebody else may have got hold of its other end.
 constexpr int kLastReadsMax = 64;
+constexpr int kReadsInARowMax = 16;
 
 int64_t BootNs() {
   timespec now;
@@ -85,66 +85,6 @@ int64_t StartTicks(pid_t pid) {
   return ticks;
 }
 
-// What a command is apart from its program.
-struct Condition {
-  int nice = 0;
-  rlim_t nofile = 0;                  // 0: as it is
-  const char* credentials = nullptr;  // see supervisor_protocol.h
-};
-
-// 0, or errno.
-int BecomeUser(const char* credentials) {
-  if (strcmp(credentials, "-") == 0) return 0;
-  static gid_t groups[kSupervisorGroupsMax];
-  char* rest = nullptr;
-  const auto uid = static_cast<uid_t>(strtoul(credentials, &rest, 10));
-  if (*rest != ':') return EINVAL;
-  const auto gid = static_cast<gid_t>(strtoul(rest + 1, &rest, 10));
-  size_t count = 0;
-  while ((*rest == ':' || *rest == ',') && count < kSupervisorGroupsMax) {
-    groups[count++] = static_cast<gid_t>(strtoul(rest + 1, &rest, 10));
-  }
-  if (*rest != '\0') return EINVAL;
-  // Who is that user already needs no privilege to be it, and may have none to say so.
-  if (geteuid() == uid && uid != 0) return 0;
-  const bool done = setgroups(count, groups) == 0 && setgid(gid) == 0 && setuid(uid) == 0;
-  return done ? 0 : errno;
-}
-
-// 0, or errno.
-int BecomeReady(const Condition& condition) {
-  if (condition.nofile != 0) {
-    const rlimit limit = {condition.nofile, condition.nofile};
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
-  }
-  if (condition.nice != 0) {
-    errno = 0;
-    if (nice(condition.nice) == -1 && errno != 0) return errno;
-  }
-  return BecomeUser(condition.credentials);
-}
-
-// In the new process: becomes the command, or writes errno to `failure` and exits.
-[[noreturn]] void BecomeCommand(char** arguments, const Condition& condition, pid_t supervisor,
-                                int failure, const int (&outputs)[2]) {
-  setpgid(0, 0);
-  dup2(outputs[0], STDOUT_FILENO);
-  dup2(outputs[1], STDERR_FILENO);
-  const int unready = BecomeReady(condition);
-  // Last: it is lost with a change of the user.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != supervisor) _exit(kBroken);  // it died before the line above
-  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  if (unready == 0) execvp(arguments[0], arguments);
-  const int error = unready == 0 ? errno : unready;
-  [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof error);
-  _exit(kBroken);
-}
-
 // What the command line says.
 struct Task {
   int64_t lease_ns = 0;
@@ -160,14 +100,14 @@ class Supervisor {
   explicit Supervisor(const Task& task) : task_(task), log_(kSupervisorLogsFd, task.log) {}
 
   int Run(char** arguments) {
-    if (!Prepare()) return kBroken;
+    if (!Prepare()) return kSupervisorBroken;
     if (BootNs() >= state_.lease_ns) {
       state_.report.cause = SupervisorReport::kLease;
       state_.report.error = ECANCELED;
       ReportEnd(SupervisorReport::kNotStarted);
       return 0;
     }
-    if (!Fork(arguments)) return kBroken;
+    if (!Fork(arguments)) return kSupervisorBroken;
     while (!CommandHasEnded()) {
       ArmTimer();
       Wait();
@@ -187,10 +127,9 @@ class Supervisor {
 
   bool Prepare() {
     prctl(PR_SET_NAME, "cw-supervisor");
-    close_range(kSupervisorLogsFd + 1, ~0U, 0);
-    for (int fd = kSupervisorControlFd; fd <= kSupervisorLogsFd; ++fd) {
-      fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
+    close_range(kSupervisorGroupsFd + task_.condition.groups, ~0U, 0);
+    if (!task_.condition.unified) close(kSupervisorUnifiedFd);
+    close_range(kSupervisorControlFd, ~0U, CLOSE_RANGE_CLOEXEC);
     // Who stops the executor politely means the executor; it decides what becomes of commands.
     for (const int number :
          {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ}) {
@@ -219,15 +158,12 @@ class Supervisor {
       outputs_[i].pipe = pipes[i][0];
       fcntl(outputs_[i].pipe, F_SETFL, O_NONBLOCK);
     }
-    const pid_t supervisor = getpid();
-    command_ = fork();
-    if (command_ == 0) {
-      BecomeCommand(arguments, task_.condition, supervisor, start[1], {pipes[0][1], pipes[1][1]});
-    }
+    command_ = StartProcess(arguments, task_.condition, start[1], {pipes[0][1], pipes[1][1]});
+    const int error = errno;
     for (const int theirs : {start[1], pipes[0][1], pipes[1][1]}) close(theirs);
     started_fd_ = start[0];
     if (command_ < 0) {
-      state_.report.error = errno;
+      state_.report.error = error;
       ReportEnd(SupervisorReport::kNotStarted);
       return false;
     }
@@ -248,8 +184,11 @@ class Supervisor {
     signalfd_siginfo info;
     while (read(signal_fd_, &info, sizeof info) > 0) {
     }
+    // One after the other as long as there is something, so that lines of the two are mixed less.
     for (int i = 0; i < 2; ++i) {
-      if (files[5 + i].revents != 0) CopyOutput(&outputs_[i]);
+      for (int reads = 0; files[5 + i].revents != 0 && reads < kReadsInARowMax; ++reads) {
+        if (!CopyOutput(&outputs_[i])) break;
+      }
     }
     if (files[1].revents != 0) Accept();
   }
@@ -348,7 +287,8 @@ class Supervisor {
 
   void Kill(int number) {
     kill(-command_, number);
-    kill(command_, number);  // it may have left its group
+    // Not twice: a second SIGTERM means "at once" to many programs.
+    if (getpgid(command_) != command_) kill(command_, number);
     if (number == SIGKILL) {
       killed_ = true;
       KillChildren();
@@ -466,7 +406,10 @@ int main(int argc, char** argv) {
                                 .kill_after_ns = numbers[2],
                                 .outlive = numbers[5] != 0,
                                 .log = texts[0],
-                                .condition = {.nice = static_cast<int>(numbers[3]),
+                                .condition = {.unified = numbers[6] != 0,
+                                              .must_be_in_unified = numbers[6] == 2,
+                                              .groups = static_cast<int>(numbers[7]),
+                                              .nice = static_cast<int>(numbers[3]),
                                               .nofile = static_cast<rlim_t>(numbers[4]),
                                               .credentials = texts[1]}});
   return supervisor.Run(texts + 2);

@@ -11,14 +11,19 @@
 namespace closewrite::executor {
 
 // The supervisor is started as `closewrite-supervisor LEASE_NS TIMEOUT_NS KILL_AFTER_NS NICE NOFILE
-// OUTLIVE LOG CREDENTIALS PROGRAM ARGUMENT...`, with the command's environment and working
-// directory. Times are nanoseconds; LEASE_NS is a point on CLOCK_BOOTTIME, the others are
+// OUTLIVE UNIFIED GROUPS LOG CREDENTIALS PROGRAM ARGUMENT...`, with the command's environment and
+// working directory. Times are nanoseconds; LEASE_NS is a point on CLOCK_BOOTTIME, the others are
 // durations, TIMEOUT_NS 0 means never. NICE is added to the niceness, NOFILE is RLIMIT_NOFILE or 0.
-// OUTLIVE is 1 when the command goes on without an executor, or 0. LOG is the name of the log's
+// OUTLIVE is 1 when the command goes on without an executor, or 0. UNIFIED is 1 when the command
+// joins the control group kSupervisorUnifiedFd if it can, 2 when it must, 0 when there is none;
+// GROUPS is how many others it must join, from kSupervisorGroupsFd. LOG is the name of the log's
 // folder, see log_segment.h. CREDENTIALS is `-`, or what the command becomes:
 // `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax groups at most.
-inline constexpr int kSupervisorNumbers = 6;
+inline constexpr int kSupervisorNumbers = 8;
 inline constexpr int kSupervisorGroupsMax = 1024;
+// Error of a command that could not join the control groups it must; no start of a program gives
+// it.
+inline constexpr int kJoinError = 117;  // EUCLEAN
 
 // Open files that it starts with, beside 0, 1 and 2 (/dev/null).
 inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both ways
@@ -26,7 +31,10 @@ inline constexpr int kSupervisorControlFd = 3;  // a SOCK_SEQPACKET socket, both
 inline constexpr int kSupervisorStateFd = 4;
 // A socket that listens. Who connects takes the place of the executor before.
 inline constexpr int kSupervisorListenFd = 5;
-inline constexpr int kSupervisorLogsFd = 6;  // the folder that LOG is made in
+inline constexpr int kSupervisorLogsFd = 6;     // the folder that LOG is made in
+inline constexpr int kSupervisorUnifiedFd = 7;  // a folder of cgroup v2, see control_groups.h
+inline constexpr int kSupervisorGroupsFd = 8;   // and folders of cgroup v1, two at most
+inline constexpr int kSupervisorFdsEnd = 10;
 
 // Executor -> supervisor. The end of the socket means that the executor is dead.
 struct SupervisorOrder {

@@ -1,5 +1,6 @@
 #include "services/coordinator/api/pipeline_codec.h"
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -48,7 +49,7 @@ on: {volume: in, match: ["*.csv"], ignore: ["x*"], when: rename, settle: 2s, evi
      on_new_version: supersede}
 run: {command: [Rscript, "{input}"], labels: [net, internet, net], timeout: 1h, env: {A: b},
       visible_within: 5s, kill_after: 1s, wd: /srv/r, run_as: enrich, nice: 10,
-      secrets_from: /etc/closewrite/api.env, limits: {nofile: 4096}}
+      secrets_from: /etc/closewrite/api.env, limits: {nofile: 4096, memory: 1.5GiB, cpu: 0.25}}
 publish: {volume: out}
 retry: {attempts: 2, backoff: 10m, on_lost: fail, crash_attempts: 1}
 locks: [b, a]
@@ -63,6 +64,8 @@ priority: -3
   EXPECT_EQ(pipeline->secrets_from, "/etc/closewrite/api.env");
   EXPECT_EQ(pipeline->nice, 10);
   EXPECT_EQ(pipeline->nofile, 4096);
+  EXPECT_EQ(pipeline->memory_bytes, int64_t{3} << 29);
+  EXPECT_EQ(pipeline->cpu_millis, 250);
   EXPECT_EQ(pipeline->when, When::kRename);
   EXPECT_EQ(pipeline->settle, absl::Seconds(2));
   EXPECT_EQ(pipeline->evidence, Evidence::kLinked);
@@ -256,6 +259,11 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
       {"run.nice", [](auto& p) { p.mutable_run()->set_nice(-1); }},
       {"run.nice", [](auto& p) { p.mutable_run()->set_nice(20); }},
       {"run.limits.nofile", [](auto& p) { p.mutable_run()->mutable_limits()->set_nofile(3); }},
+      {"run.limits.memory", [](auto& p) { p.mutable_run()->mutable_limits()->set_memory("2G"); }},
+      {"run.limits.memory", [](auto& p) { p.mutable_run()->mutable_limits()->set_memory("3MiB"); }},
+      {"run.limits.cpu", [](auto& p) { p.mutable_run()->mutable_limits()->set_cpu(-1); }},
+      {"run.limits.cpu", [](auto& p) { p.mutable_run()->mutable_limits()->set_cpu(2000); }},
+      {"run.limits.cpu", [](auto& p) { p.mutable_run()->mutable_limits()->set_cpu(std::nan("")); }},
       {"publish.volume", [](auto& p) { p.mutable_publish(); }},
       {"publish.volume", [](auto& p) { p.mutable_publish()->set_volume("unenriched"); }},
       {"retry.attempts", [](auto& p) { p.mutable_retry()->set_attempts(-1); }},

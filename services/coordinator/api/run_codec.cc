@@ -1,6 +1,7 @@
 #include "services/coordinator/api/run_codec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -8,6 +9,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "services/config/config.h"
+#include "services/config/size.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
@@ -94,12 +96,31 @@ void RunDecoder::DecodeSurroundings(const v1::Run& run, Pipeline* pipeline) {
     Wrong("run.run_as", "is no user's name; give one that the executor's host knows, as `id` does");
   }
   pipeline->nice = Number("run.nice", run.nice(), 0, 0, kNiceMax);
-  pipeline->nofile = run.limits().nofile();
+  DecodeLimits(run.limits(), pipeline);
+}
+
+void RunDecoder::DecodeLimits(const v1::Limits& limits, Pipeline* pipeline) {
+  pipeline->nofile = limits.nofile();
   const bool is_limited = pipeline->nofile != 0;
   if (is_limited && (pipeline->nofile < kOpenFilesMin || pipeline->nofile > kOpenFilesMax)) {
     Wrong("run.limits.nofile", StrCat("is ", pipeline->nofile, "; give ", kOpenFilesMin, " to ",
                                       kOpenFilesMax, ", or leave it out"));
   }
+  if (!limits.memory().empty()) {
+    const auto bytes = ParseSize(limits.memory());
+    Check("run.limits.memory", bytes.status());
+    pipeline->memory_bytes = bytes.value_or(kMemoryBytesMin);
+    if (pipeline->memory_bytes < kMemoryBytesMin || pipeline->memory_bytes > kMemoryBytesMax) {
+      Wrong("run.limits.memory", StrCat("is ", limits.memory(), "; give 4MiB to 16TiB"));
+    }
+  }
+  // Not a number is no more than another.
+  if (limits.cpu() != 0 && !(limits.cpu() >= kCpuMin && limits.cpu() <= kCpuMax)) {
+    Wrong("run.limits.cpu", StrCat("is ", limits.cpu(), "; give ", kCpuMin, " to ", kCpuMax,
+                                   " processors, or leave it out"));
+    return;
+  }
+  pipeline->cpu_millis = std::lround(limits.cpu() * 1000);
 }
 
 void RunDecoder::DecodeCommand(const v1::Run& run, Pipeline* pipeline) {

@@ -33,6 +33,10 @@ inline constexpr size_t kUserBytesMax = 32;        // useradd(8)
 inline constexpr int kNiceMax = 19;
 inline constexpr int64_t kOpenFilesMin = 16;
 inline constexpr int64_t kOpenFilesMax = 1 << 20;
+inline constexpr int64_t kMemoryBytesMin = int64_t{4} << 20;  // less, and no interpreter starts
+inline constexpr int64_t kMemoryBytesMax = int64_t{16} << 40;
+inline constexpr double kCpuMin = 0.01;  // a hundredth: the kernel takes no less (cpu.max)
+inline constexpr double kCpuMax = 1024;
 inline constexpr absl::Duration kBackoffMin = absl::Milliseconds(1);
 inline constexpr absl::Duration kBackoffMax = absl::Hours(24);
 
@@ -70,6 +74,7 @@ class RunDecoder {
   void DecodeCommand(const v1::Run& run, Pipeline* pipeline);
   void DecodeEnvironment(const v1::Run& run, Pipeline* pipeline);
   void DecodeSurroundings(const v1::Run& run, Pipeline* pipeline);
+  void DecodeLimits(const v1::Limits& limits, Pipeline* pipeline);
   // An absolute path on an executor's host, or nothing.
   std::string HostPath(std::string_view field, const std::string& path);
 

@@ -39,13 +39,9 @@ struct Session : SessionRecord {
   std::map<JobId, Progress> progress;
 
   // What its executor is to go on with.
-  std::vector<Lease> Kept() const {
-    std::vector<Lease> kept;
-    for (const auto& [job, held] : leases) {
-      if (!held.cancelling) kept.push_back(Lease{job, held.token});
-    }
-    return kept;
-  }
+  std::vector<Lease> Kept() const { return Leases(/*cancelling=*/false); }
+  // Whose commands it is to end.
+  std::vector<Lease> Cancelled() const { return Leases(/*cancelling=*/true); }
   bool Holds(const Lease& lease) const {
     const auto held = leases.find(lease.job);
     return held != leases.end() && held->second.token == lease.token;
@@ -55,6 +51,15 @@ struct Session : SessionRecord {
     if (!connected() || draining) return 0;
     const int free = executor.slots - static_cast<int>(leases.size());
     return free > 0 ? free : 0;
+  }
+
+ private:
+  std::vector<Lease> Leases(bool cancelling) const {
+    std::vector<Lease> found;
+    for (const auto& [job, held] : leases) {
+      if (held.cancelling == cancelling) found.push_back(Lease{job, held.token});
+    }
+    return found;
   }
 };
 

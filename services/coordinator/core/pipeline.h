@@ -71,7 +71,9 @@ struct Pipeline {
   std::string run_as;        // "": the executor's user
   std::string secrets_from;  // "": none
   int nice = 0;
-  int64_t nofile = 0;  // 0: as the executor has it
+  int64_t nofile = 0;        // 0: as the executor has it
+  int64_t memory_bytes = 0;  // of all its processes; 0: no limit
+  int64_t cpu_millis = 0;    // thousandths of a processor; 0: no limit
 
   std::string output_volume;  // "" for none
   RetryPolicy retry;
