@@ -1,6 +1,7 @@
 """Runs of random kills, judged by what was seen from outside; `tests/campaign kills` and
 `tests/campaign tasks` have more."""
 
+import concurrent.futures
 import unittest
 
 from e2e import case
@@ -9,6 +10,7 @@ from kills import trial
 
 # More take longer than the rest of the tests together; the campaign has them.
 _RUNS = 5
+_AT_ONCE = 2  # most of a run is waiting
 
 
 class KillRunsTest(unittest.TestCase):
@@ -17,13 +19,12 @@ class KillRunsTest(unittest.TestCase):
     needs_root = True
 
     def _run(self, store, what="files"):
-        for seed in range(case.seed(), case.seed() + _RUNS):
+        seeds = range(case.seed(), case.seed() + _RUNS)
+        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            problems = list(pool.map(lambda seed: _problem_of(seed, store, what), seeds))
+        for seed, problem in zip(seeds, problems):
             with self.subTest(f"{what} {store} seed {seed}"):
-                folder = run_folder.RunFolder("kills")
-                self.addCleanup(folder.close)
-                outcome = trial.trial(folder.path, seed, trial.options_of(seed, store, what))
-                folder.close()
-                self.assertIsNone(outcome.problem())
+                self.assertIsNone(problem)
 
     def test_sqlite(self):
         self._run("sqlite")
@@ -36,3 +37,11 @@ class KillRunsTest(unittest.TestCase):
 
     def test_tasks_postgresql(self):
         self._run("postgresql", "tasks")
+
+
+def _problem_of(seed, store, what):
+    folder = run_folder.RunFolder("kills")
+    try:
+        return trial.trial(folder.path, seed, trial.options_of(seed, store, what)).problem()
+    finally:
+        folder.close()

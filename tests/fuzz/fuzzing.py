@@ -1,6 +1,7 @@
 """Runs fuzz targets and says what they did."""
 
 import argparse
+import concurrent.futures
 import os
 import random
 import re
@@ -54,12 +55,16 @@ def fuzz(report, targets, seconds, seed):
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         report.case("fuzz build", str(error))
         return
-    for name in targets:
+    def run(name):
         started = time.monotonic()
-        problem, executions = _run(name, programs[name], seconds, seed)
-        if executions is not None:
-            report.note(f"{name}: {executions} executions")
-        report.case(f"fuzz {name}", problem, time.monotonic() - started)
+        return name, *_run(name, programs[name], seconds, seed), time.monotonic() - started
+
+    # Each takes one processor.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, problem, executions, took in pool.map(run, targets):
+            if executions is not None:
+                report.note(f"{name}: {executions} executions")
+            report.case(f"fuzz {name}", problem, took)
 
 
 def _run(name, program, seconds, seed):

@@ -108,7 +108,7 @@ TEST_F(PostgresStoreTest, ServerThatIsNotThereIsNamedWithoutThePassword) {
 
 TEST_F(PostgresStoreTest, SaysHowDurableItIs) {
   EXPECT_TRUE(
-      absl::StrContains(OpenAs("postgres")->Durability(), ", synchronous_commit=on, fsync=on"));
+      absl::StrContains(OpenAs("postgres")->Durability(), ", synchronous_commit=on, fsync=off"));
   Run(absl::StrCat("ALTER DATABASE ", database_, " SET synchronous_commit = off"));
   EXPECT_TRUE(absl::StrContains(OpenAs("postgres")->Durability(), "synchronous_commit=off"));
 }
