@@ -116,9 +116,21 @@ class Run {
       *console_.err << OverviewText(commands_);
       return kExitUsage;
     }
+    if (arguments_.size() == 1 && IsHelp(arguments_.front()) && PrintGroup(*verb)) return kExitOk;
     const auto command = Find(*verb);
     if (!command.ok()) return command.status();
     return RunCommand(**command);
+  }
+
+  static bool IsHelp(const std::string& argument) {
+    return argument == "--help" || argument == "-h";
+  }
+
+  // The commands that begin with a word; false when there are none.
+  bool PrintGroup(const std::string& verb) const {
+    const std::string text = GroupText(commands_, verb);
+    *console_.out << text;
+    return !text.empty();
   }
 
   // Takes the options before the command; returns the first word of the command and leaves the
@@ -180,9 +192,7 @@ class Run {
     app.add_flag("-h,--help", help_, "Print this help");
     const Action action = command.declare(app);
     DeclareGlobals(app, &globals_);
-    const bool asks = std::any_of(arguments_.begin(), arguments_.end(), [](const auto& argument) {
-      return argument == "--help" || argument == "-h";
-    });
+    const bool asks = std::any_of(arguments_.begin(), arguments_.end(), IsHelp);
     // Help is given even where required arguments are missing.
     if (asks && std::find(arguments_.begin(), arguments_.end(), "--") == arguments_.end()) {
       *console_.out << app.help();
@@ -215,6 +225,7 @@ class Run {
     }
     const std::string verb = arguments_.front();
     arguments_.erase(arguments_.begin());
+    if (arguments_.empty() && PrintGroup(verb)) return kExitOk;
     const auto command = Find(verb);
     if (!command.ok()) return command.status();
     arguments_ = {"--help"};

@@ -63,6 +63,15 @@ TEST_F(CliTest, HelpGoesToStdout) {
   }
   EXPECT_TRUE(absl::StrContains(Run({"help", "pipeline", "apply"}).out, "--dry-run"));
   EXPECT_EQ(Run({"help", "nothing"}).code, 2);
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"help", "task"}, {"task", "--help"}, {"task", "-h"}}) {
+    const CliResult result = Run(arguments);
+    EXPECT_EQ(result.code, 0);
+    EXPECT_TRUE(absl::StartsWith(result.out, "Usage: closewrite task COMMAND ...\n"));
+    EXPECT_TRUE(absl::StrContains(result.out, "  task logs ")) << result.out;
+    EXPECT_TRUE(absl::StrContains(result.out, "\n  closewrite task add feed ")) << result.out;
+    EXPECT_FALSE(absl::StrContains(result.out, "pipeline")) << result.out;
+  }
 }
 
 TEST_F(CliTest, HelpTopicsExplainExitCodesEnvironmentAndJson) {

@@ -1,5 +1,6 @@
 #include "services/cli/help.h"
 
+#include "absl/strings/str_split.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -56,7 +57,9 @@ constexpr std::string_view kJson =
 constexpr std::string_view kTail = R"(
 Options of every command:
   --coordinator HOST:PORT   or CLOSEWRITE_COORDINATOR; 127.0.0.1:7400 by default
+  --host NAME               what the fleet calls this host, or CLOSEWRITE_HOST
   --timeout TIME            give up waiting after 30s, 5m, 1h ...
+  --connect-timeout TIME    look this long for a coordinator that can't be reached; 10s
   -o, --output FORMAT       table, wide or json; name for ids of jobs
   --color WHEN              auto, always or never
 
@@ -68,6 +71,16 @@ constexpr size_t kSummaryColumn = 18;
 
 }  // namespace
 
+namespace {
+
+std::string LineOf(const Command& command) {
+  const size_t blanks =
+      command.name.size() < kSummaryColumn ? kSummaryColumn - command.name.size() : 1;
+  return StrCat("  ", command.name, std::string(blanks, ' '), command.summary, "\n");
+}
+
+}  // namespace
+
 std::string OverviewText(const std::vector<Command>& commands) {
   std::string text =
       "closewrite: finished files become jobs on other machines, and each result comes once.\n\n"
@@ -75,12 +88,29 @@ std::string OverviewText(const std::vector<Command>& commands) {
       "  closewrite run --wait /srv/unenriched/a.csv\n"
       "  closewrite explain /srv/unenriched/a.csv\n\n"
       "Commands:\n";
-  for (const Command& command : commands) {
-    const size_t blanks =
-        command.name.size() < kSummaryColumn ? kSummaryColumn - command.name.size() : 1;
-    StrAppend(&text, "  ", command.name, std::string(blanks, ' '), command.summary, "\n");
-  }
+  for (const Command& command : commands) text += LineOf(command);
   return StrCat(text, kTail);
+}
+
+std::string GroupText(const std::vector<Command>& commands, std::string_view verb) {
+  std::string lines;
+  std::string examples;
+  const std::string prefix = StrCat(verb, " ");
+  for (const Command& command : commands) {
+    if (command.name == verb) return "";
+    if (command.name.rfind(prefix, 0) != 0) continue;
+    lines += LineOf(command);
+    examples += command.examples;
+  }
+  if (lines.empty()) return "";
+  std::string text = StrCat("Usage: closewrite ", verb, " COMMAND ...\n\nCommands:\n", lines);
+  if (!examples.empty()) {
+    StrAppend(&text, "\nExamples:\n");
+    for (const absl::string_view line : absl::StrSplit(examples, '\n', absl::SkipEmpty())) {
+      StrAppend(&text, "  ", line, "\n");
+    }
+  }
+  return StrCat(text, "\n`closewrite help ", verb, " COMMAND` tells all about one of them.\n");
 }
 
 std::string TopicText(std::string_view topic) {

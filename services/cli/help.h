@@ -13,6 +13,10 @@ namespace closewrite::cli {
 // What `closewrite help` prints.
 std::string OverviewText(const std::vector<Command>& commands);
 
+// What `closewrite help VERB` prints where VERB is the first word of several commands; "" when it
+// is not.
+std::string GroupText(const std::vector<Command>& commands, std::string_view verb);
+
 // `exit-codes`, `environment` or `json`; "" for any other topic.
 std::string TopicText(std::string_view topic);
 std::vector<std::string> Topics();

@@ -19,6 +19,7 @@ namespace {
 struct LogsOptions {
   int64_t job_id = 0;
   std::optional<int64_t> attempt;
+  std::optional<int64_t> token;
   int64_t tail = 0;
   bool follow = false;
   bool standard_output = false;
@@ -26,9 +27,12 @@ struct LogsOptions {
   bool timestamps = false;
 };
 
-// The token of an attempt that the user has named by its number, or by its token where it has no
-// number.
-absl::StatusOr<int64_t> FindToken(Invocation& invocation, int64_t job_id, int64_t attempt) {
+// The token of the attempt that the user has named: by its token, or by its number, or by its token
+// where it has no number.
+absl::StatusOr<int64_t> FindToken(Invocation& invocation, const LogsOptions& options) {
+  const int64_t job_id = options.job_id;
+  const int64_t attempt = options.attempt.value_or(0);
+  const int64_t token = options.token.value_or(attempt);
   v1::GetJobRequest request;
   request.set_job_id(job_id);
   v1::GetJobResponse response;
@@ -43,10 +47,11 @@ absl::StatusOr<int64_t> FindToken(Invocation& invocation, int64_t job_id, int64_
     StrAppend(&known, known.empty() ? "" : ", ", each.number(), " (token ", each.token(), ")");
   }
   for (const v1::Attempt& each : response.attempts()) {
-    if (each.token() == attempt) return each.token();
+    if (each.token() == token) return token;
   }
-  return absl::NotFoundError(StrCat("job ", job_id, " has no attempt ", attempt, "; it has ",
-                                    known.empty() ? "none yet" : known));
+  return absl::NotFoundError(
+      StrCat("job ", job_id, options.token.has_value() ? " has no token " : " has no attempt ",
+             token, "; it has ", known.empty() ? "none yet" : known));
 }
 
 absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
@@ -55,8 +60,8 @@ absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
   }
   if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
   LogOptions log{.job_id = options.job_id, .tail_lines = options.tail, .follow = options.follow};
-  if (options.attempt.has_value()) {
-    const auto token = FindToken(invocation, options.job_id, *options.attempt);
+  if (options.attempt.has_value() || options.token.has_value()) {
+    const auto token = FindToken(invocation, options);
     if (!token.ok()) return token.status();
     log.token = *token;
   }
@@ -105,7 +110,8 @@ absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
 }
 
 Command LogsCommand() {
-  Command command{"logs", "[-f] JOB [--attempt N] [--tail N] [--stdout|--stderr] [--timestamps]",
+  Command command{"logs",
+                  "[-f] JOB [--attempt N|--token N] [--tail N] [--stdout|--stderr] [--timestamps]",
                   "Print the log of a job's newest attempt."};
   command.examples =
       "closewrite logs -f 41 --tail 50\n"
@@ -116,7 +122,11 @@ Command LogsCommand() {
     app.add_option("JOB", options->job_id, "Number of the job")->required();
     app.add_flag("-f,--follow", options->follow,
                  "Go on until the job is finished, through later attempts");
-    app.add_option("--attempt", options->attempt, "Number of the attempt, or its token");
+    CLI::Option* attempt = app.add_option("--attempt", options->attempt,
+                                          "Number of the attempt; see `closewrite job`");
+    app.add_option("--token", options->token,
+                   "Its token, which those have as well that were lost and have no number")
+        ->excludes(attempt);
     app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
     app.add_flag("--stdout", options->standard_output,
                  "Only what the command wrote to its stdout; notes go to stderr");

@@ -31,6 +31,10 @@ TEST_F(StoryCommandsTest, PrintsTheBytesOfTheNewestLog) {
 TEST_F(StoryCommandsTest, FindsAttemptsByNumberOrToken) {
   EXPECT_EQ(Run({"logs", "41", "--attempt", "1"}).out, "first\n");
   EXPECT_EQ(Run({"logs", "41", "--attempt", "3"}).out, "first\n");
+  EXPECT_EQ(Run({"logs", "41", "--token", "3"}).out, "first\n");
+  EXPECT_EQ(Run({"logs", "41", "--token", "1"}).err,
+            "closewrite: job 41 has no token 1; it has 1 (token 3), 2 (token 8)\n");
+  EXPECT_EQ(Run({"logs", "41", "--token", "3", "--attempt", "1"}).code, 2);
   const CliResult missing = Run({"logs", "41", "--attempt", "9"});
   EXPECT_EQ(missing.code, 1);
   EXPECT_EQ(missing.err, "closewrite: job 41 has no attempt 9; it has 1 (token 3), 2 (token 8)\n");

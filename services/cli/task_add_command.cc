@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "services/cli/task_commands.h"
 #include "services/config/config.h"
 #include "services/config/duration.h"
@@ -24,6 +25,9 @@ struct AddOptions {
   std::string secrets_from;
   std::string run_as;
   int nice = 0;
+  std::string memory;
+  double cpu = 0;
+  int64_t nofile = 0;
   bool forever = false;
   std::string restart;
   std::string period;
@@ -37,7 +41,7 @@ struct AddOptions {
   std::string timeout;
   std::string kill_after;
   std::vector<std::string> locks;
-  int retry = 0;
+  int retry = 1;
   std::string backoff;
   int priority = 0;
   bool if_absent = false;
@@ -88,10 +92,11 @@ template <class Enum>
 absl::Status SetEnum(const char* option, const google::protobuf::EnumDescriptor& type,
                      const std::string& text, Enum* to) {
   std::string words;
+  const std::string wanted = absl::StrReplaceAll(text, {{"_", "-"}});
   for (int i = 1; i < type.value_count(); ++i) {
     std::string word = EnumName(type, type.value(i)->number());
     for (char& each : word) each = each == '_' ? '-' : each;
-    if (word == text) {
+    if (word == wanted) {
       *to = static_cast<Enum>(type.value(i)->number());
       return absl::OkStatus();
     }
@@ -105,6 +110,11 @@ absl::Status SetSurroundings(const AddOptions& options, v1::Run* run) {
   run->set_secrets_from(options.secrets_from);
   run->set_run_as(options.run_as);
   run->set_nice(options.nice);
+  if (options.cpu != 0 || options.nofile != 0 || !options.memory.empty()) {
+    run->mutable_limits()->set_memory(options.memory);
+    run->mutable_limits()->set_cpu(options.cpu);
+    run->mutable_limits()->set_nofile(options.nofile);
+  }
   for (const std::string& label : options.labels) run->add_labels(label);
   for (const std::string& pair : options.env) {
     const size_t at = pair.find('=');
@@ -159,7 +169,8 @@ absl::StatusOr<v1::Task> TaskOf(const AddOptions& options) {
   if (absl::Status s = SetTimes(options, &task); !s.ok()) return s;
   for (const std::string& lock : options.locks) task.add_locks(lock);
   task.set_priority(options.priority);
-  if (options.retry != 0) task.mutable_retry()->set_attempts(options.retry);
+  if (options.retry < 1) return UsageError("--retry: give the number of attempts, 1 or more");
+  if (options.retry > 1) task.mutable_retry()->set_attempts(options.retry);
   if (!options.backoff.empty()) {
     const absl::Status s =
         SetDuration("--backoff", options.backoff, task.mutable_retry()->mutable_backoff());
@@ -211,6 +222,9 @@ void DeclareCommand(CLI::App& app, AddOptions* options) {
                  "File with NAME=value lines on the executor's host");
   app.add_option("--run-as", options->run_as, "User of the executor's host");
   app.add_option("--nice", options->nice, "0 to 19");
+  app.add_option("--memory", options->memory, "Limit of all its processes together, such as 2GiB");
+  app.add_option("--cpu", options->cpu, "Limit of all its processes together, such as 1.5");
+  app.add_option("--nofile", options->nofile, "Limit of open files of each process");
   app.add_option("--label,--labels", options->labels,
                  "Label that the executor must have; may be repeated")
       ->allow_extra_args(false)
@@ -222,8 +236,14 @@ void DeclareCommand(CLI::App& app, AddOptions* options) {
 void DeclareTimes(CLI::App& app, AddOptions* options) {
   app.add_flag("--forever", options->forever, "Run again whenever it ends");
   app.add_option("--restart", options->restart, "With --forever: always, on-failure or never");
-  app.add_option("--period", options->period, "\"2 min\", \"1 hour\", \"day\"");
-  app.add_option("--cron", options->cron, "\"50 12 * * 1-5\"");
+  const CLI::Validator some(
+      [](std::string& text) {
+        return text.empty() ? std::string("is empty; leave it out for a task that is run by hand")
+                            : "";
+      },
+      "");
+  app.add_option("--period", options->period, "\"2 min\", \"1 hour\", \"day\"")->check(some);
+  app.add_option("--cron", options->cron, "\"50 12 * * 1-5\"")->check(some);
   app.add_option("--start", options->start,
                  "\"2027-02-27 12:50\": first time of a period; not due before");
   app.add_option("--tz", options->tz, "Time zone, such as America/New_York; UTC");

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
 #include "services/cli/job_output.h"
 #include "services/cli/job_wait.h"
-#include "services/cli/log_follow.h"
-#include "services/cli/time_text.h"
+#include "services/cli/task_calls.h"
+#include "services/cli/task_logs_command.h"
+#include "services/cli/task_output.h"
 #include "services/cli/yaml_argument.h"
 #include "services/log/str_cat.h"
 
@@ -31,29 +31,10 @@ struct RunOptions {
   bool wait = false;
 };
 
-struct LogsOptions {
-  std::string name;
-  std::optional<int64_t> run;
-  int64_t tail = 0;
-  bool follow = false;
-};
-
 struct ApplyOptions {
   std::string file;
   bool dry_run = false;
 };
-
-absl::StatusOr<v1::TaskStatus> GetTask(Invocation& invocation, const std::string& name) {
-  v1::GetTaskRequest request;
-  request.set_name(name);
-  v1::GetTaskResponse response;
-  Client& client = invocation.client();
-  const absl::Status status = client.Call([&](grpc::ClientContext* context) {
-    return client.tasks().GetTask(context, request, &response);
-  });
-  if (!status.ok()) return status;
-  return std::move(*response.mutable_task());
-}
 
 absl::StatusOr<std::vector<v1::TaskStatus>> GetTasks(Invocation& invocation) {
   std::vector<v1::TaskStatus> tasks;
@@ -72,99 +53,12 @@ absl::StatusOr<std::vector<v1::TaskStatus>> GetTasks(Invocation& invocation) {
   return tasks;
 }
 
-bool Runs(const v1::TaskStatus& task) {
-  return task.has_last_run() && task.last_run().state() == v1::JOB_STATE_RUNNING;
-}
-
-std::string PeriodText(const v1::Task& task) {
-  if (!task.cron().empty()) return task.cron();
-  return task.period();
-}
-
-Cell RunningCell(const v1::TaskStatus& task) {
-  if (task.started() && task.crash_loop()) return {"crash loop", Color::kRed};
-  if (task.has_last_run() && !IsFinal(task.last_run())) {
-    Cell cell = StateCell(task.last_run());
-    const v1::Progress& progress = task.last_run().progress();
-    if (Runs(task) && progress.total() > 0) {
-      StrAppend(&cell.text, " ", progress.done(), "/", progress.total());
-    }
-    return cell;
-  }
-  return task.started() ? Cell("started", Color::kCyan) : Cell("no", Color::kDim);
-}
-
-void PrintTasks(Invocation& invocation, const std::vector<v1::TaskStatus>& tasks) {
-  if (invocation.json()) {
-    for (const v1::TaskStatus& task : tasks) invocation.PrintJson(ToJson(task));
-    return;
-  }
-  Table table({{"NAME"},
-               {"RUNNING"},
-               {"FOREVER"},
-               {"PERIOD"},
-               {"LAST RUN"},
-               {"EXIT", true},
-               {"NEXT RUN"},
-               {"HOST"},
-               {"PID", true}});
-  for (const v1::TaskStatus& task : tasks) {
-    const v1::Job& last = task.last_run();
-    const bool ended = task.has_last_run() && IsFinal(last);
-    table.Add(
-        {{task.task().name()},
-         RunningCell(task),
-         {task.task().forever() ? "yes" : ""},
-         {PeriodText(task.task())},
-         {invocation.When(last.has_started_at(), last.started_at())},
-         {ended && last.has_started_at() ? StrCat(last.exit_code()) : ""},
-         {task.started() && task.next_runs_size() > 0 ? Rfc3339(ToTime(task.next_runs(0))) : ""},
-         {Runs(task) ? last.host() : ""},
-         {Runs(task) && last.pid() != 0 ? StrCat(last.pid()) : ""}});
-  }
-  table.Print(invocation.out(), invocation.style());
-}
-
 absl::StatusOr<int> List(Invocation& invocation, bool running) {
   absl::StatusOr<std::vector<v1::TaskStatus>> tasks = GetTasks(invocation);
   if (!tasks.ok()) return tasks.status();
-  if (running) std::erase_if(*tasks, [](const v1::TaskStatus& task) { return !Runs(task); });
+  if (running) std::erase_if(*tasks, [](const v1::TaskStatus& task) { return !RunsNow(task); });
   PrintTasks(invocation, *tasks);
   return kExitOk;
-}
-
-void PrintFacts(Invocation& invocation, const v1::TaskStatus& task) {
-  const auto fact = [&](std::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    invocation.out() << name << std::string(12 - name.size(), ' ') << value << "\n";
-  };
-  const v1::Task& definition = task.task();
-  fact("name", definition.name());
-  fact("command", absl::StrJoin(definition.run().command(), " "));
-  fact("wd", definition.run().wd());
-  fact("started", task.started() ? "yes" : "no");
-  if (definition.forever()) {
-    fact("forever", StrCat("restart ", EnumName(*v1::Restart_descriptor(), definition.restart())));
-  }
-  if (!PeriodText(definition).empty()) {
-    fact("period",
-         StrCat(PeriodText(definition), ", from ", definition.start(), " ", definition.tz()));
-  }
-  fact("runs", StrCat(task.runs()));
-  if (task.failures() > 0) {
-    fact("failures",
-         StrCat(task.failures(), " in a row", task.crash_loop() ? ": it crashes in a loop" : ""));
-  }
-  if (task.has_last_run()) {
-    const v1::Job& last = task.last_run();
-    fact("last run", StrCat("job ", last.id(), ", ", StateCell(last).text,
-                            WhyText(last).empty() ? "" : ": ", WhyText(last)));
-  }
-  for (int i = 0; i < task.next_runs_size(); ++i) {
-    const std::string name = i > 0 ? "" : task.started() ? "next runs" : "if started";
-    invocation.out() << name << std::string(12 - name.size(), ' ')
-                     << Rfc3339(ToTime(task.next_runs(i))) << "\n";
-  }
 }
 
 absl::StatusOr<int> Show(Invocation& invocation, const std::string& name) {
@@ -173,7 +67,7 @@ absl::StatusOr<int> Show(Invocation& invocation, const std::string& name) {
   if (invocation.json()) {
     invocation.PrintJson(ToJson(*task));
   } else {
-    PrintFacts(invocation, *task);
+    PrintTask(invocation, *task);
   }
   return kExitOk;
 }
@@ -182,7 +76,8 @@ absl::StatusOr<int> Show(Invocation& invocation, const std::string& name) {
 template <class Request, class Response, class Change>
 absl::StatusOr<int> ChangeTasks(Invocation& invocation, const NamesOptions& options,
                                 Change change) {
-  if (options.all != options.names.empty()) return UsageError("name tasks, or say --all");
+  if (options.all != options.names.empty())
+    return UsageError("name tasks, or say --all, and not both");
   std::vector<std::string> names = options.names;
   if (options.all) {
     const absl::StatusOr<std::vector<v1::TaskStatus>> tasks = GetTasks(invocation);
@@ -224,9 +119,6 @@ absl::StatusOr<int> RunNow(Invocation& invocation, const RunOptions& options) {
                      {.print_results = false, .may_cancel = true});
 }
 
-// What the jobs of a task name as their pipeline.
-std::string RunsOf(const std::string& task) { return StrCat("task/", task); }
-
 // Its runs, the newest first.
 absl::StatusOr<std::vector<v1::Job>> GetRuns(Invocation& invocation, const std::string& name,
                                              int64_t limit) {
@@ -252,45 +144,7 @@ absl::StatusOr<int> History(Invocation& invocation, const std::string& name, int
   if (const auto task = GetTask(invocation, name); !task.ok()) return task.status();
   const absl::StatusOr<std::vector<v1::Job>> runs = GetRuns(invocation, name, limit);
   if (!runs.ok()) return runs.status();
-  PrintJobs(invocation, *runs, Format::kTable);
-  return kExitOk;
-}
-
-absl::StatusOr<bool> IsRunOf(Invocation& invocation, int64_t job, const std::string& task) {
-  v1::GetJobRequest request;
-  request.set_job_id(job);
-  v1::GetJobResponse response;
-  Client& client = invocation.client();
-  const absl::Status status = client.Call([&](grpc::ClientContext* context) {
-    return client.jobs().GetJob(context, request, &response);
-  });
-  if (absl::IsNotFound(status)) return false;
-  if (!status.ok()) return status;
-  return response.job().pipeline() == RunsOf(task);
-}
-
-// Of the newest run, or of the one that is named by its job.
-absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
-  if (invocation.format_given()) return UsageError("logs are bytes; -o does not go with them");
-  if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
-  const absl::StatusOr<v1::TaskStatus> task = GetTask(invocation, options.name);
-  if (!task.ok()) return task.status();
-  int64_t job = task->last_run().id();
-  if (options.run.has_value()) {
-    const absl::StatusOr<bool> is_run = IsRunOf(invocation, *options.run, options.name);
-    if (!is_run.ok()) return is_run.status();
-    job = *is_run ? *options.run : 0;
-  }
-  if (job == 0) {
-    return absl::NotFoundError(
-        StrCat("task ", options.name, " has no ",
-               options.run.has_value() ? StrCat("run ", *options.run) : "run",
-               "; `closewrite task history ", options.name, "` lists those there are"));
-  }
-  const absl::Status status =
-      CopyLog(invocation, {.job_id = job, .tail_lines = options.tail, .follow = options.follow},
-              invocation.out());
-  if (!status.ok()) return status;
+  PrintRuns(invocation, *runs);
   return kExitOk;
 }
 
@@ -323,20 +177,22 @@ absl::StatusOr<int> Apply(Invocation& invocation, const ApplyOptions& options) {
   return kExitOk;
 }
 
-absl::StatusOr<int> Remove(Invocation& invocation, const std::string& name) {
-  v1::RemoveTaskRequest request;
-  request.set_request_id(NewRequestId());
-  request.set_name(name);
-  v1::RemoveTaskResponse response;
-  Client& client = invocation.client();
-  const absl::Status status = client.Call([&](grpc::ClientContext* context) {
-    return client.tasks().RemoveTask(context, request, &response);
-  });
-  if (!status.ok()) return status;
-  if (invocation.json()) {
-    invocation.PrintJson({{"name", name}, {"effect", "removed"}});
-  } else {
-    invocation.out() << name << " removed\n";
+absl::StatusOr<int> Remove(Invocation& invocation, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    v1::RemoveTaskRequest request;
+    request.set_request_id(NewRequestId());
+    request.set_name(name);
+    v1::RemoveTaskResponse response;
+    Client& client = invocation.client();
+    const absl::Status status = client.Call([&](grpc::ClientContext* context) {
+      return client.tasks().RemoveTask(context, request, &response);
+    });
+    if (!status.ok()) return status;
+    if (invocation.json()) {
+      invocation.PrintJson({{"name", name}, {"effect", "removed"}});
+    } else {
+      invocation.out() << name << " removed\n";
+    }
   }
   return kExitOk;
 }
@@ -377,14 +233,23 @@ Command ListCommand() {
   return command;
 }
 
-// A command about one task.
-Command OneCommand(const char* name, const char* summary,
-                   absl::StatusOr<int> (*run)(Invocation&, const std::string&)) {
-  Command command{name, "NAME", summary};
-  command.declare = [run](CLI::App& app) -> Action {
-    auto task = std::make_shared<std::string>();
-    app.add_option("NAME", *task, "Name of the task")->required();
-    return [run, task](Invocation& invocation) { return run(invocation, *task); };
+Command ShowCommand() {
+  Command command{"task show", "NAME", "Show one task and when it runs next."};
+  command.declare = [](CLI::App& app) -> Action {
+    auto name = std::make_shared<std::string>();
+    app.add_option("NAME", *name, "Name of the task")->required();
+    return [name](Invocation& invocation) { return Show(invocation, *name); };
+  };
+  return command;
+}
+
+Command RemoveCommand() {
+  Command command{"task remove", "NAME...",
+                  "Stop tasks and forget them; their finished runs stay."};
+  command.declare = [](CLI::App& app) -> Action {
+    auto names = std::make_shared<std::vector<std::string>>();
+    app.add_option("NAME", *names, "Names of tasks")->required();
+    return [names](Invocation& invocation) { return Remove(invocation, *names); };
   };
   return command;
 }
@@ -415,21 +280,6 @@ Command HistoryCommand() {
   return command;
 }
 
-Command LogsCommand() {
-  Command command{"task logs", "NAME [-f] [--run JOB] [--tail N]",
-                  "Print the log of a task's newest run, or of an earlier one."};
-  command.examples = "closewrite task logs feed --tail 50 -f\n";
-  command.declare = [](CLI::App& app) -> Action {
-    auto options = std::make_shared<LogsOptions>();
-    app.add_option("NAME", options->name, "Name of the task")->required();
-    app.add_flag("-f,--follow", options->follow, "Go on until the run has ended");
-    app.add_option("--run", options->run, "Number of the run's job, as `task history` lists them");
-    app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
-    return [options](Invocation& invocation) { return Logs(invocation, *options); };
-  };
-  return command;
-}
-
 Command ApplyCommand() {
   Command command{"task apply", "-f FILE [--dry-run]",
                   "Register tasks, or change those of the same name; all or none."};
@@ -446,16 +296,9 @@ Command ApplyCommand() {
 }  // namespace
 
 std::vector<Command> TaskCommands() {
-  return {TaskAddCommand(),
-          ApplyCommand(),
-          NamesCommand(true),
-          NamesCommand(false),
-          ListCommand(),
-          OneCommand("task show", "Show one task and when it runs next.", Show),
-          RunCommand(),
-          HistoryCommand(),
-          LogsCommand(),
-          OneCommand("task remove", "Stop a task and forget it; its finished runs stay.", Remove)};
+  return {TaskAddCommand(),  ApplyCommand(), NamesCommand(true), NamesCommand(false),
+          ListCommand(),     ShowCommand(),  RunCommand(),       HistoryCommand(),
+          TaskLogsCommand(), RemoveCommand()};
 }
 
 }  // namespace closewrite::cli

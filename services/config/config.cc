@@ -239,9 +239,13 @@ absl::StatusOr<json> Walker::List(const FieldDescriptor& field, const YAML::Node
   const absl::Status counted = Count(node, depth);
   if (!counted.ok()) return counted;
   if (node.IsScalar()) {
-    return Error(node.Mark(),
-                 StrCat(path, ": expected a list, not ", Kind(node), "; write ",
-                        path.substr(path.rfind('.') + 1), ": [", Quote(node.Scalar()), "]"));
+    // A command in one piece is meant for a shell, and there is none.
+    std::vector<std::string> entries = {node.Scalar()};
+    if (field.name() == "command") entries = absl::StrSplit(node.Scalar(), ' ', absl::SkipEmpty());
+    for (std::string& entry : entries) entry = Quote(entry);
+    return Error(node.Mark(), StrCat(path, ": expected a list, not ", Kind(node), "; write ",
+                                     path.substr(path.rfind('.') + 1), ": [",
+                                     absl::StrJoin(entries, ", "), "]"));
   }
   if (!node.IsSequence()) {
     return Error(node.Mark(), StrCat(path, ": expected a list, not ", Kind(node),

@@ -313,7 +313,7 @@ TEST(ParseYamlTest, WrongPipelines) {
        "\"1.0\""},
       {"pipelines:\n  - run: {command: Rscript x.R}",
        "f.yaml:2: pipelines[0].run.command: expected a list, not \"Rscript x.R\"; write command: "
-       "[\"Rscript x.R\"]"},
+       "[\"Rscript\", \"x.R\"]"},
       {"pipelines:\n  - run:\n      env:\n        - A=1",
        "f.yaml:4: pipelines[0].run.env: expected names and values, not a list; write `name: ...` "
        "below it"},

@@ -161,12 +161,14 @@ absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Part
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
       MetricsServer::Start(config.metrics(), [parts] {
         LogTotals logs;
+        std::vector<std::string> crash_loops;
         const absl::Status read = parts->store->Read([&](StoreReader& reader) {
           logs = reader.GetLogTotals();
+          crash_loops = TasksInCrashLoop(reader);
           return absl::OkStatus();
         });
         // No numbers rather than wrong ones.
-        return read.ok() ? CoordinatorMetrics(logs) : std::vector<Metric>();
+        return read.ok() ? CoordinatorMetrics(logs, crash_loops) : std::vector<Metric>();
       });
   if (!metrics.ok()) {
     return absl::Status(metrics.status().code(),

@@ -3,11 +3,14 @@
 import glob
 import os
 import random
+import socket
 import unittest
 
 from hosts import fleet, pair, process, run_folder
 
 _LOG_LINES_MAX = 25
+# On the host itself, whose network is its own.
+_FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
 SCRIPTS = os.path.dirname(os.path.realpath(__file__))
 
 _options = {"local": False, "seed": 1, "keep": False, "files": 100}
@@ -31,8 +34,15 @@ class HostsCase(unittest.TestCase):
     store = "sqlite"
     coordinators = 1
     coordinator_settings = ()
+    metrics = False  # of the coordinator are served, see `numbers`
 
     def setUp(self):
+        settings = list(self.coordinator_settings)
+        if self.metrics:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self._metrics = f"127.0.0.1:{probe.getsockname()[1]}"
+            settings.append(f"metrics: {self._metrics}")
         self.seed = _options["seed"]
         self.random = random.Random(self.seed)
         self.logs = ""
@@ -45,7 +55,7 @@ class HostsCase(unittest.TestCase):
         self.addCleanup(self._collect_logs)
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
                                  coordinators=self.coordinators,
-                                 settings=self.coordinator_settings)
+                                 settings=settings)
 
     @property
     def files(self):
@@ -79,6 +89,14 @@ class HostsCase(unittest.TestCase):
             final = [job for job in jobs if job.state in ("succeeded", "failed", "cancelled")]
             return jobs if len(jobs) >= count and len(final) == len(jobs) else None
         return self.until(done, f"{count} jobs in a final state", seconds_max)
+
+    def numbers(self):
+        """{name: value} of the coordinator's metrics."""
+        page = self.hosts.a.check(["/usr/bin/python3", "-c", _FETCH,
+                                   f"http://{self._metrics}/metrics"])
+        lines = page.decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+                for line in lines if line and line[0] != "#"}
 
     def _collect_logs(self):
         parts = []

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 
 from bench import measure
 from e2e import case, chatter
@@ -31,13 +30,10 @@ pipelines:
     run:
       command: [sh, -c, "echo first; while ! [ -e {folder}/go ]; do sleep 0.1; done; echo last"]
 """
-# On the host itself, whose network is its own.
-_FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
 _MIB = 1024 * 1024
 _KEPT_BYTES_MAX = 4 * _MIB + 3 * 256 * 1024
 _RESIDENT_BYTES_MAX = 300 * _MIB
 _LEFT_OUT = re.compile(rb"^\[\d+ bytes left out\]$", re.MULTILINE)
-_NUMBER = re.compile(rb"^line (\d+) ", re.MULTILINE)
 
 
 class LogsTest(case.FleetCase):
@@ -46,14 +42,8 @@ class LogsTest(case.FleetCase):
     needs_root = False
     executors = (("cw-b-1", 2),)
     pipelines = _PIPELINES
-
-    def setUp(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.metrics = f"127.0.0.1:{probe.getsockname()[1]}"
-        self.coordinator_settings = ("logs: {attempt_max: 4MiB, total_max: 64MiB, retention: 1h}",
-                                     f"metrics: {self.metrics}")
-        super().setUp()
+    coordinator_settings = ("logs: {attempt_max: 4MiB, total_max: 64MiB, retention: 1h}",)
+    metrics = True
 
     def _run(self, path, state="succeeded"):
         """Writes a file; returns its job when that is finished."""
@@ -66,14 +56,6 @@ class LogsTest(case.FleetCase):
         done = self.fleet.cli("logs", *args)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
-
-    def _metrics(self):
-        """{name: value} of the coordinator."""
-        page = self.hosts.a.check(["/usr/bin/python3", "-c", _FETCH,
-                                   f"http://{self.metrics}/metrics"])
-        lines = page.decode().splitlines()
-        return {line.split()[0]: float(line.split()[1])
-                for line in lines if line and line[0] != "#"}
 
     def test_attempts_have_logs_of_their_own(self):
         job = str(self._run("break/a").id)
@@ -123,11 +105,10 @@ class LogsTest(case.FleetCase):
         self.assertGreater(len(head), _MIB // 4)
         self.assertGreater(len(tail), 3 * _MIB)
         self.assertTrue(log.startswith(chatter.line(1)) or log.startswith(chatter.line(0)))
-        numbers = {int(number) for number in _NUMBER.findall(tail)}
-        # The last ones of both streams, without a gap, byte by byte.
-        self.assertTrue(set(range(lines - 1000, lines)) <= numbers)
+        # The last ones, without a gap, byte by byte. Lines of one stream may split another's.
+        outputs = (self._logs(job, "--stderr"), self._logs(job, "--stdout"))
         for number in range(lines - 1000, lines):
-            self.assertIn(chatter.line(number), tail)
+            self.assertIn(chatter.line(number), outputs[number % 3 > 0])
 
     def test_a_huge_log_hurts_nobody(self):
         job = str(self._run("chatter/300").id)
@@ -138,9 +119,10 @@ class LogsTest(case.FleetCase):
         _, most = measure.resident_bytes(self.fleet.coordinator.process.pid)
         self.assertLess(most, _RESIDENT_BYTES_MAX)
         # What is looked after is packed.
-        self.until(lambda: 0 < self._metrics()["closewrite_coordinator_log_stored_bytes"]
+        self.until(lambda: 0 < self.numbers()["closewrite_coordinator_log_stored_bytes"]
                    < 3 * _MIB, "the log is packed")
-        numbers = self._metrics()
+        numbers = self.numbers()
         self.assertLess(numbers["closewrite_coordinator_log_rows"], 64)
-        self.assertGreater(numbers["closewrite_coordinator_log_left_out_bytes_total"], 30 * _MIB)
+        # The rest was left out on the way: a pipe waits for nobody.
+        self.assertGreater(numbers["closewrite_coordinator_log_left_out_bytes_total"], 20 * _MIB)
         self.assertEqual(self._logs(job), log)

@@ -54,7 +54,7 @@ class TaskRig:
         self._until = 0.0
         self._stopped_at = 0.0
         self._findings = []
-        self._logs = {}  # (job, attempt): text
+        self._logs = {}  # (job, token): text
         self._due = {}  # task: due times of its runs, in seconds since 1970
         self.hosts = pair.Pair(folder, namespaced=options.namespaced, sshfs=False)
         try:
@@ -120,11 +120,11 @@ class TaskRig:
         except TimeoutError:
             wrong.append(f"some runs did not end within {_END_S_MAX:g} s of `task stop`")
         for name in _TASKS:
-            self._due[name] = [_seconds(row["due_at"]) for row in
+            self._due[name] = [_seconds(row["observed_at"]) for row in
                                self.fleet.rows("task", "history", name, "--limit", "0")]
-            for job, attempt in {(note.job, note.attempt) for note in self._notes(name)}:
-                done = self.fleet.cli("logs", job, "--attempt", attempt)
-                self._logs[job, attempt] = done.stdout if done.returncode == 0 else b""
+            for job, token in {(note.job, note.token) for note in self._notes(name)}:
+                done = self.fleet.cli("logs", job, "--token", token)
+                self._logs[job, token] = done.stdout if done.returncode == 0 else b""
         return wrong
 
     def stop(self):
@@ -138,15 +138,15 @@ class TaskRig:
             notes = self._notes(name)
             for note in notes:
                 if note.word == "TWICE":
-                    self._find("twice", f"{name}: job {note.job}, attempt {note.attempt}")
+                    self._find("twice", f"{name}: job {note.job}, token {note.token}")
             self._check_due(name)
             self._check_left(name)
             numbers["commands"] += sum(note.word == "BEGIN" for note in notes)
             numbers["written"] += sum(note.word == "WROTE" for note in notes)
             numbers["runs"] += len(self._due.get(name, ()))
-            for attempt in {(note.job, note.attempt) for note in notes}:
-                self._check_log(name, attempt, [note for note in notes if note.word == "WROTE"
-                                                and (note.job, note.attempt) == attempt])
+            for lease in {(note.job, note.token) for note in notes}:
+                self._check_log(name, lease, [note for note in notes if note.word == "WROTE"
+                                                and (note.job, note.token) == lease])
         return self._findings, dict(numbers)
 
     def _find(self, kind, text):
@@ -168,13 +168,13 @@ class TaskRig:
             except BlockingIOError:
                 self._find("left", f"{name}: its lock is still held")
 
-    def _check_log(self, name, attempt, written):
-        problem = judge_log(self._logs.get(attempt, b""), written)
+    def _check_log(self, name, lease, written):
+        problem = judge_log(self._logs.get(lease, b""), written)
         if problem:
-            self._find("lines", f"{name}: job {attempt[0]}, attempt {attempt[1]}: {problem}")
+            self._find("lines", f"{name}: job {lease[0]}, token {lease[1]}: {problem}")
 
 
-Note = collections.namedtuple("Note", "word job attempt number time")
+Note = collections.namedtuple("Note", "word job token number time")
 
 
 def read_notes(path):
@@ -183,8 +183,8 @@ def read_notes(path):
         return []
     with open(path, encoding="ascii") as file:
         rows = [line.split() for line in file.read().splitlines()]
-    return [Note(word, job, attempt, int(number), float(at))
-            for word, job, attempt, number, at in rows]
+    return [Note(word, job, token, int(number), float(at))
+            for word, job, token, number, at in rows]
 
 
 def judge_due(due, stopped_at, complete):
@@ -203,7 +203,7 @@ def judge_due(due, stopped_at, complete):
 
 
 def judge_log(text, written):
-    """What is wrong with the log of an attempt, that noted `written` when it had written a line;
+    """What is wrong with the log of an attempt, which noted `written` when it had written a line;
     None when all is well. Its last moments may be missing."""
     lines = text.decode("ascii", errors="replace").split("\n")
     whole, rest = lines[:-1], lines[-1]

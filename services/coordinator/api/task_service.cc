@@ -34,8 +34,7 @@ class View {
     shown.set_started(stored.state.started);
     shown.set_runs(stored.state.runs);
     shown.set_failures(stored.state.failures);
-    const std::optional<Job> last =
-        stored.state.last.value == 0 ? std::nullopt : reader_.GetJob(stored.state.last);
+    const std::optional<Job> last = NewestRun(stored.state);
     if (last.has_value()) *shown.mutable_last_run() = ShowJob(*last, fleet_, reader_, now_);
     if (!task.ok()) return shown;
     shown.set_crash_loop(CrashesInALoop(*task, stored.state));
@@ -46,6 +45,18 @@ class View {
   }
 
  private:
+  // The newest, or of those that wait in line the one that they wait for.
+  std::optional<Job> NewestRun(const TaskState& state) const {
+    if (state.last.value == 0) return std::nullopt;
+    std::optional<Job> run = reader_.GetJob(state.last);
+    for (int64_t i = 0; run.has_value() && run->after.value != 0 && i < kUnfinishedRunsMax; ++i) {
+      std::optional<Job> before = reader_.GetJob(run->after);
+      if (!before.has_value() || IsFinal(before->state)) break;
+      run = std::move(before);
+    }
+    return run;
+  }
+
   StoreReader& reader_;
   const Fleet& fleet_;
   const absl::Time now_;

@@ -87,7 +87,8 @@ struct Job {
   absl::Time leased_at = absl::InfinitePast();
   absl::Time started_at = absl::InfinitePast();
   absl::Time finished_at = absl::InfinitePast();
-  absl::Time observed_at = absl::InfinitePast();  // by the watcher's clock
+  // By the watcher's clock; of a task's run, when it was due at first.
+  absl::Time observed_at = absl::InfinitePast();
   bool operator==(const Job&) const = default;
 };
 

@@ -60,6 +60,8 @@ class Rules {
     if (job_.pid == started.pid) return absl::OkStatus();
     job_.started_at = context_.now;
     job_.pid = started.pid;
+    // What it says of an attempt before is told by that one.
+    if (!job_.cancelling) job_.message.clear();
     return absl::OkStatus();
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -80,7 +81,7 @@ absl::Status TaskBook::Start(StoreTransaction& tx, const std::vector<std::string
   // What ended before says nothing about what begins now.
   EndRuns(tx, now);
   std::vector<Found> found;
-  for (const std::string& name : names) {
+  for (const std::string& name : std::set<std::string>(names.begin(), names.end())) {
     absl::StatusOr<Found> one = Find(tx, name);
     if (!one.ok()) return one.status();
     const bool by_hand = !one->task->forever && !one->task->schedule.has_value();
@@ -162,7 +163,7 @@ Job TaskBook::MakeRun(StoreTransaction& tx, const Task& task, StoredTask& stored
           .input = {.path = task.name},
           .created_at = now,
           .due_at = due,
-          .observed_at = now};
+          .observed_at = due};
   if (before.has_value()) {
     run.after = before->id;
     run.state = JobState::kScheduled;
@@ -210,6 +211,8 @@ void TaskBook::EndRuns(StoreTransaction& tx, absl::Time now) {
     const bool others = task->forever ? tx.LastInLine(run.pipeline, "", stored->name).has_value()
                                       : stored->state.last != run.id;
     if (others) continue;
+    // It was started in this very commit: the run is one of before.
+    if (task->forever && stored->state.due_at <= now) continue;
     stored->state = EndRun(*task, stored->state, run, now, random_());
     Put(tx, *stored);
   }

@@ -53,7 +53,7 @@ class TaskBookTest : public ::testing::Test {
     task.run.name = RunsOf(task.name);
     task.run.command = {"true"};
     task.run.definition = absl::StrCat(task.name, " ", definitions_.size());
-    return Register(std::move(task), must_be_new);
+    return Register(task, must_be_new);
   }
   absl::StatusOr<std::vector<ApplyEffect>> Register(const Task& task, bool must_be_new) {
     definitions_[task.run.definition] = task;
@@ -92,12 +92,13 @@ class TaskBookTest : public ::testing::Test {
   // The command that was started first ends.
   void End(Outcome outcome = Outcome::kSucceeded, Engine* engine = nullptr) {
     ASSERT_FALSE(running_.empty());
-    const auto [session, job] = running_.front();
+    const std::pair<SessionId, Job> ends = running_.front();
     running_.erase(running_.begin());
     Do(
         [&](StoreTransaction& tx) {
           Engine& by = engine == nullptr ? engine_ : *engine;
-          AttendReport report{.session = session};
+          const Job& job = ends.second;
+          AttendReport report{.session = ends.first};
           report.results.push_back({job.id, {.token = job.token, .outcome = outcome}});
           ASSERT_TRUE(by.dispatch().Report(tx, report, now_).ok());
         },
@@ -214,6 +215,7 @@ TEST_F(TaskBookTest, ATaskThatIsDueIsRunOnceInTheWholeFleet) {
   Do();
   EXPECT_EQ(Runs("t").size(), 1u);
   EXPECT_EQ(Runs("t")[0].due_at, now_);
+  EXPECT_EQ(Runs("t")[0].observed_at, now_);
   EXPECT_LE(next_, now_ + absl::Minutes(1));
 }
 
@@ -389,6 +391,28 @@ TEST_F(TaskBookTest, AStartInTheCommitInWhichARunEndsComesAfterIt) {
   });
   EXPECT_TRUE(Get("t").state.started);
   EXPECT_EQ(running_.size(), 1u);
+}
+
+TEST_F(TaskBookTest, ARunOfBeforeThatEndsInTheCommitOfTheStartDoesNotStopIt) {
+  Attend(1);
+  Task task = Forever("t");
+  task.restart = Restart::kNever;
+  ASSERT_TRUE(Apply(task).ok());
+  ASSERT_TRUE(Start("t").ok());
+  ASSERT_TRUE(Stop("t").ok());
+  ASSERT_EQ(running_.size(), 1u);
+  const std::pair<SessionId, Job> ends = running_.front();
+  running_.clear();
+  Do([&](StoreTransaction& tx) {
+    ASSERT_TRUE(engine_.tasks().Start(tx, {"t"}, now_).ok());
+    AttendReport report{.session = ends.first};
+    report.results.push_back(
+        {ends.second.id, {.token = ends.second.token, .outcome = Outcome::kKilled}});
+    ASSERT_TRUE(engine_.dispatch().Report(tx, report, now_).ok());
+  });
+  EXPECT_TRUE(Get("t").state.started);
+  ASSERT_EQ(running_.size(), 1u);
+  EXPECT_NE(running_[0].second.id, ends.second.id);
 }
 
 // A task whose run was lost with its session stood still for good when nothing was committed after

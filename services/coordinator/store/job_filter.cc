@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "services/coordinator/core/task.h"
 
 namespace closewrite {
 namespace {
@@ -23,6 +26,16 @@ bool Matches(const JobFilter& filter, const Job& job) {
          Allows(filter.pipeline, job.pipeline) && Allows(filter.input_volume, job.input.volume) &&
          (filter.input_volume.empty() || Allows(filter.input_path, job.input.path)) &&
          Allows(filter.output_volume, job.output_volume);
+}
+
+std::optional<InputPath> OnlyInput(const JobFilter& filter) {
+  if (!filter.input_volume.empty()) {
+    if (filter.input_path.empty()) return std::nullopt;
+    return InputPath{filter.input_volume, filter.input_path};
+  }
+  const std::optional<std::string_view> task = TaskOfRuns(filter.pipeline);
+  if (!task.has_value()) return std::nullopt;
+  return InputPath{"", std::string(*task)};
 }
 
 }  // namespace closewrite

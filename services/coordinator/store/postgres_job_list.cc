@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "services/coordinator/store/job_filter.h"
 #include "services/coordinator/store/postgres_rows.h"
 #include "services/log/str_cat.h"
 
@@ -44,9 +45,8 @@ Conditions ConditionsOf(const JobFilter& filter, JobId before) {
     conditions.params().Bytes(filter.pipeline);
     conditions.Add("pipeline = $::bytea");
   }
-  // A path without a volume names nothing.
-  if (!filter.input_volume.empty() && !filter.input_path.empty()) {
-    conditions.params().Hash(HashOf(filter.input_volume, filter.input_path));
+  if (const auto input = OnlyInput(filter); input.has_value()) {
+    conditions.params().Hash(HashOf(input->volume, input->path));
     conditions.Add("file = $::uuid");
   } else if (!filter.input_volume.empty()) {
     conditions.params().Bytes(filter.input_volume);

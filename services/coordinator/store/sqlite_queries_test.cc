@@ -83,7 +83,7 @@ absl::Status WriteEverything(SqliteStore* store) {
 
 // Runs every method that reads.
 absl::Status ReadEverything(SqliteStore* store) {
-  std::vector<JobFilter> filters(6);
+  std::vector<JobFilter> filters(7);
   for (int state = 1; state <= 8; ++state) filters[1].states.push_back(JobState{state});
   filters[5].states = filters[1].states;
   filters[5].pipeline = "p";
@@ -91,6 +91,7 @@ absl::Status ReadEverything(SqliteStore* store) {
   filters[3].input_volume = "v";
   filters[3].input_path = "f";
   filters[4].output_volume = "out";
+  filters[6].pipeline = "task/t";
   return store->Read([&](StoreReader& r) {
     for (const JobFilter& filter : filters) r.ListJobs(filter, JobId{}, 1);
     r.CountUnfinished("p");

@@ -164,14 +164,14 @@ std::vector<Job> SqliteReads<Interface>::ListJobs(const JobFilter& filter, JobId
                                                   int64_t limit) {
   if (limit <= 0) return {};
   if (!filter.ids.empty()) return ListJobsByIds(filter, before, limit);
-  const bool one_path = !filter.input_volume.empty() && !filter.input_path.empty();
-  if (!one_path && !filter.states.empty()) return ListJobsByStates(filter, before, limit);
-  const int64_t file_id = one_path ? FindFile(filter.input_volume, filter.input_path) : 0;
-  if (one_path && file_id == 0) return {};
-  SqliteQuery query(connection_, one_path ? kJobsByFile : kJobsById, &status_);
+  const std::optional<InputPath> input = OnlyInput(filter);
+  if (!input.has_value() && !filter.states.empty()) return ListJobsByStates(filter, before, limit);
+  const int64_t file_id = input.has_value() ? FindFile(input->volume, input->path) : 0;
+  if (input.has_value() && file_id == 0) return {};
+  SqliteQuery query(connection_, input.has_value() ? kJobsByFile : kJobsById, &status_);
   BindJobFilter(filter, before, limit, &query);
   query.BindInt(MaskOf(filter.states));
-  if (one_path) query.BindInt(file_id);
+  if (input.has_value()) query.BindInt(file_id);
   return ReadJobs(&query);
 }
 

@@ -138,5 +138,30 @@ TEST_P(StoreContract, AvailablePipelinesAreThoseOfAPrefixThatHaveAnAvailableJob)
   });
 }
 
+// Which are found by their input, without a look at other jobs.
+TEST_P(StoreContract, RunsOfATaskAreListedLikeAnyJobs) {
+  std::vector<Job> runs;
+  for (const JobState state : {JobState::kFailed, JobState::kRunning, JobState::kSucceeded}) {
+    Job run = SmallJob(absl::StrCat("run ", runs.size()), state);
+    run.pipeline = "task/t";
+    run.input = {.path = "t"};
+    run.id = Insert(run);
+    runs.insert(runs.begin(), run);
+    Insert(SmallJob(absl::StrCat("other ", runs.size()), state));
+    run.key += " of another";
+    run.pipeline = "task/u";
+    run.input.path = "u";
+    Insert(run);
+  }
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(r.ListJobs({.pipeline = "task/t"}, JobId{}, 10), runs);
+    EXPECT_EQ(r.ListJobs({.pipeline = "task/t"}, runs[0].id, 1), std::vector<Job>{runs[1]});
+    EXPECT_EQ(r.ListJobs({.states = {JobState::kRunning}, .pipeline = "task/t"}, JobId{}, 10),
+              std::vector<Job>{runs[1]});
+    EXPECT_TRUE(r.ListJobs({.pipeline = "task/none"}, JobId{}, 10).empty());
+    EXPECT_TRUE(r.ListJobs({.pipeline = "task/t", .input_volume = "in"}, JobId{}, 10).empty());
+  });
+}
+
 }  // namespace
 }  // namespace closewrite
