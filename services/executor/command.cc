@@ -210,7 +210,8 @@ CommandEnd Command::Wait(const Listener& listener) {
   }
   CommandEnd end = Conclude();
   if (end.lost) groups_.Kill(files_.name());
-  end.ran_out_of_memory = groups_.RanOutOfMemory(files_.name());
+  // Not of each command: files of the kernel are read for it.
+  if (end.wait_status != 0) end.ran_out_of_memory = groups_.RanOutOfMemory(files_.name());
   groups_.Remove(files_.name());
   return end;
 }

@@ -51,7 +51,7 @@ struct CommandEnd {
   int64_t max_rss_bytes = 0;
   int64_t log_bytes = 0;           // that it has written, kept or not
   int64_t ended_us = 0;            // since 1970
-  bool ran_out_of_memory = false;  // of its limit
+  bool ran_out_of_memory = false;  // and did not succeed
 };
 
 // What a supervisor has written down of the end of its command; of none that is lost.
