@@ -288,7 +288,11 @@ void CoordinatorLink::ForgetSession() {
 
 absl::Duration CoordinatorLink::PauseAfter(const absl::Status& status, bool greeted) {
   if (absl::IsAborted(status)) return kTakenOverPause * absl::Uniform(random_, 0.5, 1.0);
-  if (greeted && options_.channel->several()) return absl::ZeroDuration();
+  if (greeted && options_.channel->several()) tries_at_once_ = kTriesAtOnceMax;
+  if (tries_at_once_ > 0) {
+    --tries_at_once_;
+    return absl::ZeroDuration();
+  }
   const absl::Duration limit = options_.table->running() > 0 ? kReconnectRunningMax : kReconnectMax;
   const absl::Duration pause = std::min(pause_, limit);
   pause_ = std::min(pause_ * 2, kReconnectMax);

@@ -134,6 +134,7 @@ class CoordinatorLink {
   absl::Duration output_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   absl::Duration connect_at_ ABSL_GUARDED_BY(mutex_);
   absl::Duration pause_ ABSL_GUARDED_BY(mutex_) = kReconnectMin;
+  int tries_at_once_ ABSL_GUARDED_BY(mutex_) = 0;  // since the last answer
   absl::Duration reap_until_ ABSL_GUARDED_BY(mutex_);
   absl::StatusCode last_failure_ ABSL_GUARDED_BY(mutex_) = absl::StatusCode::kOk;
 };

@@ -17,6 +17,11 @@ inline constexpr int kMessageBytesMax = 16 << 20;
 inline constexpr int kKeepAliveMs = 1000;
 inline constexpr int kKeepAliveTimeoutMs = 1000;
 
+// How often in a row a client of several coordinators opens its stream again without a pause, after
+// one that was answered: the connection that has just broken may not be known to be gone yet, and
+// then the first of these is lost on it.
+inline constexpr int kTriesAtOnceMax = 2;
+
 // One coordinator, or several of which any will do: `host:port`, several with commas. A list of
 // several is tried in an order of chance, so that a fleet does not gather at the first. gRPC keeps
 // a connection to each address, and each call or stream goes to the next one that is connected:

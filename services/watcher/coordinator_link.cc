@@ -70,8 +70,15 @@ void CoordinatorLink::Run() {
 }
 
 absl::Duration CoordinatorLink::PauseAfter(const absl::Status& ended, bool answered) {
-  if (answered) backoff_ = absl::ZeroDuration();
-  if (answered && options_.channel->several() && !absl::IsAborted(ended)) return backoff_;
+  if (answered) {
+    backoff_ = absl::ZeroDuration();
+    const bool taken_over = absl::IsAborted(ended);
+    tries_at_once_ = options_.channel->several() && !taken_over ? kTriesAtOnceMax : 0;
+  }
+  if (tries_at_once_ > 0) {
+    --tries_at_once_;
+    return absl::ZeroDuration();
+  }
   backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
   // Another process took over: two with one ledger must not take it from each other all the time.
   if (absl::IsAborted(ended)) backoff_ = options_.backoff_max;

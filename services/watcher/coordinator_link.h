@@ -139,6 +139,7 @@ class CoordinatorLink {
   absl::BitGen random_;     // of the link's thread
   std::string last_error_;  // of the link's thread
   absl::Duration backoff_;  // of the link's thread
+  int tries_at_once_ = 0;   // of the link's thread; since the last answer
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
