@@ -119,6 +119,13 @@ class TaskRig:
                           "the end of all runs")
         except TimeoutError:
             wrong.append(f"some runs did not end within {_END_S_MAX:g} s of `task stop`")
+        # Executors whose sessions have expired tell what is left of their logs in the next one.
+        try:
+            process.until(lambda: all(row["connected"] for row in self.fleet.rows("executors")),
+                          _AGAIN_S_MAX, "all executors")
+        except TimeoutError:
+            wrong.append(f"some executors are not connected within {_AGAIN_S_MAX:g} s")
+        time.sleep(_FLUSH_S)
         for name in _TASKS:
             self._due[name] = [_seconds(row["observed_at"]) for row in
                                self.fleet.rows("task", "history", name, "--limit", "0")]

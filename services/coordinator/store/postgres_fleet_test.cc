@@ -69,6 +69,44 @@ TEST_P(PostgresFleetTest, NoJobIsClaimedTwice) {
   for (const auto& [id, times] : claims) EXPECT_EQ(times, 1) << id.value;
 }
 
+// Each holds what the other wants. One gives way; if it came again beside the other, which goes on
+// to do the same, they would do so again and again, a second each time.
+TEST_P(PostgresFleetTest, WhoGaveWayComesAgainAlone) {
+  const JobId one = Insert(a_.get(), SmallJob("1"));
+  const JobId two = Insert(a_.get(), SmallJob("2"));
+  absl::Mutex mutex;
+  int inside = 0;
+  int aborted = 0;
+  const auto work = [&](Store* store, JobId first, JobId second) {
+    const auto both = [&] { return inside == 2; };
+    for (int tries = 0; tries < 10; ++tries) {
+      const absl::Status status = TryWrite(store, [&](StoreTransaction& t) {
+        std::optional<Job> job = t.GetJob(first);
+        {
+          absl::MutexLock lock(&mutex);
+          ++inside;
+          // Alone there is nobody to wait for.
+          mutex.AwaitWithTimeout(absl::Condition(&both), absl::Milliseconds(500));
+        }
+        (void)t.GetJob(second);
+        job->attempts++;
+        t.UpdateJob(*job);
+        absl::MutexLock lock(&mutex);
+        --inside;
+      });
+      if (status.ok()) return;
+      EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+      absl::MutexLock lock(&mutex);
+      ++aborted;
+    }
+    ADD_FAILURE() << "never";
+  };
+  std::thread other([&] { work(b_.get(), two, one); });
+  work(a_.get(), one, two);
+  other.join();
+  EXPECT_EQ(aborted, 1);
+}
+
 TEST_P(PostgresFleetTest, SessionThatAnotherLooksAtDoesNotExpire) {
   Write(a_.get(), [&](StoreTransaction& t) {
     t.PutSession({.id = "x", .expires_at = Second(1)});

@@ -21,6 +21,7 @@ constexpr int64_t kIdsAtOnceMax = 1024;
 
 constexpr char kBegin[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 constexpr char kLockCatalogShared[] = "SELECT pg_advisory_xact_lock_shared($1::bigint)";
+constexpr char kLockCatalogAlone[] = "SELECT pg_advisory_xact_lock($1::bigint)";
 // After the lock, so that no newer version of anything can come until the commit.
 constexpr char kState[] =
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid(),"
@@ -68,12 +69,12 @@ std::vector<Job> CopyOf(const std::vector<const Job*>& jobs) {
 
 }  // namespace
 
-absl::Status PostgresTransaction::Begin() {
+absl::Status PostgresTransaction::Begin(bool alone) {
   std::vector<PostgresQuery> batch = {{.sql = kBegin}};
   for (PostgresQuery& query : connection()->TransactionSettings()) {
     batch.push_back(std::move(query));
   }
-  batch.push_back({.sql = kLockCatalogShared,
+  batch.push_back({.sql = alone ? kLockCatalogAlone : kLockCatalogShared,
                    .params = PostgresParams().Int(static_cast<int64_t>(PostgresLock::kCatalog))});
   batch.push_back({.sql = kState});
   absl::StatusOr<std::vector<PostgresResult>> results = connection()->Run(batch);

@@ -35,8 +35,9 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   PostgresTransaction(PostgresConnection* connection, PostgresMemory* memory)
       : PostgresReads(connection), memory_(*memory) {}
 
-  // Opens the transaction. FAILED_PRECONDITION: a newer coordinator has changed the schema.
-  absl::Status Begin();
+  // Opens the transaction. `alone`: no other coordinator's runs beside it, so that it can't be in
+  // anybody's way. FAILED_PRECONDITION: a newer coordinator has changed the schema.
+  absl::Status Begin(bool alone = false);
   // Which of the server's transactions it is, to end it from another connection.
   struct Backend {
     int64_t pid = 0;

@@ -107,8 +107,12 @@ absl::Status PostgresWriter::Write(absl::FunctionRef<absl::Status(StoreTransacti
     absl::StatusOr<PostgresConnection*> connection = link_.Connected();
     if (!connection.ok()) return connection.status();
     PostgresTransaction transaction(*connection, &memory_);
-    begun = transaction.Begin();
-    if (begun.ok()) return Run(&transaction, fn);
+    begun = transaction.Begin(alone_);
+    if (begun.ok()) {
+      const absl::Status written = Run(&transaction, fn);
+      alone_ = absl::IsAborted(written);
+      return written;
+    }
     RollBack();
     if (link_.connected()) return begun;
   }

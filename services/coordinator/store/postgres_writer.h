@@ -57,6 +57,8 @@ class PostgresWriter {
   PostgresMemory memory_;
   int64_t epoch_ = 0;    // of the coordinator's row, since link_ is connected
   int64_t commits_ = 0;  // that happened
+  // Two that had to give way to each other, and come again at once, would do so again and again.
+  bool alone_ = false;  // the next transaction comes after one that gave way
   // The transaction that was begun last.
   std::optional<PostgresTransaction::Backend> backend_;
 };
