@@ -8,6 +8,8 @@
 
 namespace closewrite {
 
+absl::Time WallTime() { return absl::Now(); }
+
 absl::Duration SinceBoot() {
   timespec now;
   clock_gettime(CLOCK_BOOTTIME, &now);

@@ -41,6 +41,10 @@ class ManualClock : public Clock {
   std::atomic<int64_t> unix_ns_;
 };
 
+// The wall clock of this host as it is now, wrong or corrected: to be shown and compared with
+// those of others, never to decide by.
+absl::Time WallTime();
+
 // Time since boot, suspended time included.
 absl::Duration SinceBoot();
 

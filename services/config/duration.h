@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
 
 namespace closewrite {
 
@@ -16,6 +17,8 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
 // Field <-> value.
 absl::Duration FromProto(const google::protobuf::Duration& duration);
 google::protobuf::Duration ToProto(absl::Duration duration);
+// Of a time that is not infinite.
+google::protobuf::Timestamp ToProto(absl::Time time);
 
 }  // namespace closewrite
 

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
 #include "services/log/log.h"
@@ -39,8 +40,9 @@ absl::Status Check(const v1::EndSessionRequest& request) {
 
 }  // namespace
 
-AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed)
+AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health)
     : loop_(*loop),
+      health_(*health),
       subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
 
 AttendService::~AttendService() { subscription_.reset(); }
@@ -145,6 +147,9 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
   const int64_t sequence = request.sequence();
   const bool heartbeat = request.heartbeat();
   Expected expected = WhatIsRead(*report);
+  const bool is_health = request.has_health();
+  auto health = std::make_shared<v1::HostHealth>(std::move(*request.mutable_health()));
+  const absl::Time heard_at = WallTime();
   loop_.Submit(
       [visit, reply, report = *std::move(report)](Engine& engine, StoreTransaction& tx,
                                                   absl::Time now) mutable {
@@ -156,8 +161,10 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         *reply = *std::move(got);
         return absl::OkStatus();
       },
-      [this, visit, reply, sequence, heartbeat](const absl::Status& status) {
+      [this, visit, reply, sequence, heartbeat, health, is_health,
+       heard_at](const absl::Status& status) {
         if (!status.ok()) return visit->stream->End(status);
+        if (is_health) health_.Set(visit->session, visit.get(), *health, heard_at);
         v1::AttendResponse response;
         response.set_answered_sequence(sequence);
         for (const Lease& lease : reply->settled) *response.add_settled() = ToProto(lease);
@@ -195,6 +202,7 @@ void AttendService::OnEnd(const std::shared_ptr<Visit>& visit) {
           auto it = streams_.find(visit->session);
           if (it != streams_.end() && it->second == visit->stream) streams_.erase(it);
         }
+        health_.Remove(visit->session, visit.get());
         LogInfo("executor's stream ended", {{"session", visit->session}});
       });
 }

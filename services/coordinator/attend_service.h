@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/attend.grpc.pb.h"
 #include "services/coordinator/change_feed.h"
+#include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
 #include "services/transport/stream.h"
 
@@ -20,8 +21,8 @@ inline constexpr size_t kEndReasonBytesMax = 1024;
 // Thread-safe. Must outlive the server that it is registered with.
 class AttendService : public v1::AttendService::CallbackService {
  public:
-  // Neither is owned.
-  AttendService(StoreLoop* loop, ChangeFeed* feed);
+  // None is owned. `health`: of sessions.
+  AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health);
   ~AttendService() override;
 
   grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* Attend(
@@ -51,6 +52,7 @@ class AttendService : public v1::AttendService::CallbackService {
   std::shared_ptr<Stream> Find(const SessionId& session);
 
   StoreLoop& loop_;
+  HealthBoard& health_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<SessionId, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);

@@ -36,10 +36,6 @@ absl::StatusOr<FileVersion> FileFromProto(const v1::FileVersion& file) {
                      .mtime_ns = file.mtime_ns()};
 }
 
-absl::Time TimeFromProto(const google::protobuf::Timestamp& timestamp) {
-  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
-}
-
 absl::StatusOr<std::vector<OutputFile>> OutputsFromProto(const v1::AttemptResult& result) {
   if (result.files_size() > kOutputsMax) {
     return Invalid("results.files", absl::StrCat("at most ", kOutputsMax, " files a job"));
@@ -262,6 +258,10 @@ v1::PublishOrder ToPublishOrder(const Job& job) {
   return proto;
 }
 
+absl::Time FromProto(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
 Lease FromProto(const v1::LeaseRef& lease) {
   return Lease{JobId{lease.job_id()}, FencingToken{lease.token()}};
 }
@@ -285,7 +285,7 @@ absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event) {
                    .evidence = static_cast<Evidence>(event.evidence()),
                    .source = static_cast<EventSource>(event.source()),
                    .file = *std::move(file),
-                   .observed_at = TimeFromProto(event.observed_at()),
+                   .observed_at = FromProto(event.observed_at()),
                    .caused_by_job = event.caused_by_job()};
 }
 
@@ -310,7 +310,7 @@ absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {
                       .scan_duration = FromProto(status.scan_duration()),
                       .audit_found = status.audit_found(),
                       .canary_seen_at = status.has_canary_seen_at()
-                                            ? TimeFromProto(status.canary_seen_at())
+                                            ? FromProto(status.canary_seen_at())
                                             : absl::InfinitePast(),
                       .canary_misses = status.canary_misses()};
 }

@@ -36,6 +36,7 @@ v1::VolumeInterest ToProto(const std::string& volume, const Interest& interest);
 v1::PublishOrder ToPublishOrder(const Job& job);
 
 // Out of protos. INVALID_ARGUMENT names the field.
+absl::Time FromProto(const google::protobuf::Timestamp& timestamp);
 Lease FromProto(const v1::LeaseRef& lease);
 absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event);
 absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status);

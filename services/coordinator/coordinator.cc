@@ -15,19 +15,21 @@
 #include "services/coordinator/api/job_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/api/store_service.h"
 #include "services/coordinator/api/task_codec.h"
 #include "services/coordinator/api/task_service.h"
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/coordinator_metrics.h"
 #include "services/coordinator/core/engine.h"
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/health_board.h"
 #include "services/coordinator/log_limits.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/postgres_store.h"
 #include "services/coordinator/store/sqlite_backup.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/watcher_board.h"
 #include "services/log/log.h"
 #include "services/metrics/metrics_server.h"
 #include "services/transport/server.h"
@@ -74,6 +76,11 @@ absl::StatusOr<absl::Duration> Retention(const v1::CoordinatorConfig& config) {
 
 constexpr absl::string_view kSqlite = "sqlite:";
 
+// "" for a store that is not SQLite's.
+std::string SqlitePath(const std::string& where) {
+  return absl::StartsWith(where, kSqlite) ? std::string(absl::StripPrefix(where, kSqlite)) : "";
+}
+
 absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
   if (!absl::StartsWith(path, "/")) {
     return absl::InvalidArgumentError(
@@ -97,7 +104,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
       absl::StrCat(where.empty() ? "is missing" : absl::StrCat("\"", where, "\" is not supported"),
                    "; say `sqlite:/path/to/file.db`, or `postgresql://user@host/database`"));
   if (absl::StartsWith(where, kSqlite)) {
-    store = OpenSqlite(std::string(absl::StripPrefix(where, kSqlite)));
+    store = OpenSqlite(SqlitePath(where));
   } else if (absl::StartsWith(where, "postgresql://") || absl::StartsWith(where, "postgres://")) {
     store = OpenPostgres(where, self);
   }
@@ -120,7 +127,8 @@ std::string WithoutPassword(const std::string& where) {
 // In order of construction; each uses those above it.
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
-        absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits)
+        absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits,
+        const std::string& sqlite_path)
       : store(std::move(opened)),
         engine({.self = self,
                 .shared = store->shared(),
@@ -132,19 +140,22 @@ struct Coordinator::Parts {
                 .decode_pipeline = DecodeStoredPipeline,
                 .decode_task = DecodeStoredTask}),
         loop(store.get(), &engine, &feed, clock),
-        attend(&loop, &feed),
-        observe(&loop, &feed, &flushes),
-        jobs({.loop = &loop, .feed = &feed}),
+        attend(&loop, &feed, &executor_health),
+        observe(&loop, &feed, &watchers, &watcher_health),
+        jobs({.loop = &loop, .feed = &feed}, &watchers),
         pipelines({.loop = &loop, .feed = &feed}),
         tasks({.loop = &loop, .feed = &feed}),
-        events({.loop = &loop, .feed = &feed}, &flushes),
-        fleet({.loop = &loop, .feed = &feed}) {}
+        events({.loop = &loop, .feed = &feed}, &watchers),
+        fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
+        stores(&feed, sqlite_path) {}
 
   std::unique_ptr<Store> store;
   Engine engine;
   ChangeFeed feed;
   StoreLoop loop;
-  FlushBoard flushes;
+  WatcherBoard watchers;
+  HealthBoard executor_health;
+  HealthBoard watcher_health;
   AttendService attend;
   ObserveService observe;
   JobService jobs;
@@ -152,6 +163,7 @@ struct Coordinator::Parts {
   TaskService tasks;
   EventService events;
   FleetService fleet;
+  StoreService stores;
   std::unique_ptr<Server> server;
   std::unique_ptr<MetricsServer> metrics;
 };
@@ -198,14 +210,14 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   if (!store.ok()) return store.status();
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *log_limits);
+                                       *log_limits, SqlitePath(config.store()));
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start({.listen = config.listen(),
                      .reflection = !config.has_reflection() || config.reflection(),
                      .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
-                                  &parts->tasks, &parts->events, &parts->fleet}});
+                                  &parts->tasks, &parts->events, &parts->fleet, &parts->stores}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   LogInfo("serving", {{"listen", config.listen()},
@@ -223,11 +235,12 @@ void Coordinator::Shutdown() {
   parts_->server->Drain();
   // The calls that the server waits for wait for commits.
   parts_->loop.EndSoon();
-  parts_->flushes.Shutdown();
+  parts_->watchers.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();
   parts_->jobs.Shutdown();
   parts_->events.Shutdown();
+  parts_->stores.Shutdown();
   parts_->server->Shutdown(kShutdownGrace);
   parts_->loop.Shutdown();
 }
@@ -238,7 +251,7 @@ absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string&
         "store: only one of SQLite is backed up by this program; use pg_dump for one of "
         "PostgreSQL");
   }
-  return CopySqliteStore(std::string(absl::StripPrefix(config.store(), kSqlite)), copy);
+  return CopySqliteStore(SqlitePath(config.store()), copy);
 }
 
 }  // namespace closewrite

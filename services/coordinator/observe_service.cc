@@ -1,8 +1,10 @@
 #include "services/coordinator/observe_service.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/interest.h"
@@ -15,6 +17,20 @@ namespace {
 constexpr int kStagingPerMessageMax = 1024;
 constexpr size_t kLedgerIdBytes = 16;
 
+v1::ObserveResponse ToProto(int64_t id, const WatcherQuestion& question) {
+  v1::ObserveResponse response;
+  if (!question.look_at.has_value()) {
+    response.add_flushes()->set_id(id);
+    response.mutable_flushes(0)->set_volume(question.volume);
+    return response;
+  }
+  v1::LookRequest* const look = response.add_looks();
+  look->set_id(id);
+  look->mutable_file()->set_volume(question.volume);
+  look->mutable_file()->set_path(*question.look_at);
+  return response;
+}
+
 }  // namespace
 
 struct ObserveService::Exchange {
@@ -26,17 +42,21 @@ struct ObserveService::Exchange {
   std::vector<FileEvent> events;
   std::vector<std::pair<Lease, std::string>> published;
   std::vector<std::pair<std::string, Lease>> staging;
-  std::vector<std::pair<int64_t, std::string>> flushed;
+  std::vector<std::pair<int64_t, WatcherBoard::Answered>> answers;
   bool complete = false;  // the answer is to say everything
+  std::optional<v1::HostHealth> health;
+  absl::Time heard_at;  // with `health`
   // Filled by Apply.
   std::vector<std::pair<std::string, Interest>> interests;
   std::vector<std::pair<std::string, Lease>> sweep;
   std::vector<Job> orders;
 };
 
-ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed, FlushBoard* flushes)
+ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed, WatcherBoard* board,
+                               HealthBoard* health)
     : loop_(*loop),
-      flushes_(*flushes),
+      board_(*board),
+      health_(*health),
       subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
 
 ObserveService::~ObserveService() { subscription_.reset(); }
@@ -81,10 +101,10 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
   }
   if (request.events_size() > kEventsPerMessageMax ||
       request.staging_size() > kStagingPerMessageMax ||
-      request.flushed_size() > kFlushedPerMessageMax) {
+      request.flushed_size() + request.looked_size() > kAnswersPerMessageMax) {
     return absl::InvalidArgumentError(absl::StrCat(
         "at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
-        " staging directories and ", kFlushedPerMessageMax, " flush results a message"));
+        " staging directories and ", kAnswersPerMessageMax, " flush and look results a message"));
   }
   exchange.heartbeat = request.heartbeat();
   exchange.complete = request.heartbeat() || request.published_size() > 0;
@@ -105,7 +125,12 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
     exchange.staging.emplace_back(directory.volume(), FromProto(directory.lease()));
   }
   for (const v1::FlushResult& result : request.flushed()) {
-    exchange.flushed.emplace_back(result.id(), result.error());
+    WatcherBoard::Answered answer = v1::FileLook();
+    if (!result.error().empty()) answer = absl::FailedPreconditionError(Display(result.error()));
+    exchange.answers.emplace_back(result.id(), std::move(answer));
+  }
+  for (const v1::LookResult& result : request.looked()) {
+    exchange.answers.emplace_back(result.id(), result.look());
   }
   return absl::OkStatus();
 }
@@ -162,6 +187,10 @@ Expected ObserveService::WhatIsRead(const Visit& visit, const Exchange& exchange
 void ObserveService::OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request) {
   auto exchange = std::make_shared<Exchange>();
   if (absl::Status s = Check(*visit, request, *exchange); !s.ok()) return visit->stream->End(s);
+  if (request.has_health()) {
+    exchange->health = std::move(*request.mutable_health());
+    exchange->heard_at = WallTime();
+  }
   Submit(visit, std::move(exchange));
 }
 
@@ -215,16 +244,17 @@ void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange&
     *directory->mutable_lease() = ToProto(lease);
   }
   visit->stream->Send(std::move(response));
+  if (exchange.health.has_value()) {
+    health_.Set(visit->host, visit.get(), *exchange.health, exchange.heard_at);
+  }
   if (exchange.hello || exchange.heartbeat) {
     // The visit outlives its place on the board: OnEnd takes it away.
-    flushes_.SetStream(visit.get(), visit->volumes, [visit](int64_t id, const std::string& volume) {
-      v1::ObserveResponse flush;
-      flush.add_flushes()->set_id(id);
-      flush.mutable_flushes(0)->set_volume(volume);
-      visit->stream->Send(std::move(flush));
-    });
+    board_.SetStream(visit.get(), visit->volumes,
+                     [visit](int64_t id, const WatcherQuestion& question) {
+                       visit->stream->Send(ToProto(id, question));
+                     });
   }
-  for (const auto& [id, error] : exchange.flushed) flushes_.Answer(visit.get(), id, error);
+  for (const auto& [id, answer] : exchange.answers) board_.Answer(visit.get(), id, answer);
 }
 
 void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
@@ -241,7 +271,8 @@ void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
           auto it = visits_.find(visit->host);
           if (it != visits_.end() && it->second == visit) visits_.erase(it);
         }
-        flushes_.RemoveStream(visit.get());
+        board_.RemoveStream(visit.get());
+        health_.Remove(visit->host, visit.get());
         if (visit->accepted) LogInfo("watcher's stream ended", {{"host", visit->host}});
       },
       {.watchers = {visit->host}});

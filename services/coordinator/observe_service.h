@@ -11,22 +11,23 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/observe.grpc.pb.h"
 #include "services/coordinator/change_feed.h"
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/watcher_board.h"
 #include "services/transport/stream.h"
 
 namespace closewrite {
 
 // Events that a watcher may send in one message.
 inline constexpr int kEventsPerMessageMax = 512;
-// Answers to flush requests that a watcher may send in one message.
-inline constexpr int kFlushedPerMessageMax = kFlushesWaitingMax;
+// Answers to questions that a watcher may send in one message.
+inline constexpr int kAnswersPerMessageMax = kQuestionsWaitingMax;
 
 // Thread-safe. Must outlive the server that it is registered with.
 class ObserveService : public v1::ObserveService::CallbackService {
  public:
-  // None is owned.
-  ObserveService(StoreLoop* loop, ChangeFeed* feed, FlushBoard* flushes);
+  // None is owned. `health`: of hosts.
+  ObserveService(StoreLoop* loop, ChangeFeed* feed, WatcherBoard* board, HealthBoard* health);
   ~ObserveService() override;
 
   grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* Observe(
@@ -65,7 +66,8 @@ class ObserveService : public v1::ObserveService::CallbackService {
   void OnChange(const Effects& effects);
 
   StoreLoop& loop_;
-  FlushBoard& flushes_;
+  WatcherBoard& board_;
+  HealthBoard& health_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::shared_ptr<Visit>> visits_ ABSL_GUARDED_BY(mutex_);  // by host

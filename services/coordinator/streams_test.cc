@@ -90,8 +90,8 @@ class StreamsTest : public ::testing::Test {
                  }}),
         clock_(absl::FromUnixSeconds(1'800'000'000)),
         loop_(&store_, &engine_, &feed_, &clock_),
-        attend_(&loop_, &feed_),
-        observe_(&loop_, &feed_, &flushes_) {}
+        attend_(&loop_, &feed_, &session_health_),
+        observe_(&loop_, &feed_, &board_, &host_health_) {}
 
   void SetUp() override {
     ASSERT_TRUE(loop_.Start().ok());
@@ -178,7 +178,9 @@ class StreamsTest : public ::testing::Test {
   ChangeFeed feed_;
   ManualClock clock_;
   StoreLoop loop_;
-  FlushBoard flushes_;
+  WatcherBoard board_;
+  HealthBoard session_health_;
+  HealthBoard host_health_;
   AttendService attend_;
   ObserveService observe_;
   std::unique_ptr<Server> server_;
@@ -228,6 +230,29 @@ TEST_F(StreamsTest, FromAFinishedFileToItsPublishedResult) {
   watcher->Hear([](const auto& r) {
     return r.complete() && r.orders_size() == 0 && !r.has_heartbeat_interval();
   });
+}
+
+TEST_F(StreamsTest, HowAHostDoesIsKnownWhileItsStreamIsThere) {
+  auto executor = Execute();
+  v1::AttendRequest hello = ExecutorHello();
+  hello.mutable_health()->add_volumes()->set_problem("Read-only file system");
+  executor->Say(hello);
+  const std::string session =
+      executor->Hear([](const auto& r) { return !r.session_id().empty(); }).session_id();
+  executor->Hear([](const auto& response) { return response.answered_sequence() == 1; });
+  // What says nothing about it changes nothing.
+  v1::AttendRequest output;
+  output.set_sequence(2);
+  executor->Say(output);
+  executor->Hear([](const auto& response) { return response.answered_sequence() == 2; });
+  const auto known = session_health_.Find(session);
+  ASSERT_TRUE(known.has_value());
+  ASSERT_EQ(known->health.volumes_size(), 1);
+  EXPECT_EQ(known->health.volumes(0).problem(), "Read-only file system");
+  executor.reset();
+  const absl::Time end = absl::Now() + kPatience;
+  while (session_health_.Find(session).has_value() && absl::Now() < end) std::this_thread::yield();
+  EXPECT_FALSE(session_health_.Find(session).has_value());
 }
 
 TEST_F(StreamsTest, ABrokenStreamKeepsItsSessionAndItsLeases) {
@@ -379,9 +404,9 @@ TEST_F(StreamsTest, AFlushGoesToTheWatcherAndItsAnswerComesBack) {
   absl::Mutex mutex;
   std::vector<absl::Status> ends;
   const auto ask = [&] {
-    return flushes_.Ask("in", [&](const absl::Status& status) {
+    return board_.Ask({.volume = "in"}, [&](const WatcherBoard::Answered& status) {
       absl::MutexLock lock(&mutex);
-      ends.push_back(status);
+      ends.push_back(status.status());
     });
   };
   const auto ended = [&](size_t count) {

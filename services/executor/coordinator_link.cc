@@ -5,6 +5,7 @@
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/config/duration.h"
 #include "services/executor/last_words.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
@@ -195,6 +196,13 @@ void CoordinatorLink::Send(bool heartbeat) {
   output_at_ = absl::ZeroDuration();  // the rest at once
 }
 
+void CoordinatorLink::AddHealth(v1::AttendRequest* request) const {
+  if (!options_.volumes) return;
+  v1::HostHealth* const health = request->mutable_health();
+  for (v1::VolumeHealth& volume : options_.volumes()) *health->add_volumes() = std::move(volume);
+  *health->mutable_sent_at() = ToProto(WallTime());
+}
+
 bool CoordinatorLink::SendOne(bool heartbeat, v1::AttendRequest request) {
   const absl::Duration now = SinceBoot();
   request.set_sequence(++sequence_);
@@ -202,6 +210,7 @@ bool CoordinatorLink::SendOne(bool heartbeat, v1::AttendRequest request) {
   request.set_draining(draining_);
   if (heartbeat) {
     leases_.Sent(sequence_, now);
+    AddHealth(&request);
     heartbeat_at_ = now + HeartbeatEvery();
   }
   return stream_->Send(std::move(request));

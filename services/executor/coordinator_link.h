@@ -64,6 +64,7 @@ class CoordinatorLink {
     AttemptTable* table = nullptr;          // not owned
     Bell* bell = nullptr;                   // rung by the table, too; not owned
     std::function<void()> on_drain;         // somebody says so; called once, must not block
+    std::function<std::vector<v1::VolumeHealth>()> volumes;  // must not block; may be empty
   };
 
   explicit CoordinatorLink(Options options);
@@ -93,6 +94,7 @@ class CoordinatorLink {
   absl::Duration TickStream(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Connect(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(bool heartbeat) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddHealth(v1::AttendRequest* request) const;
   bool SendOne(bool heartbeat, v1::AttendRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnMessage(int64_t stream_number, v1::AttendResponse response);
   void TakeHello(const v1::AttendResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

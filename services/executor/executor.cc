@@ -139,13 +139,16 @@ absl::Status Executor::Open(bool guarded) {
   table_ = std::make_unique<AttemptTable>(std::move(options));
   // The hello wants the port, and the service describes the link: so the link is made in between,
   // and started last of all.
+  probe_ = std::make_unique<MountProbe>(volumes, config_.name());
   channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
-  link_ = std::make_unique<CoordinatorLink>(CoordinatorLink::Options{.channel = channel_.get(),
-                                                                     .hello = HelloOf(config_),
-                                                                     .journal = journal_.get(),
-                                                                     .table = table_.get(),
-                                                                     .bell = &link_bell_,
-                                                                     .on_drain = on_drain_});
+  link_ = std::make_unique<CoordinatorLink>(
+      CoordinatorLink::Options{.channel = channel_.get(),
+                               .hello = HelloOf(config_),
+                               .journal = journal_.get(),
+                               .table = table_.get(),
+                               .bell = &link_bell_,
+                               .on_drain = on_drain_,
+                               .volumes = [this] { return probe_->Volumes(); }});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
                                .services = {service_.get()}});

@@ -15,6 +15,7 @@
 #include "services/executor/execute_service.h"
 #include "services/executor/guardian_process.h"
 #include "services/executor/journal.h"
+#include "services/executor/mount_probe.h"
 #include "services/transport/channel.h"
 #include "services/transport/server.h"
 
@@ -75,6 +76,7 @@ class Executor {
   Bell drain_bell_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<AttemptTable> table_;
+  std::unique_ptr<MountProbe> probe_;
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<ExecuteService> service_;

@@ -19,6 +19,11 @@ VolumeInterest FromProto(const v1::VolumeInterest& interest) {
           .quiet = closewrite::FromProto(interest.quiet())};
 }
 
+void AddReports(const std::vector<VolumeReport>& reports, v1::ObserveRequest* request) {
+  for (const VolumeReport& report : reports) *request->add_volumes() = ToProto(report);
+  *request->mutable_health() = HealthOf(reports, WallTime());
+}
+
 }  // namespace
 
 CoordinatorLink::CoordinatorLink(Options options) : options_(std::move(options)) {}
@@ -155,6 +160,9 @@ void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
   for (v1::FlushRequest& flush : *response.mutable_flushes()) {
     if (heard_.flushes.size() < kHeardOrdersMax) heard_.flushes.push_back(std::move(flush));
   }
+  for (v1::LookRequest& look : *response.mutable_looks()) {
+    if (heard_.looks.size() < kHeardLooksMax) heard_.looks.push_back(std::move(look));
+  }
   for (v1::PublishOrder& order : *response.mutable_orders()) {
     if (heard_.orders.size() < kHeardOrdersMax) heard_.orders.push_back(std::move(order));
   }
@@ -213,6 +221,7 @@ void CoordinatorLink::Act(Heard heard, Session* session) {
   for (const v1::StagingDirectory& directory : heard.sweep) {
     options_.publisher->Sweep(FromProto(directory));
   }
+  SendLooked(heard.looks, session);
 }
 
 void CoordinatorLink::SendHello(Session* session) {
@@ -222,7 +231,7 @@ void CoordinatorLink::SendHello(Session* session) {
   hello.set_version(options_.version);
   hello.set_address(options_.address);
   hello.set_heartbeat(true);
-  for (const VolumeReport& report : options_.report()) *hello.add_volumes() = ToProto(report);
+  AddReports(options_.report(), &hello);
   SendOutcomes(session, &hello);
   session->stream->Send(std::move(hello));
   session->next_heartbeat = options_.clock->Now() + session->interval;
@@ -231,7 +240,7 @@ void CoordinatorLink::SendHello(Session* session) {
 void CoordinatorLink::SendHeartbeat(Session* session) {
   v1::ObserveRequest heartbeat;
   heartbeat.set_heartbeat(true);
-  for (const VolumeReport& report : options_.report()) *heartbeat.add_volumes() = ToProto(report);
+  AddReports(options_.report(), &heartbeat);
   // Whatever was lost on the way is said again.
   session->published.clear();
   SendOutcomes(session, &heartbeat);
@@ -300,6 +309,17 @@ std::shared_ptr<FlushRelay> CoordinatorLink::MakeRelay() {
   };
   options.newest = [this] { return options_.ledger->sequence(); };
   return FlushRelay::Make(std::move(options));
+}
+
+void CoordinatorLink::SendLooked(const std::vector<v1::LookRequest>& looks, Session* session) {
+  if (looks.empty() || !options_.look) return;
+  v1::ObserveRequest request;
+  for (const v1::LookRequest& look : looks) {
+    v1::LookResult* const result = request.add_looked();
+    result->set_id(look.id());
+    *result->mutable_look() = options_.look(look.file());
+  }
+  session->stream->Send(std::move(request));
 }
 
 void CoordinatorLink::SendFlushed(Session* session) {

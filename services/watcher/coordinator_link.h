@@ -39,6 +39,8 @@ inline constexpr int64_t kUnacknowledgedEventsMax = 10'000;
 inline constexpr size_t kUnacknowledgedMessagesMax = 1024;
 // What the coordinator has said and the link's thread has not heard yet.
 inline constexpr size_t kHeardOrdersMax = 8192;
+// Looks take their time; people who ask for more at once are told what the store knows.
+inline constexpr size_t kHeardLooksMax = 4;
 
 // Where there are several coordinators, one that says nothing while so many heartbeats go by is
 // left for another.
@@ -65,6 +67,9 @@ class CoordinatorLink {
     // Flushes a volume, also one that this host does not know; called from the link's thread.
     // Empty: flushes are refused.
     FlushRelay::Flush flush;
+    // Looks at a file of a volume, also one that this host does not know; called from the link's
+    // thread. Empty: nothing is looked at.
+    std::function<v1::FileLook(const v1::VolumePath& file)> look;
     absl::Duration backoff_min = absl::Milliseconds(100);
     absl::Duration backoff_max = absl::Seconds(5);
   };
@@ -96,6 +101,7 @@ class CoordinatorLink {
     std::vector<v1::StagingDirectory> sweep;
     std::vector<VolumeInterest> interests;  // with `complete`
     std::vector<v1::FlushRequest> flushes;
+    std::vector<v1::LookRequest> looks;
     absl::Duration heartbeat_interval;  // zero: not said
   };
 
@@ -132,6 +138,7 @@ class CoordinatorLink {
   void SendStaging(Session* session);
   void SendEvents(Session* session);
   void SendFlushed(Session* session);
+  void SendLooked(const std::vector<v1::LookRequest>& looks, Session* session);
   std::shared_ptr<FlushRelay> MakeRelay();
 
   const Options options_;

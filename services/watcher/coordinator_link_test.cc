@@ -47,6 +47,11 @@ class CoordinatorLinkTest : public ::testing::Test {
       absl::MutexLock lock(&mutex_);
       flushes_.emplace_back(volume, std::move(done));
     };
+    options.look = [](const v1::VolumePath& file) {
+      v1::FileLook look;
+      look.set_message("looked at " + file.path());
+      return look;
+    };
     options_ = options;
     StartLink(std::move(options));
     EXPECT_TRUE(coordinator_.Await([](const auto& heard) { return heard.heartbeats > 0; }));
@@ -138,6 +143,14 @@ TEST_F(CoordinatorLinkTest, WhatCannotBeToldIsAnsweredWithItsReason) {
   TakeFlush().second(absl::FailedPreconditionError("volume v is LOST: the root is gone"));
   ASSERT_TRUE(AwaitFlushed(1));
   EXPECT_EQ(coordinator_.heard().flushed[0].error(), "volume v is LOST: the root is gone");
+}
+
+TEST_F(CoordinatorLinkTest, AFileIsLookedAt) {
+  const int64_t id = coordinator_.Look("v", "in/a.csv");
+  ASSERT_TRUE(coordinator_.Await([](const auto& heard) { return !heard.looked.empty(); }));
+  EXPECT_EQ(coordinator_.heard().looked[0].id(), id);
+  EXPECT_EQ(coordinator_.heard().looked[0].look().message(), "looked at in/a.csv");
+  EXPECT_TRUE(coordinator_.heard().hello.health().has_sent_at());
 }
 
 TEST_F(CoordinatorLinkTest, RequestsThatComeMeanwhileShareTheNextFlush) {

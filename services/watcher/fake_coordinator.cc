@@ -82,10 +82,21 @@ void FakeCoordinator::SetInterests(std::vector<v1::VolumeInterest> interests) {
 int64_t FakeCoordinator::Flush(const std::string& volume) {
   absl::MutexLock lock(&mutex_);
   v1::ObserveResponse response;
-  response.add_flushes()->set_id(++last_flush_);
+  response.add_flushes()->set_id(++last_question_);
   response.mutable_flushes(0)->set_volume(volume);
   for (const auto& [key, stream] : streams_) stream->Send(response);
-  return last_flush_;
+  return last_question_;
+}
+
+int64_t FakeCoordinator::Look(const std::string& volume, const std::string& path) {
+  absl::MutexLock lock(&mutex_);
+  v1::ObserveResponse response;
+  v1::LookRequest* const look = response.add_looks();
+  look->set_id(++last_question_);
+  look->mutable_file()->set_volume(volume);
+  look->mutable_file()->set_path(path);
+  for (const auto& [key, stream] : streams_) stream->Send(response);
+  return last_question_;
 }
 
 void FakeCoordinator::SayAll() {
@@ -160,6 +171,7 @@ void FakeCoordinator::OnMessage(const std::shared_ptr<Stream>& stream, v1::Obser
     if (sweeping_) *response.add_sweep() = directory;
   }
   for (const v1::FlushResult& result : request.flushed()) heard_.flushed.push_back(result);
+  for (const v1::LookResult& result : request.looked()) heard_.looked.push_back(result);
   if (request.heartbeat() || request.published_size() > 0) AddOrders(&response);
   stream->Send(std::move(response));
 }

@@ -30,6 +30,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
     std::vector<v1::PublishResult> published;  // repeats too
     std::vector<v1::StagingDirectory> staging;
     std::vector<v1::FlushResult> flushed;
+    std::vector<v1::LookResult> looked;
 
     // The newest event of a path; nullptr when there is none.
     const v1::FileEvent* Newest(const std::string& path) const;
@@ -50,8 +51,9 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   void SweepWhenListed() { sweeping_ = true; }
   // What pipelines want, said now and with each complete message.
   void SetInterests(std::vector<v1::VolumeInterest> interests);
-  // Asks on all streams that there are; the number of the request.
+  // Asked on all streams that there are; the number of the request.
   int64_t Flush(const std::string& volume);
+  int64_t Look(const std::string& volume, const std::string& path);
 
   Heard heard() const;
   // Waits until what was heard fulfils `condition`; false after 30 s.
@@ -77,7 +79,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
   Heard heard_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<int64_t, int64_t>, v1::PublishOrder> orders_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::VolumeInterest> interests_ ABSL_GUARDED_BY(mutex_);
-  int64_t last_flush_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t last_question_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Stream*, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
 };
 

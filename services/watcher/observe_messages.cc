@@ -1,6 +1,10 @@
 #include "services/watcher/observe_messages.h"
 
+#include <fstream>
+#include <string_view>
+
 #include "services/config/duration.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite::watcher {
 namespace {
@@ -36,6 +40,13 @@ static_assert(static_cast<int>(EngineState::kLost) == v1::VOLUME_STATE_LOST);
 void SetTime(int64_t unix_ns, google::protobuf::Timestamp* time) {
   time->set_seconds(unix_ns / kNanosPerSecond);
   time->set_nanos(static_cast<int32_t>(unix_ns % kNanosPerSecond));
+}
+
+// Of inotify(7); 0: not known.
+int64_t KernelLimit(std::string_view name) {
+  int64_t limit = 0;
+  std::ifstream(StrCat("/proc/sys/fs/inotify/", name)) >> limit;
+  return limit;
 }
 
 void SetLease(const PublishKey& key, v1::LeaseRef* lease) {
@@ -88,6 +99,24 @@ v1::VolumeStatus ToProto(const VolumeReport& report) {
   }
   status.set_canary_misses(report.canary_misses);
   return status;
+}
+
+v1::HostHealth HealthOf(const std::vector<VolumeReport>& reports, absl::Time now) {
+  v1::HostHealth health;
+  SetTime(absl::ToUnixNanos(now), health.mutable_sent_at());
+  for (const VolumeReport& report : reports) {
+    v1::VolumeHealth* const volume = health.add_volumes();
+    volume->set_volume(report.name);
+    volume->set_root(report.root);
+    volume->set_file_system(report.file_system);
+    volume->set_free_bytes(report.free_bytes);
+    volume->set_total_bytes(report.total_bytes);
+    volume->set_read_only(report.read_only);
+    SetTime(absl::ToUnixNanos(now), volume->mutable_checked_at());
+  }
+  health.set_inotify_watches_max(KernelLimit("max_user_watches"));
+  health.set_inotify_queue_max(KernelLimit("max_queued_events"));
+  return health;
 }
 
 v1::PublishResult ToProto(const PublishOutcome& outcome) {

@@ -1,6 +1,7 @@
 #include "services/watcher/volume_engine.h"
 
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <utility>
@@ -439,6 +440,12 @@ void VolumeEngine::UpdateReport() {
   report.audit_found = judge_->audit_found();
   report.canary_seen_at = canary_.seen_at();
   report.canary_misses = canary_.misses();
+  struct statvfs space;
+  if (root_.has_value() && fstatvfs(root_->fd(), &space) == 0) {
+    const auto block = static_cast<int64_t>(space.f_frsize);
+    report.free_bytes = block * static_cast<int64_t>(space.f_bavail);
+    report.total_bytes = block * static_cast<int64_t>(space.f_blocks);
+  }
   bool changed = false;
   {
     absl::MutexLock lock(&mutex_);

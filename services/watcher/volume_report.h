@@ -33,6 +33,8 @@ struct VolumeReport {
   int64_t audit_found = 0;
   absl::Time canary_seen_at = absl::InfinitePast();  // that: never
   int64_t canary_misses = 0;
+  int64_t free_bytes = 0;  // of its file system
+  int64_t total_bytes = 0;
 };
 
 }  // namespace closewrite::watcher

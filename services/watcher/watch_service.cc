@@ -55,7 +55,7 @@ absl::StatusOr<int64_t> WatchService::Flush(grpc::ServerContext* context,
   }
   {
     absl::MutexLock lock(&mutex_);
-    if (flushes_ >= kFlushCallsMax) {
+    if (flushes_ >= kWatcherCallsMax) {
       return absl::ResourceExhaustedError("too many flushes wait; call again later");
     }
     ++flushes_;

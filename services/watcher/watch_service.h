@@ -19,7 +19,7 @@
 namespace closewrite::watcher {
 
 // Calls of FlushVolume at once; each holds a thread.
-inline constexpr int kFlushCallsMax = 64;
+inline constexpr int kWatcherCallsMax = 64;
 inline constexpr absl::Duration kFlushTimeoutDefault = absl::Seconds(30);
 inline constexpr absl::Duration kFlushTimeoutMax = absl::Minutes(10);
 

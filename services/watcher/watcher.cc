@@ -6,6 +6,7 @@
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
+#include "services/watcher/file_look.h"
 #include "services/watcher/ignore_list.h"
 #include "services/watcher/watcher_config.h"
 #include "services/watcher/watcher_metrics.h"
@@ -165,7 +166,25 @@ void Watcher::MakeLink() {
     if (engine != engines_.end()) return engine->second->Flush(std::move(done));
     done(absl::NotFoundError(StrCat("host ", config_.host(), " is not the home of ", volume)));
   };
+  options.look = [this](const v1::VolumePath& file) { return LookAt(file); };
   link_ = std::make_unique<CoordinatorLink>(std::move(options));
+}
+
+v1::FileLook Watcher::LookAt(const v1::VolumePath& file) const {
+  v1::FileLook unknown;
+  unknown.set_finding(v1::FILE_FINDING_UNKNOWN);
+  const auto engine = engines_.find(file.volume());
+  if (engine == engines_.end()) {
+    unknown.set_message(StrCat("host ", config_.host(), " is not the home of its volume"));
+    return unknown;
+  }
+  const absl::StatusOr<VolumeRoot> root = engine->second->OpenRoot();
+  const google::protobuf::RepeatedPtrField<std::string>& globs =
+      config_.volumes().at(file.volume()).ignore();
+  const absl::StatusOr<IgnoreList> ignore = IgnoreList::Parse({globs.begin(), globs.end()});
+  if (root.ok() && ignore.ok()) return LookAtFile(root->fd(), *ignore, file.path());
+  unknown.set_message(std::string((root.ok() ? ignore.status() : root.status()).message()));
+  return unknown;
 }
 
 // Results are renamed out of the staging directory, which can't be done from another file system.

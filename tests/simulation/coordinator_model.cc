@@ -143,7 +143,7 @@ absl::Status CoordinatorModel::Do(const Call& call, Engine& engine, StoreTransac
                                   absl::Time now, std::vector<JobId>& jobs) const {
   if (const auto* submit = std::get_if<SubmitCall>(&call.what)) {
     const auto made =
-        engine.desk().Submit(tx, submit->pipeline, {{submit->volume, submit->path}}, 0, now);
+        engine.desk().Submit(tx, submit->pipeline, {{submit->volume, submit->path}}, {}, now);
     if (!made.ok()) return made.status();
     for (const Intake::Made& each : *made) jobs.push_back(each.job.id);
     return absl::OkStatus();

@@ -74,6 +74,7 @@ class WatchedTransaction final : public StoreTransaction {
   std::optional<StoredTask> GetTask(const std::string& name) override {
     return inner_.GetTask(name);
   }
+  std::vector<JobCount> CountJobs(int64_t limit) override { return inner_.CountJobs(limit); }
   int64_t CountTasks() override { return inner_.CountTasks(); }
   std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) override {
     return inner_.AvailablePipelines(prefix, limit);

@@ -29,11 +29,11 @@ ApiFixture::ApiFixture()
                .decode_pipeline = DecodeStoredPipeline,
                .decode_task = DecodeStoredTask}),
       loop_(&store_, &engine_, &feed_, &clock_),
-      job_service_({.loop = &loop_, .feed = &feed_}),
+      job_service_({.loop = &loop_, .feed = &feed_}, &board_),
       pipeline_service_({.loop = &loop_, .feed = &feed_}),
       task_service_({.loop = &loop_, .feed = &feed_}),
-      event_service_({.loop = &loop_, .feed = &feed_}, &flushes_),
-      fleet_service_({.loop = &loop_, .feed = &feed_}) {
+      event_service_({.loop = &loop_, .feed = &feed_}, &board_),
+      fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_) {
   EXPECT_TRUE(loop_.Start().ok());
   int port = 0;
   grpc::ServerBuilder builder;

@@ -23,9 +23,10 @@
 #include "services/coordinator/api/task_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/health_board.h"
 #include "services/coordinator/store/fake_store.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/watcher_board.h"
 
 namespace closewrite {
 
@@ -76,7 +77,9 @@ class ApiFixture : public ::testing::Test {
   Engine engine_;
   ChangeFeed feed_;
   StoreLoop loop_;
-  FlushBoard flushes_;
+  WatcherBoard board_;
+  HealthBoard executor_health_;
+  HealthBoard watcher_health_;
   JobService job_service_;
   PipelineService pipeline_service_;
   TaskService task_service_;

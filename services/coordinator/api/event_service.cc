@@ -7,11 +7,11 @@
 #include "services/config/nearest.h"
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/event_watch.h"
-#include "services/coordinator/api/flush_call.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/api/violations.h"
+#include "services/coordinator/api/watcher_call.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
 #include "services/volume/path.h"
@@ -43,8 +43,8 @@ absl::StatusOr<absl::Duration> FlushTimeout(const v1::FlushEventsRequest& reques
 
 }  // namespace
 
-EventService::EventService(const ApiOptions& options, FlushBoard* flushes)
-    : loop_(*options.loop), feed_(*options.feed), flushes_(*flushes) {}
+EventService::EventService(const ApiOptions& options, WatcherBoard* board)
+    : loop_(*options.loop), feed_(*options.feed), board_(*board) {}
 
 grpc::ServerUnaryReactor* EventService::ListEvents(grpc::CallbackServerContext* context,
                                                    const v1::ListEventsRequest* request,
@@ -97,12 +97,13 @@ grpc::ServerUnaryReactor* EventService::FlushEvents(grpc::CallbackServerContext*
   const absl::StatusOr<absl::Duration> timeout = FlushTimeout(*request);
   if (!timeout.ok()) return Answer(context, timeout.status());
   const std::string volume = request->volume();
-  return FlushCall::Open({.board = &flushes_,
-                          .volume = volume,
-                          .timeout = *timeout,
-                          .explain = [this, volume](const absl::Status& refused) {
-                            return ExplainFlush(volume, refused);
-                          }});
+  return WatcherCall::Open({.board = &board_,
+                            .question = {.volume = volume},
+                            .timeout = *timeout,
+                            .finish = [this, volume](const WatcherBoard::Answered& answer) {
+                              return answer.ok() ? absl::OkStatus()
+                                                 : ExplainFlush(volume, answer.status());
+                            }});
 }
 
 absl::Status EventService::ExplainFlush(const std::string& volume, const absl::Status& refused) {

@@ -9,7 +9,7 @@
 #include "closewrite/v1/event.grpc.pb.h"
 #include "services/coordinator/api/api_options.h"
 #include "services/coordinator/api/stream_pump.h"
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/watcher_board.h"
 
 namespace closewrite {
 
@@ -20,8 +20,8 @@ inline constexpr absl::Duration kFlushTimeoutMax = absl::Minutes(10);
 // Thread-safe.
 class EventService : public v1::EventService::CallbackService {
  public:
-  // `flushes` is not owned and must outlive the server.
-  EventService(const ApiOptions& options, FlushBoard* flushes);
+  // `board` is not owned and must outlive the server.
+  EventService(const ApiOptions& options, WatcherBoard* board);
 
   // Ends all open streams with UNAVAILABLE. May be called any number of times.
   void Shutdown() { pump_.Shutdown(); }
@@ -42,7 +42,7 @@ class EventService : public v1::EventService::CallbackService {
 
   StoreLoop& loop_;
   ChangeFeed& feed_;
-  FlushBoard& flushes_;
+  WatcherBoard& board_;
   StreamPump pump_;
 };
 

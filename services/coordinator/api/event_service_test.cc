@@ -89,8 +89,10 @@ TEST_F(EventServiceTest, WatchBringsEventsFromTheCallOn) {
 class FlushTest : public EventServiceTest {
  protected:
   void ConnectStream() {
-    flushes_.SetStream(this, {{.volume = "unenriched"}}, [this](int64_t id, const std::string&) {
-      if (answers_) flushes_.Answer(this, id, error_);
+    board_.SetStream(this, {{.volume = "unenriched"}}, [this](int64_t id, const WatcherQuestion&) {
+      WatcherBoard::Answered answer = v1::FileLook();
+      if (!error_.empty()) answer = absl::FailedPreconditionError(error_);
+      if (answers_) board_.Answer(this, id, answer);
     });
   }
   grpc::Status Flush(const std::string& volume, absl::Duration timeout = absl::ZeroDuration()) {
@@ -136,11 +138,11 @@ TEST_F(FlushTest, EndsWithItsTimeoutAndTakesNoPlaceThen) {
   ConnectStream();
   answers_ = false;
   EXPECT_EQ(Flush("unenriched", absl::Milliseconds(20)).error_code(), Code::DEADLINE_EXCEEDED);
-  for (size_t i = 0; i < kFlushesWaitingMax; ++i) {
-    ASSERT_TRUE(flushes_.Ask("unenriched", [](const absl::Status&) {}).ok());
+  for (size_t i = 0; i < kQuestionsWaitingMax; ++i) {
+    ASSERT_TRUE(board_.Ask({.volume = "unenriched"}, [](const WatcherBoard::Answered&) {}).ok());
   }
   EXPECT_EQ(Flush("unenriched").error_code(), Code::RESOURCE_EXHAUSTED);
-  flushes_.Shutdown();
+  board_.Shutdown();
   EXPECT_EQ(Flush("unenriched").error_code(), Code::UNAVAILABLE);
 }
 
@@ -157,11 +159,12 @@ TEST_F(FlushTest, ACallerThatGoesAwayTakesItsPlaceAlong) {
   // The server hears of it a moment later.
   const absl::Time end = absl::Now() + absl::Seconds(30);
   std::vector<int64_t> asked;
-  while (asked.size() < kFlushesWaitingMax && absl::Now() < end) {
-    const absl::StatusOr<int64_t> id = flushes_.Ask("unenriched", [](const absl::Status&) {});
+  while (asked.size() < kQuestionsWaitingMax && absl::Now() < end) {
+    const absl::StatusOr<int64_t> id =
+        board_.Ask({.volume = "unenriched"}, [](const WatcherBoard::Answered&) {});
     if (id.ok()) asked.push_back(*id);
   }
-  EXPECT_EQ(asked.size(), kFlushesWaitingMax);
+  EXPECT_EQ(asked.size(), kQuestionsWaitingMax);
 }
 
 TEST_F(FlushTest, RefusesWrongRequests) {

@@ -1,9 +1,13 @@
 #include "services/coordinator/api/fleet_service.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "services/clock/clock.h"
+#include "services/config/duration.h"
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
@@ -53,6 +57,15 @@ v1::WatcherStatus ShowWatcher(const Watcher& watcher) {
   return shown;
 }
 
+// What the host has said, if this coordinator has its stream; `Shown` has both fields.
+template <class Shown>
+void AddHealth(const HealthBoard& board, const std::string& who, Shown* shown) {
+  const std::optional<HealthBoard::Entry> entry = board.Find(who);
+  if (!entry.has_value()) return;
+  *shown->mutable_health() = entry->health;
+  *shown->mutable_clock_ahead() = ToProto(entry->clock_ahead);
+}
+
 // A page of rows that are ordered by key; `add` adds one to the response and returns it.
 template <class Row, class Response, class Add>
 absl::Status ListByKey(std::string_view method, const std::map<std::string, const Row*>& rows,
@@ -76,6 +89,16 @@ absl::Status ListByKey(std::string_view method, const std::map<std::string, cons
 
 }  // namespace
 
+FleetService::FleetService(const ApiOptions& options, const HealthBoard* executors,
+                           const HealthBoard* watchers)
+    : loop_(*options.loop),
+      executors_(*executors),
+      watchers_(*watchers),
+      subscription_(options.feed->Subscribe([this](const Effects& effects) {
+        absl::MutexLock lock(&mutex_);
+        totals_.Add(effects.totals);
+      })) {}
+
 grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContext* context,
                                                       const v1::ListExecutorsRequest* request,
                                                       v1::ListExecutorsResponse* response) {
@@ -98,8 +121,10 @@ grpc::ServerUnaryReactor* FleetService::ListExecutors(grpc::CallbackServerContex
   return Answer(context,
                 ListByKey("ListExecutors", rows, request->page_size(), request->page_token(),
                           response, [&](const Session& session) -> const v1::ExecutorStatus& {
-                            return *response->add_executors() =
-                                       ShowExecutor(session, leases[session.id]);
+                            v1::ExecutorStatus* const shown = response->add_executors();
+                            *shown = ShowExecutor(session, leases[session.id]);
+                            AddHealth(executors_, session.id, shown);
+                            return *shown;
                           }));
 }
 
@@ -112,7 +137,10 @@ grpc::ServerUnaryReactor* FleetService::ListWatchers(grpc::CallbackServerContext
   return Answer(context,
                 ListByKey("ListWatchers", rows, request->page_size(), request->page_token(),
                           response, [&](const Watcher& watcher) -> const v1::WatcherStatus& {
-                            return *response->add_watchers() = ShowWatcher(watcher);
+                            v1::WatcherStatus* const shown = response->add_watchers();
+                            *shown = ShowWatcher(watcher);
+                            AddHealth(watchers_, watcher.host, shown);
+                            return *shown;
                           }));
 }
 
@@ -135,6 +163,56 @@ grpc::ServerUnaryReactor* FleetService::DrainExecutors(grpc::CallbackServerConte
         }
         return absl::OkStatus();
       });
+}
+
+absl::StatusOr<std::vector<JobCount>> FleetService::Counts() {
+  const absl::Duration began = SinceBoot();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (counting_ || began < count_again_at_) return counts_;
+    counting_ = true;
+  }
+  std::vector<JobCount> counts;
+  absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    counts = reader.CountJobs(kCountedMax);
+    return absl::OkStatus();
+  });
+  const absl::Duration took = SinceBoot() - began;
+  absl::MutexLock lock(&mutex_);
+  counting_ = false;
+  count_again_at_ = began + took + std::max(kCountPause, took * kCountPauseFactor);
+  if (!read.ok()) return read;
+  counts_ = std::move(counts);
+  return counts_;
+}
+
+grpc::ServerUnaryReactor* FleetService::GetOverview(grpc::CallbackServerContext* context,
+                                                    const v1::GetOverviewRequest*,
+                                                    v1::GetOverviewResponse* response) {
+  const absl::StatusOr<std::vector<JobCount>> counts = Counts();
+  if (!counts.ok()) return Answer(context, counts.status());
+  SetTime(loop_.clock().Now(), response->mutable_at());
+  for (const JobCount& count : *counts) {
+    v1::JobCount* const shown = response->add_counts();
+    shown->set_pipeline(count.pipeline);
+    shown->set_state(static_cast<v1::JobState>(count.state));
+    shown->set_count(count.count);
+  }
+  for (const auto& [name, holder] : CopyFleet(loop_).locks) {
+    v1::LockStatus* const shown = response->add_locks();
+    shown->set_name(name);
+    shown->set_job_id(holder.job.value);
+    shown->set_host(holder.host);
+    SetTime(holder.since, shown->mutable_since());
+  }
+  absl::MutexLock lock(&mutex_);
+  v1::JobTotals* const totals = response->mutable_totals();
+  totals->set_made(totals_.made);
+  totals->set_leased(totals_.leased);
+  totals->set_succeeded(totals_.succeeded);
+  totals->set_failed(totals_.failed);
+  totals->set_cancelled(totals_.cancelled);
+  return Answer(context, absl::OkStatus());
 }
 
 grpc::ServerUnaryReactor* FleetService::GetVersion(grpc::CallbackServerContext* context,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/coordinator/api/answer_once.h"
+#include "services/coordinator/api/job_sieve.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/job_watch.h"
 #include "services/coordinator/api/log_reader.h"
@@ -14,6 +15,7 @@
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/api/story.h"
 #include "services/coordinator/api/violations.h"
+#include "services/coordinator/api/watcher_call.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {
@@ -88,7 +90,8 @@ void AddJobs(const std::vector<Job>& jobs, Engine& engine, StoreTransaction& tx,
 
 }  // namespace
 
-JobService::JobService(const ApiOptions& options) : loop_(*options.loop), feed_(*options.feed) {}
+JobService::JobService(const ApiOptions& options, WatcherBoard* board)
+    : loop_(*options.loop), feed_(*options.feed), board_(*board) {}
 
 grpc::ServerUnaryReactor* JobService::SubmitJobs(grpc::CallbackServerContext* context,
                                                  const v1::SubmitJobsRequest* request,
@@ -100,16 +103,21 @@ grpc::ServerUnaryReactor* JobService::SubmitJobs(grpc::CallbackServerContext* co
     return Answer(context, WrongField("priority", StrCat("is ", priority, "; give ", -kPriorityMax,
                                                          " to ", kPriorityMax)));
   }
+  if (request->again() && request->pipeline().empty()) {
+    return Answer(context,
+                  WrongField("pipeline", "is missing; say which one is to have the files again"));
+  }
+  const Intake::Wish wish{.priority = priority, .again = request->again()};
   return AnswerOnce<v1::SubmitJobsResponse>(
       loop_, context, "SubmitJobs", request->request_id(), response,
-      [files = *std::move(files), pipeline = request->pipeline(), priority](
+      [files = *std::move(files), pipeline = request->pipeline(), wish](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::SubmitJobsResponse* answer) {
         const Fleet& fleet = engine.fleet();
         if (!pipeline.empty() && fleet.FindPipeline(pipeline) == nullptr) {
           return NoSuchPipeline(pipeline, fleet);
         }
         absl::StatusOr<std::vector<Intake::Made>> made =
-            engine.desk().Submit(tx, pipeline, files, priority, now);
+            engine.desk().Submit(tx, pipeline, files, wish, now);
         if (!made.ok()) return made.status();
         for (const Intake::Made& one : *made) {
           *answer->add_jobs() = ShowJob(one.job, fleet, tx, now);
@@ -142,6 +150,8 @@ grpc::ServerUnaryReactor* JobService::ListJobs(grpc::CallbackServerContext* cont
 absl::Status JobService::List(const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
   absl::StatusOr<JobFilter> filter = DecodeJobFilter(request.filter());
   if (!filter.ok()) return filter.status();
+  absl::StatusOr<JobSieve> sieve = DecodeJobSieve(request.filter());
+  if (!sieve.ok()) return sieve.status();
   const std::string scope = PageScope("ListJobs", request.filter());
   absl::StatusOr<PageRequest> page = OpenPage(scope, request.page_size(), request.page_token());
   if (!page.ok()) return page.status();
@@ -152,17 +162,27 @@ absl::Status JobService::List(const v1::ListJobsRequest& request, v1::ListJobsRe
   const absl::Time now = loop_.clock().Now();
   return loop_.store().Read([&](StoreReader& reader) {
     PageFill fill(*page);
+    JobId last{*before};
     // One more than the page tells whether there is a next one.
-    for (const Job& job : reader.ListJobs(*filter, JobId{*before}, page->rows + 1)) {
-      if (fill.full()) {
-        response->set_next_page_token(
-            NextPageToken(scope, StrCat(response->jobs().rbegin()->id())));
-        break;
+    const int64_t rows = sieve->empty() ? page->rows + 1 : kRowsSievedMax / 10;
+    for (int64_t looked = 0;; looked += rows) {
+      const std::vector<Job> jobs = reader.ListJobs(*filter, last, rows);
+      for (const Job& job : jobs) {
+        if (sieve->Ends(job)) return absl::OkStatus();
+        if (fill.full() && sieve->Lets(job)) {
+          response->set_next_page_token(NextPageToken(scope, StrCat(last.value)));
+          return absl::OkStatus();
+        }
+        last = job.id;
+        if (!sieve->Lets(job)) continue;
+        *response->add_jobs() = ShowJob(job, fleet, reader, now);
+        fill.Add(*response->jobs().rbegin());
       }
-      *response->add_jobs() = ShowJob(job, fleet, reader, now);
-      fill.Add(*response->jobs().rbegin());
+      if (static_cast<int64_t>(jobs.size()) < rows) return absl::OkStatus();
+      if (looked + rows < kRowsSievedMax && !sieve->empty()) continue;
+      response->set_next_page_token(NextPageToken(scope, StrCat(last.value)));
+      return absl::OkStatus();
     }
-    return absl::OkStatus();
   });
 }
 
@@ -170,10 +190,12 @@ grpc::ServerWriteReactor<v1::WatchJobsResponse>* JobService::WatchJobs(
     grpc::CallbackServerContext* context, const v1::WatchJobsRequest* request) {
   absl::StatusOr<JobFilter> filter = DecodeJobFilter(request->filter());
   if (!filter.ok()) return RefusedStream<v1::WatchJobsResponse>::Open(filter.status());
+  absl::StatusOr<JobSieve> sieve = DecodeJobSieve(request->filter());
+  if (!sieve.ok()) return RefusedStream<v1::WatchJobsResponse>::Open(sieve.status());
   return PushStream<v1::WatchJobsResponse>::Open(
       {.pump = &pump_,
        .feed = &feed_,
-       .source = std::make_unique<JobWatch>(&loop_, *std::move(filter))});
+       .source = std::make_unique<JobWatch>(&loop_, *std::move(filter), *std::move(sieve))});
 }
 
 grpc::ServerUnaryReactor* JobService::CancelJobs(grpc::CallbackServerContext* context,
@@ -230,20 +252,28 @@ grpc::ServerWriteReactor<v1::ReadLogResponse>* JobService::ReadLog(
 grpc::ServerUnaryReactor* JobService::Explain(grpc::CallbackServerContext* context,
                                               const v1::ExplainRequest* request,
                                               v1::ExplainResponse* response) {
-  return Answer(context, Tell(*request, response));
+  if ((request->job_id() != 0) == request->has_file()) {
+    return Answer(context, WrongField("file", "give either a job or a file"));
+  }
+  if (!request->has_file()) return Answer(context, Tell(*request, std::nullopt, response));
+  if (absl::Status s = CheckFile("file", request->file()); !s.ok()) return Answer(context, s);
+  return WatcherCall::Open(
+      {.board = &board_,
+       .question = {.volume = request->file().volume(), .look_at = request->file().path()},
+       .timeout = kLookPatience,
+       .finish = [this, request, response](const WatcherBoard::Answered& look) {
+         // A story without what the watcher finds is one too.
+         return Tell(*request, look.ok() ? std::make_optional(*look) : std::nullopt, response);
+       }});
 }
 
-absl::Status JobService::Tell(const v1::ExplainRequest& request, v1::ExplainResponse* response) {
-  if ((request.job_id() != 0) == request.has_file()) {
-    return WrongField("file", "give either a job or a file");
-  }
-  if (request.has_file()) {
-    if (absl::Status s = CheckFile("file", request.file()); !s.ok()) return s;
-  }
+absl::Status JobService::Tell(const v1::ExplainRequest& request,
+                              const std::optional<v1::FileLook>& look,
+                              v1::ExplainResponse* response) {
   const Fleet fleet = CopyFleet(loop_);
   const absl::Time now = loop_.clock().Now();
   return loop_.store().Read([&](StoreReader& reader) {
-    Story story({.reader = &reader, .fleet = &fleet, .now = now});
+    Story story({.reader = &reader, .fleet = &fleet, .now = now, .look = look});
     absl::Status told = absl::OkStatus();
     if (request.has_file()) {
       story.TellFile(request.file().volume(), request.file().path());

@@ -2,9 +2,13 @@
 #ifndef SERVICES_COORDINATOR_API_JOB_SERVICE_H_
 #define SERVICES_COORDINATOR_API_JOB_SERVICE_H_
 
+#include <optional>
+
+#include "absl/time/time.h"
 #include "closewrite/v1/job.grpc.pb.h"
 #include "services/coordinator/api/api_options.h"
 #include "services/coordinator/api/stream_pump.h"
+#include "services/coordinator/watcher_board.h"
 
 namespace closewrite {
 
@@ -12,11 +16,17 @@ inline constexpr int kFilesPerSubmitMax = 1000;
 inline constexpr size_t kCancelReasonBytesMax = 1000;
 // More lines than this are asked for as all of them.
 inline constexpr int64_t kTailLinesMax = 1'000'000;
+// Jobs that one page of a list looks at, one by one, for those that are asked for by time, name or
+// host. The page is short then, and the next one goes on.
+inline constexpr int64_t kRowsSievedMax = 20'000;
+// How long a story waits for the watcher to look at its file.
+inline constexpr absl::Duration kLookPatience = absl::Seconds(2);
 
 // Thread-safe.
 class JobService : public v1::JobService::CallbackService {
  public:
-  explicit JobService(const ApiOptions& options);
+  // `board` is not owned and must outlive the server.
+  JobService(const ApiOptions& options, WatcherBoard* board);
 
   // Ends all open streams with UNAVAILABLE. May be called any number of times.
   void Shutdown() { pump_.Shutdown(); }
@@ -46,10 +56,12 @@ class JobService : public v1::JobService::CallbackService {
 
  private:
   absl::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse* response);
-  absl::Status Tell(const v1::ExplainRequest& request, v1::ExplainResponse* response);
+  absl::Status Tell(const v1::ExplainRequest& request, const std::optional<v1::FileLook>& look,
+                    v1::ExplainResponse* response);
 
   StoreLoop& loop_;
   ChangeFeed& feed_;
+  WatcherBoard& board_;
   StreamPump pump_;
 };
 

@@ -61,6 +61,97 @@ class JobServiceTest : public ApiFixture {
   v1::ExplainResponse explained_;
 };
 
+TEST_F(JobServiceTest, ListsByTimeNameAndHost) {
+  ConnectWatcher();
+  Apply(TestPipeline("enrich"));
+  OpenSession("e1", 1);
+  Announce("old/a.csv");  // runs on vm-c
+  clock_.Advance(absl::Minutes(5));
+  Announce("new/b.csv");
+  Announce("new/c.csv");
+  const auto ids = [&](const v1::JobFilter& filter, int page_size) {
+    v1::ListJobsRequest request;
+    *request.mutable_filter() = filter;
+    request.set_page_size(page_size);
+    std::vector<int64_t> found;
+    for (int pages = 0; pages < 5; ++pages) {
+      EXPECT_TRUE(List(request).ok());
+      for (const v1::Job& job : listed_.jobs()) found.push_back(job.id());
+      request.set_page_token(listed_.next_page_token());
+      if (listed_.next_page_token().empty()) break;
+    }
+    return found;
+  };
+  using Ids = std::vector<int64_t>;
+  for (const int page_size : {1, 100}) {
+    v1::JobFilter filter;
+    filter.set_match("new/*");
+    EXPECT_EQ(ids(filter, page_size), (Ids{3, 2}));
+    filter.set_match("*/a.csv");
+    EXPECT_EQ(ids(filter, page_size), (Ids{1}));
+    filter.Clear();
+    filter.set_host("vm-c");
+    EXPECT_EQ(ids(filter, page_size), (Ids{1}));
+    filter.Clear();
+    filter.mutable_since()->set_seconds(kTestStartSeconds + 1);
+    EXPECT_EQ(ids(filter, page_size), (Ids{3, 2}));
+    filter.set_match("**/c.csv");
+    EXPECT_EQ(ids(filter, page_size), (Ids{3}));
+  }
+  v1::ListJobsRequest wrong;
+  wrong.mutable_filter()->set_match("[");
+  const grpc::Status refused = List(wrong);
+  EXPECT_EQ(refused.error_code(), Code::INVALID_ARGUMENT);
+  EXPECT_NE(refused.error_message().find("filter.match"), std::string::npos)
+      << refused.error_message();
+}
+
+TEST_F(JobServiceTest, SubmitsAgainWhatHasHadItsJob) {
+  ConnectWatcher();
+  Apply(TestPipeline("enrich"));
+  Announce("a.csv");
+  v1::SubmitJobsRequest request = SubmitOf("r1", "a.csv");
+  request.set_again(true);
+  EXPECT_EQ(Submit(request).error_code(), Code::INVALID_ARGUMENT);
+  request.set_pipeline("enrich");
+  // While its job waits there is nothing to be done again.
+  ASSERT_TRUE(Submit(request).ok());
+  EXPECT_EQ(submitted_.jobs(0).id(), 1);
+  const SessionId session = OpenSession("e1", 1);
+  ReportEnd(session, {JobId{1}, FencingToken{1}}, Outcome::kSucceeded, 0);
+  request.set_request_id("r2");
+  ASSERT_TRUE(Submit(request).ok());
+  EXPECT_EQ(submitted_.jobs(0).id(), 2);
+  EXPECT_EQ(submitted_.existing_job_ids_size(), 0);
+  // The same version, once more, and not by itself: a rescan makes none.
+  ReportEnd(session, {JobId{2}, FencingToken{1}}, Outcome::kSucceeded, 0);
+  clock_.Advance(absl::Seconds(1));
+  request.set_request_id("r3");
+  ASSERT_TRUE(Submit(request).ok());
+  EXPECT_EQ(submitted_.jobs(0).id(), 3);
+  Remove("a.csv");
+  request.set_request_id("r4");
+  EXPECT_EQ(Submit(request).error_code(), Code::NOT_FOUND);
+}
+
+TEST_F(JobServiceTest, WhatIsAskedForAgainWaitsForTheJobThatRuns) {
+  ConnectWatcher();
+  v1::Pipeline supersedes = TestPipeline("enrich");
+  supersedes.mutable_on()->set_on_new_version(v1::ON_NEW_VERSION_SUPERSEDE);
+  Apply(supersedes);
+  OpenSession("e1", 2);
+  Announce("a.csv");
+  EXPECT_EQ(Get(1).state(), v1::JOB_STATE_RUNNING);
+  v1::SubmitJobsRequest request = SubmitOf("r1", "a.csv");
+  request.set_pipeline("enrich");
+  request.set_again(true);
+  ASSERT_TRUE(Submit(request).ok());
+  EXPECT_EQ(submitted_.jobs(0).id(), 2);
+  EXPECT_EQ(submitted_.jobs(0).waiting().reason(), v1::WAITING_REASON_EARLIER_VERSION);
+  EXPECT_EQ(Get(1).state(), v1::JOB_STATE_RUNNING);
+  EXPECT_FALSE(Get(1).cancelling());
+}
+
 TEST_F(JobServiceTest, SubmitMakesAJobOfAnAnnouncedFileOnce) {
   ConnectWatcher();
   Announce("a.csv");  // before there was a pipeline

@@ -136,7 +136,7 @@ TEST_F(JobStreamsTest, ACancelledWatchLeavesNothingBehind) {
 
 TEST_F(JobStreamsTest, AReaderThatIsTooSlowIsTold) {
   Announce("a.csv");
-  JobWatch watch(&loop_, {});
+  JobWatch watch(&loop_, {}, {});
   ASSERT_TRUE(watch.Next().ok());  // the snapshot
   Effects effects;
   for (size_t i = 1; i <= kWatchedJobsMax; ++i) {

@@ -8,16 +8,18 @@
 
 namespace closewrite {
 
-JobWatch::JobWatch(StoreLoop* loop, JobFilter filter)
+JobWatch::JobWatch(StoreLoop* loop, JobFilter filter, JobSieve sieve)
     : loop_(*loop),
       filter_(std::move(filter)),
       ids_(filter_.ids.begin(), filter_.ids.end()),
-      apart_from_ids_(filter_) {
+      apart_from_ids_(filter_),
+      sieve_(std::move(sieve)) {
   apart_from_ids_.ids.clear();
 }
 
 bool JobWatch::Wants(const Job& job) const {
-  return (ids_.empty() || ids_.contains(job.id)) && Matches(apart_from_ids_, job);
+  return (ids_.empty() || ids_.contains(job.id)) && Matches(apart_from_ids_, job) &&
+         sieve_.Lets(job);
 }
 
 bool JobWatch::OnChange(const Effects& effects) {
@@ -64,10 +66,12 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Snapshot() {
     const std::vector<Job> page = reader.ListJobs(filter_, before_, kWatchBatchRows);
     rows = page.size();
     for (const Job& job : page) {
-      *batch.messages.emplace_back().mutable_job() = ShowJob(job, fleet, reader, now);
+      before_ = job.id;
       Note(job);
       floor_ = std::max(floor_, JobId{job.id.value - kWatchBatchRows});
-      before_ = job.id;
+      if (sieve_.Ends(job)) rows = 0;
+      if (!sieve_.Lets(job)) continue;
+      *batch.messages.emplace_back().mutable_job() = ShowJob(job, fleet, reader, now);
     }
     return absl::OkStatus();
   });
@@ -76,6 +80,7 @@ absl::StatusOr<JobWatch::Batch> JobWatch::Snapshot() {
     batch.messages.emplace_back().set_snapshot_complete(true);
     phase_ = Phase::kLive;
   }
+  batch.more = true;
   return batch;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/job.pb.h"
+#include "services/coordinator/api/job_sieve.h"
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/api/recent_ids.h"
 #include "services/coordinator/core/store.h"
@@ -28,7 +29,7 @@ inline constexpr int kWatchPagesMax = 64;
 class JobWatch : public StreamSource<v1::WatchJobsResponse> {
  public:
   // `loop` is not owned. NOT_FOUND comes out of Next.
-  JobWatch(StoreLoop* loop, JobFilter filter);
+  JobWatch(StoreLoop* loop, JobFilter filter, JobSieve sieve);
 
   absl::StatusOr<Batch> Next() override;
   bool OnChange(const Effects& effects) override;
@@ -47,6 +48,7 @@ class JobWatch : public StreamSource<v1::WatchJobsResponse> {
   const JobFilter filter_;
   const absl::flat_hash_set<JobId> ids_;  // those of the filter
   JobFilter apart_from_ids_;
+  const JobSieve sieve_;
 
   // Used by Next alone.
   Phase phase_ = Phase::kCheck;

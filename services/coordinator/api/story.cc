@@ -1,18 +1,18 @@
 #include "services/coordinator/api/story.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_join.h"
 #include "services/config/nearest.h"
 #include "services/coordinator/api/job_view.h"
+#include "services/coordinator/api/log_end.h"
 #include "services/coordinator/api/story_words.h"
+#include "services/coordinator/api/verdict.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/attempts.h"
 #include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/job_rules.h"
-#include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/core/task.h"
 #include "services/coordinator/core/waiting.h"
 #include "services/log/str_cat.h"
@@ -29,28 +29,11 @@ v1::StoryLine Line(absl::Time at, const char* topic, std::string text) {
   return line;
 }
 
-// The watcher that reported the volume last, the connected one first.
-const Watcher* WatcherOf(const Fleet& fleet, const std::string& volume) {
-  if (const Watcher* home = fleet.HomeOf(volume)) return home;
-  for (const auto& [host, watcher] : fleet.watchers) {
-    for (const VolumeReport& report : watcher.volumes) {
-      if (report.volume == volume) return &watcher;
-    }
-  }
-  return nullptr;
-}
-
-const VolumeReport& ReportOf(const Watcher& watcher, const std::string& volume) {
-  return *std::find_if(watcher.volumes.begin(), watcher.volumes.end(),
-                       [&](const VolumeReport& report) { return report.volume == volume; });
-}
-
-std::vector<std::string> KnownVolumes(const Fleet& fleet) {
-  std::set<std::string> names;
-  for (const auto& [host, watcher] : fleet.watchers) {
-    for (const VolumeReport& report : watcher.volumes) names.insert(report.volume);
-  }
-  return {names.begin(), names.end()};
+// Id of the newest event that says that the file is gone; 0: none.
+int64_t LastGone(const std::vector<EventRecord>& events) {
+  const auto gone = std::find_if(events.rbegin(), events.rend(),
+                                 [](const EventRecord& record) { return IsGone(record.event); });
+  return gone == events.rend() ? 0 : gone->id;
 }
 
 // True when its log may tell why it did not succeed.
@@ -97,6 +80,83 @@ void Story::TellFile(const std::string& volume, const std::string& path) {
   for (const Job& job : jobs) TellOneJob(job);
   if (events.empty()) TellNeverSeen(volume, path);
   TellWatcher(volume, !events.empty());
+  if (look_.has_value()) SayNow("LOOK", look_->message());
+  Conclude(volume, path, events, judged == events.rend() ? nullptr : &*judged, jobs);
+}
+
+void Story::Conclude(const std::string& volume, const std::string& path,
+                     const std::vector<EventRecord>& events, const EventRecord* judged,
+                     const std::vector<Job>& jobs) {
+  // The newest job of each pipeline, of the version that was judged; those that are not done first.
+  std::vector<const Job*> told;
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    // One of the name that appeared was made before its file was finished.
+    const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(reader_, job->pipeline);
+    const bool of_name =
+        pipeline != nullptr && pipeline->when == When::kCreate && job->event_id > LastGone(events);
+    const bool of_it = judged == nullptr || job->event_id >= judged->id || of_name ||
+                       job->input == judged->event.file;
+    const bool is_new = std::none_of(told.begin(), told.end(), [&](const Job* other) {
+      return other->pipeline == job->pipeline;
+    });
+    if (of_it && is_new) told.push_back(&*job);
+  }
+  std::stable_partition(told.begin(), told.end(),
+                        [](const Job* job) { return job->state != JobState::kSucceeded; });
+  for (size_t i = 0; i < told.size() && i < kVerdictJobsMax; ++i) {
+    findings_.Add(FindingsOf(*told[i], fleet_, reader_, now_));
+  }
+  // What became of the file later does not matter to those that have had it.
+  const bool look_matters =
+      told.empty() || (look_.has_value() && look_->finding() == v1::FILE_FINDING_OPEN);
+  const std::string file = FileWords(volume, path);
+  if (told.empty() && !events.empty()) {
+    const int64_t made_by = judged == nullptr ? 0 : judged->event.caused_by_job;
+    if (IsGone(events.back().event)) {
+      findings_.verdict.push_back(
+          StrCat(file, " is gone since ", TimeWords(events.back().received_at)));
+    } else if (made_by != 0 && reasons_.empty()) {
+      findings_.verdict.push_back(
+          StrCat(file, " is a result of job ", made_by, ", and no pipeline takes it"));
+      findings_.advice.push_back(
+          StrCat("`closewrite explain ", made_by, "` tells how it was made"));
+    } else {
+      ConcludeNotWanted(file, /*seen=*/true);
+    }
+    findings_.Add(FindingsOf(volume, path, fleet_, std::nullopt, now_));
+    return;
+  }
+  findings_.Add(
+      FindingsOf(volume, path, fleet_, look_matters ? look_ : std::optional<v1::FileLook>(), now_));
+  if (!events.empty() || !told.empty()) return;
+  if (findings_.verdict.empty()) {
+    findings_.verdict.push_back(StrCat("nothing was seen of ", file,
+                                       "; `closewrite watchers` shows how its volume is watched"));
+  }
+  // A pipeline that waits for it says enough.
+  if (reasons_.empty() && !misfits_.empty()) ConcludeNotWanted(file, /*seen=*/false);
+}
+
+// Those that take its name tell most; of the others it is enough to know how many there are.
+void Story::ConcludeNotWanted(const std::string& file, bool seen) {
+  std::vector<std::string> reasons = reasons_.empty() ? misfits_ : reasons_;
+  if (reasons.empty()) {
+    reasons.push_back(fleet_.pipelines.empty() ? "there is no pipeline"
+                                               : "no pipeline watches its volume");
+  }
+  size_t more = reasons_.empty() ? 0 : misfits_.size();
+  if (reasons.size() > kVerdictJobsMax) {
+    more += reasons.size() - kVerdictJobsMax;
+    reasons.resize(kVerdictJobsMax);
+  }
+  findings_.verdict.push_back(
+      StrCat("no job was made of ", file, ": ", absl::StrJoin(reasons, "; "),
+             more == 0 ? "" : StrCat("; and ", more, more == 1 ? " does" : " do", " not take it")));
+  findings_.advice.push_back(
+      "`closewrite pipeline test -f FILE PATH` tells what a changed definition would take");
+  if (!seen) return;
+  findings_.advice.push_back(
+      "`closewrite submit --pipeline PIPELINE FILE` makes a job in spite of it");
 }
 
 absl::Status Story::TellJob(JobId id) {
@@ -118,6 +178,7 @@ absl::Status Story::TellJob(JobId id) {
   }
   TellOneJob(*job);
   if (!job->input.volume.empty()) TellWatcher(job->input.volume, true);
+  findings_.Add(FindingsOf(*job, fleet_, reader_, now_));
   return absl::OkStatus();
 }
 
@@ -127,6 +188,13 @@ v1::ExplainResponse Story::Take() {
   const auto add = [&](std::vector<v1::StoryLine>& lines) {
     for (v1::StoryLine& line : lines) *story_.add_lines() = std::move(line);
   };
+  for (std::string& text : findings_.verdict) {
+    *story_.add_lines() = Line(absl::InfinitePast(), "VERDICT", std::move(text));
+  }
+  for (std::string& text : findings_.advice) {
+    *story_.add_lines() = Line(absl::InfinitePast(), "ADVICE", std::move(text));
+  }
+  if (look_.has_value()) *story_.mutable_look() = *look_;
   add(first_lines_);
   for (Scene& scene : scenes_) add(scene.lines);
   add(now_lines_);
@@ -161,14 +229,14 @@ void Story::TellVerdicts(const EventRecord& record, bool is_judged, const std::v
 
 void Story::TellVerdict(Scene& scene, const EventRecord& record, const Pipeline& pipeline,
                         const std::vector<Job>& jobs) {
+  const bool takes_name =
+      MatchPath(pipeline, record.event.file.volume, record.event.file.path).matches;
   FileHistory history;
-  if (MatchPath(pipeline, record.event.file.volume, record.event.file.path).matches) {
-    history = HistoryOf(reader_, pipeline, record);
-  }
+  if (takes_name) history = HistoryOf(reader_, pipeline, record);
   Verdict verdict = MatchEvent(pipeline, record.event, history);
   const bool has_job = std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) {
     return job.pipeline == pipeline.name &&
-           (job.event_id == record.id || job.input == record.event.file);
+           (job.event_id >= record.id || job.input == record.event.file);
   });
   // Its marker may have come later, and be gone by now.
   if (has_job && !verdict.matches && pipeline.when == When::kMarker) {
@@ -182,6 +250,7 @@ void Story::TellVerdict(Scene& scene, const EventRecord& record, const Pipeline&
                                   ", after that: `closewrite submit` makes a job of it")
                          : std::string(", but it made no job: `closewrite submit` makes one"));
   }
+  if (!has_job) (takes_name ? reasons_ : misfits_).push_back(text);
   Say(scene, record.received_at, verdict.matches ? "MATCHED" : "NOT_MATCHED", std::move(text));
 }
 
@@ -200,30 +269,38 @@ void Story::TellOneJob(const Job& job) {
     Say(Open(at), absl::InfinitePast(), "LEFT_OUT",
         StrCat(skip, " earlier attempts of job ", job.id.value, " are left out"));
   }
-  for (size_t i = skip; i < attempts.size(); ++i) TellAttempt(job, attempts[i]);
+  for (size_t i = skip; i < attempts.size(); ++i) {
+    TellWait(job, i == 0 ? nullptr : &attempts[i - 1], attempts[i]);
+    TellAttempt(job, attempts[i]);
+  }
   TellEnd(job);
   TellJobNow(job);
   *story_.add_jobs() = ShowWhole(job, fleet_, reader_, now_);
 }
 
+void Story::TellWait(const Job& job, const Attempt* before, const Attempt& attempt) {
+  const absl::Time since = before == nullptr ? job.created_at : before->ended_at;
+  const absl::Duration waited = attempt.leased_at - since;
+  if (waited < kWaitToldMin || !IsKnown(since)) return;
+  const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(reader_, job.pipeline);
+  std::string what = before == nullptr ? "its turn" : "its backoff and its turn";
+  if (before == nullptr && pipeline != nullptr && pipeline->settle > absl::ZeroDuration()) {
+    what = StrCat("it to settle (", DurationWords(pipeline->settle), ") and its turn");
+  }
+  if (pipeline != nullptr && !pipeline->locks.empty()) {
+    StrAppend(&what, ", with ", pipeline->locks.size() == 1 ? "lock " : "locks ",
+              absl::StrJoin(pipeline->locks, ", "));
+  }
+  Say(Open(attempt.leased_at), attempt.leased_at, "WAITED",
+      StrCat("job ", job.id.value, " waited ", DurationWords(waited), " for ", what));
+}
+
 void Story::TellAttempt(const Job& job, const Attempt& attempt) {
   Scene& scene = Open(attempt.leased_at);
   Say(scene, attempt.leased_at, "ATTEMPT", AttemptWords(attempt, now_));
-  if (WentWrong(attempt)) TellLog(scene, job, attempt);
-}
-
-void Story::TellLog(Scene& scene, const Job& job, const Attempt& attempt) {
-  const LogPiece piece = ReadLogPieceBefore(reader_, Lease{job.id, attempt.token},
-                                            attempt.log_bytes, int64_t{kStoryLogBytesMax});
-  std::string log;
-  for (const LogPart& part : piece.parts) log += part.bytes;
-  log.erase(0, log.size() - std::min(log.size(), kStoryLogBytesMax));
-  if (log.empty()) return;
-  if (log.back() == '\n') log.pop_back();
-  std::vector<std::string> lines = absl::StrSplit(log, '\n');
-  const size_t skip = lines.size() - std::min(lines.size(), kStoryLogLines);
-  for (size_t i = skip; i < lines.size(); ++i) {
-    Say(scene, absl::InfinitePast(), "LOG", Display(lines[i]));
+  if (!WentWrong(attempt)) return;
+  for (const std::string& line : ReadLogEnd(reader_, attempt).lines) {
+    Say(scene, absl::InfinitePast(), "LOG", line);
   }
 }
 
@@ -244,6 +321,17 @@ void Story::TellEnd(const Job& job) {
       break;
     }
     Say(scene, job.finished_at, "OUTPUT", OutputWords(job.output_volume, output));
+    TellCaused(scene, job, output);
+  }
+}
+
+void Story::TellCaused(Scene& scene, const Job& job, const OutputFile& output) {
+  const JobFilter filter{.input_volume = job.output_volume, .input_path = output.path};
+  for (const Job& next : reader_.ListJobs(filter, JobId{}, kStoryCausedMax)) {
+    if (next.caused_by_job != job.id.value) continue;
+    Say(scene, next.created_at, "CAUSED",
+        StrCat("job ", next.id.value, " of pipeline ", next.pipeline, " was made of it and is ",
+               StateName(next.state)));
   }
 }
 
@@ -274,7 +362,8 @@ void Story::TellWatcher(const std::string& volume, bool seen) {
   const VolumeReport& report = ReportOf(*watcher, volume);
   if (seen && watcher->connected() && report.state == VolumeState::kLive) return;
   std::string text = StrCat("volume ", volume, " has its home on ", watcher->host, ", below ",
-                            Display(report.root), ", and is ", VolumeStateWord(report.state));
+                            Display(report.root), watcher->connected() ? ", and is " : ", and was ",
+                            VolumeStateWord(report.state));
   if (!report.message.empty()) StrAppend(&text, " (", Display(report.message), ")");
   if (watcher->connected()) {
     StrAppend(&text, "; its watcher is connected");
@@ -289,8 +378,9 @@ void Story::TellNeverSeen(const std::string& volume, const std::string& path) {
   for (const auto& [name, pipeline] : fleet_.pipelines) {
     const Verdict verdict = MatchPath(*pipeline, volume, path);
     if (pipeline->volume != volume) continue;
-    SayNow(verdict.matches ? "MATCHED" : "NOT_MATCHED",
-           StrCat("pipeline ", name, ": ", verdict.message));
+    std::string text = StrCat("pipeline ", name, ": ", verdict.message);
+    (verdict.matches ? reasons_ : misfits_).push_back(text);
+    SayNow(verdict.matches ? "MATCHED" : "NOT_MATCHED", std::move(text));
   }
   const Watcher* watcher = WatcherOf(fleet_, volume);
   SayNow(

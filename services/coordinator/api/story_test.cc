@@ -25,10 +25,12 @@ class StoryTest : public ApiFixture {
   static std::string Unfolded(const std::string& text) {
     return absl::StrReplaceAll(text, {{"\n    ", " "}});
   }
-  // One line each: seconds since the start of the test (or `now`), topic, text.
+  // One line each: seconds since the start of the test (or `now`), topic, text; but for what it
+  // comes down to: see Verdict.
   static std::string Text(const v1::ExplainResponse& story) {
     std::string text = "\n";
     for (const v1::StoryLine& line : story.lines()) {
+      if (line.topic() == "VERDICT" || line.topic() == "ADVICE") continue;
       const std::string when =
           line.has_at() ? StrCat("+", line.at().seconds() - kTestStartSeconds) : "now";
       text += Folded(StrCat(when, " ", line.topic(), " ", line.text()));
@@ -50,6 +52,15 @@ class StoryTest : public ApiFixture {
     v1::ExplainRequest request;
     request.set_job_id(id);
     return Explain(request);
+  }
+  // The verdict of the last story, with ` -> ` before each advice.
+  std::string Verdict() const {
+    std::string text = "\n";
+    for (const v1::StoryLine& line : story_.lines()) {
+      if (line.topic() == "VERDICT") text += Folded(line.text());
+      if (line.topic() == "ADVICE") text += Folded(StrCat("-> ", line.text()));
+    }
+    return text;
   }
   v1::ExplainResponse story_;
 };
@@ -92,6 +103,7 @@ now LOG 3
 now LOG 4
 now LOG 5
 now LOG no such\tregion
++5 WAITED job 1 waited 2.5s for its backoff and its turn
 +5 ATTEMPT attempt 2 of job 1 (token 2) on executor e1 at vm-c, pid 4712: exit 0 after 2s
 +7 JOB job 1 is SUCCEEDED, 6s after it was made
 +7 OUTPUT enriched:in/a b.csv, 12 bytes, sha256
@@ -100,6 +112,178 @@ now LOG no such\tregion
   EXPECT_EQ(ExplainFile("unenriched", "in/a b.csv"), kStory);
   ASSERT_EQ(story_.jobs_size(), 1);
   EXPECT_EQ(story_.jobs(0).attempts_size(), 2);
+  EXPECT_EQ(Verdict(), R"(
+job 1 of pipeline enrich has SUCCEEDED 6s after it was made: enriched:in/a b.csv is published
+)");
+}
+
+TEST_F(StoryTest, ComesDownToWhyAJobHasFailed) {
+  ConnectWatcher();
+  v1::Pipeline once = TestPipeline("enrich");
+  once.mutable_retry()->set_attempts(1);
+  Apply(once);
+  const SessionId session = OpenSession("e1", 1);
+  Announce("a.csv");
+  const Lease lease{JobId{1}, FencingToken{1}};
+  ReportRunning(session, lease, 4711);
+  ReportLog(session, lease, 0, "reading\nno column named price\n");
+  ReportEnd(session, lease, Outcome::kFailed, 3);
+  const std::string kVerdict = R"(
+job 1 of pipeline enrich is FAILED: exit 3
+attempt 1 of job 1 (token 1) on executor e1 at vm-c, pid 4711: exit 3 after 0
+its log ends: no column named price
+-> `closewrite logs 1` prints all that its command said
+-> once that is mended, `closewrite retry 1` tries it once more, `closewrite redrive 1` with all
+    attempts
+)";
+  ExplainJob(1);
+  EXPECT_EQ(Verdict(), kVerdict);
+  ExplainFile("unenriched", "a.csv");
+  EXPECT_EQ(Verdict(), kVerdict);
+}
+
+TEST_F(StoryTest, ComesDownToWhatARunningJobDoes) {
+  ConnectWatcher();
+  v1::Pipeline limited = TestPipeline("enrich");
+  limited.mutable_run()->mutable_timeout()->set_seconds(3600);
+  Apply(limited);
+  const SessionId session = OpenSession("e1", 1);
+  Announce("a.csv");
+  const Lease lease{JobId{1}, FencingToken{1}};
+  ReportRunning(session, lease, 4711);
+  clock_.Advance(absl::Seconds(9));
+  ExplainJob(1);
+  EXPECT_EQ(Verdict(), R"(
+job 1 of pipeline enrich runs for 9s on executor e1 at vm-c, pid 4711
+-> `closewrite logs -f 1` follows it, `closewrite cancel 1` ends it
+)");
+  clock_.Advance(absl::Seconds(1));
+  ExplainJob(1);
+  EXPECT_EQ(Verdict(), R"(
+job 1 of pipeline enrich runs for 10s on executor e1 at vm-c, pid 4711
+it has printed nothing
+-> its timeout ends it at 2026-11-22T11:55:00.000Z
+-> `closewrite logs -f 1` follows it, `closewrite cancel 1` ends it
+)");
+}
+
+TEST_F(StoryTest, ComesDownToWhatTheWatcherFinds) {
+  ConnectWatcher();
+  Apply(TestPipeline("enrich"));
+  v1::FileLook look;
+  board_.SetStream(this, {{.volume = "unenriched"}},
+                   [&](int64_t id, const WatcherQuestion& question) {
+                     EXPECT_EQ(question.look_at, "in/a.csv");
+                     board_.Answer(this, id, look);
+                   });
+  look.set_finding(v1::FILE_FINDING_OPEN);
+  look.set_message("it is not finished: python3 (pid 4711) has it open for writing");
+  ExplainFile("unenriched", "in/a.csv");
+  EXPECT_EQ(Verdict(), R"(
+unenriched:in/a.csv: it is not finished: python3 (pid 4711) has it open for writing
+-> it is announced as soon as its writer has closed it; one that hangs must be ended
+)");
+  EXPECT_EQ(story_.look().finding(), v1::FILE_FINDING_OPEN);
+  look.set_finding(v1::FILE_FINDING_FINISHED);
+  ExplainFile("unenriched", "in/a.csv");
+  EXPECT_EQ(Verdict(), R"(
+nothing was seen of unenriched:in/a.csv; `closewrite watchers` shows how its volume is watched
+)");
+  // What its watcher finds of a file that has been processed is told, but is no cause.
+  Announce("in/a.csv");
+  look.set_finding(v1::FILE_FINDING_MISSING);
+  look.set_message("there is no such file");
+  EXPECT_NE(ExplainFile("unenriched", "in/a.csv").find("now LOOK there is no such file\n"),
+            std::string::npos);
+  EXPECT_EQ(Verdict().find("there is no such file"), std::string::npos) << Verdict();
+  board_.RemoveStream(this);
+}
+
+TEST_F(StoryTest, ComesDownToWhyNoJobWasMade) {
+  ConnectWatcher();
+  Announce("a.txt");
+  ExplainFile("unenriched", "a.txt");
+  EXPECT_EQ(Verdict().rfind("\nno job was made of unenriched:a.txt: there is no pipeline\n", 0), 0u)
+      << Verdict();
+  Apply(TestPipeline("enrich"));
+  ExplainFile("unenriched", "a.txt");
+  EXPECT_EQ(Verdict(), R"(
+no job was made of unenriched:a.txt: pipeline enrich: the name matches none of: **/*.csv
+-> `closewrite pipeline test -f FILE PATH` tells what a changed definition would take
+-> `closewrite submit --pipeline PIPELINE FILE` makes a job in spite of it
+)");
+  Remove("a.txt");
+  ExplainFile("unenriched", "a.txt");
+  EXPECT_EQ(Verdict(), R"(
+unenriched:a.txt is gone since 2026-11-22T10:55:00.000Z
+)");
+  ASSERT_TRUE(Run([](Engine& engine, StoreTransaction& tx, absl::Time) {
+                engine.DisconnectWatcher(tx, {"vm-b", "ledger", 1});
+              }).ok());
+  clock_.Advance(absl::Seconds(5));
+  ExplainFile("unenriched", "b.csv");
+  EXPECT_EQ(Verdict(), R"(
+volume unenriched has no watcher online: that on vm-b was heard of last 5s ago
+-> start closewrite-watcher on vm-b (or see why it can't reach the coordinator: its log says
+    so); what was written meanwhile is found by its scan
+)");
+}
+
+TEST_F(StoryTest, AmongManyPipelinesTheOneThatTakesTheNameTellsWhy) {
+  ConnectWatcher();
+  for (int i = 0; i < 5; ++i) {
+    v1::Pipeline other = TestPipeline(StrCat("other", i));
+    other.mutable_on()->set_match(0, StrCat("other", i, "/**"));
+    Apply(other);
+  }
+  v1::Pipeline marked = TestPipeline("marked");
+  marked.mutable_on()->set_marker("{name}.done");
+  Apply(marked);
+  Announce("a.csv");
+  ExplainFile("unenriched", "a.csv");
+  EXPECT_EQ(Verdict().rfind("\nno job was made of unenriched:a.csv: pipeline marked: marker "
+                            "a.csv.done is missing; and 5 do not\n    take it\n",
+                            0),
+            0u)
+      << Verdict();
+  // One that waits for a file is enough.
+  ExplainFile("unenriched", "b.csv");
+  EXPECT_EQ(Verdict(), R"(
+nothing was seen of unenriched:b.csv; `closewrite watchers` shows how its volume is watched
+)");
+  v1::Pipeline names = TestPipeline("names");
+  names.mutable_on()->set_when(v1::WHEN_CREATE);
+  names.mutable_on()->set_match(0, "new/**");
+  Apply(names);
+  ExplainFile("unenriched", "c.txt");
+  EXPECT_NE(Verdict().find("; and 4 do not take it"), std::string::npos) << Verdict();
+}
+
+TEST_F(StoryTest, TellsWhatCameOfAResult) {
+  ConnectWatcher();
+  Apply(TestPipeline("enrich"));
+  v1::Pipeline report = TestPipeline("report");
+  report.mutable_on()->set_volume("enriched");
+  report.clear_publish();
+  Apply(report);
+  const SessionId session = OpenSession("e1", 1);
+  Announce("a.csv");
+  const Lease lease{JobId{1}, FencingToken{1}};
+  ReportRunning(session, lease, 4711);
+  ReportEnd(session, lease, Outcome::kSucceeded, 0, {{"a.csv", 12, std::string(32, '\x5a')}});
+  Publish(lease);
+  FileEvent published{.sequence = 100,
+                      .kind = EventKind::kMovedTo,
+                      .evidence = Evidence::kMovedIn,
+                      .file = {.volume = "enriched", .path = "a.csv", .inode = 9, .size = 12},
+                      .observed_at = clock_.Now(),
+                      .caused_by_job = 1};
+  ASSERT_TRUE(Run([&](Engine& engine, StoreTransaction& tx, absl::Time now) {
+                EXPECT_TRUE(engine.RecordEvents(tx, {"vm-b", "ledger", 1}, {published}, now).ok());
+              }).ok());
+  EXPECT_NE(ExplainJob(1).find("CAUSED job 2 of pipeline report was made of it and is RUNNING\n"),
+            std::string::npos)
+      << ExplainJob(1);
 }
 
 TEST_F(StoryTest, TellsWhyAJobWaits) {
@@ -128,7 +312,7 @@ now WAITING job 1 is AVAILABLE: no executor is connected
       << text;
   EXPECT_NE(text.find("pid 9: runs for 2s\n"), std::string::npos) << text;
   EXPECT_NE(text.find("now WATCHER volume unenriched has its home on vm-b, below /srv/unenriched, "
-                      "and is LIVE; its watcher is not connected: it was heard of last at "
+                      "and was LIVE; its watcher is not connected: it was heard of last at "
                       "2026-11-22T10:55:00.000Z\n"),
             std::string::npos)
       << text;

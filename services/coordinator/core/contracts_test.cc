@@ -91,7 +91,7 @@ class ContractsTest : public ::testing::Test {
   absl::StatusCode Submit(const std::string& path) {
     absl::Status status;
     Do([&](StoreTransaction& tx) {
-      status = engine_.desk().Submit(tx, "", {{"in", path}}, 0, now_).status();
+      status = engine_.desk().Submit(tx, "", {{"in", path}}, {}, now_).status();
     });
     return status.code();
   }

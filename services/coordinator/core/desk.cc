@@ -164,7 +164,8 @@ void Desk::LockHomes(StoreTransaction& tx,
 
 absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
     StoreTransaction& tx, const std::string& pipeline,
-    const std::vector<std::pair<std::string, std::string>>& files, int priority, absl::Time now) {
+    const std::vector<std::pair<std::string, std::string>>& files, const Intake::Wish& wish,
+    absl::Time now) {
   if (!pipeline.empty() && fleet_.FindPipeline(pipeline) == nullptr) {
     return absl::NotFoundError("there is no pipeline " + pipeline);
   }
@@ -181,7 +182,7 @@ absl::StatusOr<std::vector<Intake::Made>> Desk::Submit(
   }
   std::vector<Intake::Made> made;
   for (const auto& [taker, record] : plan) {
-    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, record.id, priority, now);
+    std::optional<Intake::Made> job = intake_.MakeJob(tx, *taker, record, record.id, wish, now);
     if (!job.has_value()) {
       // on_new_version is `ignore`: the job that runs stands for this version too.
       std::optional<Job> running =

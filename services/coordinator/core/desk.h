@@ -39,7 +39,8 @@ class Desk {
   // JobService.SubmitJobs says; nothing was changed then.
   absl::StatusOr<std::vector<Intake::Made>> Submit(
       StoreTransaction& tx, const std::string& pipeline,
-      const std::vector<std::pair<std::string, std::string>>& files, int priority, absl::Time now);
+      const std::vector<std::pair<std::string, std::string>>& files, const Intake::Wish& wish,
+      absl::Time now);
 
   // All or none.
   absl::StatusOr<std::vector<Job>> CancelJobs(StoreTransaction& tx, const std::vector<JobId>& ids,

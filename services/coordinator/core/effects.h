@@ -2,6 +2,7 @@
 #ifndef SERVICES_COORDINATOR_CORE_EFFECTS_H_
 #define SERVICES_COORDINATOR_CORE_EFFECTS_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,6 +24,23 @@ struct Grant {
   std::shared_ptr<const Pipeline> pipeline;  // may be nullptr of a job that is being cancelled
 };
 
+// How many jobs took a step.
+struct JobTotals {
+  int64_t made = 0;
+  int64_t leased = 0;
+  int64_t succeeded = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+
+  void Add(const JobTotals& other) {
+    made += other.made;
+    leased += other.leased;
+    succeeded += other.succeeded;
+    failed += other.failed;
+    cancelled += other.cancelled;
+  }
+};
+
 struct Effects {
   std::vector<Grant> grants;
   std::vector<Job> publish;         // newly PUBLISHING
@@ -30,6 +48,7 @@ struct Effects {
   std::set<SessionId> expired;      // sessions that are no more
   std::set<SessionId> moved;        // sessions that attend another coordinator by now
   std::map<JobId, Job> jobs;        // as they are now
+  JobTotals totals;                 // of these
   std::vector<EventRecord> events;  // newly recorded
   std::set<JobId> logs;             // jobs whose log has grown
   bool pipelines = false;           // some were applied or deleted

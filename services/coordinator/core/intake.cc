@@ -44,7 +44,7 @@ void Intake::MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Tim
     }
     if (!MatchPath(*pipeline, file.volume, file.path).matches) continue;
     const Verdict verdict = MatchEvent(*pipeline, record.event, HistoryOf(tx, *pipeline, record));
-    if (verdict.matches) MakeJob(tx, *pipeline, record, record.id, 0, now);
+    if (verdict.matches) MakeJob(tx, *pipeline, record, record.id, {}, now);
   }
 }
 
@@ -58,18 +58,18 @@ void Intake::MakeMarkedJob(StoreTransaction& tx, const Pipeline& pipeline,
   const std::optional<EventRecord> latest = tx.LatestEvent(file.volume, *path);
   if (!latest.has_value() || !IsThere(latest->event)) return;
   if (!MatchEvidence(pipeline, latest->event).matches) return;
-  MakeJob(tx, pipeline, *latest, marker.id, 0, now);
+  MakeJob(tx, pipeline, *latest, marker.id, {}, now);
 }
 
 std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
                                             const EventRecord& record, int64_t made_by,
-                                            int priority, absl::Time now) {
+                                            const Wish& wish, absl::Time now) {
   const FileVersion& file = record.event.file;
   const absl::Duration settle = SettleFor(pipeline, record.event, fleet_);
   Job job{.pipeline = pipeline.name,
           .key = ReadsInput(pipeline) ? JobKey(pipeline.name, file)
                                       : EventJobKey(pipeline.name, file, record.id),
-          .priority = priority,
+          .priority = wish.priority,
           .input = file,
           .event_id = made_by,
           .caused_by_job = record.event.caused_by_job,
@@ -77,10 +77,18 @@ std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline
           .created_at = now,
           .due_at = now + settle,
           .observed_at = record.event.observed_at};
+  if (wish.again) {
+    const std::optional<Job> last = tx.LastInLine(pipeline.name, file.volume, file.path);
+    if (last.has_value() && IsWaiting(last->state) && last->input == file) return Made{*last, true};
+    if (tx.FindJobByKey(job.key).has_value()) job.key = JobKeyAgain(job.key, now);
+  }
   if (std::optional<Job> same = tx.FindJobByKey(job.key)) return Made{*same, true};
 
-  if (const std::optional<Job> older = Supersede(tx, pipeline, file, now); older.has_value()) {
-    if (pipeline.on_new_version == OnNewVersion::kIgnore && !older->cancelling) return std::nullopt;
+  // What is asked for again is no newer version: it waits.
+  const OnNewVersion rule = wish.again ? OnNewVersion::kQueue : pipeline.on_new_version;
+  if (const std::optional<Job> older = Supersede(tx, pipeline, rule, file, now);
+      older.has_value()) {
+    if (rule == OnNewVersion::kIgnore && !older->cancelling) return std::nullopt;
     job.after = older->id;
   }
   const bool waits = job.after.value != 0 || settle > absl::ZeroDuration();
@@ -91,14 +99,14 @@ std::optional<Intake::Made> Intake::MakeJob(StoreTransaction& tx, const Pipeline
 // Cancels the jobs of earlier versions that a newer one puts an end to. Returns the one that goes
 // on.
 std::optional<Job> Intake::Supersede(StoreTransaction& tx, const Pipeline& pipeline,
-                                     const FileVersion& file, absl::Time now) {
+                                     OnNewVersion rule, const FileVersion& file, absl::Time now) {
   const Cancel superseded{"superseded by a newer version of its file"};
   std::optional<Job> older = tx.LastInLine(pipeline.name, file.volume, file.path);
   for (int i = 0; i < kWaitingVersionsMax && older.has_value(); ++i) {
     // Of a file that is read, an older version's bytes are gone. That a name came or went stays
     // true.
     const bool outdated = ReadsInput(pipeline) && IsWaiting(older->state);
-    const bool unwanted = pipeline.on_new_version == OnNewVersion::kSupersede &&
+    const bool unwanted = rule == OnNewVersion::kSupersede &&
                           (IsWaiting(older->state) || older->state == JobState::kRunning) &&
                           !older->cancelling;
     if (!outdated && !unwanted) return older;

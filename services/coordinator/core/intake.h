@@ -30,18 +30,23 @@ class Intake {
     Job job;
     bool existed = false;
   };
+  // What a caller wants of a job beside its pipeline and file.
+  struct Wish {
+    int priority = 0;
+    bool again = false;  // a new job of a version that has had one; not of one whose job waits
+  };
   // Makes the job of one file version, unless it exists. `made_by`: the event that does, if it is
-  // another than that of the file, its marker's. `priority`: of the job. nullopt: on_new_version is
-  // `ignore` and an earlier version's job runs.
+  // another than that of the file, its marker's. nullopt: on_new_version is `ignore` and an earlier
+  // version's job runs.
   std::optional<Made> MakeJob(StoreTransaction& tx, const Pipeline& pipeline,
-                              const EventRecord& record, int64_t made_by, int priority,
+                              const EventRecord& record, int64_t made_by, const Wish& wish,
                               absl::Time now);
 
  private:
   void MakeJobs(StoreTransaction& tx, const EventRecord& record, absl::Time now);
   void MakeMarkedJob(StoreTransaction& tx, const Pipeline& pipeline, const EventRecord& marker,
                      absl::Time now);
-  std::optional<Job> Supersede(StoreTransaction& tx, const Pipeline& pipeline,
+  std::optional<Job> Supersede(StoreTransaction& tx, const Pipeline& pipeline, OnNewVersion rule,
                                const FileVersion& file, absl::Time now);
   void Amend(StoreTransaction& tx, const FileVersion& announced, const FileVersion& now_is,
              absl::Time now);

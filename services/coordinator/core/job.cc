@@ -30,6 +30,10 @@ std::string EventJobKey(const std::string& pipeline, const FileVersion& input, i
   return absl::StrCat(JobKey(pipeline, input), std::string(1, '\0'), event_id);
 }
 
+std::string JobKeyAgain(const std::string& first, absl::Time now) {
+  return absl::StrCat(first, std::string(1, '\0'), "again ", absl::ToUnixNanos(now));
+}
+
 std::optional<JobKeyParts> ParseJobKey(std::string_view key) {
   constexpr size_t kParts = 6;  // and one more of an EventJobKey
   std::array<std::string_view, kParts + 1> parts;

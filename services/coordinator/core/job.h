@@ -127,7 +127,9 @@ struct Progress {
 std::string JobKey(const std::string& pipeline, const FileVersion& input);
 // The same for jobs about a name that came or went: the same version may come and go again.
 std::string EventJobKey(const std::string& pipeline, const FileVersion& input, int64_t event_id);
-// What such a key is made of; nothing for any other key.
+// The key of a job that is made by hand at `now`, though one of the key `first` was made before.
+std::string JobKeyAgain(const std::string& first, absl::Time now);
+// What the first two are made of; nothing for any other key.
 struct JobKeyParts {
   std::string pipeline;
   FileVersion input;

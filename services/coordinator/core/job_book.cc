@@ -20,6 +20,7 @@ Attempt NewestAttempt(StoreTransaction& tx, const Job& job) {
 
 Job JobBook::Insert(StoreTransaction& tx, Job job) {
   job.id = tx.InsertJob(job);
+  ++effects_.totals.made;
   Remember(tx, Job{.state = JobState::kScheduled}, job);
   return job;
 }
@@ -74,7 +75,17 @@ void JobBook::Remember(StoreTransaction& tx, const Job& before, const Job& after
   if (IsFinal(after.state) && !IsFinal(before.state) && TaskOfRuns(after.pipeline).has_value()) {
     ended_runs_.push_back(after);
   }
+  Count(before.state, after.state);
   effects_.jobs.insert_or_assign(after.id, after);
+}
+
+void JobBook::Count(JobState before, JobState after) {
+  JobTotals& totals = effects_.totals;
+  if (before == after) return;
+  totals.leased += after == JobState::kRunning;
+  totals.succeeded += after == JobState::kSucceeded;
+  totals.failed += after == JobState::kFailed;
+  totals.cancelled += after == JobState::kCancelled;
 }
 
 void JobBook::Hold(const Job& job) {

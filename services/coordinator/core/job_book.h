@@ -39,6 +39,7 @@ class JobBook {
  private:
   void CloseGap(StoreTransaction& tx, const Job& left, absl::Time now);
   void Remember(StoreTransaction& tx, const Job& before, const Job& after);
+  void Count(JobState before, JobState after);
   void Hold(const Job& job);
   void Grip(StoreTransaction& tx, const Job& job);
   void LetGo(StoreTransaction& tx, const Job& job);

@@ -34,6 +34,14 @@ struct JobFilter {
   std::string output_volume;
 };
 
+// How many jobs of one kind there are.
+struct JobCount {
+  std::string pipeline;
+  JobState state = JobState::kAvailable;
+  int64_t count = 0;
+  bool operator==(const JobCount&) const = default;
+};
+
 // A pipeline's definition; opaque to the store.
 struct StoredPipeline {
   std::string name;
@@ -68,6 +76,10 @@ class StoreReader {
   virtual std::vector<Job> ListJobs(const JobFilter& filter, JobId before, int64_t limit) = 0;
   // Jobs of the pipeline that are not final.
   virtual int64_t CountUnfinished(const std::string& pipeline) = 0;
+  // Jobs that are not final, and those in state kFailed, by pipeline and state; no zeroes. Of a
+  // state other than kAvailable it may stop counting at `limit`. Takes as long as there are such
+  // jobs.
+  virtual std::vector<JobCount> CountJobs(int64_t limit) = 0;
   // Jobs of the pipeline in state kAvailable that Claim gives before `job`, counted up to `limit`:
   // the place in line.
   virtual int64_t CountAvailableBefore(const Job& job, int64_t limit) = 0;

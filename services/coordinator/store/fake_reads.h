@@ -120,6 +120,18 @@ class FakeReads : public Interface {
     return found->second;
   }
 
+  std::vector<JobCount> CountJobs(int64_t) override {
+    std::map<std::pair<std::string, JobState>, int64_t> counts;
+    if (!status_.ok()) return {};
+    for (const auto& [id, job] : tables_->jobs()) {
+      const bool counted = !IsFinal(job.state) || job.state == JobState::kFailed;
+      if (counted) ++counts[{job.pipeline, job.state}];
+    }
+    std::vector<JobCount> list;
+    for (const auto& [key, count] : counts) list.push_back({key.first, key.second, count});
+    return list;
+  }
+
   int64_t CountTasks() override {
     return status_.ok() ? static_cast<int64_t>(tables_->tasks.size()) : 0;
   }

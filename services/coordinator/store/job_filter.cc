@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "services/coordinator/core/task.h"
@@ -26,6 +27,12 @@ bool Matches(const JobFilter& filter, const Job& job) {
          Allows(filter.pipeline, job.pipeline) && Allows(filter.input_volume, job.input.volume) &&
          (filter.input_volume.empty() || Allows(filter.input_path, job.input.path)) &&
          Allows(filter.output_volume, job.output_volume);
+}
+
+void SortCounts(std::vector<JobCount>* counts) {
+  std::sort(counts->begin(), counts->end(), [](const JobCount& a, const JobCount& b) {
+    return std::tie(a.pipeline, a.state) < std::tie(b.pipeline, b.state);
+  });
 }
 
 std::optional<InputPath> OnlyInput(const JobFilter& filter) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/store.h"
@@ -12,6 +13,9 @@ namespace closewrite {
 
 // `input_path` without `input_volume` does not restrict, as the path alone names nothing.
 bool Matches(const JobFilter& filter, const Job& job);
+
+// By pipeline and state, as CountJobs gives them.
+void SortCounts(std::vector<JobCount>* counts);
 
 struct InputPath {
   std::string volume;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "services/coordinator/store/job_filter.h"
 #include "services/coordinator/store/postgres_job_list.h"
 #include "services/coordinator/store/postgres_rows.h"
 #include "services/coordinator/store/postgres_schema.h"
@@ -103,6 +104,10 @@ const std::string& TasksSql(bool one) {
   return one ? *of_name : *page;
 }
 
+constexpr char kCountJobs[] =
+    "SELECT pipeline, state, count(*) FROM closewrite.jobs GROUP BY pipeline, state"
+    " UNION ALL SELECT pipeline, 7, count(*) FROM (SELECT pipeline FROM closewrite.history"
+    " WHERE state = 7 LIMIT $1::bigint) AS failed GROUP BY pipeline";
 constexpr char kCountTasks[] = "SELECT count(*) FROM closewrite.tasks";
 // One step through the index a pipeline, not a job.
 constexpr char kAvailablePipelines[] =
@@ -313,6 +318,21 @@ std::optional<StoredTask> PostgresReads<Interface>::GetTask(const std::string& n
       ReadTasks(Ask({.sql = TasksSql(true), .params = PostgresParams().Bytes(name)}));
   if (tasks.empty()) return std::nullopt;
   return std::move(tasks.front());
+}
+
+template <class Interface>
+std::vector<JobCount> PostgresReads<Interface>::CountJobs(int64_t limit) {
+  const PostgresResult result = Ask({.sql = kCountJobs, .params = PostgresParams().Int(limit)});
+  std::vector<JobCount> counts;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    JobCount& count = counts.emplace_back();
+    count.pipeline = row.Bytes();
+    count.state = static_cast<JobState>(row.Int());
+    count.count = row.Int();
+  }
+  SortCounts(&counts);
+  return counts;
 }
 
 template <class Interface>

@@ -42,6 +42,7 @@ class PostgresReads : public Interface {
   int64_t PipelinesVersion() override;
   std::vector<StoredTask> ListTasks(const std::string& after, int64_t limit) override;
   std::optional<StoredTask> GetTask(const std::string& name) override;
+  std::vector<JobCount> CountJobs(int64_t limit) override;
   int64_t CountTasks() override;
   std::vector<std::string> AvailablePipelines(const std::string& prefix, int64_t limit) override;
   std::vector<EventRecord> ListEvents(const std::string& volume, const std::string& path,

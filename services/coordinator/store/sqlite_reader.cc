@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/job_filter.h"
+#include "services/coordinator/store/sqlite_counts.h"
 #include "services/coordinator/store/sqlite_rows.h"
 
 namespace closewrite {
@@ -398,6 +399,11 @@ std::optional<StoredTask> SqliteReads<Interface>::GetTask(const std::string& nam
   std::vector<StoredTask> tasks = ReadTasks(&query);
   if (tasks.empty()) return std::nullopt;
   return std::move(tasks.front());
+}
+
+template <class Interface>
+std::vector<JobCount> SqliteReads<Interface>::CountJobs(int64_t limit) {
+  return ReadJobCounts(connection_, limit, &status_);
 }
 
 template <class Interface>

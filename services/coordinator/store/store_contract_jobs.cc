@@ -56,6 +56,29 @@ TEST_P(StoreContract, UpdateReplacesEveryField) {
   EXPECT_EQ(Get(id), back);
 }
 
+TEST_P(StoreContract, JobsAreCountedByPipelineAndState) {
+  Read([&](StoreReader& r) { EXPECT_TRUE(r.CountJobs(10).empty()); });
+  int number = 0;
+  const auto add = [&](const std::string& pipeline, JobState state) {
+    Job job = SmallJob(absl::StrCat("job", ++number), state);
+    job.pipeline = pipeline;
+    Insert(job);
+  };
+  for (const JobState state :
+       {JobState::kScheduled, JobState::kAvailable, JobState::kRunning, JobState::kPublishing,
+        JobState::kSucceeded, JobState::kRetrying, JobState::kFailed, JobState::kCancelled}) {
+    add("q", state);
+  }
+  for (int i = 0; i < 3; ++i) add("p", JobState::kAvailable);
+  const std::vector<JobCount> counts = {
+      {"p", JobState::kAvailable, 3},  {"q", JobState::kScheduled, 1},
+      {"q", JobState::kAvailable, 1},  {"q", JobState::kRunning, 1},
+      {"q", JobState::kPublishing, 1}, {"q", JobState::kRetrying, 1},
+      {"q", JobState::kFailed, 1}};
+  Read([&](StoreReader& r) { EXPECT_EQ(r.CountJobs(10), counts); });
+  Write([&](StoreTransaction& t) { EXPECT_EQ(t.CountJobs(10), counts); });
+}
+
 TEST_P(StoreContract, TimesKeepTheirNanoseconds) {
   for (const absl::Time time :
        {absl::InfinitePast(), absl::InfiniteFuture(), absl::UnixEpoch(), absl::FromUnixNanos(-1),

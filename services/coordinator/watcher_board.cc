@@ -1,4 +1,4 @@
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/watcher_board.h"
 
 #include <utility>
 
@@ -21,12 +21,12 @@ absl::Status Away(const std::string& volume, std::string_view what) {
 
 }  // namespace
 
-void FlushBoard::SetStream(StreamKey stream, std::vector<VolumeReport> volumes, Send send) {
+void WatcherBoard::SetStream(StreamKey stream, std::vector<VolumeReport> volumes, Send send) {
   absl::MutexLock lock(&mutex_);
   if (!stopping_) streams_[stream] = {std::move(volumes), std::move(send)};
 }
 
-void FlushBoard::RemoveStream(StreamKey stream) {
+void WatcherBoard::RemoveStream(StreamKey stream) {
   Stream dropped;  // its function may hold what must not be destroyed under the lock
   {
     absl::MutexLock lock(&mutex_);
@@ -35,13 +35,13 @@ void FlushBoard::RemoveStream(StreamKey stream) {
     dropped = std::move(found->second);
     streams_.erase(found);
   }
-  End([&](int64_t, const Waiting& waiting) -> std::optional<absl::Status> {
+  End([&](int64_t, const Waiting& waiting) -> std::optional<Answered> {
     if (waiting.stream != stream) return std::nullopt;
     return Away(waiting.volume, "was lost while it was asked: try again");
   });
 }
 
-absl::StatusOr<int64_t> FlushBoard::Ask(const std::string& volume, Done done) {
+absl::StatusOr<int64_t> WatcherBoard::Ask(const WatcherQuestion& question, Done done) {
   int64_t id = 0;
   Send send;
   {
@@ -51,26 +51,26 @@ absl::StatusOr<int64_t> FlushBoard::Ask(const std::string& volume, Done done) {
     StreamKey key = nullptr;
     for (const auto& [stream, entry] : streams_) {
       for (const VolumeReport& candidate : entry.volumes) {
-        if (candidate.volume != volume) continue;
+        if (candidate.volume != question.volume) continue;
         report = &candidate;
         key = stream;
         send = entry.send;
       }
     }
-    if (report == nullptr) return Away(volume, "is not connected");
+    if (report == nullptr) return Away(question.volume, "is not connected");
     if (report->state == VolumeState::kLost) return Lost(*report);
-    if (waiting_.size() >= kFlushesWaitingMax) {
+    if (waiting_.size() >= kQuestionsWaitingMax) {
       return absl::ResourceExhaustedError(
-          StrCat(kFlushesWaitingMax, " callers wait for a flush already: try again later"));
+          StrCat(kQuestionsWaitingMax, " callers wait for watchers already: try again later"));
     }
     id = ++last_id_;
-    waiting_[id] = {key, volume, std::move(done)};
+    waiting_[id] = {key, question.volume, std::move(done)};
   }
-  send(id, volume);
+  send(id, question);
   return id;
 }
 
-void FlushBoard::Cancel(int64_t id) {
+void WatcherBoard::Cancel(int64_t id) {
   Waiting dropped;
   absl::MutexLock lock(&mutex_);
   const auto found = waiting_.find(id);
@@ -79,14 +79,14 @@ void FlushBoard::Cancel(int64_t id) {
   waiting_.erase(found);
 }
 
-void FlushBoard::Answer(StreamKey stream, int64_t id, const std::string& error) {
-  End([&](int64_t each, const Waiting& waiting) -> std::optional<absl::Status> {
+void WatcherBoard::Answer(StreamKey stream, int64_t id, const Answered& answer) {
+  End([&](int64_t each, const Waiting& waiting) -> std::optional<Answered> {
     if (each != id || waiting.stream != stream) return std::nullopt;
-    return error.empty() ? absl::OkStatus() : absl::FailedPreconditionError(Display(error));
+    return answer;
   });
 }
 
-void FlushBoard::Shutdown() {
+void WatcherBoard::Shutdown() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -96,21 +96,21 @@ void FlushBoard::Shutdown() {
   });
 }
 
-void FlushBoard::End(const Verdict& verdict) {
-  std::vector<std::pair<Done, absl::Status>> ended;
+void WatcherBoard::End(const Verdict& verdict) {
+  std::vector<std::pair<Done, Answered>> ended;
   {
     absl::MutexLock lock(&mutex_);
     for (auto it = waiting_.begin(); it != waiting_.end();) {
-      std::optional<absl::Status> status = verdict(it->first, it->second);
-      if (!status.has_value()) {
+      std::optional<Answered> answer = verdict(it->first, it->second);
+      if (!answer.has_value()) {
         ++it;
         continue;
       }
-      ended.emplace_back(std::move(it->second.done), *std::move(status));
+      ended.emplace_back(std::move(it->second.done), *std::move(answer));
       it = waiting_.erase(it);
     }
   }
-  for (const auto& [done, status] : ended) done(status);
+  for (const auto& [done, answer] : ended) done(answer);
 }
 
 }  // namespace closewrite

@@ -1,7 +1,7 @@
-// Callers that wait until everything that happened in a volume is recorded: what they ask for goes
-// to the volume's watcher on the stream that it has, and its answer comes back here.
-#ifndef SERVICES_COORDINATOR_FLUSH_BOARD_H_
-#define SERVICES_COORDINATOR_FLUSH_BOARD_H_
+// Callers that wait for what a volume's watcher is to do: what they ask for goes to it on the
+// stream that it has, and its answer comes back here.
+#ifndef SERVICES_COORDINATOR_WATCHER_BOARD_H_
+#define SERVICES_COORDINATOR_WATCHER_BOARD_H_
 
 #include <cstdint>
 #include <functional>
@@ -15,24 +15,33 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "closewrite/v1/file.pb.h"
 #include "services/coordinator/core/fleet.h"
 
 namespace closewrite {
 
 // Callers that may wait, in all.
-inline constexpr size_t kFlushesWaitingMax = 1024;
+inline constexpr size_t kQuestionsWaitingMax = 1024;
 // ErrorInfo reason of UNAVAILABLE when it is the watcher that is away, not the coordinator.
 inline constexpr char kWatcherAway[] = "WATCHER_NOT_CONNECTED";
 
+// To record everything that happened in a volume, or to look at one file of it.
+struct WatcherQuestion {
+  std::string volume;
+  std::optional<std::string> look_at;  // path
+};
+
 // Thread-safe.
-class FlushBoard {
+class WatcherBoard {
  public:
   // One watcher's stream, by its address.
   using StreamKey = const void*;
   // Asks the watcher; must be quick.
-  using Send = std::function<void(int64_t id, const std::string& volume)>;
-  // Called once, without locks, unless the flush is cancelled before.
-  using Done = std::function<void(const absl::Status&)>;
+  using Send = std::function<void(int64_t id, const WatcherQuestion& question)>;
+  // What a look has found; empty of a flush.
+  using Answered = absl::StatusOr<v1::FileLook>;
+  // Called once, without locks, unless the question is cancelled before.
+  using Done = std::function<void(const Answered&)>;
 
   // The volumes of a stream, as its watcher reports them now.
   void SetStream(StreamKey stream, std::vector<VolumeReport> volumes, Send send);
@@ -41,11 +50,11 @@ class FlushBoard {
 
   // Returns a number to cancel it by. UNAVAILABLE (kWatcherAway): no stream has the volume.
   // FAILED_PRECONDITION: it is LOST. RESOURCE_EXHAUSTED: too many wait. `done` is not called then.
-  absl::StatusOr<int64_t> Ask(const std::string& volume, Done done);
+  absl::StatusOr<int64_t> Ask(const WatcherQuestion& question, Done done);
   // Forgets it: `done` will not be called, if it is not being called already. 0 does nothing.
   void Cancel(int64_t id);
-  // What the watcher says; "" for success. Unknown numbers are of callers that have gone.
-  void Answer(StreamKey stream, int64_t id, const std::string& error);
+  // What the watcher says. Unknown numbers are of callers that have gone.
+  void Answer(StreamKey stream, int64_t id, const Answered& answer);
 
   // Answers all with UNAVAILABLE, and all that come. May be called any number of times.
   void Shutdown();
@@ -61,7 +70,7 @@ class FlushBoard {
     Done done;
   };
   // Answers those for which there is an answer, and takes them off the board.
-  using Verdict = std::function<std::optional<absl::Status>(int64_t id, const Waiting& waiting)>;
+  using Verdict = std::function<std::optional<Answered>(int64_t id, const Waiting& waiting)>;
   void End(const Verdict& verdict);
 
   absl::Mutex mutex_;
@@ -73,4 +82,4 @@ class FlushBoard {
 
 }  // namespace closewrite
 
-#endif  // SERVICES_COORDINATOR_FLUSH_BOARD_H_
+#endif  // SERVICES_COORDINATOR_WATCHER_BOARD_H_

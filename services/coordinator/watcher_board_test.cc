@@ -1,4 +1,4 @@
-#include "services/coordinator/flush_board.h"
+#include "services/coordinator/watcher_board.h"
 
 #include <string>
 #include <utility>
@@ -12,43 +12,47 @@ namespace {
 
 using Code = absl::StatusCode;
 
-class FlushBoardTest : public ::testing::Test {
+class WatcherBoardTest : public ::testing::Test {
  protected:
   void Connect(const void* stream, std::vector<VolumeReport> volumes) {
-    board_.SetStream(stream, std::move(volumes), [this](int64_t id, const std::string& volume) {
-      asked_.emplace_back(id, volume);
-    });
+    board_.SetStream(stream, std::move(volumes),
+                     [this](int64_t id, const WatcherQuestion& question) {
+                       asked_.emplace_back(id, question.volume);
+                     });
   }
   absl::StatusOr<int64_t> Ask(const std::string& volume) {
-    return board_.Ask(volume, [this](const absl::Status& status) { ends_.push_back(status); });
+    return board_.Ask({.volume = volume}, [this](const WatcherBoard::Answered& answer) {
+      ends_.push_back(answer.status());
+    });
   }
 
+  const WatcherBoard::Answered kDone = v1::FileLook();
   const int stream_ = 0;
   const int other_ = 0;
-  FlushBoard board_;
+  WatcherBoard board_;
   std::vector<std::pair<int64_t, std::string>> asked_;
   std::vector<absl::Status> ends_;
 };
 
-TEST_F(FlushBoardTest, AsksTheWatcherAndHandsItsAnswerOn) {
+TEST_F(WatcherBoardTest, AsksTheWatcherAndHandsItsAnswerOn) {
   Connect(&stream_, {{.volume = "a"}, {.volume = "b"}});
   Connect(&other_, {{.volume = "c"}});
   const int64_t id = *Ask("b");
   ASSERT_EQ(asked_.size(), 1u);
   EXPECT_EQ(asked_[0], std::make_pair(id, std::string("b")));
-  board_.Answer(&other_, id, "");  // not its
-  board_.Answer(&stream_, id + 1, "");
+  board_.Answer(&other_, id, kDone);  // not its
+  board_.Answer(&stream_, id + 1, kDone);
   EXPECT_TRUE(ends_.empty());
-  board_.Answer(&stream_, id, "");
-  board_.Answer(&stream_, id, "");
+  board_.Answer(&stream_, id, kDone);
+  board_.Answer(&stream_, id, kDone);
   ASSERT_EQ(ends_.size(), 1u);
   EXPECT_TRUE(ends_[0].ok());
 
-  board_.Answer(&stream_, *Ask("a"), "volume a is LOST");
+  board_.Answer(&stream_, *Ask("a"), absl::FailedPreconditionError("volume a is LOST"));
   EXPECT_EQ(ends_.back(), absl::FailedPreconditionError("volume a is LOST"));
 }
 
-TEST_F(FlushBoardTest, RefusesWhatCannotBeFlushed) {
+TEST_F(WatcherBoardTest, RefusesWhatCannotBeFlushed) {
   EXPECT_EQ(Reason(Ask("a").status()), kWatcherAway);
   Connect(&stream_, {{.volume = "a", .state = VolumeState::kLost, .message = "the root is gone"}});
   EXPECT_EQ(Ask("b").status().code(), Code::kUnavailable);
@@ -58,7 +62,7 @@ TEST_F(FlushBoardTest, RefusesWhatCannotBeFlushed) {
   EXPECT_TRUE(ends_.empty());
 }
 
-TEST_F(FlushBoardTest, ABrokenStreamEndsItsOwn) {
+TEST_F(WatcherBoardTest, ABrokenStreamEndsItsOwn) {
   Connect(&stream_, {{.volume = "a"}});
   Connect(&other_, {{.volume = "c"}});
   (void)*Ask("a");
@@ -69,24 +73,24 @@ TEST_F(FlushBoardTest, ABrokenStreamEndsItsOwn) {
   EXPECT_EQ(ends_[0].code(), Code::kUnavailable);
   EXPECT_EQ(Reason(ends_[0]), kWatcherAway);
   EXPECT_EQ(Ask("a").status().code(), Code::kUnavailable);
-  board_.Answer(&other_, stays, "");
+  board_.Answer(&other_, stays, kDone);
   EXPECT_TRUE(ends_.back().ok());
 }
 
-TEST_F(FlushBoardTest, CallersThatHaveGoneTakeNoPlace) {
+TEST_F(WatcherBoardTest, CallersThatHaveGoneTakeNoPlace) {
   Connect(&stream_, {{.volume = "a"}});
   int64_t last = 0;
-  for (size_t i = 0; i < kFlushesWaitingMax; ++i) last = *Ask("a");
+  for (size_t i = 0; i < kQuestionsWaitingMax; ++i) last = *Ask("a");
   EXPECT_EQ(Ask("a").status().code(), Code::kResourceExhausted);
   board_.Cancel(last);
   board_.Cancel(last);
   board_.Cancel(0);
   EXPECT_TRUE(Ask("a").ok());
-  board_.Answer(&stream_, last, "");
+  board_.Answer(&stream_, last, kDone);
   EXPECT_TRUE(ends_.empty());
 }
 
-TEST_F(FlushBoardTest, ShutdownEndsAll) {
+TEST_F(WatcherBoardTest, ShutdownEndsAll) {
   Connect(&stream_, {{.volume = "a"}});
   (void)*Ask("a");
   board_.Shutdown();

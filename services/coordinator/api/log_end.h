@@ -1,0 +1,27 @@
+// The last lines of a log: what tells most about a failure.
+#ifndef SERVICES_COORDINATOR_API_LOG_END_H_
+#define SERVICES_COORDINATOR_API_LOG_END_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/coordinator/core/job.h"
+#include "services/coordinator/core/store.h"
+
+namespace closewrite {
+
+inline constexpr size_t kLogEndLines = 5;
+inline constexpr size_t kLogEndBytesMax = 4 << 10;
+
+struct LogEnd {
+  std::vector<std::string> lines;        // at most kLogEndLines, for people (see Display)
+  absl::Time at = absl::InfinitePast();  // when the last part came; that: not known
+};
+
+// Empty when nothing was logged. `attempt.log_bytes` need not be filled in.
+LogEnd ReadLogEnd(StoreReader& reader, const Attempt& attempt);
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_API_LOG_END_H_

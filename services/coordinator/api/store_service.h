@@ -1,0 +1,41 @@
+// Copies of the store, for people and programs.
+#ifndef SERVICES_COORDINATOR_API_STORE_SERVICE_H_
+#define SERVICES_COORDINATOR_API_STORE_SERVICE_H_
+
+#include <atomic>
+#include <string>
+
+#include "closewrite/v1/store.grpc.pb.h"
+#include "services/coordinator/api/stream_pump.h"
+#include "services/coordinator/change_feed.h"
+
+namespace closewrite {
+
+// Stated in closewrite/v1/store.proto.
+inline constexpr size_t kBackupPieceBytes = 1 << 20;
+
+// Thread-safe. One copy is made at a time, on a thread of this service.
+class StoreService : public v1::StoreService::CallbackService {
+ public:
+  // `feed` is not owned and must outlive the server. `sqlite_path`: the store's file; "": it is not
+  // SQLite's.
+  StoreService(ChangeFeed* feed, std::string sqlite_path)
+      : feed_(*feed), sqlite_path_(std::move(sqlite_path)) {}
+
+  // Ends all open streams with UNAVAILABLE, once a copy that is being made is complete. May be
+  // called any number of times.
+  void Shutdown() { pump_.Shutdown(); }
+
+  grpc::ServerWriteReactor<v1::BackUpStoreResponse>* BackUpStore(
+      grpc::CallbackServerContext* context, const v1::BackUpStoreRequest* request) override;
+
+ private:
+  ChangeFeed& feed_;
+  const std::string sqlite_path_;
+  std::atomic<bool> busy_ = false;
+  StreamPump pump_;
+};
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_API_STORE_SERVICE_H_

@@ -1,0 +1,91 @@
+#include "services/coordinator/api/store_service.h"
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "services/coordinator/store/sqlite_store.h"
+#include "services/coordinator/store/store_samples.h"
+#include "services/coordinator/store/test_folder.h"
+#include "services/transport/channel.h"
+#include "services/transport/server.h"
+
+namespace closewrite {
+namespace {
+
+class StoreServiceTest : public ::testing::Test {
+ protected:
+  void Serve(const std::string& sqlite_path) {
+    service_ = std::make_unique<StoreService>(&feed_, sqlite_path);
+    server_ = *Server::Start({.listen = "127.0.0.1:0", .services = {service_.get()}});
+    stub_ = v1::StoreService::NewStub(Connect("127.0.0.1:" + std::to_string(server_->port())));
+  }
+  void TearDown() override {
+    service_->Shutdown();
+    server_->Shutdown(absl::ZeroDuration());
+  }
+  // The bytes that came, checked against the size that was said.
+  absl::StatusOr<std::string> BackUp() {
+    grpc::ClientContext context;
+    const auto reader = stub_->BackUpStore(&context, {});
+    std::string bytes;
+    v1::BackUpStoreResponse piece;
+    while (reader->Read(&piece)) {
+      bytes += piece.data();
+      EXPECT_LE(piece.data().size(), kBackupPieceBytes);
+    }
+    if (const grpc::Status status = reader->Finish(); !status.ok()) {
+      return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                          status.error_message());
+    }
+    EXPECT_EQ(static_cast<int64_t>(bytes.size()), piece.size());
+    return bytes;
+  }
+
+  TestFolder folder_;
+  ChangeFeed feed_;
+  std::unique_ptr<StoreService> service_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<v1::StoreService::Stub> stub_;
+};
+
+TEST_F(StoreServiceTest, WhatComesIsAStoreWithWhatWasCommitted) {
+  const std::string path = folder_.file();
+  auto store = *SqliteStore::Open(path);
+  ASSERT_TRUE(store
+                  ->Write([](StoreTransaction& tx) {
+                    for (int i = 0; i < 5000; ++i) {
+                      tx.InsertJob(SmallJob("job" + std::to_string(i)));
+                    }
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  Serve(path);
+  std::ofstream(folder_.file() + ".backup-being-sent") << "left by one that was killed";
+  for (int i = 0; i < 2; ++i) {
+    const absl::StatusOr<std::string> bytes = BackUp();
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    const std::string copy = folder_.path() + "/copy" + std::to_string(i);
+    std::ofstream(copy, std::ios::binary) << *bytes;
+    auto opened = SqliteStore::Open(copy);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_TRUE((*opened)
+                    ->Read([](StoreReader& reader) {
+                      EXPECT_EQ(reader.ListJobs({}, JobId{}, 10000).size(), 5000u);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.file() + ".backup-being-sent"));
+}
+
+TEST_F(StoreServiceTest, AStoreOfPostgresIsBackedUpByItsOwnTools) {
+  Serve("");
+  EXPECT_EQ(BackUp().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace closewrite

@@ -1,0 +1,74 @@
+#include "services/watcher/file_look.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/log/str_cat.h"
+#include "services/volume/file_system.h"
+
+namespace closewrite::watcher {
+namespace {
+
+class FileLookTest : public ::testing::Test {
+ protected:
+  FileLookTest() {
+    std::string name = testing::TempDir() + "/look.XXXXXX";
+    root_ = mkdtemp(name.data());
+    descriptor_ = *OpenRoot(root_);
+    std::filesystem::create_directory(root_ + "/in");
+  }
+  ~FileLookTest() override { std::filesystem::remove_all(root_); }
+
+  void Write(const std::string& path) { std::ofstream(StrCat(root_, "/", path)) << "x\n"; }
+  v1::FileLook Look(const std::string& path) {
+    return LookAtFile(descriptor_.get(), *IgnoreList::Parse({"**/*.part", "old/"}), path);
+  }
+
+  std::string root_;
+  Fd descriptor_;
+};
+
+TEST_F(FileLookTest, AFileThatIsNotThereAndTheOneThatWasMeant) {
+  EXPECT_EQ(Look("in/a.csv").finding(), v1::FILE_FINDING_MISSING);
+  EXPECT_EQ(Look("in/a.csv").message(), "there is no such file");
+  EXPECT_EQ(Look("out/a.csv").message(), "there is no such file");
+  Write("in/orders.csv");
+  EXPECT_EQ(Look("in/order.csv").message(), "there is no such file, but there is in/orders.csv");
+}
+
+TEST_F(FileLookTest, WhoHasItOpen) {
+  const std::string path = StrCat(root_, "/in/a.csv");
+  const int writer = open(path.c_str(), O_WRONLY | O_CREAT, 0644);
+  ASSERT_GE(writer, 0);
+  const v1::FileLook look = Look("in/a.csv");
+  EXPECT_EQ(look.finding(), v1::FILE_FINDING_OPEN);
+  EXPECT_NE(look.message().find(StrCat("(pid ", getpid(), ") has it open for writing")),
+            std::string::npos)
+      << look.message();
+  close(writer);
+  EXPECT_EQ(Look("in/a.csv").finding(), v1::FILE_FINDING_FINISHED);
+  // Readers are no matter.
+  const int reader = open(path.c_str(), O_RDONLY);
+  EXPECT_EQ(Look("in/a.csv").finding(), v1::FILE_FINDING_FINISHED);
+  close(reader);
+}
+
+TEST_F(FileLookTest, WhatIsIgnoredAndWhatIsNoFile) {
+  Write("in/a.csv.part");
+  EXPECT_EQ(Look("in/a.csv.part").finding(), v1::FILE_FINDING_IGNORED);
+  std::filesystem::create_directory(root_ + "/old");
+  Write("old/a.csv");
+  EXPECT_EQ(Look("old/a.csv").message(), "it lies below old, which its volume ignores");
+  EXPECT_EQ(Look("in").message(), "it is a directory");
+  std::filesystem::create_symlink("a.csv", root_ + "/in/link");
+  EXPECT_EQ(Look("in/link").finding(), v1::FILE_FINDING_NOT_A_FILE);
+}
+
+}  // namespace
+}  // namespace closewrite::watcher
