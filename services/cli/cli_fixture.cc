@@ -8,6 +8,15 @@ namespace {
 constexpr absl::Duration kAwaitMax = absl::Seconds(30);
 constexpr int64_t kCreatedSeconds = 1795345200;  // 2026-11-22T11:00:00Z
 
+class FakeScreen : public Screen {
+ public:
+  explicit FakeScreen(const Surroundings& surroundings) : surroundings_(surroundings) {}
+  ScreenSize size() const override { return {surroundings_.width, surroundings_.lines}; }
+
+ private:
+  const Surroundings& surroundings_;
+};
+
 }  // namespace
 
 std::string SharedBuffer::text() const {
@@ -43,6 +52,13 @@ CliRun::CliRun(std::vector<std::string> arguments, Surroundings surroundings)
     console.in = &in;
     console.out = &out;
     console.err = &err;
+    console.in_terminal = surroundings_.terminal;
+    console.await_input = [&](absl::Duration timeout) {
+      if (in.peek() != std::istream::traits_type::eof()) return true;
+      interrupts_.Wait(timeout);
+      return false;
+    };
+    console.take_screen = [this] { return std::make_unique<FakeScreen>(surroundings_); };
     console.out_terminal = surroundings_.terminal;
     console.err_terminal = surroundings_.terminal;
     console.out_width = surroundings_.width;
@@ -52,7 +68,7 @@ CliRun::CliRun(std::vector<std::string> arguments, Surroundings surroundings)
       if (value != surroundings_.environment.end()) return value->second;
       return name == "CLOSEWRITE_COORDINATOR" ? surroundings_.coordinator : std::string();
     };
-    console.clock = &clock_;
+    console.clock = surroundings_.clock == nullptr ? &clock_ : surroundings_.clock;
     console.interrupts = &interrupts_;
     std::vector<const char*> argv = {"closewrite"};
     for (const std::string& argument : arguments_) argv.push_back(argument.c_str());

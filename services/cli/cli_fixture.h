@@ -37,10 +37,12 @@ class SharedBuffer : public std::streambuf {
 // How the world looks to a command.
 struct Surroundings {
   std::string coordinator;
-  std::string in;
+  std::string in;  // what the user types; of a terminal it never ends
   bool terminal = false;
   int width = 200;
+  int lines = 50;
   std::map<std::string, std::string> environment;
+  const Clock* clock = nullptr;  // the real one when null
 };
 
 // One command line in a thread of its own.

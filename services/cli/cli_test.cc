@@ -29,6 +29,14 @@ TEST_F(CliTest, SuggestsTheNearestCommand) {
   EXPECT_EQ(result.err, "closewrite: unknown command jbos: did you mean jobs?\n");
   EXPECT_EQ(Run({"pipeline"}).err,
             "closewrite: pipeline needs one of: apply, list, delete, test\n");
+  EXPECT_EQ(Run({"pipeline", "lst"}).err,
+            "closewrite: pipeline lst: did you mean list? pipeline needs one of: apply, list, "
+            "delete, test\n");
+  EXPECT_EQ(Run({"--verison"}).err,
+            "closewrite: unknown option --verison (did you mean --version?)\n");
+  EXPECT_EQ(Run({"help", "exit-code"}).err,
+            "closewrite: help exit-code: no such command or topic; did you mean exit-codes? "
+            "Topics are exit-codes, environment, contexts, json\n");
   EXPECT_EQ(Run({"--frobnicate", "jobs"}).err, "closewrite: unknown option --frobnicate\n");
 }
 
@@ -38,6 +46,16 @@ TEST_F(CliTest, WrongOptionsAreUsageErrorsInOneLine) {
   EXPECT_TRUE(absl::StartsWith(result.err, "closewrite: jobs: ")) << result.err;
   EXPECT_TRUE(absl::StrContains(result.err, "--frobnicate")) << result.err;
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1);
+  EXPECT_TRUE(
+      absl::StartsWith(Run({"logs", "41", "--tial", "5"}).err,
+                       "closewrite: logs: unknown option --tial (did you mean --tail?); usage: "));
+  EXPECT_TRUE(absl::StartsWith(
+      Run({"pipeline", "delete", "x", "--cancel"}).err,
+      "closewrite: pipeline delete: unknown option --cancel (did you mean --cancel-jobs?); "));
+  EXPECT_TRUE(absl::StartsWith(Run({"job", "many"}).err,
+                               "closewrite: job: JOB: \"many\" is no number, or out of range; "));
+  EXPECT_TRUE(
+      absl::StartsWith(Run({"jobs", "--limit"}).err, "closewrite: jobs: --limit needs a value; "));
   EXPECT_EQ(Run({"job"}).code, 2);
   EXPECT_EQ(Run({"job", "many"}).code, 2);
   EXPECT_EQ(Run({"jobs", "-o", "yaml"}).code, 2);

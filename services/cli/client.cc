@@ -63,6 +63,7 @@ void Client::TakeChannel() {
   tasks_ = v1::TaskService::NewStub(channel_);
   events_ = v1::EventService::NewStub(channel_);
   fleet_ = v1::FleetService::NewStub(channel_);
+  store_ = v1::StoreService::NewStub(channel_);
 }
 
 absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {

@@ -18,15 +18,21 @@ using Action = std::function<absl::StatusOr<int>(Invocation&)>;
 struct Command {
   std::string name;       // one or two words, such as "pipeline apply"
   std::string arguments;  // for help, such as "JOB... [--reason TEXT]"
-  std::string summary;    // one sentence
+  std::string summary;    // sentences; the first one stands in lists of commands
   std::string examples;   // lines; may be empty
   bool names = false;     // takes `-o name`
+  bool local = false;     // asks no coordinator
   // How long it looks for a coordinator that can't be reached, where that is not the general
   // default.
   std::string connect_timeout;
-  // Declares options and arguments; what it returns is run once they are parsed.
+  // Declares options and arguments; what it returns is run once they are parsed. Shells complete
+  // them by their names: see Values in completion.cc.
   std::function<Action(CLI::App&)> declare;
 };
+
+inline std::string FirstSentence(const std::string& summary) {
+  return summary.substr(0, summary.find(". ")) + (summary.find(". ") < summary.size() ? "." : "");
+}
 
 }  // namespace closewrite::cli
 

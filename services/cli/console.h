@@ -4,10 +4,13 @@
 
 #include <functional>
 #include <istream>
+#include <memory>
 #include <ostream>
 #include <string>
 
+#include "absl/time/time.h"
 #include "services/cli/interrupts.h"
+#include "services/cli/screen.h"
 #include "services/clock/clock.h"
 
 namespace closewrite::cli {
@@ -17,10 +20,15 @@ struct Console {
   std::istream* in;
   std::ostream* out;  // data
   std::ostream* err;  // everything else
+  bool in_terminal = false;
   bool out_terminal = false;
   bool err_terminal = false;
   int out_width = 80;  // columns of the terminal
   int err_width = 80;
+  // Waits until `in` has something to read or has ended, at most so long; false when it has not.
+  std::function<bool(absl::Duration timeout)> await_input;
+  // Takes the terminal for a picture, while it lives; only where `in` and `out` are terminals.
+  std::function<std::unique_ptr<Screen>()> take_screen;
   // An environment variable's value, "" when it is not set.
   std::function<std::string(const std::string& name)> environment;
   const Clock* clock;

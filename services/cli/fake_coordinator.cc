@@ -6,6 +6,7 @@
 #include "closewrite/v1/event.grpc.pb.h"
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
+#include "closewrite/v1/store.grpc.pb.h"
 #include "services/cli/fake_job_service.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
@@ -147,17 +148,49 @@ class FakeCoordinator::Fleet : public v1::FleetService::Service {
     return status;
   }
 
+  grpc::Status GetOverview(grpc::ServerContext*, const v1::GetOverviewRequest* request,
+                           v1::GetOverviewResponse* response) override {
+    absl::MutexLock lock(&state_->mutex);
+    *response = state_->overview;
+    return state_->Enter(*request);
+  }
+
   grpc::Status GetVersion(grpc::ServerContext*, const v1::GetVersionRequest* request,
                           v1::GetVersionResponse* response) override {
     absl::MutexLock lock(&state_->mutex);
-    response->set_version("9.8.7");
-    response->set_durability("memory");
+    *response = state_->version;
     return state_->Enter(*request);
   }
 
  private:
   const std::shared_ptr<FakeState> state_;
 };
+
+class FakeCoordinator::Store : public v1::StoreService::Service {
+ public:
+  explicit Store(std::shared_ptr<FakeState> state) : state_(std::move(state)) {}
+
+  grpc::Status BackUpStore(grpc::ServerContext*, const v1::BackUpStoreRequest*,
+                           grpc::ServerWriter<v1::BackUpStoreResponse>* writer) override {
+    absl::MutexLock lock(&state_->mutex);
+    ++state_->streams;
+    v1::BackUpStoreResponse response;
+    for (const std::string& part : state_->backup) {
+      response.set_data(part);
+      response.set_size(state_->backup_size);
+      writer->Write(response);
+      if (std::exchange(state_->backup_breaks, false)) {
+        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+      }
+    }
+    return ToGrpc(state_->backup_status);
+  }
+
+ private:
+  const std::shared_ptr<FakeState> state_;
+};
+
+FakeCoordinator::FakeCoordinator() { SetVersion("9.8.7", "memory"); }
 
 void FakeCoordinator::Start() {
   {
@@ -168,6 +201,7 @@ void FakeCoordinator::Start() {
   services_.push_back(std::make_unique<Pipelines>(state_));
   services_.push_back(std::make_unique<Events>(state_));
   services_.push_back(std::make_unique<Fleet>(state_));
+  services_.push_back(std::make_unique<Store>(state_));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &port_);
   for (const auto& service : services_) builder.RegisterService(service.get());
@@ -259,6 +293,48 @@ void FakeCoordinator::PutJobAtFlush(const v1::Job& job) {
 void FakeCoordinator::SetFlushStatus(const absl::Status& status) {
   absl::MutexLock lock(&state_->mutex);
   state_->flush_status = status;
+}
+
+void FakeCoordinator::SetVersion(const std::string& version, const std::string& durability) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->version.set_version(version);
+  state_->version.set_durability(durability);
+}
+
+void FakeCoordinator::SetOverview(const v1::GetOverviewResponse& overview) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->overview = overview;
+}
+
+void FakeCoordinator::SetBackup(const std::vector<std::string>& parts, int64_t size) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->backup = parts;
+  state_->backup_size = size;
+}
+
+void FakeCoordinator::BreakBackup() {
+  absl::MutexLock lock(&state_->mutex);
+  state_->backup_breaks = true;
+}
+
+void FakeCoordinator::SetBackupStatus(const absl::Status& status) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->backup_status = status;
+}
+
+void FakeCoordinator::MakeStuck(int64_t job_id) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->stuck_jobs.insert(job_id);
+}
+
+void FakeCoordinator::LoseFile(const std::string& path) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->gone_files.insert(path);
+}
+
+void FakeCoordinator::SetPageMax(size_t jobs) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->page_max = jobs;
 }
 
 v1::Job FakeCoordinator::job(int64_t id) const {

@@ -17,7 +17,7 @@ namespace closewrite::cli {
 // Thread-safe. What was put in outlives Stop and Start, as in a store.
 class FakeCoordinator {
  public:
-  FakeCoordinator() = default;
+  FakeCoordinator();
   ~FakeCoordinator() { Stop(); }
 
   // On a free port of the loopback; after a Stop on the same one again.
@@ -47,6 +47,22 @@ class FakeCoordinator {
   // The next `times` unary calls fail with it.
   void FailCalls(int times, const absl::Status& status);
 
+  // `9.8.7` and `memory` before.
+  void SetVersion(const std::string& version, const std::string& durability);
+  void SetOverview(const v1::GetOverviewResponse& overview);
+  // What BackUpStore answers, a message a part; it says that there are `size` bytes.
+  void SetBackup(const std::vector<std::string>& parts, int64_t size);
+  // The next backup breaks after its first part.
+  void BreakBackup();
+  // How backups end.
+  void SetBackupStatus(const absl::Status& status);
+  // From now on it is in no state in which it could be changed.
+  void MakeStuck(int64_t job_id);
+  // From now on it can't be submitted.
+  void LoseFile(const std::string& path);
+  // ListJobs gives at most so many at once.
+  void SetPageMax(size_t jobs);
+
   v1::Job job(int64_t id) const;
   // Of all mutating calls in order, those too that failed.
   std::vector<std::string> request_ids() const;
@@ -61,6 +77,7 @@ class FakeCoordinator {
   class Pipelines;
   class Events;
   class Fleet;
+  class Store;
 
   std::shared_ptr<FakeState> state_ = std::make_shared<FakeState>();
   std::vector<std::unique_ptr<grpc::Service>> services_;

@@ -44,6 +44,9 @@ struct FakeState {
   int64_t change = 0;  // rises with every change
   std::map<int64_t, v1::Job> jobs;
   std::map<int64_t, int64_t> job_changes;
+  std::set<int64_t> stuck_jobs;      // can't be changed
+  std::set<std::string> gone_files;  // can't be submitted
+  size_t page_max = 0;               // of ListJobs, whatever is asked for; 0: as it is asked for
   std::map<int64_t, std::vector<v1::Attempt>> attempts;
   std::map<std::pair<int64_t, int64_t>, std::vector<v1::LogPart>> logs;  // all `data`
   std::vector<v1::EventRecord> events;
@@ -55,6 +58,12 @@ struct FakeState {
   v1::ExplainResponse story;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;
+  v1::GetVersionResponse version;
+  v1::GetOverviewResponse overview;
+  std::vector<std::string> backup;
+  int64_t backup_size = 0;
+  bool backup_breaks = false;
+  absl::Status backup_status;
   int failures = 0;
   absl::Status failure;
   std::vector<std::string> request_ids;

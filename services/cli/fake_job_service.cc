@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "closewrite/v1/job.grpc.pb.h"
+#include "services/volume/glob.h"
 
 namespace closewrite::cli {
 namespace {
@@ -21,6 +22,13 @@ bool Passes(const v1::JobFilter& filter, const v1::Job& job) {
     return false;
   }
   if (!filter.pipeline().empty() && filter.pipeline() != job.pipeline()) return false;
+  if (!filter.host().empty() && filter.host() != job.host()) return false;
+  if (!filter.input_volume().empty() && filter.input_volume() != job.input().volume()) return false;
+  if (filter.has_since() && job.created_at().seconds() < filter.since().seconds()) return false;
+  if (!filter.match().empty()) {
+    const auto glob = Glob::Parse(filter.match());
+    if (!glob.ok() || !glob->Matches(job.input().path())) return false;
+  }
   return filter.output_volume().empty() || filter.output_volume() == job.output_volume();
 }
 
@@ -34,10 +42,14 @@ class FakeJobService : public v1::JobService::Service {
     grpc::Status status = state_->Enter(*request);
     if (!status.ok()) return status;
     for (const v1::VolumePath& file : request->files()) {
+      if (state_->gone_files.count(file.path()) == 0) continue;
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, StrCat(file.path(), " is gone"));
+    }
+    for (const v1::VolumePath& file : request->files()) {
       const auto existing = std::find_if(
           state_->jobs.begin(), state_->jobs.end(),
           [&](const auto& entry) { return entry.second.input().path() == file.path(); });
-      if (existing != state_->jobs.end()) {
+      if (existing != state_->jobs.end() && !request->again()) {
         *response->add_jobs() = existing->second;
         response->add_existing_job_ids(existing->first);
         continue;
@@ -75,8 +87,12 @@ class FakeJobService : public v1::JobService::Service {
     for (auto job = state_->jobs.rbegin(); job != state_->jobs.rend(); ++job) {
       if (Passes(request->filter(), job->second)) jobs.push_back(job->second);
     }
+    v1::ListJobsRequest asked = *request;
+    if (state_->page_max > 0) {
+      asked.set_page_size(std::min(asked.page_size(), static_cast<int>(state_->page_max)));
+    }
     response->set_next_page_token(
-        Page(*request, jobs, [&](const v1::Job& job) { *response->add_jobs() = job; }));
+        Page(asked, jobs, [&](const v1::Job& job) { *response->add_jobs() = job; }));
     return grpc::Status::OK;
   }
 
@@ -220,6 +236,8 @@ class FakeJobService : public v1::JobService::Service {
     if (!status.ok()) return status;
     for (const int64_t id : request.job_ids()) {
       if (state_->jobs.count(id) == 0) return NoSuchJob(id);
+      if (state_->stuck_jobs.count(id) == 0) continue;
+      return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, StrCat("job ", id, " is stuck"));
     }
     for (const int64_t id : request.job_ids()) {
       v1::Job job = state_->jobs[id];

@@ -8,7 +8,11 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "services/cli/backup_command.h"
+#include "services/cli/doctor_command.h"
+#include "services/cli/fleet_calls.h"
 #include "services/cli/time_text.h"
+#include "services/cli/top_command.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
 
@@ -60,21 +64,6 @@ Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus
     table.Add(std::move(cells));
   }
   return table;
-}
-
-absl::Status ListExecutors(Invocation& invocation, std::vector<v1::ExecutorStatus>* executors) {
-  Client& client = invocation.client();
-  PageLoop pages;
-  return pages.Run<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
-      client, {},
-      [&](auto* context, const auto& request, auto* response) {
-        return client.fleet().ListExecutors(context, request, response);
-      },
-      [&](const v1::ListExecutorsResponse& response) {
-        executors->insert(executors->end(), response.executors().begin(),
-                          response.executors().end());
-        return response.executors_size();
-      });
 }
 
 absl::StatusOr<int> Executors(Invocation& invocation) {
@@ -202,7 +191,8 @@ Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>&
           {watcher.host()},
           PresenceCell(watcher.connected(), false),
           {volume.volume()},
-          VolumeStateCell(volume.state()),
+          // What it said last says nothing about now.
+          watcher.connected() ? VolumeStateCell(volume.state()) : Cell(some ? "unknown" : ""),
           {EnumName(*v1::WatchBackend_descriptor(), volume.backend())},
           {some ? DirectoriesText(volume) : ""},
           {some ? StrCat(volume.unacknowledged_events()) : ""},
@@ -226,17 +216,7 @@ Table WatcherTable(Invocation& invocation, const std::vector<v1::WatcherStatus>&
 
 absl::StatusOr<int> Watchers(Invocation& invocation) {
   std::vector<v1::WatcherStatus> watchers;
-  Client& client = invocation.client();
-  PageLoop pages;
-  const absl::Status status = pages.Run<v1::ListWatchersRequest, v1::ListWatchersResponse>(
-      client, {},
-      [&](auto* context, const auto& request, auto* response) {
-        return client.fleet().ListWatchers(context, request, response);
-      },
-      [&](const v1::ListWatchersResponse& response) {
-        watchers.insert(watchers.end(), response.watchers().begin(), response.watchers().end());
-        return response.watchers_size();
-      });
+  const absl::Status status = ListWatchers(invocation, &watchers);
   if (!status.ok()) return status;
   if (invocation.json()) {
     for (const auto& watcher : watchers) invocation.PrintJson(ToJson(watcher));
@@ -298,7 +278,7 @@ std::vector<Command> FleetCommands() {
     app.add_flag("--client", *client_only, "Of this program alone; asks nobody");
     return [client_only](Invocation& invocation) { return Version(invocation, *client_only); };
   };
-  return {executors, watchers, drain, version};
+  return {executors, watchers, drain, TopCommand(), DoctorCommand(), BackupCommand(), version};
 }
 
 }  // namespace closewrite::cli

@@ -10,7 +10,7 @@ namespace closewrite::cli {
 namespace {
 
 // What one call of the API takes.
-constexpr absl::Duration kFlushCallMax = absl::Minutes(10);
+constexpr absl::Duration kWatcherCallMax = absl::Minutes(10);
 // How often a watcher that is away is looked for.
 constexpr absl::Duration kAwayPause = absl::Milliseconds(300);
 // ErrorInfo reason of UNAVAILABLE when it is the watcher that is away, not the coordinator.
@@ -26,7 +26,7 @@ absl::Status FlushVolume(Invocation& invocation, const std::string& volume, absl
   for (;;) {
     const absl::Duration left = deadline - invocation.now();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("the time is up");
-    *request.mutable_timeout() = ToProto(std::min(left, kFlushCallMax));
+    *request.mutable_timeout() = ToProto(std::min(left, kWatcherCallMax));
     v1::FlushEventsResponse response;
     const absl::Status status = client.CallUntil(deadline, [&](grpc::ClientContext* context) {
       return client.events().FlushEvents(context, request, &response);

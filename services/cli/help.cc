@@ -11,10 +11,12 @@ constexpr std::string_view kExitCodes = R"(Exit codes of closewrite:
     0   ok
     1   the coordinator refused the request: no such job, wrong state, wrong definition ...
         With --wait, and for `wait`: a job was cancelled, or failed without an exit code
-    2   usage: a wrong option, a file that lies in no volume, a pipeline file that can't be read
+    2   usage: a wrong option, a file that lies in no volume, a file of pipelines, tasks or contexts
+        that can't be read
     6   task add: a task of that name exists (0 with --if-absent)
   124   the time of --timeout is up; ids of unfinished jobs are on stdout
-  125   ours failed: the coordinator can't be reached, did not answer, or has a defect
+  125   ours failed: the coordinator can't be reached, did not answer, or has a defect; or stdout
+        can't be written
   130   interrupted by Ctrl-C
 
 With --wait, for `wait JOB...` and for `wait --input`, any other code is the command's own: that of
@@ -25,58 +27,83 @@ Ctrl-C while waiting leaves the jobs alone and prints how to attach again. With 
 `run --wait` a second Ctrl-C within 2 s cancels them.
 )";
 
-constexpr std::string_view kEnvironment = R"(Environment of closewrite (options override it):
+constexpr std::string_view kEnvironment = R"(Environment of closewrite:
 
   CLOSEWRITE_COORDINATOR   host:port of the coordinator, several with commas;
                            127.0.0.1:7400 by default
   CLOSEWRITE_HOST          what the fleet calls this host, to find the volume of a local path;
                            the system's host name by default
-  NO_COLOR                 no colours when not empty (https://no-color.org);
-                           --color=always overrides it
-  TERM                     `dumb`: no colours
+  CLOSEWRITE_CONTEXT       name of a context, see `closewrite help contexts`
+  CLOSEWRITE_CONFIG        the file of contexts; by default closewrite/config.yaml in
+                           XDG_CONFIG_HOME, or in ~/.config
+  NO_COLOR                 no colours when not empty (https://no-color.org)
+  CLICOLOR_FORCE           colours when neither empty nor 0, also where there is no terminal
+  TERM                     `dumb`: no colours, no progress bar
+
+Options override it; of the three about colours the first that is set counts. `closewrite config`
+tells what holds, and why.
+)";
+
+constexpr std::string_view kContexts = R"(Contexts of closewrite: names for coordinators.
+
+The file is CLOSEWRITE_CONFIG, else closewrite/config.yaml in XDG_CONFIG_HOME, else
+~/.config/closewrite/config.yaml:
+
+  current: prod
+  contexts:
+    prod: {coordinator: "vm-a:7400,vm-d:7400", host: vm-b}
+    test: {coordinator: "vm-t:7400"}
+
+  closewrite context use test --coordinator vm-t:7400     adds, changes, and makes current
+  closewrite context use prod                             makes current
+  closewrite --context test jobs                          once in another
+  closewrite config                                       what holds, and why
+
+host is what that fleet calls this host, and may be left out. The first of these that is given
+counts: --coordinator; --context; CLOSEWRITE_COORDINATOR; CLOSEWRITE_CONTEXT; `current` of the file;
+127.0.0.1:7400. `current` is not looked at when a coordinator is named.
 )";
 
 constexpr std::string_view kJson =
     R"(JSON of closewrite (-o json): one object a line, with raw values.
 
-  Keys are the fields of the API's messages (proto/closewrite/v1), all of them, in their order.
+Keys are the fields of the API's messages (proto/closewrite/v1), all of them, in their order.
+
   times           RFC 3339, UTC, milliseconds
   durations       seconds as a number
   enums           short names in lower case: "running", "close_write"
   path            as people read it; where that differs from the file's name, path_base64 has the
                   bytes
   other bytes     hexadecimal (sha256)
-  inode, mtime_ns decimal text, since most readers would lose digits of such numbers
+  inode, mtime_ns  decimal text, since most readers would lose digits of such numbers
   what is absent  null
 
-  closewrite logs -o json prints an object for each line of the log: token (of its attempt), time,
-  stream ("stdout", "stderr", "note"), text; where that is not UTF-8, text_base64 has the bytes, and
-  whole is false where a line of more than 1 MiB goes on.
+closewrite logs -o json prints an object for each line of the log: token (of its attempt), time,
+stream ("stdout", "stderr", "note"), text; where that is not UTF-8, text_base64 has the bytes, and
+whole is false where a line of more than 1 MiB goes on.
 )";
 
 constexpr std::string_view kTail = R"(
 Options of every command:
   --coordinator HOST:PORT   or CLOSEWRITE_COORDINATOR; 127.0.0.1:7400 by default
+  --context NAME            a name for it, or CLOSEWRITE_CONTEXT; see `closewrite context`
   --host NAME               what the fleet calls this host, or CLOSEWRITE_HOST
   --timeout TIME            give up waiting after 30s, 5m, 1h ...
   --connect-timeout TIME    look this long for a coordinator that can't be reached; 10s
   -o, --output FORMAT       table, wide or json; name for ids of jobs
   --color WHEN              auto, always or never
 
-`closewrite COMMAND --help` tells more; so do `closewrite help exit-codes|environment|json`.
+`closewrite COMMAND --help` tells more; so do `closewrite help TOPIC` for exit-codes, environment,
+contexts and json.
 Data goes to stdout, everything else to stderr.
 )";
 
 constexpr size_t kSummaryColumn = 18;
 
-}  // namespace
-
-namespace {
-
 std::string LineOf(const Command& command) {
   const size_t blanks =
       command.name.size() < kSummaryColumn ? kSummaryColumn - command.name.size() : 1;
-  return StrCat("  ", command.name, std::string(blanks, ' '), command.summary, "\n");
+  return StrCat("  ", command.name, std::string(blanks, ' '), FirstSentence(command.summary), "\n");
 }
 
 }  // namespace
@@ -116,10 +143,11 @@ std::string GroupText(const std::vector<Command>& commands, std::string_view ver
 std::string TopicText(std::string_view topic) {
   if (topic == "exit-codes") return std::string(kExitCodes);
   if (topic == "environment") return std::string(kEnvironment);
+  if (topic == "contexts") return std::string(kContexts);
   if (topic == "json") return std::string(kJson);
   return "";
 }
 
-std::vector<std::string> Topics() { return {"exit-codes", "environment", "json"}; }
+std::vector<std::string> Topics() { return {"exit-codes", "environment", "contexts", "json"}; }
 
 }  // namespace closewrite::cli

@@ -17,7 +17,7 @@ std::string OverviewText(const std::vector<Command>& commands);
 // is not.
 std::string GroupText(const std::vector<Command>& commands, std::string_view verb);
 
-// `exit-codes`, `environment` or `json`; "" for any other topic.
+// One of Topics(); "" for any other.
 std::string TopicText(std::string_view topic);
 std::vector<std::string> Topics();
 

@@ -1,20 +1,14 @@
 #include "services/cli/invocation.h"
 
-#include <unistd.h>
-
 #include <utility>
 
 #include "services/cli/time_text.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
-#include "services/transport/errors.h"
 
 namespace closewrite::cli {
 namespace {
 
-constexpr std::string_view kCoordinatorDefault = "127.0.0.1:7400";
-constexpr std::string_view kConnectTimeoutDefault = "10s";
-constexpr std::string_view kUsageReason = "USAGE";
 // A narrower table would lose more than it wins.
 constexpr int kTableWidthMin = 40;
 
@@ -33,60 +27,30 @@ absl::StatusOr<std::optional<Format>> FormatOption(std::string_view text) {
   return UsageError(StrCat("-o ", text, ": use table, wide, json or name"));
 }
 
-absl::StatusOr<bool> ColorOption(std::string_view text, const Console& console) {
-  if (text == "always") return true;
-  if (text == "never") return false;
-  if (text != "auto") {
-    return UsageError(StrCat("--color ", text, ": use auto, always or never"));
-  }
-  return console.out_terminal && console.environment("NO_COLOR").empty() &&
-         console.environment("TERM") != "dumb";
+absl::StatusOr<bool> ColorOption(const Setting& color, const Console& console) {
+  if (color.value == "always") return true;
+  if (color.value == "never") return false;
+  if (color.value == "auto") return console.out_terminal;
+  return UsageError(StrCat("--color ", color.value, ": use auto, always or never"));
 }
 
 }  // namespace
 
-absl::Status UsageError(std::string_view message) {
-  return WithReason(absl::InvalidArgumentError(ToAbsl(message)), kUsageReason);
-}
-
-int ExitCode(const absl::Status& status) {
-  if (status.ok()) return kExitOk;
-  if (Reason(status) == kUsageReason) return kExitUsage;
-  switch (status.code()) {
-    case absl::StatusCode::kCancelled:
-      return kExitInterrupted;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kAborted:
-      return kExitRefused;
-    default:
-      return kExitOurs;
-  }
-}
-
 absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
-                                                             const GlobalOptions& options) {
+                                                             const GlobalOptions& options,
+                                                             bool local) {
   auto invocation = std::unique_ptr<Invocation>(new Invocation(console, options));
-  invocation->coordinator_ = options.coordinator;
-  if (invocation->coordinator_.empty()) {
-    invocation->coordinator_ = console->environment("CLOSEWRITE_COORDINATOR");
-  }
-  if (invocation->coordinator_.empty()) invocation->coordinator_ = kCoordinatorDefault;
+  auto settings = ResolveSettings(options, *console, !local);
+  if (!settings.ok()) return settings.status();
+  invocation->settings_ = *std::move(settings);
   const auto format = FormatOption(options.output);
   if (!format.ok()) return format.status();
   invocation->format_ = *format;
-  const auto color = ColorOption(options.color, *console);
+  const auto color = ColorOption(invocation->settings_.color, *console);
   if (!color.ok()) return color.status();
   invocation->color_ = *color;
-  const auto connect = DurationOption("--connect-timeout", options.connect_timeout.empty()
-                                                               ? kConnectTimeoutDefault
-                                                               : options.connect_timeout);
+  const auto connect =
+      DurationOption("--connect-timeout", invocation->settings_.connect_timeout.value);
   if (!connect.ok()) return connect.status();
   invocation->connect_timeout_ = *connect;
   if (!options.timeout.empty()) {
@@ -98,18 +62,10 @@ absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
   return invocation;
 }
 
-std::string Invocation::host() const {
-  if (!options_.host.empty()) return options_.host;
-  std::string host = console_->environment("CLOSEWRITE_HOST");
-  if (!host.empty()) return host;
-  char name[256] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
-}
-
 Client& Invocation::client() {
   if (client_ == nullptr) {
     Client::Options options;
-    options.coordinator = coordinator_;
+    options.coordinator = coordinator();
     if (timeout_.has_value()) options.call_timeout = *timeout_;
     options.connect_timeout = connect_timeout_;
     options.clock = console_->clock;

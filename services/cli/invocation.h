@@ -12,51 +12,31 @@
 #include "absl/time/time.h"
 #include "services/cli/client.h"
 #include "services/cli/console.h"
+#include "services/cli/exit_code.h"
 #include "services/cli/json.h"
+#include "services/cli/settings.h"
 #include "services/cli/table.h"
 
 namespace closewrite::cli {
 
-// Exit codes; `closewrite help exit-codes` explains them.
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitRefused = 1;
-inline constexpr int kExitUsage = 2;
-inline constexpr int kExitTimedOut = 124;  // as timeout(1) of GNU coreutils
-inline constexpr int kExitOurs = 125;
-inline constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as shells say it
-
 enum class Format { kTable, kWide, kJson, kName };
-
-// Options that every command takes, as the user wrote them.
-struct GlobalOptions {
-  std::string coordinator;
-  std::string host;
-  std::string timeout;
-  std::string connect_timeout;
-  std::string output;
-  std::string color = "auto";
-};
-
-// A wrong command line: exit code 2.
-absl::Status UsageError(std::string_view message);
-
-// Exit code of a status that ended a command.
-int ExitCode(const absl::Status& status);
 
 // Used by one thread.
 class Invocation {
  public:
-  // INVALID_ARGUMENT (usage) names the option that is wrong.
+  // INVALID_ARGUMENT (usage) names the option that is wrong. A `local` one asks no coordinator, and
+  // so it does not matter what is wrong with the file of contexts.
   static absl::StatusOr<std::unique_ptr<Invocation>> Make(Console* console,
-                                                          const GlobalOptions& options);
+                                                          const GlobalOptions& options,
+                                                          bool local = false);
 
   std::ostream& out() { return *console_->out; }
   std::ostream& err() { return *console_->err; }
   Console& console() { return *console_; }
   const GlobalOptions& options() const { return options_; }
-  const std::string& coordinator() const { return coordinator_; }
-  // This host as the fleet may know it: --host, CLOSEWRITE_HOST or gethostname(2).
-  std::string host() const;
+  const std::string& coordinator() const { return settings_.coordinator.value; }
+  // This host as the fleet may know it.
+  const std::string& host() const { return settings_.host.value; }
   absl::Time now() const { return console_->clock->Now(); }
 
   // The coordinator's client, made at first use.
@@ -85,7 +65,7 @@ class Invocation {
 
   Console* const console_;
   const GlobalOptions options_;
-  std::string coordinator_;
+  Settings settings_;
   std::optional<Format> format_;
   std::optional<absl::Duration> timeout_;
   absl::Duration connect_timeout_;

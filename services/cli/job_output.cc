@@ -32,10 +32,16 @@ std::string TookText(bool started, const google::protobuf::Timestamp& start, boo
   return DurationText((ended ? ToTime(end) : now) - ToTime(start));
 }
 
-std::vector<Column> JobColumns(Invocation& invocation) {
+std::vector<Column> JobColumns(Invocation& invocation, bool live) {
   const std::string age = invocation.console().out_terminal ? "AGE" : "CREATED";
-  std::vector<Column> columns = {{"ID", true}, {"PIPELINE"}, {"STATE"}, {"INPUT"},
-                                 {"ATTEMPTS"}, {"HOST"},     {age}};
+  const auto room = [live](int width) { return live ? width : 0; };
+  std::vector<Column> columns = {{"ID", true, room(6)},
+                                 {"PIPELINE", false, room(12)},
+                                 {"STATE", false, room(10)},
+                                 {"INPUT", false, room(28)},
+                                 {"ATTEMPTS"},
+                                 {"HOST", false, room(8)},
+                                 {age, false, room(4)}};
   if (invocation.wide()) {
     for (const char* heading :
          {"SIZE", "MADE BY", "EXECUTOR", "TOKEN", "EXIT", "TOOK", "FINISHED", "TO"}) {
@@ -184,18 +190,33 @@ std::string WhyText(const v1::Job& job) {
 
 std::string JobIdsText(const std::vector<int64_t>& job_ids) { return absl::StrJoin(job_ids, " "); }
 
-void PrintJobs(Invocation& invocation, const std::vector<v1::Job>& jobs, Format fallback) {
-  const Format format = invocation.format(fallback);
-  if (format == Format::kJson) {
-    for (const v1::Job& job : jobs) invocation.out() << JsonLine(ToJson(job));
-  } else if (format == Format::kName) {
-    for (const v1::Job& job : jobs) invocation.out() << job.id() << "\n";
+JobPrinter::JobPrinter(Invocation& invocation, Format fallback, bool live)
+    : invocation_(invocation),
+      format_(invocation.format(fallback)),
+      table_(JobColumns(invocation, live)) {}
+
+void JobPrinter::Add(const v1::Job& job) {
+  if (format_ == Format::kJson) {
+    invocation_.out() << JsonLine(ToJson(job));
+  } else if (format_ == Format::kName) {
+    invocation_.out() << job.id() << "\n";
   } else {
-    Table table(JobColumns(invocation));
-    for (const v1::Job& job : jobs) table.Add(JobCells(invocation, job));
-    table.Print(invocation.out(), invocation.style());
+    table_.Add(JobCells(invocation_, job));
+    if (++rows_ >= kTableRowsMax) Flush();
   }
-  invocation.out() << std::flush;
+}
+
+void JobPrinter::Flush() {
+  const bool table = format_ == Format::kTable || format_ == Format::kWide;
+  if (table) table_.Print(invocation_.out(), invocation_.style());
+  rows_ = 0;
+  invocation_.out() << std::flush;
+}
+
+void PrintJobs(Invocation& invocation, const std::vector<v1::Job>& jobs, Format fallback) {
+  JobPrinter printer(invocation, fallback);
+  for (const v1::Job& job : jobs) printer.Add(job);
+  printer.Flush();
 }
 
 void PrintJob(Invocation& invocation, const v1::GetJobResponse& story) {

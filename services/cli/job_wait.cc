@@ -80,6 +80,7 @@ class JobWait {
       return;
     }
     const v1::Progress& progress = latest_[job_ids_.front()].progress();
+    bar_.SetUnit(progress.unit());
     if (progress.total() > 0) bar_.Update(progress.done(), progress.total(), invocation_.now());
   }
 

@@ -52,6 +52,30 @@ bool PrintApart(Invocation& invocation, const v1::ReadLogResponse& piece) {
 
 }  // namespace
 
+void DeclareLogFlags(CLI::App& app, const std::string& follow, const std::string& token,
+                     LogFlags* flags) {
+  app.add_flag("-f,--follow", flags->follow, follow);
+  app.add_option("--token", flags->token, token);
+  app.add_option("--tail", flags->tail, "Only the last so many lines; 0: all");
+  app.add_flag("--stdout", flags->standard_output,
+               "Only what the command wrote to its stdout; notes go to stderr");
+  app.add_flag("--stderr", flags->standard_error, "Only what it wrote to its stderr");
+  app.add_flag("--timestamps", flags->timestamps,
+               "Each line with the local time at which it began");
+}
+
+absl::StatusOr<LogOptions> MakeLogOptions(Invocation& invocation, const LogFlags& flags) {
+  if (invocation.format_given() && !invocation.json()) {
+    return UsageError("logs are bytes; of -o only json goes with them");
+  }
+  if (flags.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
+  LogOptions log{
+      .token = flags.token.value_or(0), .tail_lines = flags.tail, .follow = flags.follow};
+  if (flags.standard_output) log.streams.push_back(v1::LOG_STREAM_STDOUT);
+  if (flags.standard_error) log.streams.push_back(v1::LOG_STREAM_STDERR);
+  return log;
+}
+
 absl::Status PrintLog(Invocation& invocation, LogOptions options, bool timestamps) {
   const bool apart = !options.streams.empty();
   if (apart) options.streams.push_back(v1::LOG_STREAM_NOTE);

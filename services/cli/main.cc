@@ -1,14 +1,17 @@
 // closewrite: the command line of Closewrite.
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
 #include <thread>
 
 #include "services/cli/cli.h"
+#include "services/cli/terminal_screen.h"
 #include "services/transport/server.h"
 
 namespace {
@@ -27,11 +30,19 @@ std::string Environment(const std::string& name) {
   return value == nullptr ? "" : value;
 }
 
+bool AwaitInput(absl::Duration timeout) {
+  pollfd in = {STDIN_FILENO, POLLIN, 0};
+  return poll(&in, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0;
+}
+
 // Ends as a shell expects of a program that a signal has ended.
 void HandleSignals(closewrite::cli::Interrupts* interrupts) {
   for (int count = 1;; ++count) {
     const int signal = closewrite::WaitForStopSignal();
-    if (signal != SIGINT || count > kInterruptsMax) std::_Exit(128 + signal);
+    if (signal != SIGINT || count > kInterruptsMax) {
+      closewrite::cli::GiveTerminalBack();
+      std::_Exit(128 + signal);
+    }
     interrupts->Notify();
   }
 }
@@ -48,6 +59,11 @@ int main(int argc, char** argv) {
   console.in = &std::cin;
   console.out = &std::cout;
   console.err = &std::cerr;
+  console.in_terminal = isatty(STDIN_FILENO) == 1;
+  // What stdio has read ahead, poll(2) would not know of.
+  if (console.in_terminal) std::setvbuf(stdin, nullptr, _IONBF, 0);
+  console.await_input = AwaitInput;
+  console.take_screen = [] { return closewrite::cli::TakeTerminal(STDIN_FILENO, STDOUT_FILENO); };
   console.out_terminal = isatty(STDOUT_FILENO) == 1;
   console.err_terminal = isatty(STDERR_FILENO) == 1;
   console.out_width = TerminalWidth(STDOUT_FILENO);

@@ -38,6 +38,8 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
+  // What is counted from now on.
+  void SetUnit(const std::string& unit) { options_.unit = unit; }
   // The rate counts from the first update on: what was done before it says nothing about the speed.
   void Update(int64_t done, int64_t total, absl::Time now);
   // Wipes the line, so that something else may be printed; the next update draws it again.

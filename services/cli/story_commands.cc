@@ -16,15 +16,13 @@
 namespace closewrite::cli {
 namespace {
 
+// ECMA-48, SGR: what Paint adds ends it.
+constexpr std::string_view kBold = "\x1b[1m";
+
 struct LogsOptions {
   int64_t job_id = 0;
   std::optional<int64_t> attempt;
-  std::optional<int64_t> token;
-  int64_t tail = 0;
-  bool follow = false;
-  bool standard_output = false;
-  bool standard_error = false;
-  bool timestamps = false;
+  LogFlags flags;
 };
 
 // The token of the attempt that the user has named: by its token, or by its number, or by its token
@@ -32,7 +30,7 @@ struct LogsOptions {
 absl::StatusOr<int64_t> FindToken(Invocation& invocation, const LogsOptions& options) {
   const int64_t job_id = options.job_id;
   const int64_t attempt = options.attempt.value_or(0);
-  const int64_t token = options.token.value_or(attempt);
+  const int64_t token = options.flags.token.value_or(attempt);
   v1::GetJobRequest request;
   request.set_job_id(job_id);
   v1::GetJobResponse response;
@@ -49,32 +47,66 @@ absl::StatusOr<int64_t> FindToken(Invocation& invocation, const LogsOptions& opt
   for (const v1::Attempt& each : response.attempts()) {
     if (each.token() == token) return token;
   }
-  return absl::NotFoundError(
-      StrCat("job ", job_id, options.token.has_value() ? " has no token " : " has no attempt ",
-             token, "; it has ", known.empty() ? "none yet" : known));
+  return absl::NotFoundError(StrCat(
+      "job ", job_id, options.flags.token.has_value() ? " has no token " : " has no attempt ",
+      token, "; it has ", known.empty() ? "none yet" : known));
 }
 
 absl::StatusOr<int> Logs(Invocation& invocation, const LogsOptions& options) {
-  if (invocation.format_given() && !invocation.json()) {
-    return UsageError("logs are bytes; of -o only json goes with them");
-  }
-  if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
-  LogOptions log{.job_id = options.job_id, .tail_lines = options.tail, .follow = options.follow};
-  if (options.attempt.has_value() || options.token.has_value()) {
+  absl::StatusOr<LogOptions> log = MakeLogOptions(invocation, options.flags);
+  if (!log.ok()) return log.status();
+  log->job_id = options.job_id;
+  if (options.attempt.has_value() || options.flags.token.has_value()) {
     const auto token = FindToken(invocation, options);
     if (!token.ok()) return token.status();
-    log.token = *token;
+    log->token = *token;
   }
-  if (options.standard_output) log.streams.push_back(v1::LOG_STREAM_STDOUT);
-  if (options.standard_error) log.streams.push_back(v1::LOG_STREAM_STDERR);
-  const absl::Status status = PrintLog(invocation, log, options.timestamps);
-  if (options.follow && absl::IsDeadlineExceeded(status)) {
+  const absl::Status status = PrintLog(invocation, *log, options.flags.timestamps);
+  if (options.flags.follow && absl::IsDeadlineExceeded(status)) {
     invocation.Note(StrCat("job ", options.job_id, " goes on; its log was followed for ",
                            invocation.options().timeout));
     return kExitTimedOut;
   }
   if (!status.ok()) return status;
   return kExitOk;
+}
+
+// How the verdict should make one feel: by the newest job, if there is one.
+Color VerdictColor(const v1::ExplainResponse& story) {
+  const v1::Job* newest = nullptr;
+  for (const v1::GetJobResponse& each : story.jobs()) {
+    if (newest == nullptr || each.job().id() > newest->id()) newest = &each.job();
+  }
+  if (newest == nullptr) return Color::kYellow;
+  if (newest->state() == v1::JOB_STATE_FAILED) return Color::kRed;
+  return newest->state() == v1::JOB_STATE_SUCCEEDED ? Color::kGreen : Color::kYellow;
+}
+
+// What it comes down to and what can be done, then what happened.
+void PrintStory(Invocation& invocation, const v1::ExplainResponse& story) {
+  bool verdict = false;
+  for (const v1::StoryLine& line : story.lines()) {
+    const std::string text = Printable(line.text());
+    if (line.topic() == "ADVICE") {
+      invocation.out() << "  -> " << text << "\n";
+    } else if (line.topic() == "VERDICT" && invocation.style().color) {
+      invocation.out() << kBold << Paint(text, VerdictColor(story)) << "\n";
+    } else if (line.topic() == "VERDICT") {
+      invocation.out() << text << "\n";
+    }
+    verdict = verdict || line.topic() == "VERDICT" || line.topic() == "ADVICE";
+  }
+  if (verdict) invocation.out() << "\n";
+  // A story is read by comparing times, so they stay exact on a terminal too.
+  const size_t time_width = Rfc3339(absl::UnixEpoch()).size();
+  for (const v1::StoryLine& line : story.lines()) {
+    if (line.topic() == "VERDICT" || line.topic() == "ADVICE") continue;
+    // What a command said has no times of its own; it stands below its attempt.
+    const std::string no_time = line.topic() == "LOG" ? "" : "now";
+    const std::string time = line.has_at() ? Rfc3339(ToTime(line.at())) : no_time;
+    invocation.out() << time << std::string(time_width - std::min(time_width, time.size()) + 2, ' ')
+                     << Printable(line.text()) << "\n";
+  }
 }
 
 absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
@@ -97,15 +129,7 @@ absl::StatusOr<int> Explain(Invocation& invocation, const std::string& what) {
     invocation.PrintJson(ToJson(response));
     return kExitOk;
   }
-  // A story is read by comparing times, so they stay exact on a terminal too.
-  const size_t time_width = Rfc3339(absl::UnixEpoch()).size();
-  for (const v1::StoryLine& line : response.lines()) {
-    // What a command said has no times of its own; it stands below its attempt.
-    const std::string no_time = line.topic() == "LOG" ? "" : "now";
-    const std::string time = line.has_at() ? Rfc3339(ToTime(line.at())) : no_time;
-    invocation.out() << time << std::string(time_width - std::min(time_width, time.size()) + 2, ' ')
-                     << Printable(line.text()) << "\n";
-  }
+  PrintStory(invocation, response);
   return kExitOk;
 }
 
@@ -120,19 +144,12 @@ Command LogsCommand() {
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<LogsOptions>();
     app.add_option("JOB", options->job_id, "Number of the job")->required();
-    app.add_flag("-f,--follow", options->follow,
-                 "Go on until the job is finished, through later attempts");
     CLI::Option* attempt = app.add_option("--attempt", options->attempt,
                                           "Number of the attempt; see `closewrite job`");
-    app.add_option("--token", options->token,
-                   "Its token, which those have as well that were lost and have no number")
-        ->excludes(attempt);
-    app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
-    app.add_flag("--stdout", options->standard_output,
-                 "Only what the command wrote to its stdout; notes go to stderr");
-    app.add_flag("--stderr", options->standard_error, "Only what it wrote to its stderr");
-    app.add_flag("--timestamps", options->timestamps,
-                 "Each line with the local time at which it began");
+    DeclareLogFlags(app, "Go on until the job is finished, through later attempts",
+                    "Its token, which those have as well that were lost and have no number",
+                    &options->flags);
+    app.get_option("--token")->excludes(attempt);
     return [options](Invocation& invocation) { return Logs(invocation, *options); };
   };
   return command;

@@ -145,5 +145,30 @@ TEST_F(StoryCommandsTest, ExplainsJobsAndFiles) {
   EXPECT_TRUE(absl::StrContains(coordinator_.requests().back(), "path: \"a.csv\""));
 }
 
+TEST_F(StoryCommandsTest, TheVerdictComesFirst) {
+  v1::ExplainResponse story;
+  const auto add = [&](const char* topic, const char* text) {
+    story.add_lines()->set_topic(topic);
+    story.mutable_lines(story.lines_size() - 1)->set_text(text);
+  };
+  add("VERDICT", "job 41 failed: exit 3");
+  add("ADVICE", "closewrite logs 41");
+  add("ADVICE", "closewrite redrive 41");
+  add("JOB", "job 41 of pipeline enrich");
+  story.mutable_lines(3)->mutable_at()->set_seconds(1795345200);
+  add("LOOK", "it is there and nobody writes it");
+  *story.add_jobs()->mutable_job() = MakeJob(41, v1::JOB_STATE_FAILED, "a.csv");
+  coordinator_.SetStory(story);
+  const std::string rest =
+      "  -> closewrite logs 41\n"
+      "  -> closewrite redrive 41\n"
+      "\n"
+      "2026-11-22T11:00:00.000Z  job 41 of pipeline enrich\n"
+      "now                       it is there and nobody writes it\n";
+  EXPECT_EQ(Run({"explain", "41"}).out, "job 41 failed: exit 3\n" + rest);
+  EXPECT_EQ(Run({"explain", "41", "--color", "always"}).out,
+            "\x1b[1m\x1b[31mjob 41 failed: exit 3\x1b[0m\n" + rest);
+}
+
 }  // namespace
 }  // namespace closewrite::cli

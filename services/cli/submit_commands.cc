@@ -12,6 +12,7 @@
 #include "services/cli/job_wait.h"
 #include "services/cli/log_follow.h"
 #include "services/cli/output_wait.h"
+#include "services/cli/replay_command.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -55,8 +56,12 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitSome(Invocation& invocation,
 }
 
 // Prints the jobs of each call at once, so that no id is lost if a later call fails.
-absl::StatusOr<std::vector<int64_t>> SubmitAll(Invocation& invocation,
-                                               const SubmitOptions& options) {
+struct Submitted {
+  std::vector<int64_t> job_ids;
+  bool all_new = true;  // none was there before
+};
+
+absl::StatusOr<Submitted> SubmitAll(Invocation& invocation, const SubmitOptions& options) {
   FileArguments arguments(&invocation);
   std::vector<v1::VolumePath> files;
   for (const std::string& argument : options.files) {
@@ -64,7 +69,7 @@ absl::StatusOr<std::vector<int64_t>> SubmitAll(Invocation& invocation,
     if (!file.ok()) return file.status();
     files.push_back(*std::move(file));
   }
-  std::vector<int64_t> job_ids;
+  Submitted submitted;
   for (size_t from = 0; from < files.size(); from += kFilesPerCallMax) {
     v1::SubmitJobsRequest request;
     request.set_pipeline(options.pipeline);
@@ -77,25 +82,27 @@ absl::StatusOr<std::vector<int64_t>> SubmitAll(Invocation& invocation,
     const auto response = SubmitSome(invocation, request);
     if (!response.ok()) return response.status();
     PrintJobs(invocation, {response->jobs().begin(), response->jobs().end()}, Format::kName);
-    for (const v1::Job& job : response->jobs()) job_ids.push_back(job.id());
+    for (const v1::Job& job : response->jobs()) submitted.job_ids.push_back(job.id());
+    submitted.all_new = submitted.all_new && response->existing_job_ids().empty();
   }
-  return job_ids;
+  return submitted;
 }
 
 absl::StatusOr<int> Submit(Invocation& invocation, const SubmitOptions& options) {
   if (options.log && !options.wait) return UsageError("--log needs --wait");
-  const auto job_ids = SubmitAll(invocation, options);
-  if (!job_ids.ok()) return job_ids.status();
+  const auto submitted = SubmitAll(invocation, options);
+  if (!submitted.ok()) return submitted.status();
   if (!options.wait) return kExitOk;
   if (options.log) {
-    for (const int64_t id : *job_ids) {
+    for (const int64_t id : submitted->job_ids) {
       const absl::Status status =
           CopyLog(invocation, {.job_id = id, .follow = true}, invocation.err());
       // What else went wrong comes up again, and is said better, in the wait itself.
       if (!status.ok() && !absl::IsNotFound(status)) break;
     }
   }
-  return WaitForJobs(invocation, *job_ids, {.print_results = false, .may_cancel = true});
+  return WaitForJobs(invocation, submitted->job_ids,
+                     {.print_results = false, .may_cancel = submitted->all_new});
 }
 
 absl::StatusOr<int> Wait(Invocation& invocation, const WaitOptions& options) {
@@ -170,7 +177,7 @@ Command WaitCommand() {
 }  // namespace
 
 std::vector<Command> SubmitCommands() {
-  return {SubmitCommand("submit"), SubmitCommand("run"), WaitCommand()};
+  return {SubmitCommand("submit"), SubmitCommand("run"), WaitCommand(), ReplayCommand()};
 }
 
 }  // namespace closewrite::cli

@@ -100,6 +100,16 @@ TEST_F(SubmitCommandsTest, FirstInterruptDetachesSecondCancels) {
   EXPECT_TRUE(absl::StrContains(run->err().text(), "job 1 cancelled")) << run->err().text();
 }
 
+TEST_F(SubmitCommandsTest, WhatWasThereBeforeIsNotCancelled) {
+  coordinator_.PutJob(MakeJob(7, v1::JOB_STATE_RUNNING, "a.csv"));
+  const auto run = Begin({"run", "--wait", "v:a.csv"});
+  coordinator_.AwaitStreams(1);
+  run->CtrlC();
+  EXPECT_EQ(run->Finish(), 130);
+  EXPECT_EQ(coordinator_.job(7).state(), v1::JOB_STATE_RUNNING);
+  EXPECT_FALSE(absl::StrContains(run->err().text(), "cancel")) << run->err().text();
+}
+
 TEST_F(SubmitCommandsTest, WaitPrintsPublishedFiles) {
   coordinator_.PutJob(Succeeded(41, "a\n.csv"));
   coordinator_.PutJob(Succeeded(42, "b.csv"));

@@ -5,30 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "services/cli/code_point_width.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
 namespace {
-
-struct Range {
-  uint32_t first;
-  uint32_t last;
-};
-
-// The blocks that matter for names of files; Unicode Standard Annex 11 has the whole.
-constexpr Range kWide[] = {
-    {0x1100, 0x115F}, {0x2E80, 0x303E},   {0x3041, 0x33FF},   {0x3400, 0x4DBF},  {0x4E00, 0x9FFF},
-    {0xA000, 0xA4CF}, {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},  {0xFF00, 0xFF60},
-    {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-constexpr Range kZero[] = {{0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x064B, 0x065F},
-                           {0x200B, 0x200F}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}, {0xFE20, 0xFE2F}};
-
-template <size_t kSize>
-bool In(const Range (&ranges)[kSize], uint32_t code_point) {
-  return std::any_of(std::begin(ranges), std::end(ranges), [=](const Range& range) {
-    return range.first <= code_point && code_point <= range.last;
-  });
-}
 
 struct CodePoint {
   uint32_t value = 0;
@@ -52,9 +33,34 @@ CodePoint Decode(std::string_view text) {
   return {value, bytes};
 }
 
-int WidthOf(CodePoint code_point) {
-  if (In(kZero, code_point.value)) return 0;
-  return In(kWide, code_point.value) ? 2 : 1;
+constexpr uint32_t kJoiner = 0x200D;         // glues two emoji into one
+constexpr uint32_t kEmojiSelector = 0xFE0F;  // makes an emoji of a narrow symbol
+constexpr uint32_t kSymbolsBegin = 0x2000;   // of those
+bool IsSkinTone(uint32_t code_point) { return code_point >= 0x1F3FB && code_point <= 0x1F3FF; }
+
+// What a terminal shows as one character.
+struct Cluster {
+  size_t bytes = 0;
+  int width = 0;
+};
+
+// The first of `text`, which is not empty. A byte that is not UTF-8 is one of its own.
+Cluster FirstCluster(std::string_view text) {
+  const CodePoint base = Decode(text);
+  if (base.bytes == 0) return {1, 1};
+  Cluster cluster = {base.bytes, CodePointWidth(base.value)};
+  bool joined = false;
+  while (cluster.bytes < text.size()) {
+    const CodePoint next = Decode(text.substr(cluster.bytes));
+    if (next.bytes == 0) break;
+    const bool belongs = CodePointWidth(next.value) == 0 ||
+                         (cluster.width == 2 && (joined || IsSkinTone(next.value)));
+    if (!belongs) break;
+    if (next.value == kEmojiSelector && base.value >= kSymbolsBegin) cluster.width = 2;
+    joined = next.value == kJoiner;
+    cluster.bytes += next.bytes;
+  }
+  return cluster;
 }
 
 }  // namespace
@@ -80,9 +86,9 @@ std::string Paint(std::string_view text, Color color) {
 int TextWidth(std::string_view text) {
   int width = 0;
   while (!text.empty()) {
-    const CodePoint code_point = Decode(text);
-    width += code_point.bytes == 0 ? 1 : WidthOf(code_point);
-    text.remove_prefix(std::max<size_t>(1, code_point.bytes));
+    const Cluster cluster = FirstCluster(text);
+    width += cluster.width;
+    text.remove_prefix(cluster.bytes);
   }
   return width;
 }
@@ -93,11 +99,10 @@ std::string Shorten(std::string_view text, int width) {
   int used = 1;  // the ellipsis
   size_t end = 0;
   while (end < text.size()) {
-    const CodePoint code_point = Decode(text.substr(end));
-    const int more = code_point.bytes == 0 ? 1 : WidthOf(code_point);
-    if (used + more > width) break;
-    used += more;
-    end += std::max<size_t>(1, code_point.bytes);
+    const Cluster cluster = FirstCluster(text.substr(end));
+    if (used + cluster.width > width) break;
+    used += cluster.width;
+    end += cluster.bytes;
   }
   return StrCat(text.substr(0, end), "…");
 }

@@ -14,12 +14,12 @@ enum class Color { kNone, kRed, kGreen, kYellow, kCyan, kDim };
 // `text` between the escape sequences of `color` (ECMA-48, SGR); as it is for kNone.
 std::string Paint(std::string_view text, Color color);
 
-// Columns that a terminal needs for UTF-8 text: 2 for East Asian wide characters and emoji, 0 for
-// combining marks, 1 for all else (an approximation of wcwidth(3) that depends on no locale).
+// Columns that a terminal needs for UTF-8 text. Emoji that are joined, coloured or chosen by
+// variation selectors count as one, as newer terminals show them.
 int TextWidth(std::string_view text);
 
 // The longest prefix of `text` that fits into `width` columns, ending in an ellipsis when it was
-// cut.
+// cut; never within what is shown as one character.
 std::string Shorten(std::string_view text, int width);
 
 // `text` without what could command a terminal: control characters (C0, DEL, C1) and bytes that are

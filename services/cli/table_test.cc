@@ -17,11 +17,37 @@ TEST(TextWidth, CountsColumnsAndNotBytes) {
   EXPECT_EQ(TextWidth("\xf0\x9f\x98\x80"), 2);
 }
 
+TEST(TextWidth, KnowsMarksOfOtherScripts) {
+  EXPECT_EQ(TextWidth("नमस्ते"), 4);  // vowel signs and viramas stand in others
+  EXPECT_EQ(TextWidth("שָׁלוֹם"), 4);  // Hebrew with points
+  EXPECT_EQ(TextWidth("한글"), 4);
+  EXPECT_EQ(TextWidth("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab"), 2);  // 한 in its parts
+  EXPECT_EQ(TextWidth("a\xe2\x80\x8b"
+                      "b"),
+            2);  // zero width space
+}
+
+TEST(TextWidth, CountsEmojiAsTheyAreShown) {
+  EXPECT_EQ(TextWidth("🚀"), 2);
+  EXPECT_EQ(TextWidth("✅ done"), 7);
+  EXPECT_EQ(TextWidth("👩\u200d👩\u200d👧"), 2);  // a family, joined
+  EXPECT_EQ(TextWidth("👍\U0001F3FD"), 2);      // with a skin tone
+  EXPECT_EQ(TextWidth("❤\ufe0f"), 2);          // the heart as an emoji
+  EXPECT_EQ(TextWidth("❤"), 1);                // and as text
+  EXPECT_EQ(TextWidth("🇩🇪"), 2);               // a flag, of two letters
+}
+
 TEST(Shorten, CutsAtCodePoints) {
   EXPECT_EQ(Shorten("abcdef", 6), "abcdef");
   EXPECT_EQ(Shorten("abcdef", 4), "abc…");
   EXPECT_EQ(Shorten("日本語", 4), "日…");
   EXPECT_EQ(Shorten("abc", 0), "");
+  EXPECT_EQ(Shorten("e\xcc\x81"
+                    "e\xcc\x81"
+                    "e\xcc\x81",
+                    2),
+            "e\xcc\x81…");
+  EXPECT_EQ(Shorten("👩\u200d👧xyz", 4), "👩\u200d👧x…");
 }
 
 TEST(Printable, DisarmsControlCharacters) {

@@ -19,12 +19,7 @@ constexpr int kRunsMax = 100;  // that may end while one looks at the log of ano
 struct Options {
   std::string name;
   std::optional<int64_t> run;
-  std::optional<int64_t> token;
-  int64_t tail = 0;
-  bool follow = false;
-  bool standard_output = false;
-  bool standard_error = false;
-  bool timestamps = false;
+  LogFlags flags;
 };
 
 absl::StatusOr<bool> IsRunOf(Invocation& invocation, int64_t job, const std::string& task) {
@@ -100,24 +95,19 @@ absl::StatusOr<int64_t> NextRun(Invocation& invocation, const std::string& name,
 }
 
 absl::StatusOr<int> Logs(Invocation& invocation, const Options& options) {
-  if (invocation.format_given() && !invocation.json()) {
-    return UsageError("logs are bytes; of -o only json goes with them");
-  }
-  if (options.tail < 0) return UsageError("--tail: use 0 for the whole log, or a positive number");
+  absl::StatusOr<LogOptions> log = MakeLogOptions(invocation, options.flags);
+  if (!log.ok()) return log.status();
   absl::StatusOr<int64_t> job = FirstRun(invocation, options);
-  LogOptions log{
-      .token = options.token.value_or(0), .tail_lines = options.tail, .follow = options.follow};
-  if (options.standard_output) log.streams.push_back(v1::LOG_STREAM_STDOUT);
-  if (options.standard_error) log.streams.push_back(v1::LOG_STREAM_STDERR);
   while (job.ok()) {
-    log.job_id = *job;
-    const absl::Status status = PrintLog(invocation, log, options.timestamps);
+    log->job_id = *job;
+    const absl::Status status = PrintLog(invocation, *log, options.flags.timestamps);
     if (!status.ok()) return status;
-    if (!options.follow || options.run.has_value() || !invocation.out().good()) return kExitOk;
+    if (!options.flags.follow || options.run.has_value() || !invocation.out().good())
+      return kExitOk;
     job = NextRun(invocation, options.name, *job);
     if (job.ok() && *job == 0) return kExitOk;
     if (job.ok()) invocation.Note(StrCat("here begins job ", *job));
-    log.token = log.tail_lines = 0;
+    log->token = log->tail_lines = 0;
   }
   return job.status();
 }
@@ -131,16 +121,11 @@ Command TaskLogsCommand() {
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<Options>();
     app.add_option("NAME", options->name, "Name of the task")->required();
-    app.add_flag("-f,--follow", options->follow,
-                 "Go on with what is written, and with the runs to come of a task that is started");
     app.add_option("--run", options->run, "Number of the run's job, as `task history` lists them");
-    app.add_option("--token", options->token,
-                   "Of the run's attempts that with this token, as `closewrite job` shows them");
-    app.add_option("--tail", options->tail, "Only the last so many lines; 0: all");
-    app.add_flag("--stdout", options->standard_output, "Only what was written to stdout");
-    app.add_flag("--stderr", options->standard_error, "Only what was written to stderr");
-    app.add_flag("--timestamps", options->timestamps,
-                 "Each line with the local time at which it began");
+    DeclareLogFlags(
+        app, "Go on with what is written, and with the runs to come of a task that is started",
+        "Of the run's attempts that with this token, as `closewrite job` shows them",
+        &options->flags);
     return [options](Invocation& invocation) { return Logs(invocation, *options); };
   };
   return command;

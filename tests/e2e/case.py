@@ -70,6 +70,13 @@ class HostsCase(unittest.TestCase):
         """Path of a script beside the tests."""
         return os.path.join(SCRIPTS, name)
 
+    def at_keyboard(self, args):
+        """The command that runs `args` in the network of cw-a, and with all else as here: nsenter
+        would stand between a terminal and a program in another namespace of processes."""
+        if not self.hosts.namespaced:
+            return list(args)
+        return ["/usr/bin/nsenter", "--target", str(self.hosts.a.pid), "--net", "--", *args]
+
     def home(self, volume):
         """Where the volume's files really lie."""
         return self.hosts.path(self.hosts.b if volume == "unenriched" else self.hosts.a, volume)

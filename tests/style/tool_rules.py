@@ -56,7 +56,8 @@ def clang_tidy(files, prefixes=_TIDY_SLICE):
              if file.extension == ".cc" and file.path.startswith(prefixes)]
     if paths:
         jobs = str(os.cpu_count() or 1)
-        script = 'exec clang-tidy --quiet "$@" -- -std=c++20 -I. -Ibazel-bin/proto -Wthread-safety'
+        script = ('exec clang-tidy --quiet "$@" -- -std=c++20 -I. -Ibazel-bin -Ibazel-bin/proto '
+                  "-Wthread-safety")
         command = subprocess.run(
             ["xargs", "-0", "-n", "1", "-P", jobs, "sh", "-c", script, "sh"], cwd=source.ROOT,
             check=False, input="\0".join(paths).encode(), timeout=3 * 3600,

@@ -1,0 +1,26 @@
+#include "services/cli/all_commands.h"
+
+#include "services/cli/completion_command.h"
+#include "services/cli/event_commands.h"
+#include "services/cli/fleet_commands.h"
+#include "services/cli/jobs_commands.h"
+#include "services/cli/pipeline_commands.h"
+#include "services/cli/progress_commands.h"
+#include "services/cli/settings_commands.h"
+#include "services/cli/story_commands.h"
+#include "services/cli/submit_commands.h"
+#include "services/cli/task_commands.h"
+
+namespace closewrite::cli {
+
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (const auto& group : {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(),
+                            StoryCommands(), EventCommands(), FleetCommands(), ProgressCommands(),
+                            SettingsCommands(), CompletionCommands()}) {
+    all.insert(all.end(), group.begin(), group.end());
+  }
+  return all;
+}
+
+}  // namespace closewrite::cli
