@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "services/cli/flush_wait.h"
+#include "services/cli/job_filter.h"
 #include "services/cli/job_output.h"
 #include "services/cli/job_wait.h"
 #include "services/log/str_cat.h"
@@ -95,24 +96,11 @@ class InputWait {
     return filter;
   }
 
-  // Newest first, until `take` returns false; `limit` 0: all.
+  // See ForEachJob; nobody asks whether some are left.
   absl::Status List(const v1::JobFilter& filter, int64_t limit,
                     const std::function<bool(const v1::Job&)>& take) {
-    v1::ListJobsRequest request;
-    *request.mutable_filter() = filter;
-    Client& client = invocation_.client();
-    bool enough = false;
-    PageLoop pages{.limit = limit};
-    return pages.Run<v1::ListJobsRequest, v1::ListJobsResponse>(
-        client, request,
-        [&](auto* context, const auto& page_request, auto* response) {
-          if (enough) return grpc::Status::OK;  // an empty last page
-          return client.jobs().ListJobs(context, page_request, response);
-        },
-        [&](const v1::ListJobsResponse& response) {
-          for (const v1::Job& job : response.jobs()) enough = enough || !take(job);
-          return response.jobs_size();
-        });
+    bool more = false;
+    return ForEachJob(invocation_, filter, limit, take, &more);
   }
 
   void Add(const v1::Job& job) {

@@ -121,24 +121,24 @@ class JobChange {
     std::set<int64_t> missing(options_.job_ids.begin(), options_.job_ids.end());
     std::vector<v1::Job> fit;
     int code = kExitOk;
-    for (size_t from = 0; from < options_.job_ids.size(); from += kPartMax) {
-      v1::JobFilter filter;
-      const size_t end = std::min(options_.job_ids.size(), from + kPartMax);
-      for (size_t i = from; i < end; ++i) filter.add_job_ids(options_.job_ids[i]);
-      std::vector<v1::Job> jobs;
-      const absl::Status status = Find(filter, &jobs);
-      if (!status.ok()) return status;
-      for (const v1::Job& job : jobs) {
-        missing.erase(job.id());
-        if (IsIn(verb_.takes, job.state())) {
-          fit.push_back(job);
-          continue;
-        }
-        code = kExitRefused;
-        invocation_.Note(
-            StrCat("job ", job.id(), " is ", StateCell(job).text, " and can't be ", verb_.past));
+    std::vector<v1::Job> found;
+    const absl::Status status =
+        CallInParts<int64_t>(options_.job_ids, [&](absl::Span<const int64_t> part) {
+          v1::JobFilter filter;
+          for (const int64_t id : part) filter.add_job_ids(id);
+          return Find(filter, &found);
+        });
+    for (const v1::Job& job : found) {
+      missing.erase(job.id());
+      if (IsIn(verb_.takes, job.state())) {
+        fit.push_back(job);
+        continue;
       }
+      code = kExitRefused;
+      invocation_.Note(
+          StrCat("job ", job.id(), " is ", StateCell(job).text, " and can't be ", verb_.past));
     }
+    if (!status.ok()) return status;
     for (const int64_t id : missing) {
       code = kExitRefused;
       invocation_.Note(StrCat("there is no job ", id));

@@ -9,18 +9,6 @@
 #include "services/volume/glob.h"
 
 namespace closewrite::cli {
-namespace {
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(absl::ToUnixSeconds(time));
-  timestamp.set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(timestamp.seconds()))));
-  return timestamp;
-}
-
-}  // namespace
-
 bool JobFilterOptions::empty() const {
   return states.empty() && pipeline.empty() && volume.empty() && match.empty() && since.empty() &&
          host.empty();
@@ -71,7 +59,7 @@ absl::StatusOr<v1::JobFilter> MakeJobFilter(const JobFilterOptions& options, abs
   if (!options.since.empty()) {
     const auto since = ParseSince(options.since, now, absl::LocalTimeZone());
     if (!since.ok()) return since.status();
-    *filter.mutable_since() = ToTimestamp(*since);
+    *filter.mutable_since() = ToProto(*since);
   }
   return filter;
 }

@@ -1,5 +1,6 @@
 #include "services/coordinator/attend_service.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -147,8 +148,8 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
   const int64_t sequence = request.sequence();
   const bool heartbeat = request.heartbeat();
   Expected expected = WhatIsRead(*report);
-  const bool is_health = request.has_health();
-  auto health = std::make_shared<v1::HostHealth>(std::move(*request.mutable_health()));
+  std::optional<v1::HostHealth> health;
+  if (request.has_health()) health = std::move(*request.mutable_health());
   const absl::Time heard_at = WallTime();
   loop_.Submit(
       [visit, reply, report = *std::move(report)](Engine& engine, StoreTransaction& tx,
@@ -161,10 +162,10 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         *reply = *std::move(got);
         return absl::OkStatus();
       },
-      [this, visit, reply, sequence, heartbeat, health, is_health,
+      [this, visit, reply, sequence, heartbeat, health = std::move(health),
        heard_at](const absl::Status& status) {
         if (!status.ok()) return visit->stream->End(status);
-        if (is_health) health_.Set(visit->session, visit.get(), *health, heard_at);
+        if (health.has_value()) health_.Set(visit->session, visit.get(), *health, heard_at);
         v1::AttendResponse response;
         response.set_answered_sequence(sequence);
         for (const Lease& lease : reply->settled) *response.add_settled() = ToProto(lease);

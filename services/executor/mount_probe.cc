@@ -21,6 +21,14 @@
 namespace closewrite::executor {
 namespace {
 
+v1::VolumeHealth Named(const std::string& volume, const LocalVolume& local) {
+  v1::VolumeHealth health;
+  health.set_volume(volume);
+  health.set_root(Display(local.root));
+  health.set_read_only(local.read_only);
+  return health;
+}
+
 // Makes and removes a directory where results are staged. Watchers leave it alone: it is not named
 // as a job. What holds it was made when the executor started: nothing is made in a folder that
 // nothing is mounted on any more, or nothing could be mounted on it again.
@@ -55,10 +63,7 @@ absl::Status Look(const LocalVolume& local, const std::string& name, v1::VolumeH
 
 v1::VolumeHealth ProbeVolume(const std::string& volume, const LocalVolume& local,
                              const std::string& name) {
-  v1::VolumeHealth health;
-  health.set_volume(volume);
-  health.set_root(Display(local.root));
-  health.set_read_only(local.read_only);
+  v1::VolumeHealth health = Named(volume, local);
   if (const absl::Status status = Look(local, name, &health); !status.ok()) {
     health.set_problem(std::string(status.message()));
   }
@@ -81,10 +86,7 @@ MountProbe::MountProbe(const LocalVolumes& volumes, const std::string& name)
     absl::MutexLock lock(&state_->mutex);
     for (const auto& [volume, local] : volumes) {
       state_->volumes.emplace_back(volume, local);
-      v1::VolumeHealth& unknown = state_->found.emplace_back();
-      unknown.set_volume(volume);
-      unknown.set_root(Display(local.root));
-      unknown.set_read_only(local.read_only);
+      state_->found.push_back(Named(volume, local));
     }
   }
   for (size_t i = 0; i < state_->volumes.size(); ++i) std::thread(Run, state_, i).detach();

@@ -198,7 +198,9 @@ grpc::ServerUnaryReactor* FleetService::GetOverview(grpc::CallbackServerContext*
     shown->set_state(static_cast<v1::JobState>(count.state));
     shown->set_count(count.count);
   }
-  for (const auto& [name, holder] : CopyFleet(loop_).locks) {
+  std::map<std::string, LockHolder> locks;
+  loop_.Inspect([&](const Engine& engine) { locks = engine.fleet().locks; });
+  for (const auto& [name, holder] : locks) {
     v1::LockStatus* const shown = response->add_locks();
     shown->set_name(name);
     shown->set_job_id(holder.job.value);

@@ -8,6 +8,11 @@
 
 namespace closewrite {
 
+bool WentWrong(const Attempt& attempt) {
+  return attempt.outcome != Outcome::kNone && attempt.outcome != Outcome::kSucceeded &&
+         attempt.outcome != Outcome::kHandedBack;
+}
+
 LogEnd ReadLogEnd(StoreReader& reader, const Attempt& attempt) {
   LogEnd end;
   const Lease lease{attempt.job, attempt.token};

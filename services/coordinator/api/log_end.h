@@ -14,6 +14,9 @@ namespace closewrite {
 inline constexpr size_t kLogEndLines = 5;
 inline constexpr size_t kLogEndBytesMax = 4 << 10;
 
+// True when its log may tell why it did not succeed.
+bool WentWrong(const Attempt& attempt);
+
 struct LogEnd {
   std::vector<std::string> lines;        // at most kLogEndLines, for people (see Display)
   absl::Time at = absl::InfinitePast();  // when the last part came; that: not known

@@ -36,12 +36,6 @@ int64_t LastGone(const std::vector<EventRecord>& events) {
   return gone == events.rend() ? 0 : gone->id;
 }
 
-// True when its log may tell why it did not succeed.
-bool WentWrong(const Attempt& attempt) {
-  return attempt.outcome != Outcome::kNone && attempt.outcome != Outcome::kSucceeded &&
-         attempt.outcome != Outcome::kHandedBack;
-}
-
 }  // namespace
 
 Story::Scene& Story::Open(absl::Time at) { return scenes_.emplace_back(Scene{at, {}}); }

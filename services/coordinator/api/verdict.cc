@@ -16,14 +16,9 @@
 namespace closewrite {
 namespace {
 
-bool CountsAsFailure(const Attempt& attempt) {
-  return attempt.outcome != Outcome::kNone && attempt.outcome != Outcome::kSucceeded &&
-         attempt.outcome != Outcome::kHandedBack;
-}
-
 std::optional<Attempt> LastFailure(StoreReader& reader, const Job& job) {
   std::vector<Attempt> attempts = AttemptsOf(reader, job);
-  const auto failed = std::find_if(attempts.rbegin(), attempts.rend(), CountsAsFailure);
+  const auto failed = std::find_if(attempts.rbegin(), attempts.rend(), WentWrong);
   if (failed == attempts.rend()) return std::nullopt;
   return *failed;
 }
