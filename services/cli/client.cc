@@ -105,6 +105,7 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
       if (status.ok()) return status;
     }
     if (options_.interrupts->Pending()) return absl::CancelledError("interrupted");
+    if (absl::IsUnimplemented(status)) return NoCoordinator();
     const absl::Time now = options_.clock->Now();
     if (now >= limits.deadline) return absl::DeadlineExceededError("the time is up");
     // One that gives a reason is an answer: the coordinator itself was reached.
@@ -162,10 +163,22 @@ absl::Status Client::Unreachable(const absl::Status& status, absl::Time since, b
   if (goes_on) {
     StrAppend(&text, "still trying, for ", absl::FormatDuration(kReconnectMax), " at most");
   } else {
-    StrAppend(&text, "is closewrite-coordinator running there? Set --coordinator or ",
-              "CLOSEWRITE_COORDINATOR.");
+    StrAppend(&text, "is closewrite-coordinator running there? ", WhoSaidSo());
   }
   return absl::UnavailableError(text);
+}
+
+// Watchers and executors serve gRPC, too.
+absl::Status Client::NoCoordinator() const {
+  return absl::UnimplementedError(StrCat("what serves at ", options_.coordinator,
+                                         " does not know this call: it is no coordinator, or ",
+                                         "one of an older version. ", WhoSaidSo()));
+}
+
+std::string Client::WhoSaidSo() const {
+  const std::string cure = "et --coordinator or CLOSEWRITE_COORDINATOR.";
+  if (options_.coordinator_from.empty()) return StrCat("S", cure);
+  return StrCat("The address comes from ", options_.coordinator_from, "; s", cure);
 }
 
 }  // namespace closewrite::cli

@@ -44,6 +44,7 @@ class Client {
  public:
   struct Options {
     std::string coordinator;                                 // host:port, several with commas
+    std::string coordinator_from;                            // who said so; "" is not told
     absl::Duration call_timeout = absl::Seconds(30);         // for one answer
     absl::Duration connect_timeout = absl::Seconds(10);      // for one that can't be reached
     const Clock* clock = nullptr;                            // not owned
@@ -91,6 +92,8 @@ class Client {
   void TakeChannel();
   void Pause(absl::Duration pause);
   absl::Status WaitForChannel(absl::Time until);
+  absl::Status NoCoordinator() const;
+  std::string WhoSaidSo() const;
   absl::Status Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const;
 
   const Options options_;

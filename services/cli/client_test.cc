@@ -99,6 +99,35 @@ TEST_F(ClientTest, SaysSinceWhenAndWhyItIsUnreachable) {
       << message;
 }
 
+TEST_F(ClientTest, SaysWhoNamedTheAddress) {
+  Client::Options options;
+  options.coordinator = "127.0.0.1:1";
+  options.coordinator_from = "context prod of contexts.yaml";
+  options.connect_timeout = absl::Milliseconds(100);
+  options.clock = &clock_;
+  options.interrupts = &interrupts_;
+  Client client(options);
+  v1::RetryJobsRequest request;
+  EXPECT_TRUE(absl::StrContains(Retry(client, request).message(),
+                                "The address comes from context prod of contexts.yaml; set "));
+}
+
+TEST_F(ClientTest, AnotherServiceIsNoCoordinator) {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  v1::EventService::Service another;
+  builder.RegisterService(&another);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const std::string address = absl::StrCat("127.0.0.1:", port);
+  Client client = MakeClient(address, absl::Seconds(30));
+  v1::RetryJobsRequest request;
+  const absl::Status status = Retry(client, request);
+  EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("what serves at ", address)))
+      << status;
+}
+
 TEST_F(ClientTest, GivesUpAtOnceWhenInterrupted) {
   coordinator_.Start();
   coordinator_.Stop();

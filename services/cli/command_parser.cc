@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -72,7 +73,15 @@ std::string Reworded(const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
     const std::pair<std::string, std::string> parts =
         absl::StrSplit(absl::StripPrefix(text, "Could not convert: "), absl::MaxSplits(" = ", 1));
-    return StrCat(parts.first, ": \"", parts.second, "\" is no number, or out of range");
+    // Of several it tells all, with commas, though but one is wrong.
+    std::string wrong = parts.second;
+    for (const absl::string_view value : absl::StrSplit(parts.second, ',')) {
+      int64_t number = 0;
+      if (absl::SimpleAtoi(value, &number)) continue;
+      wrong = std::string(value);
+      break;
+    }
+    return StrCat(parts.first, ": \"", wrong, "\" is no number, or out of range");
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr &&
       absl::EndsWith(text, " missing")) {

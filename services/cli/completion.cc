@@ -11,6 +11,7 @@
 #include "services/cli/command_parser.h"
 #include "services/cli/contexts.h"
 #include "services/cli/help.h"
+#include "services/cli/job_list.h"
 #include "services/cli/live_names.h"
 #include "services/config/enum_name.h"
 #include "services/log/str_cat.h"
@@ -211,6 +212,7 @@ class Completer {
     if (name == "overlap") return EnumWords(*v1::Overlap_descriptor());
     if (name == "catch-up") return EnumWords(*v1::CatchUp_descriptor());
     if (name == "color") return Words({"auto", "always", "never"});
+    if (name == "sort") return Words({std::begin(kSortKeys), std::end(kSortKeys)});
     if (name == "SHELL") return Words({"bash", "zsh", "fish"});
     if (name == "output" && command_ != nullptr && !command_->names) {
       return Words({"table", "wide", "json"});
@@ -228,6 +230,10 @@ class Completer {
     if (name == "JOB" || name == "run") return Live().Jobs(StatesFor(verb_));
     if (name == "WHAT") {
       std::vector<Candidate> candidates = Live().Jobs({});
+      for (Candidate& volume : Live().Volumes()) {
+        StrAppend(&volume.text, ":");
+        candidates.push_back(std::move(volume));
+      }
       candidates.push_back({kFilesLine, ""});
       return candidates;
     }
@@ -239,9 +245,7 @@ class Completer {
     }
     if (name == "NAME" && verb_ == "task" && command_->name != "task add") return Live().Tasks();
     if (name == "NAME" && verb_ == "drain") {
-      std::vector<Candidate> candidates = Live().Executors();
-      for (Candidate& host : Live().Hosts()) candidates.push_back(std::move(host));
-      return candidates;
+      return Live().DrainedNames();
     }
     return {};
   }

@@ -82,6 +82,7 @@ TEST_F(CompletionTest, FixedValues) {
   EXPECT_EQ(Complete({"jobs", "--state=failed,ca"}), Strings({"--state=failed,cancelled"}));
   EXPECT_EQ(Complete({"jobs", "-o", ""}), Strings({"table", "wide", "json", "name"}));
   EXPECT_EQ(Complete({"executors", "-o", ""}), Strings({"table", "wide", "json"}));
+  EXPECT_EQ(Complete({"jobs", "--sort", "c"}), Strings({"created"}));
   EXPECT_EQ(Complete({"--color", "a"}), Strings({"auto", "always"}));
   EXPECT_EQ(Complete({"completion", ""}), Strings({"bash", "zsh", "fish"}));
   EXPECT_EQ(Complete({"task", "add", "x", "--restart", "on"}), Strings({"on-failure"}));
@@ -102,11 +103,12 @@ TEST_F(CompletionTest, LiveNames) {
   EXPECT_EQ(Complete({"cancel", ""}), Strings({"41"}));
   EXPECT_EQ(Complete({"cancel", "41", "--reason", "x", ""}), Strings());
   EXPECT_EQ(Complete({"explain", "4"}), Strings({"42", "41", ":files"}));
+  EXPECT_EQ(Complete({"explain", "u"}), Strings({"unenriched:", ":files"}));
   EXPECT_EQ(Complete({"pipeline", "delete", ""}), Strings({"enrich"}));
   EXPECT_EQ(Complete({"submit", "-p", ""}), Strings({"enrich"}));
   EXPECT_EQ(Complete({"flush", ""}), Strings({"unenriched"}));
   EXPECT_EQ(Complete({"wait", "--input=u"}), Strings({"--input=unenriched"}));
-  EXPECT_EQ(Complete({"drain", ""}), Strings({"vm-c-1", "vm-b", "vm-c"}));
+  EXPECT_EQ(Complete({"drain", ""}), Strings({"vm-c", "vm-c-1"}));
   EXPECT_EQ(Complete({"--host", "vm-"}), Strings({"vm-b", "vm-c"}));
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/strip.h"
 #include "services/cli/doctor_checks.h"
 #include "services/cli/fleet_calls.h"
 #include "services/config/duration.h"
@@ -130,8 +131,8 @@ absl::StatusOr<int> Doctor(Invocation& invocation) {
   if (absl::IsCancelled(status)) return status;
   if (!status.ok()) {
     return Report(invocation,
-                  {{Level::kFail, facts.coordinator, "coordinator", "reachable",
-                    std::string(status.message()),
+                  {{Level::kFail, "", "coordinator", "reachable",
+                    std::string(absl::StripPrefix(status.message(), "coordinator ")),
                     "start closewrite-coordinator there, or name another by --coordinator"}});
   }
   facts.now = invocation.now();

@@ -82,7 +82,8 @@ TEST_F(DoctorCommandTest, ACoordinatorThatIsAwayIsAFinding) {
   coordinator_.Stop();
   const CliResult result = Run({"doctor", "--connect-timeout", "100ms"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_TRUE(absl::StartsWith(result.out, "FAIL  " + coordinator_.address() + "  coordinator: "))
+  EXPECT_TRUE(absl::StartsWith(
+      result.out, "FAIL  -  coordinator: " + coordinator_.address() + " can't be reached since "))
       << result.out;
   EXPECT_TRUE(absl::EndsWith(result.out, "1 failure, 0 warnings\n")) << result.out;
 }

@@ -131,11 +131,9 @@ class FakeCoordinator::Fleet : public v1::FleetService::Service {
     absl::MutexLock lock(&state_->mutex);
     const grpc::Status status = state_->Enter(*request);
     for (const auto& each : std::exchange(state_->executors, {})) {
-      if (each.host() == request->names(0)) {
-        *response->add_executors() = each;
-      } else {
-        state_->executors.push_back(each);
-      }
+      const bool told = each.host() == request->names(0);
+      if (told) *response->add_executors() = each;
+      if (!told || state_->drained_stay) state_->executors.push_back(each);
     }
     return status;
   }
@@ -257,6 +255,11 @@ void FakeCoordinator::PutEventQuietly(const v1::EventRecord& event) {
 void FakeCoordinator::PutExecutor(const v1::ExecutorStatus& executor) {
   absl::MutexLock lock(&state_->mutex);
   state_->executors.push_back(executor);
+}
+
+void FakeCoordinator::KeepDrained() {
+  absl::MutexLock lock(&state_->mutex);
+  state_->drained_stay = true;
 }
 
 void FakeCoordinator::PutWatcher(const v1::WatcherStatus& watcher) {

@@ -36,6 +36,8 @@ class FakeCoordinator {
   // Kept, but told to none of the streams that stand now: as if they had begun too late.
   void PutEventQuietly(const v1::EventRecord& event);
   void PutExecutor(const v1::ExecutorStatus& executor);
+  // Executors that are drained don't end at once any more.
+  void KeepDrained();
   void PutWatcher(const v1::WatcherStatus& watcher);
   void PutPipeline(const v1::PipelineStatus& pipeline);
   void SetVerdicts(const v1::TestPipelinesResponse& verdicts);

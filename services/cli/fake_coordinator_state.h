@@ -52,6 +52,7 @@ struct FakeState {
   std::vector<v1::EventRecord> events;
   std::set<int64_t> quiet_events;
   std::vector<v1::ExecutorStatus> executors;
+  bool drained_stay = false;
   std::vector<v1::WatcherStatus> watchers;
   std::vector<v1::PipelineStatus> pipelines;
   v1::TestPipelinesResponse verdicts;

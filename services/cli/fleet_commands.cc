@@ -84,7 +84,8 @@ absl::Status AwaitEnds(Invocation& invocation, const v1::DrainExecutorsResponse&
   while (!left.empty()) {
     if (invocation.now() >= invocation.deadline()) {
       return absl::DeadlineExceededError(
-          StrCat(left.size(), " executors still have commands; they go on draining"));
+          StrCat(left.size(), left.size() == 1 ? " executor still has" : " executors still have",
+                 " commands; draining goes on"));
     }
     invocation.console().interrupts->Wait(kDrainPoll);
     if (invocation.console().interrupts->Pending()) return absl::CancelledError("interrupted");
@@ -119,6 +120,10 @@ absl::StatusOr<int> Drain(Invocation& invocation, const std::vector<std::string>
     }
   }
   if (wait) status = AwaitEnds(invocation, response);
+  if (wait && absl::IsDeadlineExceeded(status)) {
+    invocation.Note(ToStd(status.message()));
+    return kExitTimedOut;
+  }
   if (!status.ok()) return status;
   return kExitOk;
 }
@@ -174,7 +179,7 @@ std::vector<Column> WatcherColumns(bool wide) {
       columns.push_back(std::move(column));
     }
   }
-  columns.push_back({"WHY"});
+  columns.push_back({.heading = "WHY", .wraps = true});
   return columns;
 }
 
@@ -227,6 +232,7 @@ absl::StatusOr<int> Watchers(Invocation& invocation) {
 }
 
 absl::StatusOr<int> Version(Invocation& invocation, bool client_only) {
+  int code = kExitOk;
   Json json = {{"client", std::string(kVersion)}};
   if (!invocation.json()) invocation.out() << "client       " << kVersion << "\n";
   if (!client_only) {
@@ -236,7 +242,10 @@ absl::StatusOr<int> Version(Invocation& invocation, bool client_only) {
       return client.fleet().GetVersion(context, {}, &response);
     });
     if (absl::IsCancelled(status)) return status;
-    if (!status.ok()) invocation.Note(ToStd(status.message()));
+    if (!status.ok()) {
+      invocation.Note(ToStd(status.message()));
+      code = ExitCode(status);
+    }
     json["coordinator"] = status.ok() ? ToJson(response) : Json(nullptr);
     if (!invocation.json() && status.ok()) {
       const std::string up =
@@ -250,7 +259,7 @@ absl::StatusOr<int> Version(Invocation& invocation, bool client_only) {
     }
   }
   if (invocation.json()) invocation.PrintJson(json);
-  return kExitOk;
+  return code;
 }
 
 }  // namespace

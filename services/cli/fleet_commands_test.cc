@@ -41,6 +41,19 @@ TEST_F(FleetCommandsTest, DrainsAHostAndWaits) {
   EXPECT_EQ(Run({"drain", "vm-d", "-o", "json"}).out.find("{\"name\":\"vm-d-1\""), 0u);
 }
 
+TEST_F(FleetCommandsTest, ADrainThatTakesTooLongGoesOn) {
+  v1::ExecutorStatus executor;
+  executor.set_name("vm-c-1");
+  executor.set_host("vm-c");
+  executor.set_session_id("s");
+  executor.set_leases(1);
+  coordinator_.PutExecutor(executor);
+  coordinator_.KeepDrained();
+  const CliResult result = Run({"drain", "vm-c", "--wait", "--timeout", "300ms"});
+  EXPECT_EQ(result.code, 124);
+  EXPECT_EQ(result.err, "closewrite: 1 executor still has commands; draining goes on\n");
+}
+
 TEST_F(FleetCommandsTest, ListsWatchersByVolume) {
   v1::WatcherStatus watcher;
   watcher.set_host("vm-b");

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/cli/file_argument.h"
 #include "services/cli/flush_wait.h"
 #include "services/cli/job_filter.h"
 #include "services/cli/job_output.h"
@@ -39,7 +40,7 @@ class InputWait {
     for (;;) {
       status = Collect();
       if (!status.ok()) return status;
-      if (found_.empty()) return first_failure;
+      if (found_.empty()) return waited_.empty() ? NoneFound() : first_failure;
       const std::vector<int64_t> ids(found_.begin(), found_.end());
       waited_.merge(found_);
       found_.clear();
@@ -106,6 +107,18 @@ class InputWait {
   void Add(const v1::Job& job) {
     if (!glob_.Matches(job.input().path()) || waited_.count(job.id()) > 0) return;
     found_.insert(job.id());
+  }
+
+  // A file that was named was expected to have one.
+  absl::StatusOr<int> NoneFound() {
+    if (options_.match.empty()) return kExitOk;
+    const std::string what = VolumePathText(options_.volume, options_.match);
+    if (one_file_) {
+      return absl::NotFoundError(
+          StrCat("there is no job of ", what, "; `closewrite explain ", what, "` says why"));
+    }
+    invocation_.Note(StrCat("no job of ", what, " was unfinished"));
+    return kExitOk;
   }
 
   int TimeOut(std::string_view why) {

@@ -42,7 +42,14 @@ TEST_F(InputWaitTest, OneFileIsWaitedForAlsoWhenItsJobHasEnded) {
   const CliResult result = Run({"wait", "--input", "unenriched", "--match", "a.csv"});
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.out, "enriched:a.csv\n");
-  EXPECT_EQ(Run({"wait", "--input", "unenriched", "--match", "b.csv"}).code, 0);
+  const CliResult none = Run({"wait", "--input", "unenriched", "--match", "b.csv"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_EQ(none.err,
+            "closewrite: there is no job of unenriched:b.csv; `closewrite explain "
+            "unenriched:b.csv` says why\n");
+  const CliResult some = Run({"wait", "--input", "unenriched", "--match", "b/*"});
+  EXPECT_EQ(some.code, 0);
+  EXPECT_EQ(some.err, "closewrite: no job of unenriched:b/* was unfinished\n");
 }
 
 TEST_F(InputWaitTest, ANewerVersionTakesThePlaceOfACancelledJob) {

@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "services/cli/time_text.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
+#include "services/transport/address.h"
 
 namespace closewrite::cli {
 namespace {
@@ -16,6 +19,15 @@ absl::StatusOr<absl::Duration> DurationOption(std::string_view name, std::string
   auto duration = ParseDuration(text);
   if (duration.ok()) return duration;
   return UsageError(StrCat(name, ": ", duration.status().message()));
+}
+
+absl::Status CheckCoordinator(const Setting& coordinator) {
+  for (const absl::string_view address : absl::StrSplit(coordinator.value, ',')) {
+    const absl::StatusOr<HostPort> parsed =
+        ParseHostPort(coordinator.from, ToStd(absl::StripAsciiWhitespace(address)));
+    if (!parsed.ok()) return UsageError(ToStd(parsed.status().message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Format>> FormatOption(std::string_view text) {
@@ -43,6 +55,9 @@ absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
   auto settings = ResolveSettings(options, *console, !local);
   if (!settings.ok()) return settings.status();
   invocation->settings_ = *std::move(settings);
+  if (!local) {
+    if (absl::Status s = CheckCoordinator(invocation->settings_.coordinator); !s.ok()) return s;
+  }
   const auto format = FormatOption(options.output);
   if (!format.ok()) return format.status();
   invocation->format_ = *format;
@@ -66,6 +81,10 @@ Client& Invocation::client() {
   if (client_ == nullptr) {
     Client::Options options;
     options.coordinator = coordinator();
+    // What was written in this very command needs no explanation.
+    if (settings_.coordinator.from != "--coordinator") {
+      options.coordinator_from = settings_.coordinator.from;
+    }
     if (timeout_.has_value()) options.call_timeout = *timeout_;
     options.connect_timeout = connect_timeout_;
     options.clock = console_->clock;

@@ -44,6 +44,16 @@ TEST_F(InvocationTest, OptionBeatsEnvironmentBeatsDefault) {
   EXPECT_EQ(Make({.host = "vm-c"})->host(), "vm-c");
 }
 
+TEST_F(InvocationTest, AnAddressThatIsNoneIsAUsageError) {
+  const auto wrong = Invocation::Make(&console_, {.coordinator = "vm-a:7400,vm-b"});
+  EXPECT_EQ(ExitCode(wrong.status()), kExitUsage);
+  EXPECT_EQ(wrong.status().message().substr(0, 40), "--coordinator: \"vm-b\" is not host:port; ");
+  environment_["CLOSEWRITE_COORDINATOR"] = "vm-a";
+  EXPECT_EQ(Invocation::Make(&console_, {}).status().message().substr(0, 30),
+            "CLOSEWRITE_COORDINATOR: \"vm-a\"");
+  EXPECT_TRUE(Invocation::Make(&console_, {}, /*local=*/true).ok());
+}
+
 TEST_F(InvocationTest, ColorsOnTerminalsOnly) {
   EXPECT_FALSE(Make({})->style().color);
   EXPECT_TRUE(Make({.color = "always"})->style().color);

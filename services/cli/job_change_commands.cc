@@ -10,6 +10,7 @@
 #include "services/cli/in_parts.h"
 #include "services/cli/job_filter.h"
 #include "services/cli/job_output.h"
+#include "services/cli/unknown_names.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -76,6 +77,7 @@ class JobChange {
     const absl::Status status = Find(*filter, &jobs);
     if (!status.ok()) return status;
     if (jobs.empty()) {
+      NoteUnknownNames(invocation_, *filter);
       invocation_.Note(StrCat("no job matches that could be ", verb_.past));
       return kExitOk;
     }

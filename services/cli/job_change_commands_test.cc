@@ -37,7 +37,9 @@ TEST_F(JobChangeCommandsTest, NeedsJobsOrAFilter) {
             "available, running, retrying\n");
   const CliResult none = Run({"redrive", "--pipeline", "other"});
   EXPECT_EQ(none.code, 0);
-  EXPECT_EQ(none.err, "closewrite: no job matches that could be redriven\n");
+  EXPECT_EQ(none.err,
+            "closewrite: there is no pipeline \"other\": none is known\n"
+            "closewrite: no job matches that could be redriven\n");
 }
 
 TEST_F(JobChangeCommandsTest, ADryRunChangesNothing) {

@@ -8,6 +8,7 @@
 #include "services/cli/job_filter.h"
 #include "services/cli/job_output.h"
 #include "services/cli/time_text.h"
+#include "services/cli/unknown_names.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -58,6 +59,7 @@ absl::StatusOr<int> ListSorted(Invocation& invocation, const JobListOptions& opt
       },
       &more);
   if (!status.ok()) return status;
+  if (jobs.empty()) NoteUnknownNames(invocation, options.filter);
   if (more) {
     invocation.Note(StrCat("only the newest ", kSortedJobsMax,
                            " jobs were sorted, and there may be more: narrow them down"));
@@ -86,15 +88,18 @@ absl::StatusOr<int> ListJobs(Invocation& invocation, const JobListOptions& optio
   if (!options.sort.empty() || options.reverse) return ListSorted(invocation, options);
   JobPrinter printer(invocation, Format::kTable);
   bool more = false;
+  bool some = false;
   const absl::Status status = ForEachJob(
       invocation, options.filter, options.limit,
       [&](const v1::Job& job) {
         printer.Add(job);
+        some = true;
         return true;
       },
       &more);
   if (!status.ok()) return status;
   printer.Flush();
+  if (!some) NoteUnknownNames(invocation, options.filter);
   if (more) {
     // A page that was asked for by these may be followed by empty ones.
     const bool sure = options.filter.match().empty() && options.filter.host().empty();

@@ -56,6 +56,36 @@ TEST_F(JobListTest, ShortPagesAreNotTheEnd) {
             "closewrite: there may be more than 2; --limit 0 shows all\n");
 }
 
+TEST_F(JobListTest, NamesThatNobodyKnowsAreNoted) {
+  v1::PipelineStatus pipeline;
+  pipeline.mutable_pipeline()->set_name("enrich");
+  coordinator_.PutPipeline(pipeline);
+  v1::WatcherStatus watcher;
+  watcher.set_host("vm-b");
+  watcher.add_volumes()->set_volume("unenriched");
+  coordinator_.PutWatcher(watcher);
+  v1::ExecutorStatus executor;
+  executor.set_host("vm-c");
+  (*executor.mutable_volume_roots())["enriched"] = "/mnt/enriched";
+  coordinator_.PutExecutor(executor);
+  const std::string unknown_pipeline =
+      "closewrite: there is no pipeline \"enrihc\": did you mean \"enrich\"?\n";
+  EXPECT_EQ(Run({"jobs", "--pipeline", "enrihc"}).err, unknown_pipeline);
+  EXPECT_EQ(Run({"jobs", "--pipeline", "enrihc", "--sort", "id"}).err, unknown_pipeline);
+  EXPECT_EQ(Run({"jobs", "--pipeline", "enrich", "--state", "cancelled"}).err, "");
+  EXPECT_EQ(Run({"jobs", "--volume", "x"}).err,
+            "closewrite: no watcher or executor tells of a volume \"x\": known are enriched, "
+            "unenriched\n");
+  EXPECT_EQ(Run({"jobs", "--host", "vm-d"}).err,
+            "closewrite: no watcher or executor tells of a host \"vm-d\": did you mean "
+            "\"vm-b\"?\n");
+  EXPECT_EQ(Run({"retry", "--pipeline", "enrihc"}).err,
+            unknown_pipeline + "closewrite: no job matches that could be retried\n");
+  EXPECT_EQ(Run({"wait", "--volume", "enrched", "--timeout", "300ms"}).err,
+            "closewrite: no watcher or executor tells of a volume \"enrched\": did you mean "
+            "\"enriched\"?\nclosewrite: the wait timed out; 0 of 1 files are there\n");
+}
+
 TEST_F(JobListTest, WatchesForChanges) {
   const auto run = Begin({"jobs", "--watch", "--limit", "2"});
   run->out().Await("a.csv");

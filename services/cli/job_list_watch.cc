@@ -3,6 +3,7 @@
 
 #include "services/cli/job_list.h"
 #include "services/cli/job_output.h"
+#include "services/cli/unknown_names.h"
 
 namespace closewrite::cli {
 namespace {
@@ -81,6 +82,7 @@ class JobListWatch {
       for (auto news = news_.rbegin(); news != news_.rend(); ++news) printer_.Add(news->second);
     }
     printer_.Flush();
+    if (!listed_ && news_.empty()) NoteUnknownNames(invocation_, filter_);
     news_.clear();
     listed_ = live_ = true;
   }

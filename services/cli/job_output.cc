@@ -48,7 +48,7 @@ std::vector<Column> JobColumns(Invocation& invocation, bool live) {
       columns.push_back({heading});
     }
   }
-  columns.push_back({"WHY"});
+  columns.push_back({.heading = "WHY", .wraps = true});
   return columns;
 }
 
@@ -140,7 +140,7 @@ void PrintAttempts(Invocation& invocation, const v1::GetJobResponse& story) {
                {"CPU"},
                {"RSS"},
                {"LOG"},
-               {"MESSAGE"}});
+               {.heading = "MESSAGE", .wraps = true}});
   for (const v1::Attempt& attempt : story.attempts()) {
     const bool ended = attempt.outcome() != v1::ATTEMPT_OUTCOME_UNSPECIFIED;
     std::string exit = ended && attempt.has_started_at() ? StrCat(attempt.exit_code()) : "";

@@ -130,6 +130,9 @@ class JobWait {
     if (!invocation_.options().coordinator.empty()) {
       StrAppend(&command, "--coordinator ", invocation_.options().coordinator, " ");
     }
+    if (!invocation_.options().context.empty()) {
+      StrAppend(&command, "--context ", invocation_.options().context, " ");
+    }
     return StrCat(command, "wait ", JobIdsText(Unfinished()));
   }
 

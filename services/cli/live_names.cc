@@ -53,6 +53,7 @@ Response LiveNames::Ask(Request request, Make call) {
   Response response;
   const absl::Status status = client_.CallUntil(
       deadline_, [&](grpc::ClientContext* context) { return call(context, request, &response); });
+  answered_ = answered_ && status.ok();
   return status.ok() ? response : Response();
 }
 
@@ -104,44 +105,64 @@ std::vector<Candidate> LiveNames::Tasks() {
   return candidates;
 }
 
-std::vector<Candidate> LiveNames::Executors() {
+v1::ListExecutorsResponse LiveNames::AskExecutors() {
   v1::ListExecutorsRequest request;
   request.set_page_size(kLiveNamesMax);
-  const auto response = Ask<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
+  return Ask<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
       request, [&](auto* context, const auto& asked, auto* answer) {
         return client_.fleet().ListExecutors(context, asked, answer);
       });
+}
+
+v1::ListWatchersResponse LiveNames::AskWatchers() {
+  v1::ListWatchersRequest request;
+  request.set_page_size(kLiveNamesMax);
+  return Ask<v1::ListWatchersRequest, v1::ListWatchersResponse>(
+      request, [&](auto* context, const auto& asked, auto* answer) {
+        return client_.fleet().ListWatchers(context, asked, answer);
+      });
+}
+
+std::vector<Candidate> LiveNames::Executors() {
   Gathered names;
-  for (const v1::ExecutorStatus& each : response.executors()) {
+  const v1::ListExecutorsResponse executors = AskExecutors();
+  for (const v1::ExecutorStatus& each : executors.executors()) {
     names.Add(each.name(), StrCat("executor on ", each.host()));
+  }
+  return names.Candidates();
+}
+
+std::vector<Candidate> LiveNames::DrainedNames() {
+  Gathered names;
+  const v1::ListExecutorsResponse executors = AskExecutors();
+  for (const v1::ExecutorStatus& each : executors.executors()) {
+    names.Add(each.name(), StrCat("executor on ", each.host()));
+    if (each.host() != each.name()) names.Add(each.host(), "executors");
   }
   return names.Candidates();
 }
 
 std::vector<Candidate> LiveNames::Hosts() {
   Gathered names;
-  const auto executors = Ask<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(
-      {}, [&](auto* context, const auto& asked, auto* answer) {
-        return client_.fleet().ListExecutors(context, asked, answer);
-      });
+  const v1::ListExecutorsResponse executors = AskExecutors();
   for (const v1::ExecutorStatus& each : executors.executors()) names.Add(each.host(), "executors");
-  const auto watchers = Ask<v1::ListWatchersRequest, v1::ListWatchersResponse>(
-      {}, [&](auto* context, const auto& asked, auto* answer) {
-        return client_.fleet().ListWatchers(context, asked, answer);
-      });
+  const v1::ListWatchersResponse watchers = AskWatchers();
   for (const v1::WatcherStatus& each : watchers.watchers()) names.Add(each.host(), "watcher");
   return names.Candidates();
 }
 
 std::vector<Candidate> LiveNames::Volumes() {
   Gathered names;
-  const auto watchers = Ask<v1::ListWatchersRequest, v1::ListWatchersResponse>(
-      {}, [&](auto* context, const auto& asked, auto* answer) {
-        return client_.fleet().ListWatchers(context, asked, answer);
-      });
+  const v1::ListWatchersResponse watchers = AskWatchers();
   for (const v1::WatcherStatus& watcher : watchers.watchers()) {
     for (const v1::VolumeStatus& volume : watcher.volumes()) {
       names.Add(volume.volume(), StrCat("at home on ", watcher.host()));
+    }
+  }
+  const v1::ListExecutorsResponse executors = AskExecutors();
+  for (const v1::ExecutorStatus& executor : executors.executors()) {
+    for (const auto& [volume, root] : executor.volume_roots()) {
+      names.Add(volume, StrCat("used on ", executor.host()));
     }
   }
   return names.Candidates();

@@ -35,15 +35,23 @@ class LiveNames {
   std::vector<Candidate> Pipelines();
   std::vector<Candidate> Tasks();
   std::vector<Candidate> Executors();
+  // What executors can be drained by: their names, and those of their hosts.
+  std::vector<Candidate> DrainedNames();
   std::vector<Candidate> Hosts();
   std::vector<Candidate> Volumes();
+
+  // All that was asked for so far was answered.
+  bool answered() const { return answered_; }
 
  private:
   template <class Request, class Response, class Make>
   Response Ask(Request request, Make call);
+  v1::ListExecutorsResponse AskExecutors();
+  v1::ListWatchersResponse AskWatchers();
 
   const absl::Time deadline_;
   Client client_;
+  bool answered_ = true;
 };
 
 }  // namespace closewrite::cli

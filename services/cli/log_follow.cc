@@ -14,8 +14,9 @@ absl::Status FollowLog(Invocation& invocation, const LogOptions& options,
   request.set_parts(options.parts);
   for (const v1::LogStream stream : options.streams) request.add_streams(stream);
   bool begun = false;
+  bool some = false;
   Client& client = invocation.client();
-  return client.Follow<v1::ReadLogResponse>(
+  absl::Status status = client.Follow<v1::ReadLogResponse>(
       invocation.deadline(),
       [&](grpc::ClientContext* context) { return client.jobs().ReadLog(context, request); },
       [&](const v1::ReadLogResponse& piece) {
@@ -24,12 +25,19 @@ absl::Status FollowLog(Invocation& invocation, const LogOptions& options,
                                  piece.token(), ")"));
         }
         begun = true;
+        some = some || !piece.data().empty() || !piece.parts().empty();
         // Who comes again asks for what comes next.
         request.set_token(piece.token());
         request.set_offset(piece.next_offset());
         request.set_tail_lines(0);
         return on_piece(piece);
       });
+  if (status.ok() && !some && options.tells_silence) {
+    invocation.Note(StrCat("job ", options.job_id, " has printed nothing",
+                           options.streams.empty() ? "" : " there",
+                           options.follow ? "" : ", or has not started yet"));
+  }
+  return status;
 }
 
 absl::Status CopyLog(Invocation& invocation, const LogOptions& options, std::ostream& to) {

@@ -19,6 +19,7 @@ struct LogOptions {
   bool follow = false;                      // until the job is finished, later attempts included
   std::vector<v1::LogStream> streams = {};  // empty: all
   bool parts = false;                       // parts in place of bytes
+  bool tells_silence = false;               // on stderr, when there was nothing to hand over
 };
 
 // Hands over a log piece by piece, each once and in order, though the coordinator may restart

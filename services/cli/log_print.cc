@@ -80,6 +80,7 @@ absl::Status PrintLog(Invocation& invocation, LogOptions options, bool timestamp
   const bool apart = !options.streams.empty();
   if (apart) options.streams.push_back(v1::LOG_STREAM_NOTE);
   options.parts = apart || timestamps || invocation.json();
+  options.tells_silence = true;
   if (!options.parts) return CopyLog(invocation, options, invocation.out());
   if (!timestamps && !invocation.json()) {
     return FollowLog(invocation, options, [&](const v1::ReadLogResponse& piece) {

@@ -6,6 +6,7 @@
 #include "services/cli/file_argument.h"
 #include "services/cli/job_output.h"
 #include "services/cli/progress_bar.h"
+#include "services/cli/unknown_names.h"
 #include "services/log/str_cat.h"
 #include "services/volume/glob.h"
 
@@ -32,7 +33,10 @@ class OutputWait {
         [&](grpc::ClientContext* context) { return client.jobs().WatchJobs(context, request); },
         [&](const v1::WatchJobsResponse& response) {
           if (response.has_job()) See(response.job());
-          live_ = live_ || response.snapshot_complete();
+          if (response.snapshot_complete() && !live_) {
+            live_ = true;
+            if (Count() == 0) NoteUnknownNames(invocation_, request.filter());
+          }
           if (live_) bar_.Update(Count(), options_.count, invocation_.now());
           return Count() < options_.count;
         });

@@ -161,7 +161,7 @@ absl::StatusOr<int> Test(Invocation& invocation, const TestOptions& options) {
     return client.pipelines().TestPipelines(context, request, &response);
   });
   if (!status.ok()) return status;
-  Table table({{"FILE"}, {"PIPELINE"}, {"TAKES"}, {"WHY"}});
+  Table table({{"FILE"}, {"PIPELINE"}, {"TAKES"}, {.heading = "WHY", .wraps = true}});
   for (const v1::PipelineVerdict& verdict : response.verdicts()) {
     if (invocation.json()) {
       invocation.PrintJson(ToJson(verdict));

@@ -48,6 +48,7 @@ std::vector<Command> ProgressCommands() {
       "progress", "DONE/TOTAL [UNIT]",
       "Inside a command: report how far it is (prints a line that the executor reads)."};
   command.examples = "closewrite progress 40/100 rows\n";
+  command.local = true;
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<ProgressOptions>();
     app.add_option("DONE/TOTAL", options->amount,

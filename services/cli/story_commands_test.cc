@@ -28,6 +28,14 @@ TEST_F(StoryCommandsTest, PrintsTheBytesOfTheNewestLog) {
   EXPECT_EQ(result.out, std::string("one\ntwo \xff\0three\nfour\n", 21));
 }
 
+TEST_F(StoryCommandsTest, SilenceIsTold) {
+  coordinator_.PutJob(MakeJob(8, v1::JOB_STATE_AVAILABLE, "b.csv"));
+  const CliResult result = Run({"logs", "8"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "closewrite: job 8 has printed nothing, or has not started yet\n");
+}
+
 TEST_F(StoryCommandsTest, FindsAttemptsByNumberOrToken) {
   EXPECT_EQ(Run({"logs", "41", "--attempt", "1"}).out, "first\n");
   EXPECT_EQ(Run({"logs", "41", "--attempt", "3"}).out, "first\n");

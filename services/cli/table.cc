@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "services/cli/code_point_width.h"
 #include "services/log/str_cat.h"
 
@@ -63,6 +64,10 @@ Cluster FirstCluster(std::string_view text) {
   return cluster;
 }
 
+// A wrapped column that would be narrower begins on a line of its own, so far from the left.
+constexpr int kWrappedWidthMin = 30;
+constexpr int kWrappedIndent = 4;
+
 }  // namespace
 
 std::string Paint(std::string_view text, Color color) {
@@ -107,6 +112,21 @@ std::string Shorten(std::string_view text, int width) {
   return StrCat(text.substr(0, end), "…");
 }
 
+std::vector<std::string> Wrap(std::string_view text, int width) {
+  std::vector<std::string> lines;
+  std::string line;
+  for (const absl::string_view word : absl::StrSplit(ToAbsl(text), ' ', absl::SkipEmpty())) {
+    const int taken = line.empty() ? 0 : TextWidth(line) + 1;
+    if (!line.empty() && taken + TextWidth(ToStd(word)) > width) {
+      lines.push_back(std::move(line));
+      line.clear();
+    }
+    StrAppend(&line, line.empty() ? "" : " ", Shorten(ToStd(word), width));
+  }
+  if (!line.empty()) lines.push_back(std::move(line));
+  return lines;
+}
+
 std::string Printable(std::string_view text) {
   std::string result;
   while (!text.empty()) {
@@ -148,14 +168,31 @@ void Table::Print(std::ostream& out, const Style& style) {
   rows_.clear();
 }
 
+std::vector<std::string> Table::LastCell(const Cell& cell, int start, const Style& style,
+                                         int* indent) const {
+  *indent = start;
+  const int room = style.width_max - start;
+  if (style.width_max == 0 || TextWidth(cell.text) <= room) return {cell.text};
+  if (!columns_.back().wraps) return {room > 0 ? Shorten(cell.text, room) : cell.text};
+  if (room >= kWrappedWidthMin) return Wrap(cell.text, room);
+  std::vector<std::string> lines = Wrap(cell.text, style.width_max - kWrappedIndent);
+  *indent = kWrappedIndent;
+  lines.insert(lines.begin(), "");
+  return lines;
+}
+
 void Table::PrintRow(std::ostream& out, const std::vector<Cell>& cells, const Style& style) const {
   std::string line;
   int used = 0;   // columns that `line` takes up
   int start = 0;  // where the next cell begins
+  int indent = 0;
+  std::vector<std::string> below;
   for (size_t i = 0; i < cells.size(); ++i) {
     std::string text = cells[i].text;
-    const bool last = i + 1 == columns_.size();
-    if (last && style.width_max > start) text = Shorten(text, style.width_max - start);
+    if (i + 1 == columns_.size()) {
+      below = LastCell(cells[i], start, style, &indent);
+      text = below.empty() ? "" : below.front();
+    }
     const int width = TextWidth(text);
     if (width > 0) {
       const int indent = columns_[i].right ? columns_[i].width_min - width : 0;
@@ -166,6 +203,10 @@ void Table::PrintRow(std::ostream& out, const std::vector<Cell>& cells, const St
     start += columns_[i].width_min + 2;
   }
   out << line << "\n";
+  for (size_t i = 1; i < below.size(); ++i) {
+    out << std::string(indent, ' ')
+        << (style.color ? Paint(below[i], cells.back().color) : below[i]) << "\n";
+  }
 }
 
 }  // namespace closewrite::cli

@@ -22,6 +22,10 @@ int TextWidth(std::string_view text);
 // cut; never within what is shown as one character.
 std::string Shorten(std::string_view text, int width);
 
+// `text` in lines of at most `width` columns, broken at blanks; a word that is longer has its line,
+// and is cut.
+std::vector<std::string> Wrap(std::string_view text, int width);
+
 // `text` without what could command a terminal: control characters (C0, DEL, C1) and bytes that are
 // not UTF-8 become `\xNN`. For text of other machines, which may quote the name of a file.
 std::string Printable(std::string_view text);
@@ -30,6 +34,7 @@ struct Column {
   std::string heading;
   bool right = false;  // numbers
   int width_min = 0;   // for tables that grow while they are read
+  bool wraps = false;  // of the last one: what does not fit goes on below instead of being cut
 };
 
 struct Cell {
@@ -42,7 +47,7 @@ struct Cell {
 // How tables look on one output.
 struct Style {
   bool color = false;
-  int width_max = 0;  // the last column is cut to fit; 0: never
+  int width_max = 0;  // the last column is cut or wrapped to fit; 0: never
 };
 
 // Collects rows and prints them under headings, two blanks between columns, none at a line's end.
@@ -60,6 +65,9 @@ class Table {
 
  private:
   void PrintRow(std::ostream& out, const std::vector<Cell>& cells, const Style& style) const;
+  // What a last cell that begins at `start` is shown as.
+  std::vector<std::string> LastCell(const Cell& cell, int start, const Style& style,
+                                    int* indent) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;  // not printed yet

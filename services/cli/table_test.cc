@@ -78,6 +78,37 @@ TEST(Table, CutsTheLastColumnOnATerminal) {
   EXPECT_EQ(out.str(), "ID  WHY\n1   a lon…\n");
 }
 
+TEST(Wrap, BreaksAtBlanks) {
+  EXPECT_EQ(Wrap("no executor with linux", 11),
+            (std::vector<std::string>{"no executor", "with linux"}));
+  EXPECT_EQ(Wrap("a verylongword", 6), (std::vector<std::string>{"a", "veryl…"}));
+  EXPECT_EQ(Wrap("", 6), std::vector<std::string>());
+}
+
+TEST(Table, WrapsTheLastColumnWhenItMay) {
+  const auto print = [](int width) {
+    Table table({{"ID"}, {.heading = "WHY", .wraps = true}});
+    table.Add({{"1"}, {"the lock api-x is held by job 41, third in line"}});
+    table.Add({{"2"}, {"short"}});
+    std::ostringstream out;
+    table.Print(out, {.width_max = width});
+    return out.str();
+  };
+  EXPECT_EQ(print(34),
+            "ID  WHY\n"
+            "1   the lock api-x is held by job\n"
+            "    41, third in line\n"
+            "2   short\n");
+  // Where there is little room beside the others, below them.
+  EXPECT_EQ(print(24),
+            "ID  WHY\n"
+            "1\n"
+            "    the lock api-x is\n"
+            "    held by job 41,\n"
+            "    third in line\n"
+            "2   short\n");
+}
+
 TEST(Table, ColorsOnlyWhenAsked) {
   Table table({{"STATE"}, {"X"}});
   table.Add({{"failed", Color::kRed}, {"y"}});

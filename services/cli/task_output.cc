@@ -164,7 +164,7 @@ void PrintRuns(Invocation& invocation, const std::vector<v1::Job>& runs) {
                {"TOOK", true},
                {"EXIT", true},
                {"HOST"},
-               {"WHY"}});
+               {.heading = "WHY", .wraps = true}});
   for (const v1::Job& run : runs) {
     const bool ended = run.has_finished_at();
     table.Add({{StrCat(run.id())},

@@ -22,6 +22,7 @@ std::string Rfc3339(absl::Time time) {
 }
 
 std::string Rfc3339Local(absl::Time time, absl::TimeZone zone) {
+  if (zone.At(time).offset == 0) return Rfc3339(time);
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", time, zone);
 }
 

@@ -15,7 +15,7 @@
 namespace closewrite::cli {
 namespace {
 
-constexpr int kExecutorsMax = 1000;
+constexpr int kServicesMax = 1000;  // watchers, executors
 constexpr int kRunningMax = 20;
 constexpr int kFailedMax = 5;
 // Within this a coordinator answers, or is shown as lost.
@@ -110,8 +110,16 @@ class Top {
         return client.fleet().GetOverview(context, {}, &fresh.overview);
       });
     }
+    v1::ListWatchersRequest watchers_request;
+    watchers_request.set_page_size(kServicesMax);
+    v1::ListWatchersResponse watchers;
+    if (status.ok()) {
+      status = Ask(patient, [&](grpc::ClientContext* context) {
+        return client.fleet().ListWatchers(context, watchers_request, &watchers);
+      });
+    }
     v1::ListExecutorsRequest request;
-    request.set_page_size(kExecutorsMax);
+    request.set_page_size(kServicesMax);
     v1::ListExecutorsResponse executors;
     if (status.ok()) {
       status = Ask(patient, [&](grpc::ClientContext* context) {
@@ -124,6 +132,7 @@ class Top {
     if (status.ok()) status = ListJobs(patient, v1::JOB_STATE_FAILED, kFailedMax, &fresh.failed);
     snapshot_.now = invocation_.now();
     if (!status.ok()) return status;
+    fresh.watchers.assign(watchers.watchers().begin(), watchers.watchers().end());
     fresh.executors.assign(executors.executors().begin(), executors.executors().end());
     fresh.rates = RatesBetween(snapshot_.overview, fresh.overview);
     fresh.now = answered_at_ = snapshot_.now;
@@ -179,7 +188,7 @@ absl::StatusOr<int> ShowTop(Invocation& invocation, const TopOptions& options) {
 
 Command TopCommand() {
   Command command{"top", "[--interval TIME] [--once]",
-                  "Show what goes on: queues, executors, running commands, locks, failures."};
+                  "Show what goes on: queues, watchers, executors, commands, locks, failures."};
   command.examples =
       "closewrite top --interval 2s      # q leaves\n"
       "closewrite top -o json | jq .overview.counts\n";

@@ -93,6 +93,30 @@ Section Pipelines(const TopSnapshot& snapshot) {
   return section;
 }
 
+// A row a volume.
+Section Watchers(const TopSnapshot& snapshot) {
+  Section section{{{"WATCHER"}, {"VOLUME"}, {"STATE"}, {"DIRS", true}, {"UNACKED", true}, {"WHY"}},
+                  {}};
+  for (const v1::WatcherStatus& watcher : snapshot.watchers) {
+    for (const v1::VolumeStatus& volume : watcher.volumes()) {
+      const bool live = volume.state() == v1::VOLUME_STATE_LIVE;
+      const Cell state = !watcher.connected()
+                             ? Cell("silent", Color::kRed)
+                             : Cell(EnumName(*v1::VolumeState_descriptor(), volume.state()),
+                                    live                                          ? Color::kGreen
+                                    : volume.state() == v1::VOLUME_STATE_SCANNING ? Color::kCyan
+                                                                                  : Color::kRed);
+      section.rows.push_back({{watcher.host()},
+                              {volume.volume()},
+                              state,
+                              {StrCat(volume.watched_directories())},
+                              {StrCat(volume.unacknowledged_events())},
+                              {volume.message()}});
+    }
+  }
+  return section;
+}
+
 Section Executors(const TopSnapshot& snapshot) {
   Section section{{{"EXECUTOR"}, {"HOST"}, {"STATE"}, {"SLOTS"}}, {}};
   for (const v1::ExecutorStatus& executor : snapshot.executors) {
@@ -232,8 +256,8 @@ std::vector<std::string> RenderTop(const TopSnapshot& snapshot, ScreenSize size,
   std::vector<std::string> lines = {Header(snapshot, color), Totals(snapshot)};
   std::vector<Section> sections;
   for (Section& section :
-       std::vector<Section>{Pipelines(snapshot), Executors(snapshot), Running(snapshot),
-                            Locks(snapshot), Failures(snapshot)}) {
+       std::vector<Section>{Pipelines(snapshot), Watchers(snapshot), Executors(snapshot),
+                            Running(snapshot), Locks(snapshot), Failures(snapshot)}) {
     if (!section.rows.empty()) sections.push_back(std::move(section));
   }
   // Each section has a blank line and its headings above it.
@@ -254,9 +278,11 @@ Json TopJson(const TopSnapshot& snapshot) {
   Json json = {{"coordinator", snapshot.coordinator},
                {"version", ToJson(snapshot.version)},
                {"overview", ToJson(snapshot.overview)},
+               {"watchers", Json::array()},
                {"executors", Json::array()},
                {"running", Json::array()},
                {"failed", Json::array()}};
+  for (const auto& watcher : snapshot.watchers) json["watchers"].push_back(ToJson(watcher));
   for (const auto& executor : snapshot.executors) json["executors"].push_back(ToJson(executor));
   for (const auto& job : snapshot.running) json["running"].push_back(ToJson(job));
   for (const auto& job : snapshot.failed) json["failed"].push_back(ToJson(job));

@@ -27,6 +27,7 @@ struct TopSnapshot {
   std::string coordinator;  // its address
   v1::GetVersionResponse version;
   v1::GetOverviewResponse overview;
+  std::vector<v1::WatcherStatus> watchers;
   std::vector<v1::ExecutorStatus> executors;
   std::vector<v1::Job> running;  // newest first
   std::vector<v1::Job> failed;   // newest first

@@ -81,7 +81,7 @@ class LogsTest(case.FleetCase):
         self.assertLess(times["out 1"], times["out 2"])
         stamped = self._logs(job, "--timestamps").splitlines()
         self.assertRegex(stamped[0].decode(),
-                         r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d out 1$")
+                         r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d) out 1$")
 
     def test_a_follow_shows_what_is_printed_and_ends_with_the_job(self):
         case.write(os.path.join(self.home("unenriched"), "slow/a"), b"x")

@@ -8,6 +8,7 @@
 
 #include "services/clock/clock.h"
 #include "services/config/duration.h"
+#include "services/config/nearest.h"
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
@@ -87,6 +88,23 @@ absl::Status ListByKey(std::string_view method, const std::map<std::string, cons
   return absl::OkStatus();
 }
 
+// NOT_FOUND of a name among `names`, and what may have been meant.
+absl::Status WithKnownExecutors(const absl::Status& status, const Fleet& fleet,
+                                const std::vector<std::string>& names) {
+  std::vector<std::string> known;
+  for (const auto& [id, session] : fleet.sessions) {
+    known.push_back(session.executor.name);
+    if (session.executor.host != session.executor.name) known.push_back(session.executor.host);
+  }
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  for (const std::string& name : names) {
+    if (std::binary_search(known.begin(), known.end(), name)) continue;
+    return absl::Status(status.code(), StrCat(status.message(), ": ", SuggestNearest(name, known)));
+  }
+  return status;
+}
+
 }  // namespace
 
 FleetService::FleetService(const ApiOptions& options, const HealthBoard* executors,
@@ -156,7 +174,7 @@ grpc::ServerUnaryReactor* FleetService::DrainExecutors(grpc::CallbackServerConte
       [names = std::vector<std::string>(request->names().begin(), request->names().end())](
           Engine& engine, StoreTransaction& tx, absl::Time, v1::DrainExecutorsResponse* answer) {
         const absl::StatusOr<std::vector<SessionRecord>> told = engine.dispatch().Drain(tx, names);
-        if (!told.ok()) return told.status();
+        if (!told.ok()) return WithKnownExecutors(told.status(), engine.fleet(), names);
         for (const SessionRecord& session : *told) {
           const auto leases = static_cast<int64_t>(tx.LeasesOf(session.id).size());
           *answer->add_executors() = ShowExecutor(session, leases);

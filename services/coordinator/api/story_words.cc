@@ -68,7 +68,8 @@ std::string TimeWords(absl::Time time) {
 }
 
 std::string DurationWords(absl::Duration duration) {
-  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
+  const absl::Duration shown = absl::Trunc(duration, absl::Milliseconds(1));
+  return shown == absl::ZeroDuration() ? "0s" : absl::FormatDuration(shown);
 }
 
 std::string FileWords(std::string_view volume, std::string_view path) {

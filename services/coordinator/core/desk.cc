@@ -117,7 +117,8 @@ absl::Status Desk::NotAnnounced(const FileVersion& file) const {
       home == nullptr ? "no watcher of that volume is connected"
                       : absl::StrCat("the watcher on ", home->host,
                                      " is connected, so either there is no such file, or it is "
-                                     "still being written, or its name is ignored")));
+                                     "still being written, or its name is ignored"),
+      "; see `closewrite explain`"));
 }
 
 absl::StatusOr<std::shared_ptr<const Pipeline>> Desk::PipelineFor(const std::string& name,

@@ -82,9 +82,7 @@ absl::StatusOr<std::vector<SessionRecord>> Dispatch::Drain(StoreTransaction& tx,
     }
     if (found) continue;
     return absl::NotFoundError(
-        absl::StrCat("there is no executor ", name,
-                     ", and none on a host of that name; `closewrite executors` "
-                     "lists those there are"));
+        absl::StrCat("there is no executor ", name, ", and none on a host of that name"));
   }
   std::vector<SessionRecord> records;
   for (auto& [id, record] : told) {

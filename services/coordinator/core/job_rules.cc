@@ -143,6 +143,9 @@ class Rules {
   absl::Status operator()(const Retry& retry) {
     const bool may = job_.state == JobState::kFailed || job_.state == JobState::kCancelled ||
                      job_.state == JobState::kRetrying;
+    if (job_.state == JobState::kSucceeded) {
+      return WrongState(job_, "retried; `closewrite replay` makes a new job of its file");
+    }
     if (!may) return WrongState(job_, "retried");
     if (retry.redrive) {
       job_.attempts = job_.crashes = 0;

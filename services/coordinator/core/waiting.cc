@@ -64,8 +64,10 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
 }  // namespace
 
 Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
-  const std::string left = absl::FormatDuration(
-      absl::Trunc(std::max(job.due_at - now, absl::ZeroDuration()), absl::Milliseconds(100)));
+  const absl::Duration left_for =
+      absl::Trunc(std::max(job.due_at - now, absl::ZeroDuration()), absl::Milliseconds(100));
+  const std::string left =
+      left_for == absl::ZeroDuration() ? "less than 100ms" : absl::FormatDuration(left_for);
   switch (job.state) {
     case JobState::kScheduled:
       if (job.after.value != 0) {
