@@ -130,7 +130,7 @@ TEST_F(StoryTest, ComesDownToWhyAJobHasFailed) {
   ReportEnd(session, lease, Outcome::kFailed, 3);
   const std::string kVerdict = R"(
 job 1 of pipeline enrich is FAILED: exit 3
-attempt 1 of job 1 (token 1) on executor e1 at vm-c, pid 4711: exit 3 after 0
+attempt 1 of job 1 (token 1) on executor e1 at vm-c, pid 4711: exit 3 after 0s
 its log ends: no column named price
 -> `closewrite logs 1` prints all that its command said
 -> once that is mended, `closewrite retry 1` tries it once more, `closewrite redrive 1` with all
