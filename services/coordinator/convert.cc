@@ -16,6 +16,8 @@ constexpr int kLabelsMax = 64;
 constexpr int kSlotsMax = 10000;
 constexpr int kOutputsMax = 10000;
 constexpr size_t kMessageBytesKept = 4096;
+constexpr size_t kProblemsMax = 1000;
+constexpr size_t kProblemBytesKept = 512;
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(field, ": ", what)), ToStd(field),
@@ -69,6 +71,15 @@ absl::StatusOr<AttendReport::Result> ResultFromProto(const v1::AttemptResult& re
                .cpu = FromProto(result.cpu()),
                .max_rss_bytes = result.max_rss_bytes()};
   return AttendReport::Result{JobId{result.lease().job_id()}, std::move(end)};
+}
+
+AttendReport::Health HealthFromProto(const v1::HostHealth& health) {
+  AttendReport::Health report{.sent_at = FromProto(health.sent_at())};
+  for (const v1::VolumeHealth& volume : health.volumes()) {
+    if (volume.problem().empty() || report.unusable_volumes.size() >= kProblemsMax) continue;
+    report.unusable_volumes[volume.volume()] = volume.problem().substr(0, kProblemBytesKept);
+  }
+  return report;
 }
 
 }  // namespace
@@ -345,6 +356,7 @@ absl::StatusOr<AttendReport> FromProto(const v1::AttendRequest& request) {
   AttendReport report;
   report.heartbeat = request.heartbeat();
   report.draining = request.draining();
+  if (request.has_health()) report.health = HealthFromProto(request.health());
   for (const v1::RunningAttempt& running : request.running()) {
     report.running.push_back({FromProto(running.lease()), running.pid(),
                               Progress{running.progress().done(), running.progress().total(),

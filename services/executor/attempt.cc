@@ -83,6 +83,7 @@ v1::AttemptResult Attempt::Execute() {
   } else {
     if (auto refused = CheckItsInput(); refused.has_value()) return *std::move(refused);
     const auto options = Prepare();
+    if (trouble_.has_value()) return HandBackFor(*trouble_);
     if (!options.ok()) {
       return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
     }
@@ -161,6 +162,9 @@ std::optional<v1::AttemptResult> Attempt::CheckItsInput() {
     case InputState::kInterrupted:
       return EndedAs(v1::ATTEMPT_OUTCOME_HANDED_BACK, StopReason().value_or(finding.message));
     case InputState::kNotVisible:
+      if (const auto trouble = Trouble(facts_.volume); trouble.has_value()) {
+        return HandBackFor(*trouble);
+      }
       return EndedAs(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
     case InputState::kChanged:
       break;
@@ -169,6 +173,26 @@ std::optional<v1::AttemptResult> Attempt::CheckItsInput() {
   changed.mutable_observed_input()->set_size(finding.size);
   changed.mutable_observed_input()->set_mtime_ns(finding.mtime_ns);
   return changed;
+}
+
+std::optional<std::string> Attempt::Trouble(const std::string& volume) const {
+  const std::string problem = context_->look ? context_->look(volume) : "";
+  if (problem.empty()) return std::nullopt;
+  return StrCat("volume ", volume, " can't be used on ", context_->host, " at ",
+                context_->volumes.at(volume).root, ": ", problem);
+}
+
+v1::AttemptResult Attempt::HandBackFor(const std::string& trouble) {
+  if (!StopReason().has_value()) bell_.Wait(kTroublePause);
+  return EndedAs(v1::ATTEMPT_OUTCOME_HANDED_BACK, trouble);
+}
+
+absl::Status Attempt::Stage(const std::optional<Account>& run_as) {
+  absl::Status made = staging_->Make(facts_.path, run_as);
+  if (made.ok()) return made;
+  trouble_ = Trouble(assignment_.output_volume());
+  // What was missing may be there by now.
+  return trouble_.has_value() ? made : staging_->Make(facts_.path, run_as);
 }
 
 absl::StatusOr<CommandOptions> Attempt::Prepare() {
@@ -194,8 +218,8 @@ absl::StatusOr<CommandOptions> Attempt::Prepare() {
   if (!environment.ok()) return environment.status();
   options.environment = *std::move(environment);
   if (staging_.has_value()) {
-    absl::Status made = staging_->Make(facts_.path, options.run_as);
-    if (!made.ok()) return made;
+    absl::Status staged = Stage(options.run_as);
+    if (!staged.ok()) return staged;
   }
   auto directory = WorkingDirectory(options.run_as);
   if (!directory.ok()) return directory.status();
@@ -329,6 +353,13 @@ void Attempt::Conclude(v1::AttemptResult* result) {
     result->set_message(std::string(message));
     result->clear_files();
   };
+  // What failed because the volume is gone says nothing about the command.
+  const auto refuse_unless_gone = [&](const std::string& volume, v1::AttemptOutcome outcome,
+                                      std::string_view message) {
+    const std::optional<std::string> trouble = Trouble(volume);
+    if (!trouble.has_value()) return refuse(outcome, message);
+    refuse(v1::ATTEMPT_OUTCOME_KILLED, StrCat("its command has succeeded in vain: ", *trouble));
+  };
   if (input_.has_value()) {
     const InputFinding finding = RecheckInput(*input_, CheckOptions(kRecheckMax));
     if (finding.state == InputState::kChanged) {
@@ -338,13 +369,20 @@ void Attempt::Conclude(v1::AttemptResult* result) {
       return;
     }
     if (finding.state == InputState::kNotVisible) {
-      return refuse(v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE, finding.message);
+      return refuse_unless_gone(facts_.volume, v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE,
+                                finding.message);
     }
   }
   if (staging_.has_value()) {
     const auto files = staging_->Collect();
+    const std::string_view why = ToStd(files.status().message());
+    // A disk that the command has filled has room again once its results are removed: it would be
+    // filled for ever.
+    if (absl::IsResourceExhausted(files.status())) {
+      return refuse(v1::ATTEMPT_OUTCOME_FAILED, why);
+    }
     if (!files.ok()) {
-      return refuse(v1::ATTEMPT_OUTCOME_FAILED, ToStd(files.status().message()));
+      return refuse_unless_gone(assignment_.output_volume(), v1::ATTEMPT_OUTCOME_FAILED, why);
     }
     for (const StagedFile& file : *files) {
       v1::OutputFile* output = result->add_files();

@@ -30,6 +30,9 @@ namespace closewrite::executor {
 
 // How long the input is looked at again after the command has ended.
 inline constexpr absl::Duration kRecheckMax = absl::Seconds(2);
+// How long a lease is kept at the least that is handed back because of a volume, lest it come again
+// and again where nobody heeds the reason.
+inline constexpr absl::Duration kTroublePause = absl::Seconds(1);
 
 // What all attempts of an executor share. Outlives them.
 struct AttemptContext {
@@ -41,6 +44,10 @@ struct AttemptContext {
   Account account = OwnAccount();                  // of commands that run as nobody else
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
   std::map<std::string, std::string> environment;  // of all commands of this host
+  std::string host;                                // name of this one
+  // Looks at a volume: why it can't be used, in a sentence; "" when it can. May hang as its mount
+  // does. None: all can.
+  std::function<std::string(const std::string& volume)> look;
   // Called from the attempts' threads; must not block, nor call the attempt.
   std::function<void()> on_change;  // a command was started, or an attempt has ended
   std::function<void()> on_output;  // the log has grown
@@ -56,8 +63,9 @@ struct AttemptContext {
 // runs, or has ended.
 //
 // An attempt that loses its lease or is told to end is killed and ends as HANDED_BACK when its
-// command was not started, else as KILLED; never as SUCCEEDED, however far it had come. Staged
-// files are removed unless it has succeeded. Thread-safe.
+// command was not started, else as KILLED; never as SUCCEEDED, however far it had come. So does one
+// that fails because a volume is gone, before its command has been started or after it has
+// succeeded. Staged files are removed unless it has succeeded. Thread-safe.
 class Attempt {
  public:
   Attempt(const AttemptContext* context, v1::Assignment assignment, absl::Duration lease_deadline);
@@ -101,6 +109,10 @@ class Attempt {
   absl::Status Locate();
   std::optional<v1::AttemptResult> CheckItsInput();
   absl::StatusOr<CommandOptions> Prepare();
+  absl::Status Stage(const std::optional<Account>& run_as);
+  v1::AttemptResult HandBackFor(const std::string& trouble);
+  // A sentence about a volume that can't be used now; nothing when it can.
+  std::optional<std::string> Trouble(const std::string& volume) const;
   absl::StatusOr<std::vector<std::string>> Environment(const Account& account);
   absl::StatusOr<std::string> WorkingDirectory(const std::optional<Account>& run_as);
   absl::Status CheckOpenFiles() const;
@@ -122,6 +134,7 @@ class Attempt {
   AttemptFacts facts_;
   std::optional<AnnouncedInput> input_;
   std::optional<Staging> staging_;
+  std::optional<std::string> trouble_;  // why it can't be staged here
   EndedCommand ended_command_;
   bool keep_staged_ = false;  // its success may have been reported before
 

@@ -39,7 +39,9 @@ class AttemptTest : public testing::Test {
                         {"archive", {.root = root_ + "/archive", .read_only = true}}};
     context_.journal = journal_.get();
     context_.supervisor_image = image_.get();
+    fs::create_directories(root_ + "/out/.closewrite/staging");
     context_.coordinator = "vm-a:7400";
+    context_.host = "vm-c";
     context_.on_change = [this] { changed_.Ring(); };
     context_.on_output = [this] { output_.Ring(); };
   }
@@ -297,8 +299,30 @@ TEST_F(AttemptTest, AnInputThatDoesNotShowStartsNothing) {
   fs::remove(root_ + "/in/f.csv");
   const v1::AttemptResult result = RunJob(job);
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_INPUT_NOT_VISIBLE);
-  EXPECT_FALSE(fs::exists(root_ + "/out/.closewrite"));
+  EXPECT_TRUE(fs::is_empty(root_ + "/out/.closewrite/staging"));
   EXPECT_TRUE(fs::is_empty(root_ + "/state/attempts"));
+}
+
+// Each such attempt counted as a failure, until the job was a dead letter.
+TEST_F(AttemptTest, WhatFailsBecauseAVolumeIsGoneDoesNotCount) {
+  std::string gone = "in";
+  context_.look = [&](const std::string& volume) { return volume == gone ? "no mount" : ""; };
+  v1::Assignment job = Script("rm -r \"$CLOSEWRITE_OUTPUT_DIR\"");
+  fs::rename(root_ + "/in", root_ + "/away");
+  v1::AttemptResult result = RunJob(job);
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+  EXPECT_EQ(result.message(), "volume in can't be used on vm-c at " + root_ + "/in: no mount");
+  fs::rename(root_ + "/away", root_ + "/in");
+
+  gone = "out";
+  result = RunJob(job);  // its results can't be taken
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_NE(result.message().find("volume out can't be used on vm-c"), std::string::npos);
+  fs::remove_all(root_ + "/out/.closewrite");
+  EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+  EXPECT_TRUE(fs::is_empty(root_ + "/out"));
+  gone = "";
+  EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_FAILED);
 }
 
 TEST_F(AttemptTest, AnotherVersionStartsNothing) {

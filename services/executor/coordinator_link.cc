@@ -210,9 +210,15 @@ bool CoordinatorLink::SendOne(bool heartbeat, v1::AttendRequest request) {
   request.set_draining(draining_);
   if (heartbeat) {
     leases_.Sent(sequence_, now);
-    AddHealth(&request);
     heartbeat_at_ = now + HeartbeatEvery();
   }
+  // What was given up because of a volume must not come again at once.
+  const bool given_up =
+      std::any_of(request.results().begin(), request.results().end(), [](const auto& result) {
+        return result.outcome() == v1::ATTEMPT_OUTCOME_HANDED_BACK ||
+               result.outcome() == v1::ATTEMPT_OUTCOME_KILLED;
+      });
+  if (heartbeat || given_up) AddHealth(&request);
   return stream_->Send(std::move(request));
 }
 

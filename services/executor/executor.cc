@@ -110,9 +110,9 @@ absl::StatusOr<std::unique_ptr<Executor>> Executor::Start(v1::ExecutorConfig con
 }
 
 absl::Status Executor::Open(bool guarded) {
-  const LocalVolumes volumes = VolumesOf(config_);
+  LocalVolumes volumes = VolumesOf(config_);
   absl::Status status = CheckStateOutside(config_.state(), volumes);
-  if (status.ok()) status = CheckVolumes(volumes);
+  if (status.ok()) status = CheckVolumes(&volumes);
   if (!status.ok()) return status;
   auto journal = Journal::Open(config_.state(), kLockMax);
   if (!journal.ok()) return journal.status();
@@ -122,6 +122,7 @@ absl::Status Executor::Open(bool guarded) {
   supervisor_image_ = *std::move(image);
   if (guarded) StartGuardian();
 
+  probe_ = std::make_unique<MountProbe>(volumes, config_.name());
   service_ = std::make_unique<ExecuteService>([this] { return Describe(); });
   AttemptTable::Options options;
   options.slots = config_.slots();
@@ -131,6 +132,8 @@ absl::Status Executor::Open(bool guarded) {
   options.context.groups = ControlGroups::Find(config_.state());
   options.context.commands_outlive = config_.commands_outlive();
   options.context.coordinator = config_.coordinator();
+  options.context.host = config_.host();
+  options.context.look = [this](const std::string& volume) { return probe_->Look(volume); };
   options.context.environment = {config_.env().begin(), config_.env().end()};
   options.wake = [this] {
     link_bell_.Ring();
@@ -139,7 +142,6 @@ absl::Status Executor::Open(bool guarded) {
   table_ = std::make_unique<AttemptTable>(std::move(options));
   // The hello wants the port, and the service describes the link: so the link is made in between,
   // and started last of all.
-  probe_ = std::make_unique<MountProbe>(volumes, config_.name());
   channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
   link_ = std::make_unique<CoordinatorLink>(
       CoordinatorLink::Options{.channel = channel_.get(),

@@ -75,8 +75,8 @@ class Executor {
   Bell link_bell_;
   Bell drain_bell_;
   std::unique_ptr<Journal> journal_;
-  std::unique_ptr<AttemptTable> table_;
   std::unique_ptr<MountProbe> probe_;
+  std::unique_ptr<AttemptTable> table_;
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<ExecuteService> service_;

@@ -100,6 +100,31 @@ TEST_F(ExecutorTest, RunsWhatItIsAssignedAndReports) {
   EXPECT_EQ(coordinator.logs[Key(7, 1)], "working\n");
 }
 
+TEST_F(ExecutorTest, WhatAVolumeStandsInTheWayOfIsHandedBackAndTheVolumeNamed) {
+  FakeCoordinator coordinator(kTtl);
+  auto executor = StartExecutor(coordinator);
+  coordinator.Await([&] { return coordinator.sessions.size() == 1; });
+  fs::rename(root_ + "/out", root_ + "/away");
+  coordinator.Assign(Job(7, "cp \"$1\" \"$2\""));
+  coordinator.Await([&] { return coordinator.results.count(Key(7, 1)) != 0; });
+  const v1::AttemptResult& result = coordinator.results[Key(7, 1)];
+  EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_HANDED_BACK);
+  const std::string expected = "volume out can't be used on vm-c at " + root_ + "/out: ";
+  EXPECT_EQ(result.message().substr(0, expected.size()), expected) << result.message();
+  // In the same message, so that it does not come again at once.
+  ASSERT_EQ(coordinator.health[Key(7, 1)].volumes_size(), 2);
+  EXPECT_EQ(coordinator.health[Key(7, 1)].volumes(0).problem(), "");
+  EXPECT_NE(coordinator.health[Key(7, 1)].volumes(1).problem(), "");
+  EXPECT_FALSE(fs::exists(root_ + "/out"));
+
+  // A folder that was made anew, or emptied, gets its staging folder again.
+  fs::create_directory(root_ + "/out");
+  coordinator.Assign(Job(8, "cp \"$1\" \"$2\""));
+  coordinator.Await([&] { return coordinator.results.count(Key(8, 1)) != 0; });
+  EXPECT_EQ(coordinator.results[Key(8, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED)
+      << coordinator.results[Key(8, 1)].message();
+}
+
 TEST_F(ExecutorTest, AStartIsReportedAtOnceWithItsProcess) {
   FakeCoordinator coordinator(kTtl);
   auto executor = StartExecutor(coordinator);

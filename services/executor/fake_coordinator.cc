@@ -110,6 +110,7 @@ void FakeCoordinator::Take(const v1::AttendRequest& request, v1::AttendResponse*
   }
   for (const v1::AttemptResult& result : request.results()) {
     if (leases_.erase(KeyOf(result.lease())) != 0) results[KeyOf(result.lease())] = result;
+    if (request.has_health()) health[KeyOf(result.lease())] = request.health();
     running.erase(KeyOf(result.lease()));
     *response->add_settled() = result.lease();
   }

@@ -60,6 +60,7 @@ class FakeCoordinator final : public v1::AttendService::CallbackService {
   std::map<Key, std::string> records;         // of logs, as they came
   std::map<Key, std::string> logs;            // what they hold
   std::map<Key, v1::RunningAttempt> running;  // of the newest heartbeat, and starts since
+  std::map<Key, v1::HostHealth> health;       // that came beside a result
   std::vector<v1::ExecutorHello> hellos;
   std::vector<std::string> sessions;  // that were opened
   std::vector<std::string> ended;     // by EndSession

@@ -9,6 +9,7 @@
 
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
+#include "services/volume/mount.h"
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
@@ -65,10 +66,13 @@ LocalVolumes VolumesOf(const v1::ExecutorConfig& config) {
   return volumes;
 }
 
-absl::Status CheckVolumes(const LocalVolumes& volumes) {
-  for (const auto& [name, volume] : volumes) {
+absl::Status CheckVolumes(LocalVolumes* volumes) {
+  for (auto& [name, volume] : *volumes) {
     absl::Status status = CheckVolume(name, volume);
     if (!status.ok()) return status;
+    if (const auto mount = FindMount(volume.root); mount.ok()) {
+      volume.mounted_on = mount->mount_point;
+    }
   }
   return absl::OkStatus();
 }

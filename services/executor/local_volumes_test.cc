@@ -23,26 +23,32 @@ class LocalVolumesTest : public testing::Test {
 };
 
 TEST_F(LocalVolumesTest, WritableOnesGetAStagingFolder) {
-  EXPECT_TRUE(CheckVolumes({{"in", {.root = root_ + "/in"}}}).ok());
+  LocalVolumes volumes = {{"in", {.root = root_ + "/in"}}};
+  EXPECT_TRUE(CheckVolumes(&volumes).ok());
+  EXPECT_NE(volumes["in"].mounted_on, "");
   EXPECT_TRUE(std::filesystem::is_directory(root_ + "/in/.closewrite/staging"));
 }
 
 TEST_F(LocalVolumesTest, ReadOnlyOnesAreLeftAlone) {
-  EXPECT_TRUE(CheckVolumes({{"in", {.root = root_ + "/in", .read_only = true}}}).ok());
+  LocalVolumes volumes = {{"in", {.root = root_ + "/in", .read_only = true}}};
+  EXPECT_TRUE(CheckVolumes(&volumes).ok());
   EXPECT_TRUE(std::filesystem::is_empty(root_ + "/in"));
 }
 
 TEST_F(LocalVolumesTest, MissingOnesAreNamed) {
-  const absl::Status status = CheckVolumes({{"gone", {.root = root_ + "/gone"}}});
+  LocalVolumes volumes = {{"gone", {.root = root_ + "/gone"}}};
+  const absl::Status status = CheckVolumes(&volumes);
   EXPECT_NE(status.message().find("gone"), absl::string_view::npos);
   EXPECT_NE(status.message().find("mount it"), absl::string_view::npos) << status;
   std::ofstream(root_ + "/file") << "x";
-  EXPECT_FALSE(CheckVolumes({{"file", {.root = root_ + "/file"}}}).ok());
+  volumes = {{"file", {.root = root_ + "/file"}}};
+  EXPECT_FALSE(CheckVolumes(&volumes).ok());
 }
 
 TEST_F(LocalVolumesTest, AStagingFolderThatCantBeMadeIsNamed) {
   std::ofstream(root_ + "/in/.closewrite") << "a file in the way";
-  const absl::Status status = CheckVolumes({{"in", {.root = root_ + "/in"}}});
+  LocalVolumes volumes = {{"in", {.root = root_ + "/in"}}};
+  const absl::Status status = CheckVolumes(&volumes);
   EXPECT_NE(status.message().find("read_only: true"), absl::string_view::npos) << status;
 }
 

@@ -31,16 +31,24 @@ v1::VolumeHealth Named(const std::string& volume, const LocalVolume& local) {
 
 // Makes and removes a directory where results are staged. Watchers leave it alone: it is not named
 // as a job. What holds it was made when the executor started: nothing is made in a folder that
-// nothing is mounted on any more, or nothing could be mounted on it again.
-absl::Status TryStaging(int root, const std::string& name) {
+// nothing is mounted on any more, where nobody would find it.
+absl::Status TryStaging(int root, const LocalVolume& local, const std::string& name) {
   const std::string staging = StrCat(kPrivateDir, "/staging");
   const std::string test = StrCat(staging, "/test-of-", name);
-  if (mkdirat(root, test.c_str(), 0777) != 0 && errno != EEXIST) {
-    if (errno != ENOENT) return ErrnoStatus(errno, "make", test);
-    return absl::NotFoundError(StrCat("it has no ", staging, ": is it still mounted?"));
+  int error = mkdirat(root, test.c_str(), 0777) == 0 ? 0 : errno;
+  if (error == ENOENT) {
+    const absl::StatusOr<Mount> mount = FindMount(local.root);
+    if (!mount.ok() || mount->mount_point != local.mounted_on) {
+      return absl::NotFoundError(StrCat("it has no ", staging, ": is it still mounted?"));
+    }
+    const absl::Status made = MakeDirectories(root, staging);
+    if (!made.ok()) return made;
+    error = mkdirat(root, test.c_str(), 0777) == 0 ? 0 : errno;
   }
-  if (unlinkat(root, test.c_str(), AT_REMOVEDIR) != 0) return ErrnoStatus(errno, "remove", test);
-  return absl::OkStatus();
+  if (error != 0 && error != EEXIST) return ErrnoStatus(error, "make", test);
+  // Several may look at once.
+  const bool removed = unlinkat(root, test.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+  return removed ? absl::OkStatus() : ErrnoStatus(errno, "remove", test);
 }
 
 absl::Status Look(const LocalVolume& local, const std::string& name, v1::VolumeHealth* health) {
@@ -56,7 +64,7 @@ absl::Status Look(const LocalVolume& local, const std::string& name, v1::VolumeH
   }
   const absl::StatusOr<Fd> listing = OpenBeneath(root->get(), "", O_RDONLY | O_DIRECTORY);
   if (!listing.ok()) return listing.status();
-  return local.read_only ? absl::OkStatus() : TryStaging(root->get(), name);
+  return local.read_only ? absl::OkStatus() : TryStaging(root->get(), local, name);
 }
 
 }  // namespace
@@ -102,6 +110,19 @@ std::vector<v1::VolumeHealth> MountProbe::Volumes() const {
   return state_->found;
 }
 
+std::string MountProbe::Look(const std::string& volume) {
+  for (size_t i = 0; i < state_->volumes.size(); ++i) {
+    const auto& [name, local] = state_->volumes[i];
+    if (name != volume) continue;
+    v1::VolumeHealth health = ProbeVolume(name, local, state_->name);
+    std::string problem = health.problem();
+    absl::MutexLock lock(&state_->mutex);
+    state_->found[i] = std::move(health);
+    return problem;
+  }
+  return "";
+}
+
 void MountProbe::Run(std::shared_ptr<State> state, size_t index) {
   const auto& [volume, local] = state->volumes[index];
   std::string problem;
@@ -117,7 +138,8 @@ void MountProbe::Run(std::shared_ptr<State> state, size_t index) {
     }
     absl::MutexLock lock(&state->mutex);
     state->found[index] = std::move(health);
-    if (state->mutex.AwaitWithTimeout(absl::Condition(&state->closed), kProbePause)) return;
+    const absl::Duration pause = problem.empty() ? kProbePause : kProbePauseUnwell;
+    if (state->mutex.AwaitWithTimeout(absl::Condition(&state->closed), pause)) return;
   }
 }
 

@@ -12,8 +12,9 @@
 
 namespace closewrite::executor {
 
-// Each volume is looked at again after this long.
+// Each volume is looked at again after this long; one that can't be used, sooner.
 inline constexpr absl::Duration kProbePause = absl::Seconds(10);
+inline constexpr absl::Duration kProbePauseUnwell = absl::Seconds(2);
 
 // Looks at each volume in a thread of its own that nobody waits for, since a network mount whose
 // server is gone may hang for ever: its `checked_at` then grows old. Thread-safe.
@@ -25,6 +26,9 @@ class MountProbe {
 
   // As they were found last; before that without `checked_at`.
   std::vector<v1::VolumeHealth> Volumes() const;
+  // Looks at one now, in this thread, which may hang as the mount does. Its problem, "" when it is
+  // well; Volumes() tells of it at once.
+  std::string Look(const std::string& volume);
 
  private:
   struct State;
@@ -33,7 +37,9 @@ class MountProbe {
   const std::shared_ptr<State> state_;
 };
 
-// One look at a volume.
+// One look at a volume. Where its staging folder is missing on the file system on which the volume
+// lay when the executor started, as when somebody has emptied it, that is made again; a folder that
+// nothing is mounted on any more stays empty.
 v1::VolumeHealth ProbeVolume(const std::string& volume, const LocalVolume& local,
                              const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "services/volume/mount.h"
 
 namespace closewrite::executor {
 namespace {
@@ -55,6 +56,26 @@ TEST_F(MountProbeTest, AFolderThatNothingIsMountedOnAnyMoreIsLeftEmpty) {
   EXPECT_EQ(ProbeVolume("v", {.root = root_}, "e").problem(),
             "it has no .closewrite/staging: is it still mounted?");
   EXPECT_TRUE(std::filesystem::is_empty(root_));
+}
+
+TEST_F(MountProbeTest, AVolumeThatWasEmptiedGetsItsStagingFolderAgain) {
+  const LocalVolume local = {.root = root_, .mounted_on = FindMount(root_)->mount_point};
+  std::filesystem::remove_all(root_ + "/.closewrite");
+  EXPECT_EQ(ProbeVolume("v", local, "e").problem(), "");
+  EXPECT_TRUE(std::filesystem::is_directory(root_ + "/.closewrite/staging"));
+  // Not where another file system is mounted now than at the start.
+  std::filesystem::remove_all(root_ + "/.closewrite");
+  if (mount("none", root_.c_str(), "tmpfs", 0, nullptr) != 0) GTEST_SKIP();
+  EXPECT_NE(ProbeVolume("v", local, "e").problem(), "");
+}
+
+TEST_F(MountProbeTest, ALookTellsAtOnce) {
+  MountProbe probe({{"v", {.root = root_}}}, "e");
+  EXPECT_EQ(probe.Look("v"), "");
+  std::filesystem::remove_all(root_);
+  const std::string problem = probe.Look("v");
+  EXPECT_NE(problem, "");
+  EXPECT_EQ(probe.Volumes().at(0).problem(), problem);
 }
 
 TEST_F(MountProbeTest, LooksByItself) {

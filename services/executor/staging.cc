@@ -79,6 +79,10 @@ absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path)
 absl::Status Staging::TryMake(std::string_view output_path) const {
   const auto root = OpenRoot(root_);
   if (!root.ok()) return root.status();
+  const std::string_view all = DirName(DirName(path_));
+  if (absl::IsNotFound(OpenBeneath(root->get(), all, O_PATH | O_DIRECTORY).status())) {
+    return absl::NotFoundError(StrCat(root_, " has no ", all, ": is it still mounted?"));
+  }
   if (OpenBeneath(root->get(), path_, O_PATH | O_NOFOLLOW).ok()) {
     absl::Status removed = RemoveTree(root->get(), path_);
     if (!removed.ok()) return removed;

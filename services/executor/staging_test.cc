@@ -20,6 +20,7 @@ class StagingTest : public testing::Test {
   StagingTest() {
     std::string name = testing::TempDir() + "/staging.XXXXXX";
     root_ = mkdtemp(name.data());
+    fs::create_directories(root_ + "/.closewrite/staging");
   }
 
   void Write(const std::string& path, const std::string& content) {
@@ -88,6 +89,14 @@ TEST_F(StagingTest, RefusesTooManyFiles) {
   ASSERT_TRUE(staging.Make("f").ok());
   for (int i = 0; i <= kStagedFilesMax; ++i) Write(staging.Output(std::to_string(i)), "");
   EXPECT_NE(staging.Collect().status().message().find("archive"), absl::string_view::npos);
+}
+
+// It was made in the folder that the volume had been mounted on, and its results were found
+// nowhere.
+TEST_F(StagingTest, MakesNothingWhereTheVolumeIsGone) {
+  fs::remove_all(root_ + "/.closewrite");
+  EXPECT_EQ(Staging(root_, 7, 2).Make("f").code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(fs::is_empty(root_));
 }
 
 TEST_F(StagingTest, RemovesOnlyItsOwn) {

@@ -95,15 +95,61 @@ class TroublesTest(TroublesCase):
         second = self.job("locked/b")
         self.assert_explained(str(second.id), f"lock picky-api held by job {first.id} on cw-b")
 
+    def assert_waits_for_volume(self, path, point, *words):
+        """That the job of a file waits, and that all who are asked say for which volume."""
+        def waits():
+            job = self.job(path)
+            self.assertNotEqual(job.state, "failed", job.row["message"])
+            return job if (job.row["waiting"] or {}).get("reason") == "volume_unusable" else None
+        job = self.until(waits, f"{path} waits for its volume", 30)
+        self.assertEqual((job.state, job.row["attempts"]), ("available", 0))
+        expected = ("volume enriched can't be used on cw-b at " + point, *words)
+        for word in expected:
+            self.assertIn(word, job.row["waiting"]["message"])
+            self.assertIn(word, self.fleet.must("jobs").decode())
+            self.assertIn(word, self.fleet.must("job", str(job.id)).decode())
+        self.assert_explained(str(job.id), *expected)
+
+    def assert_goes_on(self, *paths):
+        """That jobs that waited for their volume go on by themselves, and no attempt was spent."""
+        for path in paths:
+            job = self.job(path, "succeeded")
+            self.assertEqual(job.row["attempts"], 1)
+            self.assertIn(path.encode(), self.results())
+
     def test_mount_is_read_only(self):
         point = self.hosts.path(self.hosts.b, "enriched")
         self.hosts.b.check(["mount", "-o", "remount,bind,ro", point])
         self.write("copy/a.csv")
-        job = self.job("copy/a.csv", "failed")
-        self.assert_explained(str(job.id), "Read-only file system")
+        self.assert_waits_for_volume("copy/a.csv", point, "Read-only file system")
         self.until(lambda: "Read-only file system" in self.cause("doctor"),
                    "the doctor names the mount")
         self.assertIn("enriched", self.cause("doctor"))
+        self.hosts.b.check(["mount", "-o", "remount,bind,rw", point])
+        self.assert_goes_on("copy/a.csv")
+
+    def test_volume_is_unmounted(self):
+        """Its jobs staged into the folder below, and were dead letters."""
+        point = self.hosts.path(self.hosts.b, "enriched")
+        self.hosts.b.check(["umount", "--lazy", point])
+        names = [f"copy/{number}.csv" for number in range(6)]
+        for name in names:
+            self.write(name)
+        for name in names:
+            self.assert_waits_for_volume(name, point, "is it still mounted?")
+        self.assertEqual(self.hosts.b.check(["ls", "-A", point]), b"")
+        self.hosts.mount_again("enriched", self.hosts.a, self.hosts.b, "enriched")
+        self.assert_goes_on(*names)
+
+    def test_folder_of_results_is_gone(self):
+        """On its home as well, where the watcher publishes."""
+        home = self.home("enriched")
+        os.rename(home, home + ".away")
+        self.write("copy/a.csv")
+        point = self.hosts.path(self.hosts.b, "enriched")
+        self.assert_waits_for_volume("copy/a.csv", point, "No such file or directory")
+        os.rename(home + ".away", home)
+        self.assert_goes_on("copy/a.csv")
 
     def test_script_is_missing(self):
         self.write("missing/a")

@@ -128,6 +128,9 @@ std::string AdviceFor(const Job& job, WaitingReason reason, const Fleet& fleet,
                     job.id.value, "`");
     case WaitingReason::kNoWatcher:
       return StrCat("start closewrite-watcher on the home of volume ", job.output_volume);
+    case WaitingReason::kVolumeUnusable:
+      return "mount it there again, or mend what stands in its way: the job goes on by itself, and "
+             "no attempt is spent meanwhile (`closewrite doctor` looks at all volumes)";
     case WaitingReason::kEarlierVersion:
       return StrCat("`closewrite explain ", job.after.value, "` tells what that one does");
     default:

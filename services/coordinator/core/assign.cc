@@ -56,7 +56,8 @@ Assigner::Lanes Assigner::ReadyLanes(StoreTransaction& tx,
     Lane lane{.pipeline = fleet_.FindPipeline(tx, name)};
     if (lane.pipeline == nullptr) continue;
     for (Session* session : sessions) {
-      if (WhatIsMissing(*session, *lane.pipeline).empty()) lane.sessions.push_back(session);
+      if (!WhatIsMissing(*session, *lane.pipeline).empty()) continue;
+      if (VolumeTrouble(*session, *lane.pipeline).empty()) lane.sessions.push_back(session);
     }
     if (!lane.sessions.empty()) lanes.push_back(std::move(lane));
   }

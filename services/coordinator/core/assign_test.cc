@@ -357,6 +357,34 @@ TEST_F(AssignTest, AnExecutorIsToldNotToStartWhatWasCancelledOnItsWay) {
   EXPECT_EQ(Tick().size(), 1u);
 }
 
+// What was given to an executor whose mount was gone failed there, attempt for attempt.
+TEST_F(AssignTest, AnExecutorWhoseVolumeCantBeUsedIsGivenNothingThatNeedsIt) {
+  Apply("p");
+  Apply("q");
+  Files("p", 1);
+  Files("q", 1);
+  const SessionId session = Attend(4);
+  const AttendReport::Health gone = {.unusable_volumes = {{"p", "is it still mounted?"}}};
+  Report({.session = session, .heartbeat = true, .health = gone});
+  const std::vector<Job> given = Tick();
+  EXPECT_EQ(Count(given), (Counts{{"q", 1}}));
+  // What was on its way comes back, with the reason: it is not given again.
+  Files("q", 1);
+  const Job job = Tick().at(0);
+  Report({.session = session,
+          .health = AttendReport::Health{.unusable_volumes = {{"q", "gone"}}},
+          .results = {{job.id, {.token = job.token, .outcome = Outcome::kHandedBack}}}});
+  EXPECT_EQ(Count(Tick()), (Counts{{"p", 1}}));
+  // An executor that says nothing of its health has none to speak of.
+  Report({.session = session, .heartbeat = true});
+  EXPECT_TRUE(Tick().empty());
+  Report({.session = session, .heartbeat = true, .health = AttendReport::Health{}});
+  const std::vector<Job> again = Tick();
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].id, job.id);
+  EXPECT_EQ(again[0].attempts, 1);
+}
+
 TEST_F(AssignTest, MoreSlotsThanOneStepGives) {
   Apply("p");
   Files("p", 1200);

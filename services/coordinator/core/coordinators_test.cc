@@ -174,6 +174,17 @@ TEST_F(CoordinatorsTest, ASessionMovesWithItsLeases) {
   EXPECT_EQ(Get(job.id).state, JobState::kPublishing);
 }
 
+TEST_F(CoordinatorsTest, WhatAHostHasFoundAtOneIsKnownToTheOther) {
+  const SessionId session = *Attend(a());
+  AttendReport report{.session = session};
+  report.health = {.sent_at = now_ + absl::Seconds(7), .unusable_volumes = {{"in", "gone"}}};
+  EXPECT_TRUE(Report(a(), report).ok());
+  Do(b());
+  const HostFindings& findings = b().fleet().sessions.at(session).findings;
+  EXPECT_EQ(findings.unusable_volumes.at("in"), "gone");
+  EXPECT_EQ(findings.clock_ahead, absl::Seconds(7));
+}
+
 TEST_F(CoordinatorsTest, AStreamWhoseSessionHasMovedIsTold) {
   const SessionId session = *Attend(a());
   EXPECT_TRUE(Attend(b(), session).ok());

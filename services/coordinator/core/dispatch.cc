@@ -95,6 +95,16 @@ absl::StatusOr<std::vector<SessionRecord>> Dispatch::Drain(StoreTransaction& tx,
   return records;
 }
 
+// What the host has found. True when others should hear of it at once.
+bool Dispatch::Learn(Session& session, const AttendReport& report, absl::Time now) {
+  if (!report.health.has_value()) return false;
+  HostFindings findings{.unusable_volumes = report.health->unusable_volumes,
+                        .clock_ahead = report.health->sent_at - now};
+  const bool changed = findings.unusable_volumes != session.findings.unusable_volumes;
+  session.findings = std::move(findings);
+  return changed;
+}
+
 // Where other coordinators judge by it, a heartbeat is written; a drain always is.
 absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                              absl::Time now) {
@@ -119,6 +129,8 @@ absl::Status Dispatch::Renew(StoreTransaction& tx, Session& session, const Atten
       report.draining || session.told_to_drain || (session.draining && !report.heartbeat);
   write |= draining != session.draining;
   session.draining = draining;
+  const bool is_news = Learn(session, report, now);
+  write |= fleet_.shared && is_news;
   if (write) {
     tx.PutSession(session);
     // What another coordinator took away shows here.

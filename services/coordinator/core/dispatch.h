@@ -3,6 +3,8 @@
 #define SERVICES_COORDINATOR_CORE_DISPATCH_H_
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +31,11 @@ struct AttendReport {
   SessionId session;
   bool heartbeat = false;  // `running` and `results` are complete
   bool draining = false;
+  struct Health {
+    absl::Time sent_at;  // by its host's clock
+    std::map<std::string, std::string> unusable_volumes;
+  };
+  std::optional<Health> health;
   struct Running {
     Lease lease;
     int pid = 0;
@@ -88,6 +95,7 @@ class Dispatch {
 
  private:
   absl::Status CheckNewName(const ExecutorHello& hello, absl::Time now) const;
+  static bool Learn(Session& session, const AttendReport& report, absl::Time now);
   absl::Status Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                      absl::Time now);
   void RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,

@@ -106,6 +106,7 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
     if (fleet_.shared) continue;
     // The store does not know of heartbeats; memory does, unless it is new itself.
     if (known == sessions.end()) session.coordinator.clear();
+    if (known != sessions.end()) session.findings = known->second.findings;
     session.expires_at =
         known == sessions.end() ? now + fleet_.session_ttl : known->second.expires_at;
   }

@@ -56,4 +56,17 @@ std::string WhatIsMissing(const Session& session, const Pipeline& pipeline) {
   return "";
 }
 
+std::string VolumeTrouble(const Session& session, const Pipeline& pipeline) {
+  const std::map<std::string, std::string>& troubles = session.findings.unusable_volumes;
+  if (troubles.empty()) return "";
+  for (const std::string* volume : {&pipeline.volume, &pipeline.output_volume}) {
+    const auto trouble = troubles.find(*volume);
+    const auto root = session.executor.volume_roots.find(*volume);
+    if (trouble == troubles.end() || root == session.executor.volume_roots.end()) continue;
+    return absl::StrCat("volume ", *volume, " can't be used on ", session.executor.host, " at ",
+                        root->second, ": ", trouble->second);
+  }
+  return "";
+}
+
 }  // namespace closewrite

@@ -108,6 +108,10 @@ struct Fleet {
 // it lacks: "label internet", "volume enriched".
 std::string WhatIsMissing(const Session& session, const Pipeline& pipeline);
 
+// "" when its host can use the volumes that the pipeline needs, otherwise a sentence about the
+// first that it can't: "volume enriched can't be used on vm-c at /mnt/enriched: ...".
+std::string VolumeTrouble(const Session& session, const Pipeline& pipeline);
+
 }  // namespace closewrite
 
 #endif  // SERVICES_COORDINATOR_CORE_FLEET_H_

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,14 @@ struct ExecutorHello {
   bool operator==(const ExecutorHello&) const = default;
 };
 
+// What an executor finds out about its own host, as it says with its heartbeats.
+struct HostFindings {
+  std::map<std::string, std::string> unusable_volumes;  // why, in a sentence, by name
+  // How far its clock is ahead of the store's, less the time that the message took.
+  std::optional<absl::Duration> clock_ahead;
+  bool operator==(const HostFindings&) const = default;
+};
+
 // An executor's presence. The leases of a session are the RUNNING jobs that name it.
 struct SessionRecord {
   SessionId id;
@@ -37,6 +46,7 @@ struct SessionRecord {
   CoordinatorId coordinator;   // that has its stream; "": its stream is broken
   bool draining = false;       // it is given nothing more
   bool told_to_drain = false;  // by somebody; implies `draining`
+  HostFindings findings;       // of a store that is not shared, as they were when it was written
   absl::Time heartbeat_at = absl::InfinitePast();
   absl::Time expires_at = absl::InfinitePast();
   bool operator==(const SessionRecord&) const = default;

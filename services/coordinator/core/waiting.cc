@@ -35,14 +35,18 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
                          ", ", InLine(job, reader))};
   }
   std::set<std::string> missing;
+  std::set<std::string> troubles;
   std::set<std::string> busy;
   bool reattaching = false;
   for (const auto& [id, session] : fleet.sessions) {
     const std::string lacks = WhatIsMissing(session, *pipeline);
+    const std::string trouble = VolumeTrouble(session, *pipeline);
     if (!session.connected()) {
       reattaching = true;
     } else if (!lacks.empty()) {
       missing.insert(lacks);
+    } else if (!trouble.empty()) {
+      troubles.insert(trouble);
     } else {
       busy.insert(absl::StrCat(session.executor.name, session.draining ? " (draining)" : ""));
     }
@@ -50,6 +54,9 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
   if (!busy.empty()) {
     return {WaitingReason::kNoSlot,
             absl::StrCat("no free slot on ", absl::StrJoin(busy, ", "), ", ", InLine(job, reader))};
+  }
+  if (!troubles.empty()) {
+    return {WaitingReason::kVolumeUnusable, absl::StrJoin(troubles, "; ")};
   }
   if (!missing.empty()) {
     return {WaitingReason::kNoExecutor,
@@ -59,6 +66,22 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
     return {WaitingReason::kReattach, "executors that were disconnected have time to come back"};
   }
   return {WaitingReason::kNoExecutor, "no executor is connected"};
+}
+
+Waiting Publishing(const Job& job, const Fleet& fleet) {
+  const Watcher* home = fleet.HomeOf(job.output_volume);
+  if (home == nullptr) {
+    return {WaitingReason::kNoWatcher,
+            absl::StrCat("volume ", job.output_volume, " has no watcher online")};
+  }
+  for (const VolumeReport& report : home->volumes) {
+    if (report.volume != job.output_volume || report.state != VolumeState::kLost) continue;
+    return {WaitingReason::kVolumeUnusable,
+            absl::StrCat("volume ", report.volume, " can't be used on ", home->host,
+                         ", its home, at ", report.root, ": ", report.message)};
+  }
+  return {WaitingReason::kPublishing,
+          absl::StrCat("the watcher on ", home->host, " moves the results into place")};
 }
 
 }  // namespace
@@ -82,15 +105,8 @@ Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl
               absl::StrCat("attempt ", job.attempts + 1, " in ", left, ": ", job.message)};
     case JobState::kAvailable:
       return Available(job, fleet, reader);
-    case JobState::kPublishing: {
-      const Watcher* home = fleet.HomeOf(job.output_volume);
-      if (home == nullptr) {
-        return {WaitingReason::kNoWatcher,
-                absl::StrCat("volume ", job.output_volume, " has no watcher online")};
-      }
-      return {WaitingReason::kPublishing,
-              absl::StrCat("the watcher on ", home->host, " moves the results into place")};
-    }
+    case JobState::kPublishing:
+      return Publishing(job, fleet);
     default:
       return {};
   }

@@ -23,6 +23,7 @@ enum class WaitingReason {
   kPublishing = 8,
   kNoPipeline = 9,
   kReattach = 10,
+  kVolumeUnusable = 11,
 };
 
 struct Waiting {

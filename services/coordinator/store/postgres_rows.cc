@@ -276,7 +276,7 @@ void WriteSession(const SessionRecord& session, PostgresRows* rows) {
       .Time(session.expires_at)
       .Int(EncodeDraining(session))
       .Bytes(session.coordinator)
-      .Bytes(EncodeHello(session.executor));
+      .Bytes(EncodeHello(session));
 }
 
 SessionRecord ReadSession(PostgresRow row, absl::Status* status) {
@@ -286,7 +286,8 @@ SessionRecord ReadSession(PostgresRow row, absl::Status* status) {
   session.expires_at = row.Time();
   DecodeDraining(row.Int(), &session);
   session.coordinator = row.Bytes();
-  session.executor = ValueOf(DecodeHello(row.Bytes()), status);
+  const absl::Status hello = DecodeHello(row.Bytes(), &session);
+  if (!hello.ok() && status->ok()) *status = hello;
   return session;
 }
 

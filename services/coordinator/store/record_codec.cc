@@ -4,6 +4,9 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
 namespace closewrite {
 namespace {
 
@@ -42,6 +45,11 @@ absl::Time TimeOf(int64_t nanos) {
   if (nanos == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
   return absl::FromUnixNanos(nanos);
 }
+
+// Findings stand behind the read-only volumes, in pairs of entries that begin with a '/', as no
+// name of a volume does: to a coordinator that does not know of them they are volumes that nobody
+// has.
+constexpr char kClockAhead[] = "/clock";
 
 class Writer {
  public:
@@ -134,7 +142,8 @@ void DecodeDraining(int64_t draining, SessionRecord* session) {
   session->told_to_drain = (draining & 2) != 0;
 }
 
-std::string EncodeHello(const ExecutorHello& hello) {
+std::string EncodeHello(const SessionRecord& session) {
+  const ExecutorHello& hello = session.executor;
   Writer writer;
   writer.Bytes(hello.name);
   writer.Bytes(hello.host);
@@ -150,12 +159,20 @@ std::string EncodeHello(const ExecutorHello& hello) {
     writer.Bytes(root);
   }
   for (const std::string& volume : hello.read_only_volumes) writer.Bytes(volume);
+  const auto find = [&](absl::string_view what, absl::string_view value) {
+    writer.Bytes(absl::StrCat("/", what));
+    writer.Bytes(absl::StrCat("/", value));
+  };
+  for (const auto& [volume, why] : session.findings.unusable_volumes) find(volume, why);
+  if (session.findings.clock_ahead.has_value()) {
+    find(kClockAhead, absl::StrCat(absl::ToInt64Nanoseconds(*session.findings.clock_ahead)));
+  }
   return writer.Take();
 }
 
-absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes) {
+absl::Status DecodeHello(std::string_view bytes, SessionRecord* session) {
   Reader reader(bytes);
-  ExecutorHello hello;
+  ExecutorHello& hello = session->executor;
   hello.name = reader.Bytes();
   hello.host = reader.Bytes();
   hello.session = reader.Bytes();
@@ -169,8 +186,22 @@ absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes) {
     std::string volume = reader.Bytes();
     hello.volume_roots[std::move(volume)] = reader.Bytes();
   }
-  while (reader.more()) hello.read_only_volumes.push_back(reader.Bytes());
-  return reader.Done(std::move(hello));
+  while (reader.more()) {
+    std::string entry = reader.Bytes();
+    if (entry.empty() || entry.front() != '/') {
+      hello.read_only_volumes.push_back(std::move(entry));
+      continue;
+    }
+    const std::string what = entry.substr(1);
+    const std::string value = reader.more() ? reader.Bytes().substr(1) : "";
+    int64_t nanos = 0;
+    if (what != kClockAhead) {
+      session->findings.unusable_volumes[what] = value;
+    } else if (absl::SimpleAtoi(value, &nanos)) {
+      session->findings.clock_ahead = absl::Nanoseconds(nanos);
+    }
+  }
+  return reader.Done(0).status();
 }
 
 std::string EncodeVolumes(const std::vector<VolumeReport>& volumes) {

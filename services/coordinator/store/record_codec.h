@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/presence.h"
@@ -20,8 +21,8 @@ std::string EncodeOutputs(const std::vector<OutputFile>& outputs);
 absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes);
 
 // The same for what services say of themselves; each number takes 8 bytes. DATA_LOSS likewise.
-std::string EncodeHello(const ExecutorHello& hello);
-absl::StatusOr<ExecutorHello> DecodeHello(std::string_view bytes);
+std::string EncodeHello(const SessionRecord& session);  // with what its host has found
+absl::Status DecodeHello(std::string_view bytes, SessionRecord* session);
 std::string EncodeVolumes(const std::vector<VolumeReport>& volumes);
 absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes);
 

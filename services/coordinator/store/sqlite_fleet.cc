@@ -35,7 +35,7 @@ std::optional<SessionRecord> SqliteTransaction::FindSession(const SessionId& id)
 }
 
 void SqliteTransaction::PutSession(const SessionRecord& session) {
-  const std::string executor = EncodeHello(session.executor);
+  const std::string executor = EncodeHello(session);
   SqliteQuery query(connection(), kPutSession, sticky_status());
   query.BindBytes(session.id).BindBytes(executor).BindBytes(session.coordinator);
   query.BindInt(EncodeDraining(session))

@@ -191,12 +191,8 @@ EventRecord ReadEvent(SqliteQuery* query) {
 SessionRecord ReadSession(SqliteQuery* query) {
   SessionRecord session;
   session.id = query->Bytes();
-  absl::StatusOr<ExecutorHello> executor = DecodeHello(query->Bytes());
-  if (executor.ok()) {
-    session.executor = *std::move(executor);
-  } else {
-    query->Fail(executor.status());
-  }
+  const absl::Status executor = DecodeHello(query->Bytes(), &session);
+  if (!executor.ok()) query->Fail(executor);
   session.coordinator = query->Bytes();
   DecodeDraining(query->Int(), &session);
   session.heartbeat_at = query->Time();

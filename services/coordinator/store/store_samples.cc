@@ -94,6 +94,8 @@ SessionRecord FullSession(const SessionId& id) {
   session.coordinator = "0123456789abcdef0123456789abcdef";
   session.draining = true;
   session.told_to_drain = true;
+  session.findings.unusable_volumes = {{"in", AllBytes()}, {absl::StrCat("v/", AllBytes()), ""}};
+  session.findings.clock_ahead = -absl::Nanoseconds(1234567890123);
   session.heartbeat_at = absl::FromUnixNanos(1700000000123456789);
   session.expires_at = absl::InfiniteFuture();
   return session;
