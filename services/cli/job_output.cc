@@ -65,7 +65,7 @@ std::vector<Cell> JobCells(Invocation& invocation, const v1::Job& job) {
     cells.emplace_back(job.caused_by_job() == 0 ? "" : StrCat("job ", job.caused_by_job()));
     cells.emplace_back(job.executor());
     cells.emplace_back(StrCat(job.token()));
-    cells.emplace_back(StrCat(job.exit_code()));
+    cells.emplace_back(job.has_exit_code() ? StrCat(job.exit_code()) : "");
     cells.emplace_back(TookText(job.has_started_at(), job.started_at(), job.has_finished_at(),
                                 job.finished_at(), invocation.now()));
     cells.emplace_back(invocation.When(job.has_finished_at(), job.finished_at()));
@@ -142,8 +142,7 @@ void PrintAttempts(Invocation& invocation, const v1::GetJobResponse& story) {
                {"LOG"},
                {.heading = "MESSAGE", .wraps = true}});
   for (const v1::Attempt& attempt : story.attempts()) {
-    const bool ended = attempt.outcome() != v1::ATTEMPT_OUTCOME_UNSPECIFIED;
-    std::string exit = ended && attempt.has_started_at() ? StrCat(attempt.exit_code()) : "";
+    std::string exit = attempt.has_exit_code() ? StrCat(attempt.exit_code()) : "";
     if (attempt.signal() != 0) exit = StrCat("signal ", attempt.signal());
     table.Add({{attempt.number() == 0 ? "-" : StrCat(attempt.number())},
                {StrCat(attempt.token())},

@@ -70,6 +70,7 @@ TEST_F(JobsCommandsTest, ListsJson) {
   EXPECT_EQ(jobs[0]["id"], 12);
   EXPECT_EQ(jobs[0]["state"], "failed");
   EXPECT_EQ(jobs[0]["exit_code"], 3);
+  EXPECT_TRUE(jobs[1]["exit_code"].is_null());
   EXPECT_EQ(jobs[1]["waiting"]["reason"], "no_executor");
   EXPECT_EQ(jobs[1]["input"]["path"], "sub/Ü \\n.csv");
   EXPECT_EQ(jobs[1]["input"]["path_base64"], "c3ViL8OcIAouY3N2");

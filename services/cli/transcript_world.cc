@@ -81,7 +81,7 @@ void PutJobs(FakeCoordinator* coordinator) {
   const std::string ended = StrCat(common, R"(token: 7 executor: "vm-c-1" host: "vm-c"
       leased_at { seconds: 4102484401 } started_at { seconds: 4102484401 }
       finished_at { seconds: 4102484461 } )");
-  coordinator->PutJob(Parse<v1::Job>(StrCat(ended, R"(id: 40 state: JOB_STATE_SUCCEEDED
+  coordinator->PutJob(Parse<v1::Job>(StrCat(ended, R"(id: 40 state: JOB_STATE_SUCCEEDED exit_code: 0
       input { volume: "unenriched" path: "2100/a.csv" size: 1234 }
       outputs { path: "2100/a.csv" size: 2345 })")));
   coordinator->PutJob(Parse<v1::Job>(StrCat(common, R"(id: 41 state: JOB_STATE_RUNNING
@@ -99,7 +99,7 @@ void PutJobs(FakeCoordinator* coordinator) {
       leased_at { seconds: 4102484401 } started_at { seconds: 4102484401 }
       ended_at { seconds: 4102484461 } cpu { seconds: 31 } max_rss_bytes: 104857600 )";
   coordinator->PutAttempt(40, Parse<v1::Attempt>(StrCat(attempt, R"(token: 7 number: 1
-      outcome: ATTEMPT_OUTCOME_SUCCEEDED)")));
+      outcome: ATTEMPT_OUTCOME_SUCCEEDED exit_code: 0)")));
   coordinator->PutAttempt(42, Parse<v1::Attempt>(StrCat(attempt, R"(token: 7 number: 1
       outcome: ATTEMPT_OUTCOME_FAILED exit_code: 7 message: "exit code 7")")));
   coordinator->AppendLog(42, 7, "reading\n");
@@ -141,7 +141,7 @@ TranscriptTasks::TranscriptTasks() {
       id: 50 pipeline: "task/feed" state: JOB_STATE_SUCCEEDED attempts: 1 attempts_max: 1 token: 3
       executor: "vm-c-1" host: "vm-c" created_at { seconds: 4102484400 }
       leased_at { seconds: 4102484400 } started_at { seconds: 4102484400 }
-      finished_at { seconds: 4102484430 })");
+      finished_at { seconds: 4102484430 } exit_code: 0)");
   v1::LogPart part;
   part.set_data("fed 12 rows\n");
   part.set_stream(v1::LOG_STREAM_STDOUT);

@@ -1,5 +1,6 @@
 #include "services/coordinator/convert.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -62,9 +63,13 @@ absl::StatusOr<AttendReport::Result> ResultFromProto(const v1::AttemptResult& re
   const bool known = outcome >= Outcome::kSucceeded && outcome <= Outcome::kTemporaryFailure &&
                      outcome != Outcome::kPublishFailed;
   if (!known) return Invalid("results.outcome", "an executor can't report this outcome");
+  std::optional<int> exit_code;
+  if (result.has_exit_code()) exit_code = result.exit_code();
+  // Older executors leave it out when it is 0.
+  if (outcome == Outcome::kSucceeded) exit_code = 0;
   Finished end{.token = FencingToken{result.lease().token()},
                .outcome = outcome,
-               .exit_code = result.exit_code(),
+               .exit_code = exit_code,
                .signal = result.signal(),
                .message = result.message().substr(0, kMessageBytesKept),
                .outputs = *std::move(outputs),
@@ -160,7 +165,7 @@ v1::Job ToProto(const Job& job, const Pipeline* pipeline, const Waiting& waiting
   proto.set_token(job.token.value);
   proto.set_executor(job.executor);
   proto.set_host(job.host);
-  proto.set_exit_code(job.exit_code);
+  if (job.exit_code.has_value()) proto.set_exit_code(*job.exit_code);
   proto.set_message(job.message);
   if (progress != nullptr) {
     proto.mutable_progress()->set_done(progress->done);
@@ -188,7 +193,7 @@ v1::Attempt ToProto(const Attempt& attempt) {
   proto.set_host(attempt.host);
   proto.set_pid(attempt.pid);
   proto.set_outcome(static_cast<v1::AttemptOutcome>(attempt.outcome));
-  proto.set_exit_code(attempt.exit_code);
+  if (attempt.exit_code.has_value()) proto.set_exit_code(*attempt.exit_code);
   proto.set_signal(attempt.signal);
   proto.set_message(attempt.message);
   CLOSEWRITE_SET_TIME(proto, leased_at, attempt.leased_at);

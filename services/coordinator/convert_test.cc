@@ -1,5 +1,7 @@
 #include "services/coordinator/convert.h"
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,6 +84,37 @@ TEST(ConvertTest, InterestsSayOnlyWhatIsWanted) {
   EXPECT_FALSE(quiet.create());
   EXPECT_EQ(quiet.quiet().seconds(), 1);
   EXPECT_EQ(quiet.quiet().nanos(), 500'000'000);
+}
+
+// A 0 that nobody had exited with was taken for success.
+TEST(ConvertTest, OnlyWhatHasExitedHasAnExitCode) {
+  EXPECT_FALSE(ToProto(Job{}, nullptr, {}, nullptr).has_exit_code());
+  EXPECT_FALSE(ToProto(Attempt{}).has_exit_code());
+  EXPECT_TRUE(ToProto(Attempt{.exit_code = 0}).has_exit_code());
+  v1::AttendRequest request;
+  v1::AttemptResult& result = *request.add_results();
+  result.set_outcome(v1::ATTEMPT_OUTCOME_FAILED);
+  EXPECT_EQ(FromProto(request)->results[0].end.exit_code, std::nullopt);
+  result.set_exit_code(0);
+  EXPECT_EQ(FromProto(request)->results[0].end.exit_code, 0);
+  // Of an executor that does not say a 0.
+  result.clear_exit_code();
+  result.set_outcome(v1::ATTEMPT_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(FromProto(request)->results[0].end.exit_code, 0);
+}
+
+TEST(ConvertTest, OnlyProblemsOfVolumesAreFindings) {
+  v1::AttendRequest request;
+  EXPECT_FALSE(FromProto(request)->health.has_value());
+  request.mutable_health()->mutable_sent_at()->set_seconds(7);
+  request.mutable_health()->add_volumes()->set_volume("well");
+  v1::VolumeHealth& gone = *request.mutable_health()->add_volumes();
+  gone.set_volume("gone");
+  gone.set_problem("is it still mounted?");
+  const absl::StatusOr<AttendReport> report = FromProto(request);
+  EXPECT_EQ(report->health->sent_at, absl::FromUnixSeconds(7));
+  EXPECT_EQ(report->health->unusable_volumes,
+            (std::map<std::string, std::string>{{"gone", "is it still mounted?"}}));
 }
 
 // Jobs about a name do not look at the file.

@@ -276,6 +276,8 @@ TEST_F(AttemptTest, ReportsExitCodesAndSignals) {
   result = RunJob(Script("kill -SEGV $$"));
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
   EXPECT_EQ(result.signal(), 11);
+  EXPECT_FALSE(result.has_exit_code());
+  EXPECT_TRUE(RunJob(Script("exit 0")).has_exit_code());
 }
 
 TEST_F(AttemptTest, NamesAProgramThatIsNotThere) {
@@ -283,6 +285,7 @@ TEST_F(AttemptTest, NamesAProgramThatIsNotThere) {
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
   EXPECT_NE(result.message().find("`no-such-program` was not found"), std::string::npos)
       << result.message();
+  EXPECT_FALSE(result.has_exit_code());
 }
 
 TEST_F(AttemptTest, TimesOut) {
@@ -401,6 +404,7 @@ TEST_F(AttemptTest, TerminatedMayCleanUpButDoesNotSucceed) {
   attempt->Terminate("stopping");
   const v1::AttemptResult result = WaitFor(*attempt);
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_KILLED);
+  EXPECT_TRUE(result.has_exit_code());
   EXPECT_EQ(result.exit_code(), 0);
 }
 

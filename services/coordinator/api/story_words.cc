@@ -52,8 +52,9 @@ std::string OutcomeWords(const Attempt& attempt) {
     case Outcome::kFailed:
     case Outcome::kTemporaryFailure:
       if (attempt.signal != 0) return SignalWords(attempt.signal);
-      return attempt.pid == 0 && attempt.exit_code == 0 ? "failed"
-                                                        : StrCat("exit ", attempt.exit_code);
+      // Older rows have a 0 of those that were not started, too.
+      if (attempt.pid == 0 && attempt.exit_code.value_or(0) == 0) return "failed";
+      return attempt.exit_code.has_value() ? StrCat("exit ", *attempt.exit_code) : "failed";
     default:
       return LowerWords(
           Word(v1::AttemptOutcome_Name(static_cast<v1::AttemptOutcome>(attempt.outcome)),

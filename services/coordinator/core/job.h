@@ -78,10 +78,10 @@ struct Job {
   std::string executor;   // that holds it or held it last
   std::string host;       // of that executor
   int pid = 0;            // of the newest attempt's command; 0: not started
-  int exit_code = 0;      // of the newest attempt that has ended
-  std::string message;    // why it is RETRYING, FAILED or CANCELLED, or is going to be
-  bool cancelling = false;  // RUNNING: it will be CANCELLED once its command is dead
-  JobId after;              // the job before it in its file's line; 0: it is the first
+  std::optional<int> exit_code;  // of the newest attempt that has ended, if it has one
+  std::string message;           // why it is RETRYING, FAILED or CANCELLED, or is going to be
+  bool cancelling = false;       // RUNNING: it will be CANCELLED once its command is dead
+  JobId after;                   // the job before it in its file's line; 0: it is the first
   absl::Time created_at = absl::InfinitePast();
   absl::Time due_at = absl::InfinitePast();  // not available before
   absl::Time leased_at = absl::InfinitePast();
@@ -100,7 +100,7 @@ struct Attempt {
   std::string host;
   int pid = 0;  // 0: the command was not started
   Outcome outcome = Outcome::kNone;
-  int exit_code = 0;
+  std::optional<int> exit_code;  // nullopt: its command did not exit by itself
   int signal = 0;
   std::string message;
   absl::Time leased_at = absl::InfinitePast();

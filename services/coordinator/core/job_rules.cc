@@ -96,6 +96,7 @@ class Rules {
   absl::Status operator()(const Lost& lost) {
     if (absl::Status s = CheckRunning(lost.token, "lost"); !s.ok()) return s;
     const bool started = job_.pid != 0;
+    job_.exit_code.reset();
     EndAttempt(lost.outcome, lost.message);
     if (job_.cancelling) return BecomeCancelled();
     Uncount();

@@ -55,7 +55,7 @@ struct Started {
 struct Finished {
   FencingToken token;
   Outcome outcome = Outcome::kFailed;
-  int exit_code = 0;
+  std::optional<int> exit_code;
   int signal = 0;
   std::string message;
   std::vector<OutputFile> outputs;

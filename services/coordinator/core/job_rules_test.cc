@@ -171,8 +171,10 @@ TEST(JobRulesTest, HandedBackCostsNoAttempt) {
 TEST(JobRulesTest, DeathsOfExecutorsAreCountedApartAndPoisonIsDeadLettered) {
   Job job = JobIn(JobState::kRunning);
   job.pid = 12;
+  job.exit_code = 7;  // of an attempt before
   const Lost lost{FencingToken{3}, Outcome::kLost, "gone"};
   JobChange change = *Apply(job, LiveAttempt(job), lost, Context());
+  EXPECT_EQ(change.job.exit_code, std::nullopt);
   EXPECT_EQ(change.job.state, JobState::kAvailable);
   EXPECT_EQ(change.job.attempts, 1);
   EXPECT_EQ(change.job.crashes, 1);

@@ -132,7 +132,7 @@ void WriteJob(const Job& job, PostgresRows* rows) {
       .Int(job.attempts_base)
       .Int(job.crashes)
       .Int(job.pid)
-      .Int(job.exit_code)
+      .Int(EncodeExitCode(job.exit_code))
       .Int(static_cast<int64_t>(job.state))
       .Hash(FileOf(job.input))
       .Bytes(job.pipeline)
@@ -169,7 +169,7 @@ Job ReadJob(PostgresRow row, absl::Status* status) {
   job.attempts_base = static_cast<int>(row.Int());
   job.crashes = static_cast<int>(row.Int());
   job.pid = static_cast<int>(row.Int());
-  job.exit_code = static_cast<int>(row.Int());
+  job.exit_code = DecodeExitCode(row.Int());
   job.state = static_cast<JobState>(row.Int());
   row.Hash();  // follows from the path
   job.pipeline = row.Bytes();
@@ -241,7 +241,7 @@ void WriteAttempt(const Attempt& attempt, PostgresRows* rows) {
       .Int(attempt.number)
       .Int(attempt.pid)
       .Int(static_cast<int64_t>(attempt.outcome))
-      .Int(attempt.exit_code)
+      .Int(EncodeExitCode(attempt.exit_code))
       .Int(attempt.signal)
       .Bytes(attempt.executor)
       .Bytes(attempt.host)
@@ -260,7 +260,7 @@ Attempt ReadAttempt(PostgresRow row) {
   attempt.number = static_cast<int>(row.Int());
   attempt.pid = static_cast<int>(row.Int());
   attempt.outcome = static_cast<Outcome>(row.Int());
-  attempt.exit_code = static_cast<int>(row.Int());
+  attempt.exit_code = DecodeExitCode(row.Int());
   attempt.signal = static_cast<int>(row.Int());
   attempt.executor = row.Bytes();
   attempt.host = row.Bytes();

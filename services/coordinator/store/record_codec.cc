@@ -50,6 +50,7 @@ absl::Time TimeOf(int64_t nanos) {
 // name of a volume does: to a coordinator that does not know of them they are volumes that nobody
 // has.
 constexpr char kClockAhead[] = "/clock";
+constexpr int kNoExitCode = -1;
 
 class Writer {
  public:
@@ -131,6 +132,13 @@ absl::StatusOr<std::vector<OutputFile>> DecodeOutputs(std::string_view bytes) {
     outputs.push_back(std::move(output));
   }
   return outputs;
+}
+
+int64_t EncodeExitCode(std::optional<int> exit_code) { return exit_code.value_or(kNoExitCode); }
+
+std::optional<int> DecodeExitCode(int64_t number) {
+  if (number == kNoExitCode) return std::nullopt;
+  return static_cast<int>(number);
 }
 
 int64_t EncodeDraining(const SessionRecord& session) {

@@ -3,6 +3,7 @@
 #define SERVICES_COORDINATOR_STORE_RECORD_CODEC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,11 @@ std::string EncodeHello(const SessionRecord& session);  // with what its host ha
 absl::Status DecodeHello(std::string_view bytes, SessionRecord* session);
 std::string EncodeVolumes(const std::vector<VolumeReport>& volumes);
 absl::StatusOr<std::vector<VolumeReport>> DecodeVolumes(std::string_view bytes);
+
+// An exit code as a number; none, which no process has, is -1. Rows of versions before this one
+// have 0 for none.
+int64_t EncodeExitCode(std::optional<int> exit_code);
+std::optional<int> DecodeExitCode(int64_t number);
 
 // How a session drains, as a number: 0 not, 1 as it says, 3 as it was told to.
 int64_t EncodeDraining(const SessionRecord& session);

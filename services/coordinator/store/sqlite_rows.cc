@@ -58,7 +58,7 @@ void BindJobLease(const Job& job, std::string_view outputs, SqliteQuery* query) 
       .BindBytes(job.session)
       .BindBytes(job.executor)
       .BindBytes(job.host)
-      .BindInt(job.exit_code)
+      .BindInt(EncodeExitCode(job.exit_code))
       .BindBytes(job.message)
       .BindTime(job.leased_at)
       .BindInt(job.cancelling ? 1 : 0);
@@ -101,7 +101,7 @@ Job ReadJob(SqliteQuery* query) {
   job.session = query->Bytes();
   job.executor = query->Bytes();
   job.host = query->Bytes();
-  job.exit_code = static_cast<int>(query->Int());
+  job.exit_code = DecodeExitCode(query->Int());
   job.message = query->Bytes();
   job.after.value = query->Int();
   job.due_at = query->Time();
@@ -121,7 +121,7 @@ void BindAttempt(const Attempt& attempt, SqliteQuery* query) {
       .BindBytes(attempt.host)
       .BindInt(attempt.pid)
       .BindInt(static_cast<int64_t>(attempt.outcome))
-      .BindInt(attempt.exit_code)
+      .BindInt(EncodeExitCode(attempt.exit_code))
       .BindInt(attempt.signal)
       .BindBytes(attempt.message)
       .BindTime(attempt.leased_at)
@@ -140,7 +140,7 @@ Attempt ReadAttempt(SqliteQuery* query) {
   attempt.host = query->Bytes();
   attempt.pid = static_cast<int>(query->Int());
   attempt.outcome = static_cast<Outcome>(query->Int());
-  attempt.exit_code = static_cast<int>(query->Int());
+  attempt.exit_code = DecodeExitCode(query->Int());
   attempt.signal = static_cast<int>(query->Int());
   attempt.message = query->Bytes();
   attempt.leased_at = query->Time();

@@ -36,9 +36,9 @@ std::string InsertSql(const Job& job, int version) {
       ",", job.input.mtime_ns, ",", Blob(job.output_volume), ",", static_cast<int>(job.state), ",",
       Blob(EncodeOutputs(job.outputs)), ",", job.attempts, ",", job.attempts_base, ",", job.crashes,
       ",", job.token.value, ",", Blob(job.session), ",", Blob(job.executor), ",", Blob(job.host),
-      ",", job.exit_code, ",", Blob(job.message), ",", job.after.value, ",", Nanos(job.created_at),
-      ",", Nanos(job.due_at), ",", Nanos(job.leased_at), ",", Nanos(job.started_at), ",",
-      Nanos(job.finished_at), ",", Nanos(job.observed_at),
+      ",", EncodeExitCode(job.exit_code), ",", Blob(job.message), ",", job.after.value, ",",
+      Nanos(job.created_at), ",", Nanos(job.due_at), ",", Nanos(job.leased_at), ",",
+      Nanos(job.started_at), ",", Nanos(job.finished_at), ",", Nanos(job.observed_at),
       version == 1 ? "" : absl::StrCat(",", job.caused_by_job), ");");
 }
 
