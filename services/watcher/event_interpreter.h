@@ -11,10 +11,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "services/volume/ignore_list.h"
 #include "services/watcher/canary.h"
 #include "services/watcher/event_queue.h"
 #include "services/watcher/file_judge.h"
-#include "services/watcher/ignore_list.h"
 #include "services/watcher/pending_files.h"
 #include "services/watcher/scanner.h"
 #include "services/watcher/watched_tree.h"

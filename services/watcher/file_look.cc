@@ -116,18 +116,6 @@ v1::FileLook Missing(int root, std::string_view path) {
                      nearest.empty() ? "" : StrCat(", but there is ", Display(nearest))));
 }
 
-// Why the name is ignored; "" when it is not.
-std::string Ignored(const IgnoreList& ignore, std::string_view path) {
-  for (size_t slash = path.find('/'); slash != std::string_view::npos;
-       slash = path.find('/', slash + 1)) {
-    const std::string_view directory = path.substr(0, slash);
-    if (!ignore.IgnoresDirectory(directory)) continue;
-    return StrCat("it lies below ", Display(directory), ", which its volume ignores");
-  }
-  if (!ignore.IgnoresFile(path)) return "";
-  return "its name is one that its volume ignores, as temporary files have them";
-}
-
 std::string Described(const struct stat& st) {
   return StrCat("it is there, ", st.st_size, " bytes, last written ",
                 absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixNanos(MtimeNs(st)),
@@ -153,7 +141,7 @@ v1::FileLook LookAtFile(int root, const IgnoreList& ignore, std::string_view pat
   if (!S_ISREG(st.st_mode)) {
     return Look(v1::FILE_FINDING_NOT_A_FILE, StrCat("it is ", KindOf(st.st_mode)));
   }
-  if (std::string why = Ignored(ignore, path); !why.empty()) {
+  if (std::string why = ignore.WhyIgnored(path); !why.empty()) {
     return Look(v1::FILE_FINDING_IGNORED, std::move(why));
   }
   const absl::StatusOr<CheckedFile> checked = CheckWriter(root, path);

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "closewrite/v1/file.pb.h"
-#include "services/watcher/ignore_list.h"
+#include "services/volume/ignore_list.h"
 
 namespace closewrite::watcher {
 

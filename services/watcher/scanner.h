@@ -15,8 +15,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/volume/ignore_list.h"
 #include "services/watcher/file_judge.h"
-#include "services/watcher/ignore_list.h"
 #include "services/watcher/ledger_batch.h"
 #include "services/watcher/pending_files.h"
 #include "services/watcher/watched_tree.h"

@@ -6,8 +6,8 @@
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
+#include "services/volume/ignore_list.h"
 #include "services/watcher/file_look.h"
-#include "services/watcher/ignore_list.h"
 #include "services/watcher/watcher_config.h"
 #include "services/watcher/watcher_metrics.h"
 

@@ -17,9 +17,9 @@
 #include "services/config/duration.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
+#include "services/volume/ignore_list.h"
 #include "services/volume/mount.h"
 #include "services/volume/path.h"
-#include "services/watcher/ignore_list.h"
 
 namespace closewrite::watcher {
 namespace {

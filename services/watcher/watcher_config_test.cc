@@ -6,7 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "services/watcher/ignore_list.h"
+#include "services/volume/ignore_list.h"
 #include "services/watcher/scratch_volume.h"
 
 namespace closewrite::watcher {

@@ -3,13 +3,13 @@
 #include <string_view>
 #include <vector>
 
+#include "services/volume/ignore_list.h"
 #include "services/volume/path.h"
-#include "services/watcher/ignore_list.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using closewrite::IgnoreList;
   using closewrite::Require;
-  using closewrite::watcher::IgnoreList;
   std::string_view text(reinterpret_cast<const char*>(data), size);
   std::vector<std::string> globs;
   for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(directory || !file, "what is ignored as a file is ignored as a directory");
   Require(file || !closewrite::IsPrivate(text), "what is ours is ignored");
   globs.emplace_back("**");
-  if (globs.size() <= closewrite::watcher::kIgnoreGlobsMax && !text.empty()) {
+  if (globs.size() <= closewrite::kIgnoreGlobsMax && !text.empty()) {
     Require(IgnoreList::Parse(globs)->IgnoresFile(text), "`**` ignores all");
   }
   return 0;

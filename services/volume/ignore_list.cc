@@ -1,9 +1,9 @@
-#include "services/watcher/ignore_list.h"
+#include "services/volume/ignore_list.h"
 
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
-namespace closewrite::watcher {
+namespace closewrite {
 namespace {
 
 bool AnyMatches(const std::vector<Glob>& globs, std::string_view path) {
@@ -66,4 +66,15 @@ bool IgnoreList::IgnoresDirectory(std::string_view path) const {
   return IgnoresFile(path) || AnyMatches(directories_, path);
 }
 
-}  // namespace closewrite::watcher
+std::string IgnoreList::WhyIgnored(std::string_view path) const {
+  for (size_t slash = path.find('/'); slash != std::string_view::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string_view directory = path.substr(0, slash);
+    if (!IgnoresDirectory(directory)) continue;
+    return StrCat("it lies below ", Display(directory), ", which its volume ignores");
+  }
+  if (!IgnoresFile(path)) return "";
+  return "its name is one that its volume ignores, as temporary files have them";
+}
+
+}  // namespace closewrite

@@ -1,6 +1,6 @@
 // Which names in a volume are not looked at.
-#ifndef SERVICES_WATCHER_IGNORE_LIST_H_
-#define SERVICES_WATCHER_IGNORE_LIST_H_
+#ifndef SERVICES_VOLUME_IGNORE_LIST_H_
+#define SERVICES_VOLUME_IGNORE_LIST_H_
 
 #include <string>
 #include <string_view>
@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "services/volume/glob.h"
 
-namespace closewrite::watcher {
+namespace closewrite {
 
 // Temporary names of editors, browsers, rsync and network file systems.
 std::vector<std::string> DefaultIgnoreGlobs();
@@ -22,6 +22,10 @@ class IgnoreList {
   // INVALID_ARGUMENT for a malformed glob, or for more than kIgnoreGlobsMax.
   static absl::StatusOr<IgnoreList> Parse(const std::vector<std::string>& globs);
 
+  // Why a file of this path is ignored, by its own name or that of a directory above it, in words
+  // that go on from its name; "" when it is not.
+  std::string WhyIgnored(std::string_view path) const;
+
   // For a name whose directory is known not to be ignored.
   bool IgnoresFile(std::string_view path) const;
   bool IgnoresDirectory(std::string_view path) const;
@@ -33,6 +37,6 @@ class IgnoreList {
 
 inline constexpr size_t kIgnoreGlobsMax = 256;
 
-}  // namespace closewrite::watcher
+}  // namespace closewrite
 
-#endif  // SERVICES_WATCHER_IGNORE_LIST_H_
+#endif  // SERVICES_VOLUME_IGNORE_LIST_H_

@@ -1,8 +1,8 @@
-#include "services/watcher/ignore_list.h"
+#include "services/volume/ignore_list.h"
 
 #include "gtest/gtest.h"
 
-namespace closewrite::watcher {
+namespace closewrite {
 namespace {
 
 TEST(IgnoreListTest, DefaultsCoverTemporaryNames) {
@@ -30,6 +30,16 @@ TEST(IgnoreListTest, ATrailingSlashIsForDirectoriesAlone) {
   EXPECT_TRUE(list->IgnoresDirectory(".closewrite"));
 }
 
+TEST(IgnoreListTest, WhatLiesBelowAnIgnoredDirectoryIsIgnoredWithIt) {
+  const absl::StatusOr<IgnoreList> list = IgnoreList::Parse({"**/old/", "*.bak"});
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->WhyIgnored("a/old/b/c.csv"), "it lies below a/old, which its volume ignores");
+  EXPECT_NE(list->WhyIgnored("x.bak"), "");
+  EXPECT_NE(list->WhyIgnored(".closewrite/volume"), "");
+  EXPECT_EQ(list->WhyIgnored("a/old"), "");
+  EXPECT_EQ(list->WhyIgnored("a/x.bak"), "");
+}
+
 TEST(IgnoreListTest, AMalformedGlobIsRefused) {
   EXPECT_EQ(IgnoreList::Parse({"[a"}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(IgnoreList::Parse(std::vector<std::string>(kIgnoreGlobsMax + 1, "a")).status().code(),
@@ -37,4 +47,4 @@ TEST(IgnoreListTest, AMalformedGlobIsRefused) {
 }
 
 }  // namespace
-}  // namespace closewrite::watcher
+}  // namespace closewrite
