@@ -78,6 +78,7 @@ TEST_F(PipelineCommandsTest, TestsFilesThatNeedNotExist) {
   verdict->mutable_file()->set_path("a.txt");
   verdict->set_pipeline("enrich");
   verdict->set_message("matches no glob of **/*.csv");
+  verdicts.add_warnings("nobody has told of it");
   coordinator_.SetVerdicts(verdicts);
   surroundings_.in = kPipelines;
   const CliResult result = Run({"pipeline", "test", "-f", "-", "unenriched:a.txt"});
@@ -85,6 +86,7 @@ TEST_F(PipelineCommandsTest, TestsFilesThatNeedNotExist) {
   EXPECT_EQ(result.out,
             "FILE              PIPELINE  TAKES  WHY\n"
             "unenriched:a.txt  enrich    no     matches no glob of **/*.csv\n");
+  EXPECT_EQ(result.err, "closewrite: warning: nobody has told of it\n");
   EXPECT_TRUE(absl::StrContains(coordinator_.requests().back(), "path: \"a.txt\""));
   EXPECT_TRUE(absl::StrContains(coordinator_.requests().back(), "pipelines { name: \"enrich\""));
 }

@@ -143,7 +143,7 @@ struct Coordinator::Parts {
         attend(&loop, &feed, &executor_health),
         observe(&loop, &feed, &watchers, &watcher_health),
         jobs({.loop = &loop, .feed = &feed}, &watchers),
-        pipelines({.loop = &loop, .feed = &feed}),
+        pipelines({.loop = &loop, .feed = &feed}, &watcher_health),
         tasks({.loop = &loop, .feed = &feed}),
         events({.loop = &loop, .feed = &feed}, &watchers),
         fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),

@@ -112,6 +112,7 @@ v1::HostHealth HealthOf(const std::vector<VolumeReport>& reports, absl::Time now
     volume->set_free_bytes(report.free_bytes);
     volume->set_total_bytes(report.total_bytes);
     volume->set_read_only(report.read_only);
+    volume->mutable_ignore()->Add(report.ignore.begin(), report.ignore.end());
     SetTime(absl::ToUnixNanos(now), volume->mutable_checked_at());
   }
   health.set_inotify_watches_max(KernelLimit("max_user_watches"));

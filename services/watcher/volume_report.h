@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "services/watcher/watch_backend.h"
@@ -35,6 +36,7 @@ struct VolumeReport {
   int64_t canary_misses = 0;
   int64_t free_bytes = 0;  // of its file system
   int64_t total_bytes = 0;
+  std::vector<std::string> ignore;  // globs, as it is configured
 };
 
 }  // namespace closewrite::watcher

@@ -213,7 +213,11 @@ absl::StatusOr<VolumeRoot> Watcher::OpenTarget(const std::string& volume) const 
 
 std::vector<VolumeReport> Watcher::Reports() const {
   std::vector<VolumeReport> reports;
-  for (const auto& [name, engine] : engines_) reports.push_back(engine->Report());
+  for (const auto& [name, engine] : engines_) {
+    const auto& globs = config_.volumes().at(name).ignore();
+    reports.push_back(engine->Report());
+    reports.back().ignore = {globs.begin(), globs.end()};
+  }
   return reports;
 }
 

@@ -36,6 +36,14 @@ pipelines:
     run: {{command: [sh, -c, "echo connecting; sleep 600"]}}
 """
 
+_MISSPELT = """
+pipelines:
+  - name: misspelt
+    on: {{volume: {volume}, match: ["misspelt/**"]}}
+    run: {{command: [cp, "{{{word}}}", "{{output}}"]}}
+    publish: {{volume: enriched}}
+"""
+
 
 class TroublesCase(case.FleetCase):
     """Files that are not processed, and somebody who asks why."""
@@ -95,6 +103,27 @@ class TroublesTest(TroublesCase):
         second = self.job("locked/b")
         self.assert_explained(str(second.id), f"lock picky-api held by job {first.id} on cw-b")
 
+    def test_pipeline_is_misspelt(self):
+        """It is said when it is applied or tried, not by job after job that fails."""
+        path = os.path.join(self.hosts.a.folder, "misspelt.yaml")
+        fleet.write(path, _MISSPELT.format(volume="unenriched", word="inptu"))
+        refused = self.fleet.cli("pipeline", "apply", "-f", path)
+        self.assertEqual(refused.returncode, 1, refused.stdout)
+        self.assertIn("did you mean {input}?", refused.stderr.decode())
+        fleet.write(path, _MISSPELT.format(volume="unenrched", word="input"))
+        warned = self.fleet.cli("pipeline", "apply", "--dry-run", "-f", path)
+        self.assertEqual(warned.returncode, 0, warned.stderr)
+        self.assertIn('volume unenrched: did you mean "unenriched"?', warned.stderr.decode())
+
+    def test_name_is_ignored(self):
+        tried = self.fleet.cli("pipeline", "test", "unenriched:copy/.~tmp~/a.csv",
+                               "unenriched:copy/a.csv", "unenrched:copy/a.csv")
+        rows = tried.stdout.decode().splitlines()
+        takes = [row.split()[2] for row in rows if row.split()[1] == "copy"]
+        self.assertEqual(takes, ["no", "yes", "no"], tried.stdout)
+        self.assertIn("it lies below copy/.~tmp~, which its volume ignores", tried.stdout.decode())
+        self.assertIn('volume unenrched: did you mean "unenriched"?', tried.stderr.decode())
+
     def assert_waits_for_volume(self, path, point, *words):
         """That the job of a file waits, and that all who are asked say for which volume."""
         def waits():
@@ -106,8 +135,8 @@ class TroublesTest(TroublesCase):
         expected = ("volume enriched can't be used on cw-b at " + point, *words)
         for word in expected:
             self.assertIn(word, job.row["waiting"]["message"])
-            self.assertIn(word, self.fleet.must("jobs").decode())
-            self.assertIn(word, self.fleet.must("job", str(job.id)).decode())
+            self.assertIn(word, self.fleet.must("jobs"))
+            self.assertIn(word, self.fleet.must("job", str(job.id)))
         self.assert_explained(str(job.id), *expected)
 
     def assert_goes_on(self, *paths):

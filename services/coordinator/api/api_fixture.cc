@@ -30,7 +30,7 @@ ApiFixture::ApiFixture()
                .decode_task = DecodeStoredTask}),
       loop_(&store_, &engine_, &feed_, &clock_),
       job_service_({.loop = &loop_, .feed = &feed_}, &board_),
-      pipeline_service_({.loop = &loop_, .feed = &feed_}),
+      pipeline_service_({.loop = &loop_, .feed = &feed_}, &watcher_health_),
       task_service_({.loop = &loop_, .feed = &feed_}),
       event_service_({.loop = &loop_, .feed = &feed_}, &board_),
       fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_) {

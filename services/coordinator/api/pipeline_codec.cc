@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "services/config/config.h"
+#include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/api/violations.h"
 #include "services/log/str_cat.h"
@@ -212,6 +213,7 @@ absl::StatusOr<std::vector<Pipeline>> DecodePipelines(
   for (int i = 0; i < definitions.size(); ++i) {
     const std::string field = StrCat("pipelines[", i, "]");
     pipelines.push_back(Decode(definitions[i], field + ".", &violations));
+    CheckPlaceholders(definitions[i].run(), field + ".", &violations);
     if (!names.insert(definitions[i].name()).second) {
       violations.Add(field + ".name", StrCat("\"", Display(definitions[i].name()),
                                              "\" is there twice; give each pipeline its own name"));

@@ -10,7 +10,9 @@
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/api/page_token.h"
 #include "services/coordinator/api/pipeline_codec.h"
+#include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/violations.h"
+#include "services/coordinator/api/volume_notes.h"
 #include "services/coordinator/convert.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -39,6 +41,16 @@ StoredPipeline Stored(const Pipeline& asked, const Fleet& fleet) {
     stored.applied_at = kept->applied_at;
   }
   return stored;
+}
+
+// What is odd about a definition, but not wrong.
+void AddNotes(const Pipeline& pipeline, VolumeNotes* notes) {
+  const std::string whose = StrCat("pipeline ", pipeline.name, ": ");
+  notes->CheckKnown(whose, pipeline.volume);
+  if (!pipeline.output_volume.empty()) notes->CheckKnown(whose, pipeline.output_volume);
+  for (const std::string& sentence : PlaceholdersInEnvironment(pipeline.env)) {
+    notes->Add(whose + sentence);
+  }
 }
 
 using Pipelines = std::vector<std::shared_ptr<const Pipeline>>;
@@ -99,8 +111,11 @@ std::string PolledWarning(const Pipeline& pipeline, const Fleet& fleet) {
 }
 
 v1::PipelineVerdict ShowVerdict(const Pipeline& pipeline, const v1::VolumePath& file,
-                                const Fleet& fleet, StoreReader& reader) {
-  const Verdict verdict = MatchPath(pipeline, file.volume(), file.path());
+                                const Fleet& fleet, StoreReader& reader, VolumeNotes* notes) {
+  Verdict verdict = MatchPath(pipeline, file.volume(), file.path());
+  if (const std::string why = notes->WhyIgnored(file); verdict.matches && !why.empty()) {
+    verdict = {.matches = false, .message = why};
+  }
   v1::PipelineVerdict shown;
   *shown.mutable_file() = file;
   shown.set_pipeline(pipeline.name);
@@ -130,13 +145,16 @@ grpc::ServerUnaryReactor* PipelineService::ApplyPipelines(grpc::CallbackServerCo
         absl::StatusOr<std::vector<ApplyEffect>> effects =
             engine.desk().ApplyPipelines(tx, pipelines, dry_run, now);
         if (!effects.ok()) return effects.status();
+        VolumeNotes notes(&engine.fleet(), nullptr);
         for (size_t i = 0; i < pipelines.size(); ++i) {
+          AddNotes(pipelines[i], &notes);
           absl::StatusOr<v1::PipelineStatus> shown =
               ShowPipeline(Stored(pipelines[i], engine.fleet()), tx);
           if (!shown.ok()) return shown.status();
           *answer->add_pipelines() = *std::move(shown);
           answer->add_effects(ToProto((*effects)[i]));
         }
+        for (std::string& warning : notes.Take()) answer->add_warnings(std::move(warning));
         return absl::OkStatus();
       });
 }
@@ -212,11 +230,16 @@ absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
                                       " pairs: try fewer files"));
   }
   const Fleet fleet = CopyFleet(loop_);
+  VolumeNotes notes(&fleet, &watchers_);
+  for (const v1::VolumePath& file : request.files()) notes.CheckKnown("", file.volume());
+  if (!request.pipelines().empty()) {
+    for (const auto& pipeline : *pipelines) AddNotes(*pipeline, &notes);
+  }
   return loop_.store().Read([&](StoreReader& reader) {
     size_t bytes = 0;
     for (const v1::VolumePath& file : request.files()) {
       for (const auto& pipeline : *pipelines) {
-        v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file, fleet, reader);
+        v1::PipelineVerdict verdict = ShowVerdict(*pipeline, file, fleet, reader, &notes);
         bytes += verdict.ByteSizeLong();
         if (bytes > kPageBytesMax) {
           return WrongField("files", "make too long an answer; try fewer files");
@@ -224,6 +247,7 @@ absl::Status PipelineService::Test(const v1::TestPipelinesRequest& request,
         *response->add_verdicts() = std::move(verdict);
       }
     }
+    for (std::string& warning : notes.Take()) response->add_warnings(std::move(warning));
     return absl::OkStatus();
   });
 }

@@ -4,6 +4,7 @@
 
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "services/coordinator/api/api_options.h"
+#include "services/coordinator/health_board.h"
 
 namespace closewrite {
 
@@ -14,7 +15,9 @@ inline constexpr size_t kVerdictsMax = 20000;
 // Thread-safe.
 class PipelineService : public v1::PipelineService::CallbackService {
  public:
-  explicit PipelineService(const ApiOptions& options) : loop_(*options.loop) {}
+  // `watchers`: how their hosts do; not owned.
+  PipelineService(const ApiOptions& options, const HealthBoard* watchers)
+      : loop_(*options.loop), watchers_(*watchers) {}
 
   grpc::ServerUnaryReactor* ApplyPipelines(grpc::CallbackServerContext* context,
                                            const v1::ApplyPipelinesRequest* request,
@@ -34,6 +37,7 @@ class PipelineService : public v1::PipelineService::CallbackService {
   absl::Status Test(const v1::TestPipelinesRequest& request, v1::TestPipelinesResponse* response);
 
   StoreLoop& loop_;
+  const HealthBoard& watchers_;
 };
 
 }  // namespace closewrite

@@ -55,6 +55,57 @@ class PipelineServiceTest : public ApiFixture {
   v1::TestPipelinesResponse tested_;
 };
 
+// A pipeline of a volume that was misspelt waited for ever, and nobody said why.
+TEST_F(PipelineServiceTest, ApplyWarnsOfVolumesThatNobodyHasToldOf) {
+  v1::Pipeline pipeline = TestPipeline("a");
+  ASSERT_TRUE(Apply("1", {pipeline}, true).ok());
+  ASSERT_EQ(applied_.warnings_size(), 2);
+  EXPECT_EQ(applied_.warnings(0),
+            "pipeline a: no watcher or executor has told of a volume unenriched: none is known");
+  ConnectWatcher();
+  ASSERT_TRUE(Apply("2", {pipeline}, false).ok());
+  EXPECT_EQ(applied_.warnings_size(), 0);
+  pipeline.mutable_publish()->set_volume("enrichd");
+  (*pipeline.mutable_run()->mutable_env())["TO"] = "{output}";
+  ASSERT_TRUE(Apply("3", {pipeline, TestPipeline("b")}, false).ok());
+  ASSERT_EQ(applied_.warnings_size(), 2);
+  EXPECT_EQ(applied_.warnings(0),
+            "pipeline a: no watcher or executor has told of a volume enrichd: did you mean "
+            "\"enriched\"?");
+  EXPECT_EQ(applied_.warnings(1).substr(0, 42), "pipeline a: run.env[TO] holds {output}, and");
+}
+
+TEST_F(PipelineServiceTest, ApplyRefusesWhatNobodyFillsIn) {
+  v1::Pipeline pipeline = TestPipeline("a");
+  pipeline.mutable_run()->add_command("{inptu}");
+  EXPECT_EQ(Apply("1", {pipeline}, true).error_code(), Code::INVALID_ARGUMENT);
+}
+
+TEST_F(PipelineServiceTest, TestKnowsWhatTheVolumeIgnores) {
+  ApiFixture::Apply(TestPipeline("csv"));
+  ConnectWatcher();
+  ASSERT_TRUE(Test(TestOf("unenriched", "old/x.csv")).ok());
+  EXPECT_TRUE(tested_.verdicts(0).matches());
+  ASSERT_EQ(tested_.warnings_size(), 1);  // of a watcher that is elsewhere
+  EXPECT_NE(tested_.warnings(0).find("volume unenriched ignores a name is not known here"),
+            std::string::npos);
+  v1::HostHealth health;
+  health.add_volumes()->set_volume("unenriched");
+  health.mutable_volumes(0)->add_ignore("old/");
+  watcher_health_.Set("vm-b", this, health, clock_.Now());
+  ASSERT_TRUE(Test(TestOf("unenriched", "old/x.csv")).ok());
+  EXPECT_FALSE(tested_.verdicts(0).matches());
+  EXPECT_EQ(tested_.verdicts(0).message(), "it lies below old, which its volume ignores");
+  EXPECT_EQ(tested_.warnings_size(), 0);
+  ASSERT_TRUE(Test(TestOf("unenriched", "in/x.csv")).ok());
+  EXPECT_TRUE(tested_.verdicts(0).matches());
+
+  ASSERT_TRUE(Test(TestOf("unenrched", "x.csv")).ok());
+  ASSERT_EQ(tested_.warnings_size(), 1);
+  EXPECT_EQ(tested_.warnings(0),
+            "no watcher or executor has told of a volume unenrched: did you mean \"unenriched\"?");
+}
+
 TEST_F(PipelineServiceTest, ApplySaysWhatItDid) {
   const v1::Pipeline a = TestPipeline("a");
   ASSERT_TRUE(Apply("1", {a}, true).ok());

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "services/config/config.h"
+#include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/core/cron.h"
@@ -206,6 +207,7 @@ absl::StatusOr<std::vector<Task>> DecodeTasks(const RepeatedPtrField<v1::Task>& 
   for (int i = 0; i < definitions.size(); ++i) {
     const std::string field = StrCat("tasks[", i, "]");
     tasks.push_back(Decode(definitions[i], field + ".", &violations));
+    CheckPlaceholders(definitions[i].run(), field + ".", &violations);
     if (!names.insert(definitions[i].name()).second) {
       violations.Add(field + ".name", "is there twice; give each task its own name");
     }
