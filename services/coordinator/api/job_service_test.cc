@@ -326,6 +326,12 @@ TEST_F(JobServiceTest, RetryMakesAFailedJobAvailable) {
   ASSERT_TRUE(Cancel("r1", {1}).ok());
   ASSERT_TRUE(Retry("r1", {1}, true).ok());
   EXPECT_EQ(Get(1).state(), v1::JOB_STATE_CANCELLED);
+  // Nobody has looked for a slot yet, but there is one.
+  OpenSession("c", 1);
+  ASSERT_TRUE(Retry("r2", {1}, false).ok());
+  EXPECT_EQ(retried_.jobs(0).state(), v1::JOB_STATE_AVAILABLE);
+  EXPECT_FALSE(retried_.jobs(0).has_waiting()) << retried_.jobs(0).waiting().message();
+  EXPECT_EQ(Get(1).state(), v1::JOB_STATE_RUNNING);
 }
 
 TEST_F(JobServiceTest, ExplainWantsEitherAJobOrAFile) {

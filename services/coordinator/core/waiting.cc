@@ -1,5 +1,7 @@
 #include "services/coordinator/core/waiting.h"
 
+#include <algorithm>
+#include <memory>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,31 @@ std::string InLine(const Job& job, StoreReader& reader) {
   return absl::StrCat(before, " of its pipeline before it");
 }
 
+// Of a job that executors could run: `busy` are their names.
+Waiting ForASlot(const Job& job, const std::set<std::string>& busy, bool elsewhere,
+                 StoreReader& reader) {
+  // How many slots are free at one that attends another coordinator is known there alone.
+  return {WaitingReason::kNoSlot,
+          absl::StrCat(elsewhere ? "it waits for a slot on " : "no free slot on ",
+                       absl::StrJoin(busy, ", "), ", ", InLine(job, reader))};
+}
+
+// Of a job whose locks, and a slot, are free: whoever waits for another lock keeps one of these.
+Waiting KeptLock(const Pipeline& pipeline, const Fleet& fleet) {
+  const auto is_held = [&](const std::string& lock) { return fleet.locks.contains(lock); };
+  for (const std::string& name : fleet.ready) {
+    const std::shared_ptr<const Pipeline> other = fleet.FindPipeline(name);
+    if (other == nullptr) continue;
+    const auto held = std::find_if(other->locks.begin(), other->locks.end(), is_held);
+    const auto kept = std::find_first_of(pipeline.locks.begin(), pipeline.locks.end(),
+                                         other->locks.begin(), other->locks.end());
+    if (held == other->locks.end() || kept == pipeline.locks.end()) continue;
+    return {WaitingReason::kLock, absl::StrCat("lock ", *kept, " is kept for jobs of ", name,
+                                               ", which wait for lock ", *held, " as well")};
+  }
+  return {WaitingReason::kNone, "it is given a slot at once"};
+}
+
 Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
   std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(reader, job.pipeline);
   if (pipeline == nullptr) {
@@ -38,6 +65,8 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
   std::set<std::string> troubles;
   std::set<std::string> busy;
   bool reattaching = false;
+  bool elsewhere = false;
+  bool free = false;
   for (const auto& [id, session] : fleet.sessions) {
     const std::string lacks = WhatIsMissing(session, *pipeline);
     const std::string trouble = VolumeTrouble(session, *pipeline);
@@ -49,12 +78,15 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
       troubles.insert(trouble);
     } else {
       busy.insert(absl::StrCat(session.executor.name, session.draining ? " (draining)" : ""));
+      const bool here = session.coordinator == fleet.self;
+      elsewhere |= !here;
+      free |= here && session.FreeSlots() > 0;
     }
   }
-  if (!busy.empty()) {
-    return {WaitingReason::kNoSlot,
-            absl::StrCat("no free slot on ", absl::StrJoin(busy, ", "), ", ", InLine(job, reader))};
-  }
+  // Slots are given at the end of each transaction; whoever asks within one, as of a job that has
+  // just been retried, asks too early.
+  if (free) return KeptLock(*pipeline, fleet);
+  if (!busy.empty()) return ForASlot(job, busy, elsewhere, reader);
   if (!troubles.empty()) {
     return {WaitingReason::kVolumeUnusable, absl::StrJoin(troubles, "; ")};
   }

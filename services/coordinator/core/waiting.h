@@ -31,7 +31,8 @@ struct Waiting {
   std::string message;
 };
 
-// kNone for jobs that run or are final. `reader` is asked for the place in line.
+// kNone for jobs that run or are final, and for those that nothing but the next step stands before:
+// then `message` says so. `reader` is asked for the place in line.
 Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now);
 
 }  // namespace closewrite

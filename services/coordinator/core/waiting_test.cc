@@ -62,6 +62,41 @@ TEST_F(WaitingTest, AVolumeThatCantBeUsedIsNamedWithItsHostAndPath) {
   EXPECT_EQ(Why().message, "no free slot on e, next in line");
 }
 
+// The answer of a retry said that there was no free slot, before anybody had looked for one.
+TEST_F(WaitingTest, AFreeSlotIsNoReasonToWait) {
+  Session& session = Attend("c", 1);
+  EXPECT_EQ(Why().reason, WaitingReason::kNone);
+  EXPECT_EQ(Why().message, "it is given a slot at once");
+  session.leases[JobId{7}] = {};
+  EXPECT_EQ(Why().reason, WaitingReason::kNoSlot);
+  EXPECT_EQ(Why().message, "no free slot on c, next in line");
+  session.leases.clear();
+  session.draining = true;
+  EXPECT_EQ(Why().message, "no free slot on c (draining), next in line");
+}
+
+TEST_F(WaitingTest, SlotsOfOtherCoordinatorsAreNotCounted) {
+  Attend("c", 1, "b");
+  EXPECT_EQ(Why().reason, WaitingReason::kNoSlot);
+  EXPECT_EQ(Why().message, "it waits for a slot on c, next in line");
+}
+
+TEST_F(WaitingTest, ALockThatIsKeptForOthersIsNamed) {
+  Attend("c", 1);
+  auto pipeline = std::make_shared<Pipeline>(*fleet_.pipelines["enrich"]);
+  pipeline->locks = {"x"};
+  fleet_.pipelines["enrich"] = pipeline;
+  EXPECT_EQ(Why().reason, WaitingReason::kNone);
+  auto other = std::make_shared<Pipeline>(*pipeline);
+  other->locks = {"x", "y"};
+  fleet_.pipelines["other"] = other;
+  fleet_.locks["y"] = {.lock = "y"};
+  EXPECT_EQ(Why().reason, WaitingReason::kNone);  // it has no job that waits
+  fleet_.ready = {"other"};
+  EXPECT_EQ(Why().reason, WaitingReason::kLock);
+  EXPECT_EQ(Why().message, "lock x is kept for jobs of other, which wait for lock y as well");
+}
+
 TEST_F(WaitingTest, AVolumeThatIsLostOnItsHomeIsNamedToo) {
   job_.state = JobState::kPublishing;
   fleet_.watchers["vm-a"] = {
