@@ -271,8 +271,10 @@ absl::Status JobService::Tell(const v1::ExplainRequest& request,
                               const std::optional<v1::FileLook>& look,
                               v1::ExplainResponse* response) {
   const Fleet fleet = CopyFleet(loop_);
-  const absl::Time now = loop_.clock().Now();
+  const absl::Time local = loop_.clock().Now();
   return loop_.store().Read([&](StoreReader& reader) {
+    // By the clock that jobs were recorded by.
+    const absl::Time now = reader.Now(local);
     Story story({.reader = &reader, .fleet = &fleet, .now = now, .look = look});
     absl::Status told = absl::OkStatus();
     if (request.has_file()) {

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "services/coordinator/api/api_fixture.h"
 #include "services/log/str_cat.h"
+#include "services/log_record/log_record.h"
 
 namespace closewrite {
 namespace {
@@ -165,6 +166,36 @@ it has printed nothing
 -> its timeout ends it at 2026-11-22T11:55:00.000Z
 -> `closewrite logs -f 1` follows it, `closewrite cancel 1` ends it
 )");
+}
+
+// By our own clock it had printed nothing for an hour, or never fell silent.
+TEST_F(StoryTest, SilenceIsMeasuredByTheClockOfTheCommandsHost) {
+  ConnectWatcher();
+  Apply(TestPipeline("enrich"));
+  const SessionId session = OpenSession("e1", 1);
+  Announce("a.csv");
+  const Lease lease{JobId{1}, FencingToken{1}};
+  ReportRunning(session, lease, 4711);
+  clock_.Advance(absl::Minutes(1));
+  const absl::Time there = clock_.Now() + absl::Hours(1);
+  std::string log;
+  AppendLogRecord(absl::ToUnixMicros(there), LogStream::kStdout, "connecting\n", &log);
+  ReportLog(session, lease, 0, log);
+  const auto silence = [&] {
+    ExplainJob(1);
+    const std::string verdict = Verdict();
+    const size_t at = verdict.find("it has printed nothing");
+    return at == std::string::npos ? "" : verdict.substr(at, verdict.find('\n', at) - at);
+  };
+  clock_.Advance(absl::Seconds(11));
+  EXPECT_EQ(silence(), "");  // what time it is there is not known yet
+  Report({.session = session,
+          .heartbeat = true,
+          .health = AttendReport::Health{.sent_at = there + absl::Seconds(11)},
+          .running = {{.lease = lease, .pid = 4711}}});
+  EXPECT_EQ(silence(), "it has printed nothing for 11s, its last line was: connecting");
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(silence(), "it has printed nothing for 13s, its last line was: connecting");
 }
 
 TEST_F(StoryTest, ComesDownToWhatTheWatcherFinds) {

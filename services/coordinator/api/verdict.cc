@@ -53,13 +53,20 @@ void AddPublished(const Job& job, Findings* findings) {
   findings->verdict.push_back(std::move(text));
 }
 
-std::string HowLongSilent(const Job& job, StoreReader& reader, absl::Time now) {
+// The start of a command is known by our clock, what it prints by that of its host.
+std::string HowLongSilent(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
   const LogEnd end = ReadLogEnd(reader, LiveAttempt(job));
+  const absl::Duration runs_for = now - job.started_at;
   if (end.at == absl::InfinitePast()) {
-    return now - job.started_at >= kSilentAfter ? "it has printed nothing" : "";
+    return runs_for >= kSilentAfter ? "it has printed nothing" : "";
   }
-  if (now - end.at < kSilentAfter) return "";
-  return StrCat("it has printed nothing for ", DurationWords(now - end.at),
+  const auto session = fleet.sessions.find(job.session);
+  if (session == fleet.sessions.end()) return "";
+  const std::optional<absl::Duration> ahead = session->second.findings.clock_ahead;
+  if (!ahead.has_value()) return "";  // it has not told its time yet
+  const absl::Duration silent = std::min(now + *ahead - end.at, runs_for);
+  if (silent < kSilentAfter) return "";
+  return StrCat("it has printed nothing for ", DurationWords(silent),
                 ", its last line was: ", end.lines.empty() ? "" : end.lines.back());
 }
 
@@ -84,7 +91,7 @@ void AddRunning(const Job& job, const Fleet& fleet, StoreReader& reader, absl::T
                                        "; the job is given to another at ",
                                        TimeWords(session->second.expires_at)));
   }
-  const std::string silent = started ? HowLongSilent(job, reader, now) : "";
+  const std::string silent = started ? HowLongSilent(job, fleet, reader, now) : "";
   if (!silent.empty()) findings->verdict.push_back(silent);
   const std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(reader, job.pipeline);
   if (!silent.empty() && pipeline != nullptr) {
