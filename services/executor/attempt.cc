@@ -16,6 +16,18 @@
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
+namespace {
+
+std::string SearchPath(const std::vector<std::string>& environment) {
+  constexpr std::string_view kName = "PATH=";
+  for (const std::string& entry : environment) {
+    if (entry.compare(0, kName.size(), kName) == 0) return entry.substr(kName.size());
+  }
+  return "";
+}
+
+}  // namespace
+
 Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
                  absl::Duration lease_deadline)
     : context_(context),
@@ -70,6 +82,7 @@ void Attempt::Run() {
 
 v1::AttemptResult Attempt::Execute() {
   ended_command_.program = assignment_.command_size() > 0 ? assignment_.command(0) : "";
+  ended_command_.place.host = context_->host;
   ended_command_.timeout = FromProto(assignment_.timeout());
   ended_command_.memory_bytes = assignment_.memory_bytes();
   ended_command_.adopted = adopted_;
@@ -88,6 +101,8 @@ v1::AttemptResult Attempt::Execute() {
       return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
     }
     ended_command_.program = options->arguments.front();
+    ended_command_.place.directory = options->directory;
+    ended_command_.place.path = SearchPath(options->environment);
     if (auto refused = StartCommand(*options); refused.has_value()) return *std::move(refused);
   }
   v1::AttemptResult result = AwaitCommand();

@@ -12,19 +12,12 @@
 namespace closewrite::executor {
 namespace {
 
-std::string DescribeStartError(const std::string& program, int error) {
-  const std::string shown = Display(program);
+std::string DescribeStartError(const EndedCommand& command, int error) {
+  const std::string shown = Display(command.program);
   if (error == kJoinError) {
     return StrCat("program `", shown, "` was not started: it could not join its control groups");
   }
-  if (error == ENOENT && program.find(' ') != std::string::npos) {
-    return StrCat("program `", shown, "` was not found on this host; no shell splits it: give the ",
-                  "program and each argument as entries of their own, or `sh`, `-c` and the line");
-  }
-  if (error == ENOENT) {
-    return StrCat("program `", shown,
-                  "` was not found on this host; install it, or give its full path in run.command");
-  }
+  if (error == ENOENT) return DescribeMissingProgram(command.program, command.place);
   if (error == EACCES) {
     return StrCat("program `", shown, "` may not be run by the executor's user; chmod +x it?");
   }
@@ -45,7 +38,7 @@ v1::AttemptResult Interpret(const CommandEnd& end, const EndedCommand& command) 
                    kLeaseGone);
   }
   if (!end.started) {
-    return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, DescribeStartError(command.program, end.error));
+    return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, DescribeStartError(command, end.error));
   }
   if (end.cause == SupervisorReport::kTold && command.stop_reason.has_value()) {
     return EndedAs(v1::ATTEMPT_OUTCOME_KILLED, *command.stop_reason);

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/attend.pb.h"
 #include "services/executor/command.h"
+#include "services/executor/missing_program.h"
 
 namespace closewrite::executor {
 
@@ -18,6 +19,7 @@ inline constexpr char kLeaseGone[] = "the lease could not be renewed in time";
 // What one has to know beside the end itself.
 struct EndedCommand {
   std::string program;
+  ProgramPlace place;
   absl::Duration timeout;
   int64_t memory_bytes = 0;                // its limit, if there is one
   std::optional<std::string> stop_reason;  // why this process told it to end, if it did

@@ -19,11 +19,12 @@ v1::LeaseRef LeaseOf(const std::pair<int64_t, int64_t>& key) {
 }
 
 // What is staged stays: if it was never reported, the publisher sweeps.
-v1::AttemptResult ResultOfDead(const JournalEntry& entry) {
+v1::AttemptResult ResultOfDead(const JournalEntry& entry, const std::string& host) {
   if (entry.state.has_value() && entry.state->ended != 0) {
     v1::AttemptResult result =
         ResultOf(EndOf(*entry.state),
                  {.program = entry.assignment.command_size() > 0 ? entry.assignment.command(0) : "",
+                  .place = {.host = host},
                   .timeout = FromProto(entry.assignment.timeout()),
                   .stop_reason = std::nullopt,
                   .adopted = true});
@@ -130,7 +131,8 @@ void AttemptTable::TakeUpDead(std::vector<JournalEntry> left) {
     if (old.state.has_value() && old.state->ended != 0) {
       entry.log->NoteEnd(old.state->log_bytes, old.state->ended_us);
     }
-    entry.result = old.result.has_value() ? *std::move(old.result) : ResultOfDead(old);
+    entry.result =
+        old.result.has_value() ? *std::move(old.result) : ResultOfDead(old, context_.host);
     *entry.result.mutable_lease() = lease;
     Add(lease, std::move(entry));
   }

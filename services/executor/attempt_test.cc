@@ -281,11 +281,18 @@ TEST_F(AttemptTest, ReportsExitCodesAndSignals) {
 }
 
 TEST_F(AttemptTest, NamesAProgramThatIsNotThere) {
-  const v1::AttemptResult result = RunJob(Job("f", "", {"no-such-program"}));
+  v1::AttemptResult result = RunJob(Job("f", "", {"no-such-program"}));
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
-  EXPECT_NE(result.message().find("`no-such-program` was not found"), std::string::npos)
+  EXPECT_NE(result.message().find("`no-such-program` was not found on vm-c"), std::string::npos)
       << result.message();
   EXPECT_FALSE(result.has_exit_code());
+  std::ofstream(root_ + "/script") << "#!/opt/none\n";
+  fs::permissions(root_ + "/script", fs::perms::owner_all);
+  v1::Assignment job = Job("f", "", {"script"});
+  (*job.mutable_env())["PATH"] = "/usr/bin:" + root_;
+  result = RunJob(job);
+  EXPECT_NE(result.message().find("`#!/opt/none`, which does not exist on vm-c"), std::string::npos)
+      << result.message();
 }
 
 TEST_F(AttemptTest, TimesOut) {

@@ -183,7 +183,7 @@ class TroublesTest(TroublesCase):
     def test_script_is_missing(self):
         self.write("missing/a")
         job = self.job("missing/a", "failed")
-        self.assert_explained(str(job.id), "program `/opt/no-such-script.R` was not found")
+        self.assert_explained(str(job.id), "program `/opt/no-such-script.R` was not found on cw-b")
 
     def test_script_exits_3(self):
         self.write("fails/a")
