@@ -70,6 +70,9 @@ class Backup {
 
   absl::Status Take(const v1::BackUpStoreResponse& response) {
     size_ = response.size();
+    if (file_ != nullptr && done_ == 0) {
+      if (absl::Status s = file_->CheckRoom(size_); !s.ok()) return s;
+    }
     done_ += static_cast<int64_t>(response.data().size());
     bar_.Update(done_ / kMebibyte, size_ / kMebibyte, invocation_.now());
     if (file_ != nullptr) return file_->Write(response.data());

@@ -57,6 +57,14 @@ TEST_F(BackupCommandTest, ABrokenStreamBeginsAgain) {
   EXPECT_EQ(Run({"backup", "-"}).code, 125);
 }
 
+TEST_F(BackupCommandTest, ADiskWithoutRoomIsToldAtOnce) {
+  coordinator_.SetBackup({"SQLite ", "format 3"}, int64_t{1} << 60);
+  const CliResult refused = Run({"backup", name_});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_TRUE(absl::StrContains(refused.err, "c.db will need ")) << refused.err;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
 TEST_F(BackupCommandTest, AnErrorLeavesNothingBehind) {
   coordinator_.SetBackup({"SQLite"}, 15);
   const CliResult cut = Run({"backup", name_});

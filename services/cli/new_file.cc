@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "services/cli/table.h"
+#include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -60,6 +62,17 @@ NewFile::~NewFile() {
   if (fd_ < 0) return;
   if (!published_) unlink((name_ + ".part").c_str());
   close(fd_);
+}
+
+absl::Status NewFile::CheckRoom(int64_t bytes) const {
+  struct statvfs space = {};
+  // Some file systems do not say how large they are.
+  if (fstatvfs(fd_, &space) != 0 || space.f_blocks == 0) return absl::OkStatus();
+  const auto free = static_cast<int64_t>(space.f_bavail) * static_cast<int64_t>(space.f_frsize);
+  if (free >= bytes) return absl::OkStatus();
+  return absl::FailedPreconditionError(StrCat(Printable(name_), " will need ", BytesText(bytes),
+                                              ", and its disk has ", BytesText(free),
+                                              " free: free some, or write it elsewhere"));
 }
 
 absl::Status NewFile::Write(std::string_view bytes) {

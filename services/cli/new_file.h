@@ -23,6 +23,8 @@ class NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
 
+  // FAILED_PRECONDITION when its disk has no room for so many bytes.
+  absl::Status CheckRoom(int64_t bytes) const;
   absl::Status Write(std::string_view bytes);
   // Forgets what was written.
   absl::Status Restart();

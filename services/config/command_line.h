@@ -11,8 +11,9 @@
 namespace closewrite {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitUsage = 2;   // wrong arguments or configuration
-inline constexpr int kExitOurs = 125;  // ours failed
+inline constexpr int kExitUsage = 2;          // wrong arguments or configuration
+inline constexpr int kExitOurs = 125;         // ours failed
+inline constexpr int kExitInterrupted = 130;  // by SIGINT or SIGTERM
 
 // One that a program has beside the fields of its configuration.
 struct CommandLineOption {

@@ -245,13 +245,14 @@ void Coordinator::Shutdown() {
   parts_->loop.Shutdown();
 }
 
-absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy) {
+absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy,
+                         absl::FunctionRef<bool()> go_on) {
   if (!absl::StartsWith(config.store(), kSqlite)) {
     return absl::InvalidArgumentError(
         "store: only one of SQLite is backed up by this program; use pg_dump for one of "
         "PostgreSQL");
   }
-  return CopySqliteStore(SqlitePath(config.store()), copy);
+  return CopySqliteStore(SqlitePath(config.store()), copy, go_on);
 }
 
 }  // namespace closewrite

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "closewrite/v1/config.pb.h"
@@ -34,8 +35,10 @@ class Coordinator {
 };
 
 // Copies the store of the configuration into a new file, while a coordinator uses it.
-// INVALID_ARGUMENT: it is not one that is copied in this way. Others: see CopySqliteStore.
-absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy);
+// INVALID_ARGUMENT: it is not one that is copied in this way. Others, and `go_on`: see
+// CopySqliteStore.
+absl::Status BackUpStore(const v1::CoordinatorConfig& config, const std::string& copy,
+                         absl::FunctionRef<bool()> go_on);
 
 }  // namespace closewrite
 

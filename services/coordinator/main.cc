@@ -18,9 +18,10 @@ int main(int argc, char** argv) {
     return *exit_code;
   }
   if (!copy.empty()) {
-    const absl::Status status = BackUpStore(config, copy);
+    const absl::Status status = BackUpStore(config, copy, [] { return !StopSignalIsPending(); });
     if (status.ok()) return kExitOk;
     RefuseConfiguration("closewrite-coordinator", std::string(status.message()));
+    if (absl::IsCancelled(status)) return kExitInterrupted;
     return absl::IsInvalidArgument(status) ? kExitUsage : kExitOurs;
   }
   InitLog("coordinator");

@@ -43,6 +43,8 @@ class Server {
 
 // Blocks SIGTERM and SIGINT in this thread and all that it starts later; call first in main.
 void BlockStopSignals();
+// Whether one of them has come since.
+bool StopSignalIsPending();
 // Waits for SIGTERM or SIGINT. Returns the signal.
 int WaitForStopSignal();
 

@@ -35,6 +35,8 @@ class StreamSource {
   // Called on the store loop's thread after a commit; must be quick. True when Next is to be
   // called.
   virtual bool OnChange(const Effects& effects) = 0;
+  // The stream has ended: what Next does is in vain. Called while it may run, once; must be quick.
+  virtual void OnEnd() {}
 };
 
 // Keeps itself alive until gRPC is done with it. Messages are produced only when the ones before
@@ -105,6 +107,7 @@ class PushStream : public grpc::ServerWriteReactor<Response>, public PumpedStrea
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (ended_) return;
     ended_ = true;
+    source_->OnEnd();
     final_status_ = status;
     // gRPC takes no Finish while a write is under way.
     if (!writing_) this->Finish(ToGrpc(final_status_));

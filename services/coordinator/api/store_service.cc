@@ -25,6 +25,7 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
   ~BackupSource() override { busy_ = false; }
 
   bool OnChange(const Effects&) override { return false; }
+  void OnEnd() override { ended_ = true; }
 
   absl::StatusOr<Batch> Next() override {
     if (!file_.ok()) {
@@ -51,7 +52,8 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
   absl::Status Copy() {
     const std::string copy = store_ + kCopySuffix;
     unlink(copy.c_str());  // of a coordinator that was killed while it made one
-    if (absl::Status s = CopySqliteStore(store_, copy); !s.ok()) return s;
+    const auto go_on = [this] { return !ended_; };
+    if (absl::Status s = CopySqliteStore(store_, copy, go_on); !s.ok()) return s;
     file_ = Fd(open(copy.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat st;
     if (!file_.ok() || fstat(file_.get(), &st) != 0) return ErrnoStatus(errno, "open", copy);
@@ -63,6 +65,7 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
 
   const std::string store_;
   std::atomic<bool>& busy_;
+  std::atomic<bool> ended_ = false;
   Fd file_;
   int64_t size_ = 0;
   int64_t offset_ = 0;

@@ -22,8 +22,8 @@ class StoreService : public v1::StoreService::CallbackService {
   StoreService(ChangeFeed* feed, std::string sqlite_path)
       : feed_(*feed), sqlite_path_(std::move(sqlite_path)) {}
 
-  // Ends all open streams with UNAVAILABLE, once a copy that is being made is complete. May be
-  // called any number of times.
+  // Ends all open streams with UNAVAILABLE, and gives up a copy that is being made. May be called
+  // any number of times.
   void Shutdown() { pump_.Shutdown(); }
 
   grpc::ServerWriteReactor<v1::BackUpStoreResponse>* BackUpStore(

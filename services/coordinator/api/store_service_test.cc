@@ -4,6 +4,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
@@ -80,6 +81,23 @@ TEST_F(StoreServiceTest, WhatComesIsAStoreWithWhatWasCommitted) {
                     .ok());
   }
   EXPECT_FALSE(std::filesystem::exists(folder_.file() + ".backup-being-sent"));
+}
+
+// The copy of one that had gone kept others out until it was complete, and a stop waited for it.
+TEST_F(StoreServiceTest, ACopyThatNobodyWaitsForIsGivenUp) {
+  const std::string path = folder_.file();
+  auto store = *SqliteStore::Open(path);
+  Serve(path);
+  grpc::ClientContext context;
+  const auto reader = stub_->BackUpStore(&context, {});
+  context.TryCancel();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  while (absl::IsResourceExhausted(BackUp().status())) std::this_thread::yield();
+  EXPECT_TRUE(BackUp().ok());
+  service_->Shutdown();
+  EXPECT_EQ(BackUp().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(std::filesystem::exists(path + ".backup-being-sent"));
+  EXPECT_FALSE(std::filesystem::exists(path + ".backup-being-sent.part"));
 }
 
 TEST_F(StoreServiceTest, AStoreOfPostgresIsBackedUpByItsOwnTools) {

@@ -7,20 +7,19 @@ namespace closewrite {
 
 void StreamPump::Shutdown() {
   std::thread thread;
+  std::vector<std::shared_ptr<PumpedStream>> open;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     thread.swap(thread_);
-  }
-  if (thread.joinable()) thread.join();
-  std::vector<std::shared_ptr<PumpedStream>> open;
-  {
-    absl::MutexLock lock(&mutex_);
     for (const auto& [key, entry] : streams_) open.push_back(entry.stream.lock());
   }
+  // Before the thread, which may be in the midst of something long for one of them.
   for (const auto& stream : open) {
     if (stream != nullptr) stream->End(absl::UnavailableError("the coordinator is stopping"));
   }
+  open.clear();
+  if (thread.joinable()) thread.join();
 }
 
 absl::Status StreamPump::Add(const std::shared_ptr<PumpedStream>& stream) {

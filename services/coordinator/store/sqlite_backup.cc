@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/coordinator/store/file_sync.h"
 #include "services/coordinator/store/sqlite_connection.h"
@@ -53,14 +55,46 @@ absl::Status CreatePart(const std::string& part) {
   return absl::OkStatus();
 }
 
-absl::Status Fill(SqliteConnection* from, const std::string& part) {
+absl::StatusOr<int64_t> QueryNumber(SqliteConnection* connection, const std::string& sql) {
+  const absl::StatusOr<std::vector<std::string>> rows = connection->QueryText(sql);
+  if (!rows.ok()) return rows.status();
+  int64_t number = 0;
+  if (rows->empty() || !absl::SimpleAtoi(rows->front(), &number)) {
+    return absl::InternalError(absl::StrCat(sql, " gave no number"));
+  }
+  return number;
+}
+
+// A copy that fills a disk is no use to anybody, least of all to the store beside it.
+absl::Status CheckSpace(SqliteConnection* from, const std::string& store, const std::string& path) {
+  const absl::StatusOr<int64_t> pages = QueryNumber(from, "PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  const absl::StatusOr<int64_t> page_bytes = QueryNumber(from, "PRAGMA page_size");
+  if (!page_bytes.ok()) return page_bytes.status();
+  const std::string folder = FolderOf(path);
+  struct statvfs space = {};
+  struct stat here = {};
+  struct stat there = {};
+  const bool known = statvfs(folder.c_str(), &space) == 0 && space.f_blocks > 0 &&
+                     stat(store.c_str(), &here) == 0 && stat(folder.c_str(), &there) == 0;
+  if (!known) return absl::OkStatus();  // creating it will say why
+  const int64_t needed = *pages * *page_bytes + (here.st_dev == there.st_dev ? kSpaceLeftBytes : 0);
+  const auto free = static_cast<int64_t>(space.f_bavail) * static_cast<int64_t>(space.f_frsize);
+  if (free >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("cannot create the copy ", path, ": it needs ",
+                                                   needed, " bytes, and ", folder, " has ", free,
+                                                   " free; free some space there"));
+}
+
+absl::Status Fill(SqliteConnection* from, const std::string& part,
+                  absl::FunctionRef<bool()> go_on) {
   absl::StatusOr<std::unique_ptr<SqliteConnection>> to = SqliteConnection::Open(part);
   if (!to.ok()) return to.status();
   // A copy that is cut off is thrown away, and a whole one is synced once.
   const absl::Status configured =
       (*to)->Execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
   if (!configured.ok()) return configured;
-  const absl::Status copied = from->CopyInto(to->get());
+  const absl::Status copied = from->CopyInto(to->get(), go_on);
   return copied.ok() ? (*to)->Execute(kSkipNumbers) : copied;
 }
 
@@ -94,15 +128,18 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenToRead(const std::string& 
 
 }  // namespace
 
-absl::Status CopySqliteStore(const std::string& store, const std::string& path) {
+absl::Status CopySqliteStore(const std::string& store, const std::string& path,
+                             absl::FunctionRef<bool()> go_on) {
   absl::StatusOr<std::unique_ptr<SqliteConnection>> from = OpenToRead(store);
   if (!from.ok()) return from.status();
   struct stat info = {};
   if (lstat(path.c_str(), &info) == 0) return Failed("create", path, EEXIST);
   const std::string part = absl::StrCat(path, ".part");
-  absl::Status status = CreatePart(part);
+  absl::Status status = CheckSpace(from->get(), store, path);
+  if (status.ok()) status = CreatePart(part);
   if (!status.ok()) return status;
-  status = Fill(from->get(), part);
+  status = Fill(from->get(), part, go_on);
+  if (status.ok() && !go_on()) status = absl::CancelledError("the copy was given up");
   if (status.ok()) status = SyncFile(part);
   if (status.ok()) status = GiveName(part, path);
   if (!status.ok()) {

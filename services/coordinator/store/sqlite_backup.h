@@ -2,8 +2,10 @@
 #ifndef SERVICES_COORDINATOR_STORE_SQLITE_BACKUP_H_
 #define SERVICES_COORDINATOR_STORE_SQLITE_BACKUP_H_
 
+#include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 
 namespace closewrite {
@@ -15,9 +17,15 @@ namespace closewrite {
 // the store gives meanwhile. Thread-safe, but not for one name at a time.
 //
 // NOT_FOUND: there is no store. FAILED_PRECONDITION: the file is another program's. ALREADY_EXISTS:
-// there is a file of the copy's name. RESOURCE_EXHAUSTED: its disk is full. UNAVAILABLE: it can't
-// be written.
-absl::Status CopySqliteStore(const std::string& store, const std::string& copy);
+// there is a file of the copy's name. RESOURCE_EXHAUSTED: its disk has no room for it; that is
+// looked at first, and on the disk of the store kSpaceLeftBytes must be left. UNAVAILABLE: it can't
+// be written. CANCELLED: `go_on`, which is asked again and again, said no; nothing is left.
+absl::Status CopySqliteStore(
+    const std::string& store, const std::string& copy,
+    absl::FunctionRef<bool()> go_on = [] { return true; });
+
+// What a copy leaves free where the store itself has to grow.
+inline constexpr int64_t kSpaceLeftBytes = 64 << 20;
 
 }  // namespace closewrite
 

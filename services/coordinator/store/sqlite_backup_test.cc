@@ -2,6 +2,7 @@
 #include "services/coordinator/store/sqlite_backup.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -128,6 +129,43 @@ TEST(SqliteBackupTest, NothingIsOverwritten) {
   EXPECT_EQ(CopySqliteStore(folder.file(), absl::StrCat(folder.path(), "/not/there")).code(),
             absl::StatusCode::kUnavailable);
   EXPECT_TRUE(Commit(store.get(), 1).ok());
+}
+
+// A coordinator that was told to stop copied on, and so did the program after Ctrl-C.
+TEST(SqliteBackupTest, CopyIsGivenUpWhenItIsToBe) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  for (int64_t n = 0; n < 500; ++n) ASSERT_TRUE(Commit(store.get(), n).ok());
+  const std::string copy = absl::StrCat(folder.path(), "/copy");
+  int pieces = 0;
+  EXPECT_EQ(CopySqliteStore(folder.file(), copy, [&] { return ++pieces < 2; }).code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_EQ(pieces, 2);
+  EXPECT_FALSE(fs::exists(copy));
+  EXPECT_FALSE(fs::exists(absl::StrCat(copy, ".part")));
+  // Commits between the pieces do not make it begin anew, and are not in it.
+  pieces = 0;
+  const absl::Status status = CopySqliteStore(folder.file(), copy, [&] {
+    EXPECT_TRUE(Commit(store.get(), 1000 + pieces++).ok());
+    return pieces < 1000;
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GT(pieces, 2);
+  EXPECT_EQ(CheckWhole(OpenOrDie(copy).get()), 500);
+}
+
+TEST(SqliteBackupTest, ADiskWithoutRoomIsToldBeforeItIsFull) {
+  const TestFolder folder;
+  std::unique_ptr<SqliteStore> store = OpenOrDie(folder.file());
+  for (int64_t n = 0; n < 500; ++n) ASSERT_TRUE(Commit(store.get(), n).ok());
+  const std::string small = absl::StrCat(folder.path(), "/small");
+  fs::create_directory(small);
+  if (mount("none", small.c_str(), "tmpfs", 0, "size=1m") != 0) GTEST_SKIP();
+  const absl::Status status = CopySqliteStore(folder.file(), absl::StrCat(small, "/copy"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(status.message().find("free some space there"), absl::string_view::npos) << status;
+  EXPECT_TRUE(fs::is_empty(small));
+  umount(small.c_str());
 }
 
 TEST(SqliteBackupTest, CopyThatCannotBeMadeLeavesNoName) {

@@ -167,15 +167,29 @@ absl::Status SqliteConnection::Checkpoint(CheckpointMode mode) {
   return code == SQLITE_OK || code == SQLITE_BUSY ? absl::OkStatus() : ErrorOf(code);
 }
 
-absl::Status SqliteConnection::CopyInto(SqliteConnection* to) {
-  sqlite3_backup* const copy = sqlite3_backup_init(to->db_, "main", db_, "main");
-  if (copy == nullptr) return to->ErrorOf(sqlite3_extended_errcode(to->db_));
-  // In one step, which reads one state: after a step that left pages over, a commit by another
-  // connection would make it begin anew.
-  const int stepped = sqlite3_backup_step(copy, -1);
-  const int finished = sqlite3_backup_finish(copy);
-  if (finished != SQLITE_OK) return to->ErrorOf(finished);
-  return stepped == SQLITE_DONE ? absl::OkStatus() : ErrorOf(stepped);
+absl::Status SqliteConnection::CopyInto(SqliteConnection* to, absl::FunctionRef<bool()> go_on) {
+  // All steps read the state of this transaction, which begins with what it reads first. Without
+  // it, each commit of another connection would make the copy begin anew.
+  if (absl::Status s = Execute("BEGIN"); !s.ok()) return s;
+  absl::Status status = QueryText("SELECT count(*) FROM sqlite_schema").status();
+  sqlite3_backup* const copy =
+      status.ok() ? sqlite3_backup_init(to->db_, "main", db_, "main") : nullptr;
+  if (status.ok() && copy == nullptr) status = to->ErrorOf(sqlite3_extended_errcode(to->db_));
+  if (copy != nullptr) {
+    int stepped = SQLITE_OK;
+    while (stepped == SQLITE_OK && status.ok()) {
+      if (go_on()) {
+        stepped = sqlite3_backup_step(copy, kCopyPages);
+      } else {
+        status = absl::CancelledError("the copy was given up before it was complete");
+      }
+    }
+    if (status.ok() && stepped != SQLITE_DONE) status = ErrorOf(stepped);
+    const int finished = sqlite3_backup_finish(copy);
+    if (status.ok() && finished != SQLITE_OK) status = to->ErrorOf(finished);
+  }
+  Rollback();
+  return status;
 }
 
 void SqliteConnection::Rollback() {

@@ -13,11 +13,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 namespace closewrite {
+
+// Pages that are copied in one piece.
+inline constexpr int kCopyPages = 256;
 
 // One connection to one database file. Not thread-safe: its owner guards it.
 //
@@ -66,8 +70,9 @@ class SqliteConnection {
   absl::Status Checkpoint(CheckpointMode mode);
 
   // Copies the database as it was last committed into `to`, beside all that goes on
-  // (https://www.sqlite.org/backup.html).
-  absl::Status CopyInto(SqliteConnection* to);
+  // (https://www.sqlite.org/backup.html). `go_on` is asked between pieces of kCopyPages; CANCELLED
+  // when it says no.
+  absl::Status CopyInto(SqliteConnection* to, absl::FunctionRef<bool()> go_on);
 
   // Rows that the last INSERT, UPDATE or DELETE touched, and the rowid of the last INSERT.
   int64_t Changes() const { return sqlite3_changes64(db_); }
