@@ -72,7 +72,7 @@ TEST_F(PipelineServiceTest, ApplyWarnsOfVolumesThatNobodyHasToldOf) {
   EXPECT_EQ(applied_.warnings(0),
             "pipeline a: no watcher or executor has told of a volume enrichd: did you mean "
             "\"enriched\"?");
-  EXPECT_EQ(applied_.warnings(1).substr(0, 42), "pipeline a: run.env[TO] holds {output}, and");
+  EXPECT_EQ(applied_.warnings(1).substr(0, 43), "pipeline a: run.env[TO] holds {output}, and");
 }
 
 TEST_F(PipelineServiceTest, ApplyRefusesWhatNobodyFillsIn) {

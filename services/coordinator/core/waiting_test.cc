@@ -54,8 +54,8 @@ TEST_F(WaitingTest, AVolumeThatCantBeUsedIsNamedWithItsHostAndPath) {
   EXPECT_EQ(Why().message, "volume out can't be used on vm-c at /mnt/out: is it still mounted?");
   Attend("d", 1).findings.unusable_volumes = {{"in", "gone"}};
   EXPECT_EQ(Why().message,
-            "volume out can't be used on vm-c at /mnt/out: is it still mounted?; "
-            "volume in can't be used on vm-d at /mnt/in: gone");
+            "volume in can't be used on vm-d at /mnt/in: gone; "
+            "volume out can't be used on vm-c at /mnt/out: is it still mounted?");
   // It waits for one that could run it.
   Attend("e", 0);
   EXPECT_EQ(Why().reason, WaitingReason::kNoSlot);
