@@ -286,9 +286,9 @@ TEST_F(AttemptTest, NamesAProgramThatIsNotThere) {
   EXPECT_NE(result.message().find("`no-such-program` was not found on vm-c"), std::string::npos)
       << result.message();
   EXPECT_FALSE(result.has_exit_code());
-  std::ofstream(root_ + "/script") << "#!/opt/none\n";
-  fs::permissions(root_ + "/script", fs::perms::owner_all);
-  v1::Assignment job = Job("f", "", {"script"});
+  std::ofstream(root_ + "/uninterpreted") << "#!/opt/none\n";
+  fs::permissions(root_ + "/uninterpreted", fs::perms::owner_all);
+  v1::Assignment job = Job("f", "", {"uninterpreted"});
   (*job.mutable_env())["PATH"] = "/usr/bin:" + root_;
   result = RunJob(job);
   EXPECT_NE(result.message().find("`#!/opt/none`, which does not exist on vm-c"), std::string::npos)
