@@ -64,6 +64,12 @@ std::string Show(const std::vector<absl::Time>& times) {
   });
 }
 
+// Whether the end of a run is the end of its for-ever task.
+bool Stops(const Task& task, const Job& run) {
+  return (task.restart == Restart::kNever && IsFinal(run.state)) ||
+         (task.restart == Restart::kOnFailure && run.state == JobState::kSucceeded);
+}
+
 }  // namespace
 
 void TaskChecker::Fail(std::string_view check, std::string_view name, std::string_view what) {
@@ -106,6 +112,7 @@ void TaskChecker::OnCommit(StoreReader& reader, const Changes& changes,
 
 void TaskChecker::Take(StoreReader& reader, const std::string& name, Step step) {
   Known& known = tasks_[name];
+  step.definitions.push_back(known.task);
   for (const Call* call : step.calls) {
     world_.Note(NameOf(*call), "task $d", {}, name);
     Follow(*call, known, step);
@@ -139,6 +146,7 @@ void TaskChecker::Follow(const Call& call, Known& known, Step& step) {
   const bool same = known.there && known.task.run.definition == applied.run.definition;
   known.there = true;
   known.task = applied;
+  step.definitions.push_back(applied);
   step.begins |= known.started && !same;
 }
 
@@ -176,12 +184,9 @@ void TaskChecker::FollowRuns(const Known& known, Step& step) {
     }
     // What was being cancelled when the task was started says nothing about that start.
     if (known.left.contains(run.id)) continue;
-    if (known.task.restart == Restart::kNever) step.may_stop |= IsFinal(run.state);
-    if (known.task.restart == Restart::kOnFailure) {
-      step.may_stop |= run.state == JobState::kSucceeded;
-    }
+    // It may have ended before the task was changed in the same commit.
+    for (const Task& task : step.definitions) step.may_stop |= task.forever && Stops(task, run);
   }
-  step.may_stop &= known.task.forever;
 }
 
 // What is there and started is so by the calls that were answered, and by nothing else.

@@ -63,6 +63,7 @@ class TaskChecker {
     std::vector<const Call*> calls;  // in their order
     std::vector<Job> changed;        // runs, by id
     std::set<JobId> retried;         // by a call
+    std::vector<Task> definitions;   // that it had in the course of it
     // By what was called:
     int64_t by_hand = 0;         // runs that were asked for
     bool begins = false;         // its schedule begins anew
