@@ -1,17 +1,9 @@
 #include "services/coordinator/store/fake_tables.h"
 
+#include "services/coordinator/store/copy_row.h"
+
 namespace closewrite {
 namespace {
-
-template <class Map>
-void CopyRow(const Map& from, const typename Map::key_type& key, Map* to) {
-  const auto found = from.find(key);
-  if (found == from.end()) {
-    to->erase(key);
-  } else {
-    to->insert_or_assign(key, found->second);
-  }
-}
 
 template <class Map>
 const typename Map::mapped_type& GetOrEmpty(const Map& map, const typename Map::key_type& key) {
