@@ -91,6 +91,28 @@ class WatchedTransaction final : public StoreTransaction {
   std::vector<SessionRecord> ListSessions() override { return inner_.ListSessions(); }
   std::vector<Watcher> ListWatchers() override { return inner_.ListWatchers(); }
   std::vector<LockHolder> ListLocks() override { return inner_.ListLocks(); }
+  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+    return inner_.ReadPoints(after, limit);
+  }
+  PointRange GetPointRange() override { return inner_.GetPointRange(); }
+  std::optional<Increment> FindIncrement(const IncrementKey& key) override {
+    return inner_.FindIncrement(key);
+  }
+  std::vector<Increment> ListIncrements(const std::string& job, const IncrementKey& after,
+                                        int64_t limit) override {
+    return inner_.ListIncrements(job, after, limit);
+  }
+  std::vector<Load> ListLoads(const LoadFilter& filter, const LoadPlace& before,
+                              int64_t limit) override {
+    return inner_.ListLoads(filter, before, limit);
+  }
+  std::optional<Execution> FindExecution(const std::string& id) override {
+    return inner_.FindExecution(id);
+  }
+  std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
+                                        int64_t limit) override {
+    return inner_.ListExecutions(filter, before, limit);
+  }
 
   void Expect(const Expected& expected) override { inner_.Expect(expected); }
   JobId InsertJob(const Job& job) override;
@@ -155,6 +177,17 @@ class WatchedTransaction final : public StoreTransaction {
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override { inner_.ForgetRequests(before); }
+  void AppendPoint(std::string_view line) override { inner_.AppendPoint(line); }
+  int64_t ErasePoints(const std::vector<int64_t>& ids) override { return inner_.ErasePoints(ids); }
+  void PutIncrement(const Increment& increment) override { inner_.PutIncrement(increment); }
+  void AppendLoad(const Load& load) override { inner_.AppendLoad(load); }
+  int64_t PruneLoads(absl::Time before, int64_t limit) override {
+    return inner_.PruneLoads(before, limit);
+  }
+  void PutExecution(const Execution& execution) override { inner_.PutExecution(execution); }
+  int64_t PruneExecutions(absl::Time before, int64_t limit) override {
+    return inner_.PruneExecutions(before, limit);
+  }
   int64_t Prune(absl::Time before, int64_t limit) override { return inner_.Prune(before, limit); }
 
  private:

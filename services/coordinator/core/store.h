@@ -19,6 +19,7 @@
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/kept_log.h"
 #include "services/coordinator/core/log_row.h"
+#include "services/coordinator/core/monitoring.h"
 #include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/task.h"
 
@@ -128,6 +129,25 @@ class StoreReader {
   virtual std::vector<SessionRecord> ListSessions() = 0;
   virtual std::vector<Watcher> ListWatchers() = 0;
   virtual std::vector<LockHolder> ListLocks() = 0;
+
+  // Points with ids above `after`, oldest first. Where several coordinators share the store a point
+  // may come to light behind others that have larger ids: look from 0 on, `after` is for those that
+  // stay where they are for now.
+  virtual std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) = 0;
+  // Takes no longer for many points than for few.
+  virtual PointRange GetPointRange() = 0;
+  virtual std::optional<Increment> FindIncrement(const IncrementKey& key) = 0;
+  // Of one job, or of all when it is ""; those with keys above `after` ({}: from the first), by
+  // key.
+  virtual std::vector<Increment> ListIncrements(const std::string& job, const IncrementKey& after,
+                                                int64_t limit) = 0;
+  // Newest first, by time, those of one time by id; those behind `before`.
+  virtual std::vector<Load> ListLoads(const LoadFilter& filter, const LoadPlace& before,
+                                      int64_t limit) = 0;
+  virtual std::optional<Execution> FindExecution(const std::string& id) = 0;
+  // Newest first, by start, those of one time by id; those behind `before`.
+  virtual std::vector<Execution> ListExecutions(const ExecutionFilter& filter,
+                                                const ExecutionPlace& before, int64_t limit) = 0;
 };
 
 // What the commands of a transaction are about to read. A hint: a store that is far away fetches it
@@ -163,11 +183,11 @@ struct Expected {
 // Reads its own writes. Nothing is visible to others before the commit.
 //
 // Where several coordinators share the store, transactions run side by side. What GetJob,
-// FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, GetTask, FindSession and FindWatcher give
-// is then locked until the commit, so that what is decided on it stays true; what Claim, DueTasks
-// and ExpiredSessions give is locked too, and what others have locked is left out. A transaction
-// that can't go on (two wait for each other, a key was taken meanwhile) fails with ABORTED and is
-// to be run again.
+// FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, GetTask, FindSession, FindWatcher,
+// FindIncrement and FindExecution give is then locked until the commit, so that what is decided on
+// it stays true; what Claim, DueTasks and ExpiredSessions give is locked too, and what others have
+// locked is left out. A transaction that can't go on (two wait for each other, a key was taken
+// meanwhile) fails with ABORTED and is to be run again.
 class StoreTransaction : public StoreReader {
  public:
   virtual void Expect(const Expected&) {}
@@ -259,6 +279,24 @@ class StoreTransaction : public StoreReader {
                              absl::Time now) = 0;
   // Forgets requests recorded before `before`.
   virtual void ForgetRequests(absl::Time before) = 0;
+
+  // On the way of every job, so it costs as little as a row can.
+  virtual void AppendPoint(std::string_view line) = 0;
+  // These and no others, whatever else has come to light since they were read. Returns how many
+  // were there.
+  virtual int64_t ErasePoints(const std::vector<int64_t>& ids) = 0;
+  // Inserts or replaces by key.
+  virtual void PutIncrement(const Increment& increment) = 0;
+  // Gives it an id (load.id is ignored).
+  virtual void AppendLoad(const Load& load) = 0;
+  // Forgets loads that were logged before `before`, the oldest first, at most `limit`. Returns how
+  // many went; those that others have locked stay for now.
+  virtual int64_t PruneLoads(absl::Time before, int64_t limit) = 0;
+  // Inserts or replaces by id.
+  virtual void PutExecution(const Execution& execution) = 0;
+  // The same of executions that ended before `before`, and then of open ones that started before
+  // it: whoever began them has not told their end.
+  virtual int64_t PruneExecutions(absl::Time before, int64_t limit) = 0;
 
   // Forgets jobs that were finished before `before`, with their attempts and logs, and events
   // received before then; at most `limit` rows of each, and so much of logs as is quick. Kept are,

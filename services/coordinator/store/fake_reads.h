@@ -180,6 +180,41 @@ class FakeReads : public Interface {
   std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
   std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
 
+  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ReadPoints(after, limit);
+  }
+
+  PointRange GetPointRange() override {
+    return status_.ok() ? tables_->monitoring.GetPointRange() : PointRange();
+  }
+
+  std::optional<Increment> FindIncrement(const IncrementKey& key) override {
+    return Copy(tables_->monitoring.FindIncrement(key));
+  }
+
+  std::vector<Increment> ListIncrements(const std::string& job, const IncrementKey& after,
+                                        int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ListIncrements(job, after, limit);
+  }
+
+  std::vector<Load> ListLoads(const LoadFilter& filter, const LoadPlace& before,
+                              int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ListLoads(filter, before, limit);
+  }
+
+  std::optional<Execution> FindExecution(const std::string& id) override {
+    return Copy(tables_->monitoring.FindExecution(id));
+  }
+
+  std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
+                                        int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ListExecutions(filter, before, limit);
+  }
+
  protected:
   // 0 stands for "from the newest".
   static int64_t Below(int64_t before) {
@@ -190,9 +225,10 @@ class FakeReads : public Interface {
   void Fail(const absl::Status& status) {
     if (status_.ok()) status_ = status;
   }
-  std::optional<Job> Copy(const Job* job) const {
-    if (!status_.ok() || job == nullptr) return std::nullopt;
-    return *job;
+  template <class Row>
+  std::optional<Row> Copy(const Row* row) const {
+    if (!status_.ok() || row == nullptr) return std::nullopt;
+    return *row;
   }
 
  private:

@@ -21,7 +21,7 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
  public:
   explicit FakeTransaction(FakeTables* tables) : FakeReads(tables), tables_(tables) {}
   const FakeTables::Touched& touched() const { return touched_; }
-  bool changed() const { return changed_; }
+  bool changed() const { return changed_ || !touched_.monitoring.empty(); }
 
   JobId InsertJob(const Job& job) override {
     if (!ok()) return JobId{};
@@ -321,6 +321,28 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
       Touch(&touched_.requests, it->first);
       it = tables_->requests.erase(it);
     }
+  }
+
+  void AppendPoint(std::string_view line) override {
+    if (ok()) tables_->monitoring.AppendPoint(line, &touched_.monitoring);
+  }
+  int64_t ErasePoints(const std::vector<int64_t>& ids) override {
+    return ok() ? tables_->monitoring.ErasePoints(ids, &touched_.monitoring) : 0;
+  }
+  void PutIncrement(const Increment& increment) override {
+    if (ok()) tables_->monitoring.PutIncrement(increment, &touched_.monitoring);
+  }
+  void AppendLoad(const Load& load) override {
+    if (ok()) tables_->monitoring.AppendLoad(load, &touched_.monitoring);
+  }
+  int64_t PruneLoads(absl::Time before, int64_t limit) override {
+    return ok() ? tables_->monitoring.PruneLoads(before, limit, &touched_.monitoring) : 0;
+  }
+  void PutExecution(const Execution& execution) override {
+    if (ok()) tables_->monitoring.PutExecution(execution, &touched_.monitoring);
+  }
+  int64_t PruneExecutions(absl::Time before, int64_t limit) override {
+    return ok() ? tables_->monitoring.PruneExecutions(before, limit, &touched_.monitoring) : 0;
   }
 
   int64_t Prune(absl::Time before, int64_t limit) override {

@@ -85,6 +85,7 @@ void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
   for (const std::string& host : touched.watchers) CopyRow(from.watchers, host, &watchers);
   for (const std::string& lock : touched.locks) CopyRow(from.locks, lock, &locks);
   for (const std::string& duty : touched.turns) CopyRow(from.turns, duty, &turns);
+  monitoring.CopyRows(from.monitoring, touched.monitoring);
   pipelines_version = from.pipelines_version;
   last_job_id = from.last_job_id;
   last_event_id = from.last_event_id;

@@ -16,6 +16,7 @@
 #include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/fake_logs.h"
+#include "services/coordinator/store/fake_monitoring.h"
 
 namespace closewrite {
 
@@ -50,6 +51,7 @@ class FakeTables {
     std::set<std::string> watchers;
     std::set<std::string> locks;
     std::set<std::string> turns;
+    FakeMonitoring::Touched monitoring;
   };
 
   // The only ways to change jobs and events, as these have indexes.
@@ -90,6 +92,7 @@ class FakeTables {
   std::map<std::string, Watcher> watchers;  // by host
   std::map<std::string, LockHolder> locks;  // by lock
   std::map<std::string, absl::Time> turns;  // when each duty was taken last
+  FakeMonitoring monitoring;
   int64_t last_job_id = 0;
   int64_t last_event_id = 0;
 

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_monitoring_rows.h"
 #include "services/coordinator/store/postgres_wire.h"
 
 namespace closewrite {
@@ -53,6 +54,28 @@ class PostgresReads : public Interface {
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
   std::vector<LockHolder> ListLocks() override;
+  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+    return PointsOf(Ask(PointsQuery(after, limit)));
+  }
+  PointRange GetPointRange() override { return PointRangeOf(Ask(PointRangeQuery())); }
+  std::optional<Increment> FindIncrement(const IncrementKey& key) override {
+    return FirstOrNone(IncrementsOf(Ask(IncrementQuery(key, /*lock=*/false))));
+  }
+  std::vector<Increment> ListIncrements(const std::string& job, const IncrementKey& after,
+                                        int64_t limit) override {
+    return IncrementsOf(Ask(IncrementsQuery(job, after, limit)));
+  }
+  std::vector<Load> ListLoads(const LoadFilter& filter, const LoadPlace& before,
+                              int64_t limit) override {
+    return LoadsOf(Ask(LoadsQuery(filter, before, limit)));
+  }
+  std::optional<Execution> FindExecution(const std::string& id) override {
+    return FirstOrNone(ExecutionsOf(Ask(ExecutionQuery(id, /*lock=*/false))));
+  }
+  std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
+                                        int64_t limit) override {
+    return ExecutionsOf(Ask(ExecutionsQuery(filter, before, limit)));
+  }
 
  protected:
   PostgresConnection* connection() { return connection_; }

@@ -237,6 +237,48 @@ constexpr const char* kLogsStep[] = {
     "INSERT INTO closewrite.log_totals VALUES (0, 0, 0)",
 };
 
+// Monitoring. Points are put in and erased all the time, as jobs are; the database draws their ids
+// when it inserts them, so no round trip asks for one. Open executions end at the largest number.
+constexpr const char* kMonitoringStep[] = {
+    R"sql(CREATE TABLE closewrite.points(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  line bytea NOT NULL
+) WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0))sql",
+    R"sql(CREATE TABLE closewrite.increments(
+  job bytea NOT NULL,
+  type bytea NOT NULL,
+  datasource bytea NOT NULL,
+  value bigint NOT NULL,
+  logged_at bigint NOT NULL,
+  PRIMARY KEY (job, type, datasource)
+) WITH (
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0))sql",
+    R"sql(CREATE TABLE closewrite.loads(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  execution bytea NOT NULL,
+  job bytea NOT NULL,
+  type bytea NOT NULL,
+  datasource bytea NOT NULL,
+  records bigint NOT NULL,
+  increment bigint NOT NULL,
+  logged_at bigint NOT NULL
+))sql",
+    "CREATE INDEX loads_by_time ON closewrite.loads(logged_at, id)",
+    "CREATE INDEX loads_by_job ON closewrite.loads(job, logged_at, id)",
+    "CREATE INDEX loads_by_datasource ON closewrite.loads(datasource, logged_at, id)",
+    R"sql(CREATE TABLE closewrite.executions(
+  id bytea NOT NULL PRIMARY KEY,
+  job bytea NOT NULL,
+  state smallint NOT NULL,
+  started_at bigint NOT NULL,
+  ended_at bigint NOT NULL
+))sql",
+    "CREATE INDEX executions_by_start ON closewrite.executions(started_at, id)",
+    "CREATE INDEX executions_by_job ON closewrite.executions(job, started_at, id)",
+    "CREATE INDEX executions_by_end ON closewrite.executions(ended_at, started_at, id)",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -244,7 +286,8 @@ std::vector<Statements> Steps() {
   return {{std::begin(kVersion1), std::end(kVersion1)},
           {std::begin(kVersion2), std::end(kVersion2)},
           {std::begin(kVersion3), std::end(kVersion3)},
-          {std::begin(kLogsStep), std::end(kLogsStep)}};
+          {std::begin(kLogsStep), std::end(kLogsStep)},
+          {std::begin(kMonitoringStep), std::end(kMonitoringStep)}};
 }
 
 constexpr char kExists[] =
@@ -315,7 +358,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 4, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 5, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

@@ -14,7 +14,6 @@
 #include "absl/strings/str_replace.h"
 #include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/store/postgres_connection.h"
-#include "services/coordinator/store/postgres_schema.h"
 #include "services/coordinator/store/postgres_server.h"
 #include "services/coordinator/store/postgres_url.h"
 #include "services/coordinator/store/store_samples.h"
@@ -86,6 +85,11 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
+  // Makes the schema one of before version 5, but for its number.
+  void ForgetMonitoring() {
+    Run("DROP TABLE closewrite.points, closewrite.increments, closewrite.loads,"
+        " closewrite.executions");
+  }
   static absl::Status Insert(Store* store, const std::string& key) {
     return store->Write([&](StoreTransaction& t) {
       t.InsertJob(SmallJob(key));
@@ -136,14 +140,15 @@ TEST_F(PostgresStoreTest, NewerSchemaIsRefusedAlsoLater) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-// Logs were bytes without records until the step to the newest version.
+// Logs were bytes without records in version 3.
 TEST_F(PostgresStoreTest, LogsOfAnOlderSchemaGoOn) {
   OpenAs("postgres") = nullptr;
+  ForgetMonitoring();
   Run("DROP TABLE closewrite.logs, closewrite.log_totals");
   Run("ALTER TABLE closewrite.log_chunks DROP COLUMN format, DROP COLUMN bytes");
   Run("INSERT INTO closewrite.log_chunks(job_id, token, start, data)"
       " VALUES (7, 3, 0, 'one'), (7, 3, 3, 'two')");
-  Run(absl::StrCat("UPDATE closewrite.schema_version SET version = ", kPostgresSchemaVersion - 1));
+  Run("UPDATE closewrite.schema_version SET version = 3");
   const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
   const Lease lease{JobId{7}, FencingToken{3}};
   std::string record;
@@ -161,6 +166,26 @@ TEST_F(PostgresStoreTest, LogsOfAnOlderSchemaGoOn) {
       EXPECT_EQ(open.front().log.lease, lease);
     }
     EXPECT_EQ(t.MeasureLog(lease).stored_bytes, 25);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetMonitoring();
+  Run("UPDATE closewrite.schema_version SET version = 4");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_TRUE(t.FindJobByKey("x").has_value());
+    t.AppendPoint("line");
+    t.PutIncrement({.job = "j", .value = 7});
+    t.AppendLoad({.job = "j"});
+    t.PutExecution({.id = "e"});
+    EXPECT_EQ(t.GetPointRange(), (PointRange{1, 1}));
+    EXPECT_EQ(t.ListIncrements("", {}, 10).size(), 1u);
+    EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
+    EXPECT_EQ(t.ListExecutions({}, {}, 10).size(), 1u);
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -204,6 +229,13 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     EXPECT_TRUE(t.TakeTurn("d", Second(1), absl::Seconds(1)));
     t.RecordRequest("r", "answer", Second(1));
     t.ForgetRequests(Second(2));
+    t.AppendPoint("line");
+    EXPECT_EQ(t.ErasePoints({t.GetPointRange().newest}), 1);
+    t.PutIncrement({.job = "j"});
+    t.AppendLoad({.job = "j"});
+    EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 1);
+    t.PutExecution({.id = "e"});
+    EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 1);
     t.Prune(absl::InfiniteFuture(), 10);
     t.DeletePipeline("p");
     return absl::OkStatus();

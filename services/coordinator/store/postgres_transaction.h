@@ -105,6 +105,17 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
+
+  void AppendPoint(std::string_view line) override;
+  int64_t ErasePoints(const std::vector<int64_t>& ids) override;
+  std::optional<Increment> FindIncrement(const IncrementKey& key) override;
+  void PutIncrement(const Increment& increment) override;
+  void AppendLoad(const Load& load) override;
+  int64_t PruneLoads(absl::Time before, int64_t limit) override;
+  std::optional<Execution> FindExecution(const std::string& id) override;
+  void PutExecution(const Execution& execution) override;
+  int64_t PruneExecutions(absl::Time before, int64_t limit) override;
+
   int64_t Prune(absl::Time before, int64_t limit) override;
 
  protected:
@@ -123,6 +134,8 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void ChangePipelines(PostgresQuery change);
   void RaisePipelinesVersion(std::vector<PostgresQuery> behind);
   void FlushIfLarge();
+  // Runs a DELETE of at most `limit` rows from before `before`; how many went.
+  int64_t PruneSome(const char* sql, absl::Time before, int64_t limit);
 
   PostgresMemory& memory_;
   PostgresWorkingSet set_;

@@ -1,5 +1,6 @@
 #include "services/coordinator/store/postgres_working_set.h"
 
+#include "services/coordinator/store/postgres_monitoring_rows.h"
 #include "services/coordinator/store/postgres_rows.h"
 #include "services/log/str_cat.h"
 
@@ -12,6 +13,7 @@ constexpr PostgresColumn kRequestColumns[] = {
     {"request", "uuid"}, {"recorded_at", "bigint"}, {"answer", "bytea"}};
 constexpr PostgresColumn kLockColumns[] = {
     {"lock", "bytea"}, {"job_id", "bigint"}, {"since", "bigint"}, {"host", "bytea"}};
+constexpr PostgresColumn kPointColumns[] = {{"line", "bytea"}};
 
 constexpr char kDeleteSessions[] =
     "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
@@ -130,6 +132,13 @@ void PostgresWorkingSet::EraseLocksOf(JobId job) {
   unlocked_.insert(job);
 }
 
+void PostgresWorkingSet::AddPoint(std::string_view line) {
+  points_.Row().Bytes(line);
+  buffered_bytes_ += line.size();
+}
+
+void PostgresWorkingSet::AddLoad(const Load& load) { WriteLoad(load, &loads_); }
+
 void PostgresWorkingSet::Forget() {
   jobs.Clear();
   files.Clear();
@@ -141,7 +150,8 @@ void PostgresWorkingSet::Forget() {
 
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
-         watchers.dirty() || tasks.dirty() || !events_.empty() || !new_attempts_.empty() ||
+         watchers.dirty() || tasks.dirty() || increments.dirty() || executions.dirty() ||
+         !points_.empty() || !loads_.empty() || !events_.empty() || !new_attempts_.empty() ||
          !appended_.empty() || !logs.empty() || !locks_.empty() || !unlocked_.empty();
 }
 
@@ -151,7 +161,6 @@ void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
     for (const LogRow& row : log_rows) WriteLogRow(lease, row, &rows);
   }
   appended_.clear();
-  buffered_bytes_ = 0;
   Add(batch, InsertLogRowsSql(), std::move(rows));
   logs.AddWrites(batch);
 }
@@ -205,6 +214,33 @@ void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
       never, batch);
 }
 
+void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
+  static const std::string* const insert_points =
+      new std::string(PostgresInsert("closewrite.points", kPointColumns));
+  static const std::string* const insert_loads =
+      new std::string(PostgresInsert("closewrite.loads", LoadColumns()));
+  static const Sql* const increment_sql =
+      new Sql{PostgresInsert("closewrite.increments", IncrementColumns()),
+              PostgresUpdate("closewrite.increments", IncrementColumns(), /*keys=*/3)};
+  static const Sql* const execution_sql =
+      new Sql(SqlOf("closewrite.executions", ExecutionColumns()));
+  Add(batch, *insert_points, std::exchange(points_, PostgresRows()));
+  Add(batch, *insert_loads, std::exchange(loads_, PostgresRows()));
+  const auto never = [](const auto&) {};
+  AddRows(
+      &increments, *increment_sql,
+      [](const IncrementKey&, const Increment& increment, PostgresRows* rows) {
+        WriteIncrement(increment, rows);
+      },
+      never, batch);
+  AddRows(
+      &executions, *execution_sql,
+      [](const std::string&, const Execution& execution, PostgresRows* rows) {
+        WriteExecution(execution, rows);
+      },
+      never, batch);
+}
+
 std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {
   static const std::string* const insert_events =
       new std::string(PostgresInsert("closewrite.events", EventColumns()));
@@ -221,6 +257,8 @@ std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {
   AddLogs(&batch);
   AddLocks(&batch);
   AddSmallRows(&batch);
+  AddMonitoring(&batch);
+  buffered_bytes_ = 0;
   return batch;
 }
 

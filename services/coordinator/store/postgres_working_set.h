@@ -46,6 +46,8 @@ class PostgresWorkingSet {
   PostgresRowCache<SessionId, SessionRecord> sessions;
   PostgresRowCache<std::string, Watcher> watchers;
   PostgresRowCache<std::string, StoredTask> tasks;
+  PostgresRowCache<IncrementKey, Increment> increments;
+  PostgresRowCache<std::string, Execution> executions;
 
   // The newest event of a file, by FileOf.
   absl::flat_hash_map<PostgresHash, EventRecord> latest_events;
@@ -76,6 +78,9 @@ class PostgresWorkingSet {
   void PutLock(const LockHolder& holder);
   void EraseLocksOf(JobId job);
 
+  void AddPoint(std::string_view line);
+  void AddLoad(const Load& load);
+
   // Bytes of what is buffered apart from jobs and small rows.
   size_t buffered_bytes() const { return buffered_bytes_; }
   // Statements that bring the database up to date, which counts as done.
@@ -90,8 +95,11 @@ class PostgresWorkingSet {
   void AddLogs(std::vector<PostgresQuery>* batch);
   void AddLocks(std::vector<PostgresQuery>* batch);
   void AddSmallRows(std::vector<PostgresQuery>* batch);
+  void AddMonitoring(std::vector<PostgresQuery>* batch);
 
   PostgresRows events_;
+  PostgresRows points_;
+  PostgresRows loads_;
   std::map<Lease, std::optional<Attempt>> attempts_;
   std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;

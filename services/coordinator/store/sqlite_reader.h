@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/sqlite_connection.h"
+#include "services/coordinator/store/sqlite_monitoring_rows.h"
 
 namespace closewrite {
 
@@ -53,6 +54,28 @@ class SqliteReads : public Interface {
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
   std::vector<LockHolder> ListLocks() override;
+  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+    return ReadPendingPoints(connection_, after, limit, &status_);
+  }
+  PointRange GetPointRange() override { return ReadPointRange(connection_, &status_); }
+  std::optional<Increment> FindIncrement(const IncrementKey& key) override {
+    return ReadIncrement(connection_, key, &status_);
+  }
+  std::vector<Increment> ListIncrements(const std::string& job, const IncrementKey& after,
+                                        int64_t limit) override {
+    return ReadIncrements(connection_, job, after, limit, &status_);
+  }
+  std::vector<Load> ListLoads(const LoadFilter& filter, const LoadPlace& before,
+                              int64_t limit) override {
+    return ReadLoads(connection_, filter, before, limit, &status_);
+  }
+  std::optional<Execution> FindExecution(const std::string& id) override {
+    return ReadExecution(connection_, id, &status_);
+  }
+  std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
+                                        int64_t limit) override {
+    return ReadExecutions(connection_, filter, before, limit, &status_);
+  }
 
  protected:
   SqliteConnection* connection() { return connection_; }

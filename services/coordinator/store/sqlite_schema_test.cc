@@ -231,6 +231,33 @@ TEST_P(OldStore, LogsGoOn) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// There was nothing of it.
+TEST_P(OldStore, MonitoringBegins) {
+  const Job job = OldJob(1, JobState::kRunning, rows_version_);
+  Make({job}, {EventOf(job, rows_version_)}, "");
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  const Increment increment{.job = "j", .type = "t", .datasource = "d", .value = 7};
+  const Execution execution{.id = "e", .job = "j", .started_at = Second(5)};
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.GetPointRange(), PointRange());
+    EXPECT_TRUE(t.ListIncrements("", {}, 10).empty());
+    EXPECT_TRUE(t.ListLoads({}, {}, 10).empty());
+    EXPECT_TRUE(t.ListExecutions({}, {}, 10).empty());
+    t.AppendPoint("line");
+    t.PutIncrement(increment);
+    t.AppendLoad({.execution = "e", .job = "j", .at = Second(6)});
+    t.PutExecution(execution);
+    EXPECT_EQ(t.GetPointRange(), (PointRange{1, 1}));
+    EXPECT_EQ(t.FindIncrement(increment.key()), increment);
+    EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
+    EXPECT_EQ(t.FindExecution("e"), execution);
+    EXPECT_EQ(t.GetJob(job.id), job);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_P(OldStore, OfNothingOpens) {
   Make({}, {}, "");
   std::unique_ptr<SqliteStore> store = Open();

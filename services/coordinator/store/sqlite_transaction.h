@@ -88,6 +88,13 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
+  void AppendPoint(std::string_view line) override;
+  int64_t ErasePoints(const std::vector<int64_t>& ids) override;
+  void PutIncrement(const Increment& increment) override;
+  void AppendLoad(const Load& load) override;
+  int64_t PruneLoads(absl::Time before, int64_t limit) override;
+  void PutExecution(const Execution& execution) override;
+  int64_t PruneExecutions(absl::Time before, int64_t limit) override;
   int64_t Prune(absl::Time before, int64_t limit) override;
 
  private:
@@ -129,6 +136,8 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   std::vector<Prunable> NextPrunable(const char* sql, absl::Time before, int64_t limit,
                                      SqlitePruneCursor* cursor);
   void EraseUnnamedFiles(const std::vector<Prunable>& rows);
+  // Runs a DELETE of at most `limit` rows from before `before`; how many went.
+  int64_t PruneSome(const char* sql, absl::Time before, int64_t limit);
 
   SqlitePruneCursors& cursors_;
   absl::node_hash_map<JobId, Job> known_;

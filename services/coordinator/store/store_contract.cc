@@ -101,6 +101,16 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.ListWatchers().empty());
     EXPECT_EQ(t.FindWatcher("h"), std::nullopt);
     EXPECT_TRUE(t.ListLocks().empty());
+    EXPECT_TRUE(t.ReadPoints(0, 10).empty());
+    EXPECT_EQ(t.GetPointRange(), PointRange());
+    EXPECT_EQ(t.FindIncrement({.job = "j"}), std::nullopt);
+    EXPECT_TRUE(t.ListIncrements("", {}, 10).empty());
+    EXPECT_TRUE(t.ListLoads({}, {}, 10).empty());
+    EXPECT_EQ(t.FindExecution("e"), std::nullopt);
+    EXPECT_TRUE(t.ListExecutions({}, {}, 10).empty());
+    EXPECT_EQ(t.ErasePoints({1}), 0);
+    EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 0);
+    EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 0);
     EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
   });
 }
@@ -158,10 +168,14 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.PutSession(FullSession(name));
   t.PutWatcher(FullWatcher(name));
   t.PutLock({name, job.id, "host", Second(1)});
+  t.AppendPoint(name);
+  t.PutIncrement({.job = name});
+  t.AppendLoad({.job = name});
+  t.PutExecution({.id = name});
 }
 
 // Of what WriteOfEach writes, with one call of it.
-constexpr int64_t kOfEach = 17;
+constexpr int64_t kOfEach = 24;
 
 // How many rows there are of all kinds that WriteOfEach writes.
 int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
@@ -176,6 +190,10 @@ int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
   const Lease lease{job.has_value() ? job->id : JobId{1}, FencingToken{1}};
   count += t.ListAttempts(lease.job).size() + t.ReadLog(lease, 0, 100).size() +
            t.OpenLogs(Lease{}, 100).size();
+  count += t.ReadPoints(0, 100).size() + (t.GetPointRange().newest != 0 ? 1 : 0) +
+           (t.FindIncrement({.job = name}).has_value() ? 1 : 0) +
+           t.ListIncrements("", {}, 100).size() + t.ListLoads({}, {}, 100).size() +
+           (t.FindExecution(name).has_value() ? 1 : 0) + t.ListExecutions({}, {}, 100).size();
   return count;
 }
 
@@ -218,6 +236,12 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.PutWatcher({.host = "x"});
     t.EraseLocksOf(id);
     t.TakeTurn("duty", Second(5), absl::Seconds(10));
+    t.ErasePoints({t.GetPointRange().newest});
+    t.AppendPoint("other");
+    t.PutIncrement({.job = "x", .value = 5});
+    t.PruneLoads(absl::InfiniteFuture(), 10);
+    t.PutExecution({.id = "x", .state = ExecutionState::kError});
+    t.PruneExecutions(absl::InfiniteFuture(), 10);
     return error;
   }),
             error);
@@ -238,6 +262,11 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
     EXPECT_EQ(t.ListLocks().size(), 1u);
     EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
+    EXPECT_EQ(t.ReadPoints(0, 10).size(), 1u);
+    EXPECT_EQ(t.ReadPoints(0, 1)[0].line, "x");
+    EXPECT_EQ(t.FindIncrement({.job = "x"}), Increment{.job = "x"});
+    EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
+    EXPECT_EQ(t.FindExecution("x"), Execution{.id = "x"});
   });
 }
 
@@ -255,6 +284,14 @@ TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
     EXPECT_FALSE(t.MayGrantLocks());
     EXPECT_FALSE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
     EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
+    t.AppendPoint("y");
+    t.PutIncrement({.job = "x", .value = 5});
+    t.AppendLoad({.job = "y"});
+    t.PutExecution({.id = "y"});
+    EXPECT_EQ(CountOfEach(t, "y"), 0);
+    EXPECT_EQ(t.ErasePoints({1, 2, 3}), 0);
+    EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 0);
+    EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 0);
     // What the caller makes of it is not what went wrong.
     return absl::NotFoundError("consequence");
   });
@@ -287,6 +324,10 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
       EXPECT_TRUE(r.ListSessions().empty());
       EXPECT_TRUE(r.ListWatchers().empty());
       EXPECT_TRUE(r.ListLocks().empty());
+      EXPECT_EQ(r.GetPointRange(), PointRange());
+      EXPECT_TRUE(r.ListIncrements("", {}, 10).empty());
+      EXPECT_TRUE(r.ListLoads({}, {}, 10).empty());
+      EXPECT_TRUE(r.ListExecutions({}, {}, 10).empty());
     });
   });
   Read([&](StoreReader& r) {

@@ -1,0 +1,212 @@
+#include "services/coordinator/store/postgres_monitoring_rows.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+namespace {
+
+constexpr PostgresColumn kIncrementColumns[] = {{"job", "bytea"},
+                                                {"type", "bytea"},
+                                                {"datasource", "bytea"},
+                                                {"value", "bigint"},
+                                                {"logged_at", "bigint"}};
+constexpr PostgresColumn kLoadColumns[] = {{"execution", "bytea"}, {"job", "bytea"},
+                                           {"type", "bytea"},      {"datasource", "bytea"},
+                                           {"records", "bigint"},  {"increment", "bigint"},
+                                           {"logged_at", "bigint"}};
+constexpr PostgresColumn kExecutionColumns[] = {{"id", "bytea"},
+                                                {"job", "bytea"},
+                                                {"state", "bigint"},
+                                                {"started_at", "bigint"},
+                                                {"ended_at", "bigint"}};
+
+constexpr char kPoints[] =
+    "SELECT id, line FROM closewrite.points WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint";
+constexpr char kPointRange[] =
+    "SELECT (SELECT id FROM closewrite.points ORDER BY id LIMIT 1),"
+    " (SELECT id FROM closewrite.points ORDER BY id DESC LIMIT 1)";
+
+struct Sql {
+  std::string increments =
+      StrCat("SELECT ", PostgresNames(IncrementColumns()), " FROM closewrite.increments WHERE ");
+  std::string increment =
+      StrCat(increments, "job = $1::bytea AND type = $2::bytea AND datasource = $3::bytea");
+  std::string locked_increment = StrCat(increment, " FOR UPDATE");
+  std::string increments_after =
+      StrCat(increments, "(job, type, datasource) > ($1::bytea, $2::bytea, $3::bytea)");
+  std::string increments_order = " ORDER BY job, type, datasource LIMIT $4::bigint";
+  std::string all_increments = StrCat(increments_after, increments_order);
+  std::string increments_of_job =
+      StrCat(increments_after, " AND job = $5::bytea", increments_order);
+
+  std::string loads_behind = StrCat("SELECT id, ", PostgresNames(LoadColumns()),
+                                    " FROM closewrite.loads WHERE logged_at >= $1::bigint"
+                                    " AND (logged_at, id) < ($2::bigint, $3::bigint)");
+  std::string loads_order = " ORDER BY logged_at DESC, id DESC LIMIT $4::bigint";
+  std::string all_loads = StrCat(loads_behind, loads_order);
+  std::string loads_of_job = StrCat(loads_behind, " AND job = $5::bytea", loads_order);
+  std::string loads_of_datasource =
+      StrCat(loads_behind, " AND datasource = $5::bytea", loads_order);
+  std::string loads_of_both =
+      StrCat(loads_behind, " AND job = $5::bytea AND datasource = $6::bytea", loads_order);
+
+  std::string executions =
+      StrCat("SELECT ", PostgresNames(ExecutionColumns()), " FROM closewrite.executions WHERE ");
+  std::string execution = StrCat(executions, "id = $1::bytea");
+  std::string locked_execution = StrCat(execution, " FOR UPDATE");
+  std::string executions_behind =
+      StrCat(executions, "started_at >= $1::bigint AND (started_at, id) < ($2::bigint, $3::bytea)");
+  std::string executions_order = " ORDER BY started_at DESC, id DESC LIMIT $4::bigint";
+  std::string all_executions = StrCat(executions_behind, executions_order);
+  std::string executions_of_job =
+      StrCat(executions_behind, " AND job = $5::bytea", executions_order);
+};
+
+const Sql& Texts() {
+  static const Sql* const sql = new Sql();
+  return *sql;
+}
+
+// PostgreSQL takes no negative one.
+int64_t AtMost(int64_t limit) { return std::max<int64_t>(limit, 0); }
+
+}  // namespace
+
+PostgresColumns IncrementColumns() { return kIncrementColumns; }
+PostgresColumns LoadColumns() { return kLoadColumns; }
+PostgresColumns ExecutionColumns() { return kExecutionColumns; }
+
+void WriteIncrement(const Increment& increment, PostgresRows* rows) {
+  rows->Row().Bytes(increment.job).Bytes(increment.type).Bytes(increment.datasource);
+  rows->Int(increment.value).Time(increment.at);
+}
+
+void WriteLoad(const Load& load, PostgresRows* rows) {
+  rows->Row().Bytes(load.execution).Bytes(load.job).Bytes(load.type).Bytes(load.datasource);
+  rows->Int(load.records).Int(load.increment).Time(load.at);
+}
+
+void WriteExecution(const Execution& execution, PostgresRows* rows) {
+  rows->Row().Bytes(execution.id).Bytes(execution.job);
+  rows->Int(static_cast<int64_t>(execution.state));
+  rows->Time(execution.started_at).Time(execution.ended_at);
+}
+
+PostgresQuery PointsQuery(int64_t after, int64_t limit) {
+  return {.sql = kPoints, .params = PostgresParams().Int(after).Int(AtMost(limit))};
+}
+
+PostgresQuery PointRangeQuery() { return {.sql = kPointRange}; }
+
+PostgresQuery IncrementQuery(const IncrementKey& key, bool lock) {
+  return {.sql = lock ? Texts().locked_increment : Texts().increment,
+          .params = PostgresParams().Bytes(key.job).Bytes(key.type).Bytes(key.datasource)};
+}
+
+PostgresQuery IncrementsQuery(const std::string& job, const IncrementKey& after, int64_t limit) {
+  PostgresParams params;
+  params.Bytes(after.job).Bytes(after.type).Bytes(after.datasource).Int(AtMost(limit));
+  if (job.empty()) return {.sql = Texts().all_increments, .params = std::move(params)};
+  params.Bytes(job);
+  return {.sql = Texts().increments_of_job, .params = std::move(params)};
+}
+
+PostgresQuery LoadsQuery(const LoadFilter& filter, const LoadPlace& before, int64_t limit) {
+  PostgresParams params;
+  params.Time(filter.since).Time(before.at).Int(before.id).Int(AtMost(limit));
+  const std::string* sql = &Texts().all_loads;
+  if (!filter.job.empty()) {
+    sql = &Texts().loads_of_job;
+    params.Bytes(filter.job);
+  }
+  if (!filter.datasource.empty()) {
+    sql = filter.job.empty() ? &Texts().loads_of_datasource : &Texts().loads_of_both;
+    params.Bytes(filter.datasource);
+  }
+  return {.sql = *sql, .params = std::move(params)};
+}
+
+PostgresQuery ExecutionQuery(const std::string& id, bool lock) {
+  return {.sql = lock ? Texts().locked_execution : Texts().execution,
+          .params = PostgresParams().Bytes(id)};
+}
+
+PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlace& before,
+                              int64_t limit) {
+  PostgresParams params;
+  params.Time(filter.since).Time(before.started_at).Bytes(before.id).Int(AtMost(limit));
+  if (filter.job.empty()) return {.sql = Texts().all_executions, .params = std::move(params)};
+  params.Bytes(filter.job);
+  return {.sql = Texts().executions_of_job, .params = std::move(params)};
+}
+
+std::vector<PendingPoint> PointsOf(const PostgresResult& result) {
+  std::vector<PendingPoint> points;
+  points.reserve(result.rows());
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    PendingPoint& point = points.emplace_back();
+    point.id = row.Int();
+    point.line = row.Bytes();
+  }
+  return points;
+}
+
+PointRange PointRangeOf(const PostgresResult& result) {
+  PointRange range;
+  if (result.rows() == 0) return range;
+  PostgresRow row(result, 0);
+  range.oldest = row.Int();
+  range.newest = row.Int();
+  return range;
+}
+
+std::vector<Increment> IncrementsOf(const PostgresResult& result) {
+  std::vector<Increment> increments;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    Increment& increment = increments.emplace_back();
+    increment.job = row.Bytes();
+    increment.type = row.Bytes();
+    increment.datasource = row.Bytes();
+    increment.value = row.Int();
+    increment.at = row.Time();
+  }
+  return increments;
+}
+
+std::vector<Load> LoadsOf(const PostgresResult& result) {
+  std::vector<Load> loads;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    Load& load = loads.emplace_back();
+    load.id = row.Int();
+    load.execution = row.Bytes();
+    load.job = row.Bytes();
+    load.type = row.Bytes();
+    load.datasource = row.Bytes();
+    load.records = row.Int();
+    load.increment = row.Int();
+    load.at = row.Time();
+  }
+  return loads;
+}
+
+std::vector<Execution> ExecutionsOf(const PostgresResult& result) {
+  std::vector<Execution> executions;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    Execution& execution = executions.emplace_back();
+    execution.id = row.Bytes();
+    execution.job = row.Bytes();
+    execution.state = static_cast<ExecutionState>(row.Int());
+    execution.started_at = row.Time();
+    execution.ended_at = row.Time();
+  }
+  return executions;
+}
+
+}  // namespace closewrite

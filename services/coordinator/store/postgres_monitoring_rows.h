@@ -1,0 +1,52 @@
+// How monitoring lies in rows: the columns, the queries of it, and reading and writing rows.
+#ifndef SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
+#define SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/coordinator/core/monitoring.h"
+#include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_rows.h"
+#include "services/coordinator/store/postgres_wire.h"
+
+namespace closewrite {
+
+PostgresColumns IncrementColumns();
+// Without the id, which the database gives.
+PostgresColumns LoadColumns();
+PostgresColumns ExecutionColumns();
+
+// Append a row of the columns above.
+void WriteIncrement(const Increment& increment, PostgresRows* rows);
+void WriteLoad(const Load& load, PostgresRows* rows);
+void WriteExecution(const Execution& execution, PostgresRows* rows);
+
+// The queries of StoreReader, and what they gave.
+PostgresQuery PointsQuery(int64_t after, int64_t limit);
+PostgresQuery PointRangeQuery();
+// `lock`: until the commit.
+PostgresQuery IncrementQuery(const IncrementKey& key, bool lock);
+PostgresQuery IncrementsQuery(const std::string& job, const IncrementKey& after, int64_t limit);
+PostgresQuery LoadsQuery(const LoadFilter& filter, const LoadPlace& before, int64_t limit);
+PostgresQuery ExecutionQuery(const std::string& id, bool lock);
+PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlace& before,
+                              int64_t limit);
+std::vector<PendingPoint> PointsOf(const PostgresResult& result);
+PointRange PointRangeOf(const PostgresResult& result);
+std::vector<Increment> IncrementsOf(const PostgresResult& result);
+std::vector<Load> LoadsOf(const PostgresResult& result);
+std::vector<Execution> ExecutionsOf(const PostgresResult& result);
+
+// Of a query by key.
+template <class Row>
+std::optional<Row> FirstOrNone(std::vector<Row> rows) {
+  if (rows.empty()) return std::nullopt;
+  return std::move(rows.front());
+}
+
+}  // namespace closewrite
+
+#endif  // SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
