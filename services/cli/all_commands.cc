@@ -4,6 +4,7 @@
 #include "services/cli/event_commands.h"
 #include "services/cli/fleet_commands.h"
 #include "services/cli/jobs_commands.h"
+#include "services/cli/monitor_commands.h"
 #include "services/cli/pipeline_commands.h"
 #include "services/cli/progress_commands.h"
 #include "services/cli/settings_commands.h"
@@ -17,7 +18,7 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto& group : {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(),
                             StoryCommands(), EventCommands(), FleetCommands(), ProgressCommands(),
-                            SettingsCommands(), CompletionCommands()}) {
+                            MonitorCommands(), SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;

@@ -153,6 +153,10 @@ class Run {
     if ((*invocation)->format() == Format::kName && !command.names) {
       return UsageError(StrCat("-o name is for commands that list jobs, not for ", command.name));
     }
+    if ((*invocation)->format() == Format::kCsv && !command.csv) {
+      return UsageError(
+          StrCat("-o csv is for lists of executions and increments, not for ", command.name));
+    }
     return action(**invocation);
   }
 

@@ -6,8 +6,8 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "services/config/uuid.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
@@ -28,15 +28,7 @@ absl::Duration Backoff(int failures, absl::BitGen& random) {
 
 }  // namespace
 
-std::string NewRequestId() {
-  absl::BitGen random;
-  uint64_t high = absl::Uniform<uint64_t>(random);
-  uint64_t low = absl::Uniform<uint64_t>(random);
-  high = (high & ~0xF000ull) | 0x4000ull;      // version 4
-  low = (low & ~(3ull << 62)) | (2ull << 62);  // variant
-  return absl::StrFormat("%08x-%04x-%04x-%04x-%012x", high >> 32, high >> 16 & 0xFFFF,
-                         high & 0xFFFF, low >> 48, low & 0xFFFFFFFFFFFFull);
-}
+std::string NewRequestId() { return NewUuid(); }
 
 std::string ConnectionProblem(std::string_view message) {
   const size_t colon = message.rfind(": ");
@@ -63,6 +55,7 @@ void Client::TakeChannel() {
   tasks_ = v1::TaskService::NewStub(channel_);
   events_ = v1::EventService::NewStub(channel_);
   fleet_ = v1::FleetService::NewStub(channel_);
+  monitor_ = v1::MonitorService::NewStub(channel_);
   store_ = v1::StoreService::NewStub(channel_);
 }
 

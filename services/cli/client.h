@@ -13,6 +13,7 @@
 #include "closewrite/v1/event.grpc.pb.h"
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
+#include "closewrite/v1/monitor.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "closewrite/v1/store.grpc.pb.h"
 #include "closewrite/v1/task.grpc.pb.h"
@@ -59,6 +60,7 @@ class Client {
   v1::TaskService::Stub& tasks() { return *tasks_; }
   v1::EventService::Stub& events() { return *events_; }
   v1::FleetService::Stub& fleet() { return *fleet_; }
+  v1::MonitorService::Stub& monitor() { return *monitor_; }
   v1::StoreService::Stub& store() { return *store_; }
 
   // Makes one unary call, again with jittered backoff while the coordinator can't be reached.
@@ -105,6 +107,7 @@ class Client {
   std::unique_ptr<v1::TaskService::Stub> tasks_;
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
+  std::unique_ptr<v1::MonitorService::Stub> monitor_;
   std::unique_ptr<v1::StoreService::Stub> store_;
 };
 

@@ -21,6 +21,7 @@ struct Command {
   std::string summary;    // sentences; the first one stands in lists of commands
   std::string examples;   // lines; may be empty
   bool names = false;     // takes `-o name`
+  bool csv = false;       // takes `-o csv`
   bool local = false;     // asks no coordinator
   // How long it looks for a coordinator that can't be reached, where that is not the general
   // default.

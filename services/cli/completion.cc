@@ -215,7 +215,8 @@ class Completer {
     if (name == "sort") return Words({std::begin(kSortKeys), std::end(kSortKeys)});
     if (name == "SHELL") return Words({"bash", "zsh", "fish"});
     if (name == "output" && command_ != nullptr && !command_->names) {
-      return Words({"table", "wide", "json"});
+      return Words(command_->csv ? std::vector<std::string>{"table", "json", "csv"}
+                                 : std::vector<std::string>{"table", "wide", "json"});
     }
     if (name == "output") return Words({"table", "wide", "json", "name"});
     static constexpr std::string_view kFiles[] = {"FILE", "PATH", "COMMAND", "file", "script"};

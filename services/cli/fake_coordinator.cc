@@ -8,6 +8,7 @@
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "closewrite/v1/store.grpc.pb.h"
 #include "services/cli/fake_job_service.h"
+#include "services/cli/fake_monitor_service.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
 
@@ -196,6 +197,7 @@ void FakeCoordinator::Start() {
     state_->stopping = false;
   }
   services_.push_back(MakeFakeJobService(state_));
+  services_.push_back(MakeFakeMonitorService(state_));
   services_.push_back(std::make_unique<Pipelines>(state_));
   services_.push_back(std::make_unique<Events>(state_));
   services_.push_back(std::make_unique<Fleet>(state_));

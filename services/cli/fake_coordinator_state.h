@@ -15,6 +15,7 @@
 #include "closewrite/v1/event.pb.h"
 #include "closewrite/v1/fleet.pb.h"
 #include "closewrite/v1/job.pb.h"
+#include "closewrite/v1/monitor.pb.h"
 #include "closewrite/v1/pipeline.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "services/log/str_cat.h"
@@ -57,6 +58,8 @@ struct FakeState {
   std::vector<v1::PipelineStatus> pipelines;
   v1::TestPipelinesResponse verdicts;
   v1::ExplainResponse story;
+  std::vector<v1::Execution> executions;
+  std::vector<v1::Load> loads;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;
   v1::GetVersionResponse version;

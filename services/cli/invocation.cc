@@ -36,7 +36,8 @@ absl::StatusOr<std::optional<Format>> FormatOption(std::string_view text) {
   if (text == "wide") return Format::kWide;
   if (text == "json") return Format::kJson;
   if (text == "name") return Format::kName;
-  return UsageError(StrCat("-o ", text, ": use table, wide, json or name"));
+  if (text == "csv") return Format::kCsv;
+  return UsageError(StrCat("-o ", text, ": use table, wide, json, name or csv"));
 }
 
 absl::StatusOr<bool> ColorOption(const Setting& color, const Console& console) {

@@ -19,7 +19,7 @@
 
 namespace closewrite::cli {
 
-enum class Format { kTable, kWide, kJson, kName };
+enum class Format { kTable, kWide, kJson, kName, kCsv };
 
 // Used by one thread.
 class Invocation {

@@ -227,6 +227,7 @@ void PrintJob(Invocation& invocation, const v1::GetJobResponse& story) {
       return;
     case Format::kTable:
     case Format::kWide:
+    case Format::kCsv:
       PrintFacts(invocation, story.job());
       PrintAttempts(invocation, story);
   }

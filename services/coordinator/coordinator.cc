@@ -1,6 +1,8 @@
 #include "services/coordinator/coordinator.h"
 
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,9 +12,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "services/config/config.h"
+#include "services/config/uuid.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
 #include "services/coordinator/api/store_service.h"
@@ -23,6 +27,9 @@
 #include "services/coordinator/coordinator_metrics.h"
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/health_board.h"
+#include "services/coordinator/influx/influx_metrics.h"
+#include "services/coordinator/influx/influx_options.h"
+#include "services/coordinator/influx/influx_writer.h"
 #include "services/coordinator/log_limits.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/postgres_store.h"
@@ -128,13 +135,14 @@ std::string WithoutPassword(const std::string& where) {
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
         absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits,
-        const std::string& sqlite_path)
+        const std::optional<InfluxOptions>& influx, const std::string& sqlite_path)
       : store(std::move(opened)),
         engine({.self = self,
                 .shared = store->shared(),
                 .session_ttl = session_ttl,
                 .retention = retention,
                 .logs = log_limits,
+                .points = influx.has_value() ? std::make_optional(influx->tags) : std::nullopt,
                 .random = RandomFraction,
                 .new_session_id = NewId,
                 .decode_pipeline = DecodeStoredPipeline,
@@ -147,7 +155,10 @@ struct Coordinator::Parts {
         tasks({.loop = &loop, .feed = &feed}),
         events({.loop = &loop, .feed = &feed}, &watchers),
         fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
-        stores(&feed, sqlite_path) {}
+        stores(&feed, sqlite_path),
+        monitor({.loop = &loop, .feed = &feed}, NewUuid) {
+    if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);
+  }
 
   std::unique_ptr<Store> store;
   Engine engine;
@@ -164,6 +175,8 @@ struct Coordinator::Parts {
   EventService events;
   FleetService fleet;
   StoreService stores;
+  MonitorService monitor;
+  std::unique_ptr<InfluxWriter> points;
   std::unique_ptr<Server> server;
   std::unique_ptr<MetricsServer> metrics;
 };
@@ -174,13 +187,20 @@ absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Part
       MetricsServer::Start(config.metrics(), [parts] {
         LogTotals logs;
         std::vector<std::string> crash_loops;
+        PointRange points;
         const absl::Status read = parts->store->Read([&](StoreReader& reader) {
           logs = reader.GetLogTotals();
           crash_loops = TasksInCrashLoop(reader);
+          if (parts->points != nullptr) points = reader.GetPointRange();
           return absl::OkStatus();
         });
-        // No numbers rather than wrong ones.
-        return read.ok() ? CoordinatorMetrics(logs, crash_loops) : std::vector<Metric>();
+        if (!read.ok()) return std::vector<Metric>();  // rather than wrong ones
+        std::vector<Metric> metrics = CoordinatorMetrics(logs, crash_loops);
+        if (parts->points == nullptr) return metrics;
+        for (Metric& each : InfluxMetrics(parts->points->numbers(), points)) {
+          metrics.push_back(std::move(each));
+        }
+        return metrics;
       });
   if (!metrics.ok()) {
     return absl::Status(metrics.status().code(),
@@ -205,21 +225,31 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   if (!retention.ok()) return retention.status();
   absl::StatusOr<LogLimits> log_limits = LogLimitsFrom(config.logs());
   if (!log_limits.ok()) return log_limits.status();
+  const absl::StatusOr<std::optional<InfluxOptions>> influx =
+      InfluxOptionsFrom(config, [](const std::string& name) {
+        const char* value = std::getenv(name.c_str());
+        return std::string(value == nullptr ? "" : value);
+      });
+  if (!influx.ok()) return influx.status();
   const CoordinatorId self = NewId();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *log_limits, SqlitePath(config.store()));
+                                       *log_limits, *influx, SqlitePath(config.store()));
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
-  absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start({.listen = config.listen(),
-                     .reflection = !config.has_reflection() || config.reflection(),
-                     .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
-                                  &parts->tasks, &parts->events, &parts->fleet, &parts->stores}});
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
+      {.listen = config.listen(),
+       .reflection = !config.has_reflection() || config.reflection(),
+       .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
+                    &parts->events, &parts->fleet, &parts->stores, &parts->monitor}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
+  if (parts->points != nullptr) {
+    parts->points->Start();
+    LogInfo("points go to InfluxDB", {{"url", (*influx)->shown}});
+  }
   LogInfo("serving", {{"listen", config.listen()},
                       {"port", parts->server->port()},
                       {"store", WithoutPassword(config.store())},
@@ -235,6 +265,7 @@ void Coordinator::Shutdown() {
   parts_->server->Drain();
   // The calls that the server waits for wait for commits.
   parts_->loop.EndSoon();
+  if (parts_->points != nullptr) parts_->points->Shutdown();
   parts_->watchers.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "services/config/uuid.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/task_codec.h"
 #include "services/log/str_cat.h"
@@ -24,7 +25,8 @@ v1::Pipeline TestPipeline(const std::string& name) {
 
 ApiFixture::ApiFixture()
     : clock_(absl::FromUnixSeconds(kTestStartSeconds)),
-      engine_({.random = [] { return 0.0; },
+      engine_({.points = ExtraTags{},
+               .random = [] { return 0.0; },
                .new_session_id = [n = 0]() mutable { return StrCat("session-", ++n); },
                .decode_pipeline = DecodeStoredPipeline,
                .decode_task = DecodeStoredTask}),
@@ -33,7 +35,8 @@ ApiFixture::ApiFixture()
       pipeline_service_({.loop = &loop_, .feed = &feed_}, &watcher_health_),
       task_service_({.loop = &loop_, .feed = &feed_}),
       event_service_({.loop = &loop_, .feed = &feed_}, &board_),
-      fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_) {
+      fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_),
+      monitor_service_({.loop = &loop_, .feed = &feed_}, NewUuid) {
   EXPECT_TRUE(loop_.Start().ok());
   int port = 0;
   grpc::ServerBuilder builder;
@@ -43,6 +46,7 @@ ApiFixture::ApiFixture()
   builder.RegisterService(&task_service_);
   builder.RegisterService(&event_service_);
   builder.RegisterService(&fleet_service_);
+  builder.RegisterService(&monitor_service_);
   server_ = builder.BuildAndStart();
   auto channel =
       grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
@@ -51,6 +55,7 @@ ApiFixture::ApiFixture()
   tasks_ = v1::TaskService::NewStub(channel);
   events_ = v1::EventService::NewStub(channel);
   fleet_ = v1::FleetService::NewStub(channel);
+  monitor_ = v1::MonitorService::NewStub(channel);
 }
 
 ApiFixture::~ApiFixture() {

@@ -19,6 +19,7 @@
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_service.h"
 #include "services/coordinator/api/task_service.h"
 #include "services/coordinator/change_feed.h"
@@ -85,12 +86,14 @@ class ApiFixture : public ::testing::Test {
   TaskService task_service_;
   EventService event_service_;
   FleetService fleet_service_;
+  MonitorService monitor_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
   std::unique_ptr<v1::TaskService::Stub> tasks_;
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
+  std::unique_ptr<v1::MonitorService::Stub> monitor_;
 
  private:
   absl::Status RunOnce(const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step);

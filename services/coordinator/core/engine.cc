@@ -26,13 +26,14 @@ void ForgetStale(Record& record, absl::Time now) {
 
 Engine::Engine(Options options)
     : options_(std::move(options)),
-      book_(&fleet_, options_.random),
+      book_(&fleet_, options_.random, options_.points),
       intake_(&fleet_, &book_),
       logs_(options_.logs, options_.shared),
       dispatch_(&fleet_, &book_, &logs_, options_.new_session_id),
       assigner_(&fleet_, &book_),
       desk_(&fleet_, &book_, &intake_),
-      tasks_(&fleet_, &book_, options_.random) {
+      tasks_(&fleet_, &book_, options_.random),
+      monitor_(options_.points.has_value()) {
   fleet_.decode_task = options_.decode_task;
   fleet_.self = options_.self;
   fleet_.shared = options_.shared;
@@ -334,7 +335,8 @@ void Engine::Forget(StoreTransaction& tx, absl::Time now) {
     tx.ForgetRequests(now - kRequestKept);
   }
   pruning_ = options_.retention < absl::InfiniteDuration() &&
-             tx.Prune(now - options_.retention, kPruneBatchMax) > 0;
+             (tx.Prune(now - options_.retention, kPruneBatchMax) > 0 ||
+              monitor_.Forget(tx, now - options_.retention));
   if (pruning_) forget_at_ = now + kPrunePause;
 }
 

@@ -3,6 +3,7 @@
 #define SERVICES_COORDINATOR_CORE_ENGINE_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +14,12 @@
 #include "services/coordinator/core/assign.h"
 #include "services/coordinator/core/desk.h"
 #include "services/coordinator/core/dispatch.h"
+#include "services/coordinator/core/execution_points.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/intake.h"
 #include "services/coordinator/core/job_book.h"
 #include "services/coordinator/core/log_keeper.h"
+#include "services/coordinator/core/monitor_book.h"
 #include "services/coordinator/core/news.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/core/task_book.h"
@@ -40,6 +43,8 @@ class Engine {
     // Finished jobs and old events are kept for so long.
     absl::Duration retention = absl::InfiniteDuration();
     LogLimits logs;
+    // Points of executions, loads and models are made only when it is set.
+    std::optional<ExtraTags> points;
     std::function<double()> random;             // in [0, 1)
     std::function<SessionId()> new_session_id;  // never repeats
     // Reads a stored definition back.
@@ -82,6 +87,7 @@ class Engine {
   Dispatch& dispatch() { return dispatch_; }
   Desk& desk() { return desk_; }
   TaskBook& tasks() { return tasks_; }
+  MonitorBook& monitor() { return monitor_; }
   const Fleet& fleet() const { return fleet_; }
 
   // Does what is due, then gives free slots to available jobs. To be called at the end of each
@@ -108,6 +114,7 @@ class Engine {
   Assigner assigner_;
   Desk desk_;
   TaskBook tasks_;
+  MonitorBook monitor_;
   absl::Time forget_at_ = absl::InfinitePast();
   bool pruning_ = false;
 };

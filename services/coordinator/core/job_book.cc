@@ -39,6 +39,11 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   if (change->job == job && !change->attempt.has_value()) return job;
   tx.UpdateJob(change->job);
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
+  if (points_.has_value()) {
+    for (const Point& point : ExecutionPointsOf(job, change->job, change->attempt, *points_, now)) {
+      tx.AppendPoint(EncodePoint(point));
+    }
+  }
   Remember(tx, job, change->job);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
   return std::move(change->job);

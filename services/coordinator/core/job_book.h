@@ -3,11 +3,13 @@
 #define SERVICES_COORDINATOR_CORE_JOB_BOOK_H_
 
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/effects.h"
+#include "services/coordinator/core/execution_points.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_rules.h"
 #include "services/coordinator/core/store.h"
@@ -18,9 +20,11 @@ namespace closewrite {
 // through here.
 class JobBook {
  public:
-  // `random` gives numbers in [0, 1). Neither is owned.
-  JobBook(Fleet* fleet, std::function<double()> random)
-      : fleet_(*fleet), random_(std::move(random)) {}
+  // `random` gives numbers in [0, 1). Neither is owned. Executions make points only when `points`
+  // is set.
+  JobBook(Fleet* fleet, std::function<double()> random,
+          const std::optional<ExtraTags>& points = std::nullopt)
+      : fleet_(*fleet), random_(std::move(random)), points_(points) {}
 
   // Inserts; gives it an id.
   Job Insert(StoreTransaction& tx, Job job);
@@ -46,6 +50,7 @@ class JobBook {
 
   Fleet& fleet_;
   std::function<double()> random_;
+  const std::optional<ExtraTags> points_;
   Effects effects_;
   std::vector<Job> ended_runs_;
 };

@@ -1,0 +1,27 @@
+#include "services/config/url.h"
+
+#include "absl/strings/ascii.h"
+#include "services/log/str_cat.h"
+
+namespace closewrite {
+
+std::string UrlEscaped(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string escaped;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || c == '-' || c == '.' || c == '_' || c == '~') {
+      escaped += c;
+    } else {
+      escaped += {'%', kDigits[byte >> 4], kDigits[byte & 0xF]};
+    }
+  }
+  return escaped;
+}
+
+std::string InfluxUrl(std::string_view host, std::string_view port) {
+  if (host.find("://") != std::string_view::npos) return std::string(host);
+  return StrCat("http://", host, ":", port.empty() ? "8086" : port);
+}
+
+}  // namespace closewrite

@@ -1,0 +1,34 @@
+#include "services/coordinator/influx/influx_metrics.h"
+
+#include <cstdint>
+#include <string>
+
+namespace closewrite {
+namespace {
+
+Metric Make(const std::string& name, const std::string& help, MetricType type, int64_t value) {
+  return {.name = "closewrite_coordinator_influx_" + name,
+          .help = help,
+          .type = type,
+          .labels = {},
+          .value = static_cast<double>(value)};
+}
+
+}  // namespace
+
+std::vector<Metric> InfluxMetrics(const InfluxWriter::Numbers& numbers, const PointRange& waiting) {
+  const int64_t count = waiting.newest == 0 ? 0 : waiting.newest - waiting.oldest + 1;
+  return {
+      Make("points_waiting", "Points in the store that InfluxDB does not have yet, at most.",
+           MetricType::kGauge, count),
+      Make("points_written_total", "Points that InfluxDB has taken.", MetricType::kCounter,
+           numbers.written),
+      Make("points_refused_total", "Points given up because InfluxDB will never take them.",
+           MetricType::kCounter, numbers.refused),
+      Make("points_overflowed_total", "Points given up because too many waited, the oldest first.",
+           MetricType::kCounter, numbers.overflowed),
+      Make("write_failures_total", "Requests to InfluxDB that had to be repeated.",
+           MetricType::kCounter, numbers.failures)};
+}
+
+}  // namespace closewrite
