@@ -51,7 +51,7 @@ class CompletionTest : public CliFixture {
 };
 
 TEST_F(CompletionTest, VerbsAndTheirSecondWords) {
-  EXPECT_EQ(Complete({"jo"}), Strings({"jobs", "job"}));
+  EXPECT_EQ(Complete({"jo"}), Strings({"jobs", "job", "job-log"}));
   EXPECT_EQ(Complete({"pipeline", ""}), Strings({"apply", "list", "delete", "test"}));
   EXPECT_EQ(Complete({"--color", "never", "context", "u"}), Strings({"use"}));
   EXPECT_TRUE(absl::StrContains(Text({""}), "\ncontext\tlist, use\n"));
@@ -61,7 +61,7 @@ TEST_F(CompletionTest, VerbsAndTheirSecondWords) {
 }
 
 TEST_F(CompletionTest, HelpTakesVerbsAndTopics) {
-  EXPECT_EQ(Complete({"help", "ex"}), Strings({"explain", "executors", "exit-codes"}));
+  EXPECT_EQ(Complete({"help", "ex"}), Strings({"explain", "executors", "execution", "exit-codes"}));
   EXPECT_EQ(Complete({"help", "task", "sh"}), Strings({"show"}));
 }
 

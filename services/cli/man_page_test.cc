@@ -1,6 +1,7 @@
 #include "services/cli/man_page.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 #include "services/cli/all_commands.h"
 
@@ -22,7 +23,8 @@ TEST(ManPage, HasAllCommandsTheirOptionsAndExamples) {
   const std::vector<Command> commands = AllCommands();
   const std::string page = ManPage(commands);
   for (const Command& command : commands) {
-    EXPECT_TRUE(absl::StrContains(page, "\n.SS \\fB" + command.name + "\\fR")) << command.name;
+    const std::string name = absl::StrReplaceAll(command.name, {{"-", "\\-"}});
+    EXPECT_TRUE(absl::StrContains(page, "\n.SS \\fB" + name + "\\fR")) << name;
   }
   EXPECT_TRUE(absl::StrContains(page, "\n.TP\n\\fB\\-s\\fR, \\fB\\-\\-state\\fR \\fITEXT")) << page;
   EXPECT_TRUE(absl::StrContains(page, "\nclosewrite explain 41\n"));

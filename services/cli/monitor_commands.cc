@@ -256,15 +256,15 @@ absl::StatusOr<int> LogModel(Invocation& invocation, const v1::LogModelRequest& 
 Command ExecutionCommand(const std::string& noun, const std::string& verb,
                          const std::string& summary, v1::ExecutionState state) {
   const bool start = state == v1::EXECUTION_STATE_START;
-  Command command{StrCat(noun, " ", verb), start ? "JOB" : "JOB [--id ID]", summary};
+  Command command{StrCat(noun, " ", verb), start ? "NAME" : "NAME [--id ID]", summary};
   command.examples = start ? StrCat("id=$(closewrite ", noun, " start nightly-load)\n")
                            : StrCat("closewrite ", noun, " ", verb, " nightly-load --id \"$id\"\n");
   command.declare = [start, state](CLI::App& app) -> Action {
     auto options = std::make_shared<ExecutionOptions>();
     options->state = state;
-    app.add_option("JOB", options->job, "The script's name in charts and lists")->required();
+    app.add_option("NAME", options->job, "The script's name in charts and lists")->required();
     if (!start) {
-      app.add_option("--id", options->id, "Which one; needed when several of JOB are open");
+      app.add_option("--id", options->id, "Which one; needed when several of NAME are open");
     }
     return [options, start](Invocation& invocation) {
       return start ? StartExecution(invocation, *options) : EndExecution(invocation, *options);
@@ -281,13 +281,13 @@ void DeclareRange(CLI::App& app, ListOptions* options) {
 }
 
 Command ExecutionListCommand() {
-  Command command{"execution list", "[JOB] [--since TIME] [--limit N]",
+  Command command{"execution list", "[NAME] [--since TIME] [--limit N]",
                   "List executions, newest first: attempts, and what scripts have reported."};
   command.csv = true;
   command.examples = "closewrite execution list nightly-load --since 30d -o csv\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<ListOptions>();
-    app.add_option("JOB", options->job, "Only of this script, pipeline or task");
+    app.add_option("NAME", options->job, "Only of this script, pipeline or task");
     DeclareRange(app, options.get());
     return [options](Invocation& invocation) { return ListExecutions(invocation, *options); };
   };

@@ -61,7 +61,7 @@ class CompletionTest(case.FleetCase):
     def test_bash(self):
         case.write(os.path.join(self.folder, "a file.csv"), b"x")
         for words, wanted in (
-                (["jo"], ["job", "jobs"]),
+                (["jo"], ["job", "job-log", "jobs"]),
                 (["pipeline", "de"], ["delete"]),
                 (["logs", "--tim"], ["--timeout", "--timestamps"]),
                 (["jobs", "--state", "=", "s"], ["scheduled", "succeeded"]),
@@ -76,7 +76,7 @@ class CompletionTest(case.FleetCase):
 
     def test_fish(self):
         for line, wanted in (
-                ("jo", ["job", "jobs"]),
+                ("jo", ["job", "job-log", "jobs"]),
                 ("pipeline de", ["delete"]),
                 ("jobs --state=s", ["--state=scheduled", "--state=succeeded"]),
                 ("pipeline delete ", ["copy"])):
