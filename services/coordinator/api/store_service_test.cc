@@ -4,7 +4,6 @@
 #include <fstream>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
@@ -28,8 +27,22 @@ class StoreServiceTest : public ::testing::Test {
     service_->Shutdown();
     server_->Shutdown(absl::ZeroDuration());
   }
-  // The bytes that came, checked against the size that was said.
+  // Again while the one before is still being ended.
   absl::StatusOr<std::string> BackUp() {
+    absl::StatusOr<std::string> bytes = BackUpOnce();
+    while (absl::IsResourceExhausted(bytes.status())) bytes = BackUpOnce();
+    return bytes;
+  }
+
+  TestFolder folder_;
+  ChangeFeed feed_;
+  std::unique_ptr<StoreService> service_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<v1::StoreService::Stub> stub_;
+
+ private:
+  // The bytes that came, checked against the size that was said.
+  absl::StatusOr<std::string> BackUpOnce() {
     grpc::ClientContext context;
     const auto reader = stub_->BackUpStore(&context, {});
     std::string bytes;
@@ -45,12 +58,6 @@ class StoreServiceTest : public ::testing::Test {
     EXPECT_EQ(static_cast<int64_t>(bytes.size()), piece.size());
     return bytes;
   }
-
-  TestFolder folder_;
-  ChangeFeed feed_;
-  std::unique_ptr<StoreService> service_;
-  std::unique_ptr<Server> server_;
-  std::unique_ptr<v1::StoreService::Stub> stub_;
 };
 
 TEST_F(StoreServiceTest, WhatComesIsAStoreWithWhatWasCommitted) {
@@ -92,7 +99,6 @@ TEST_F(StoreServiceTest, ACopyThatNobodyWaitsForIsGivenUp) {
   const auto reader = stub_->BackUpStore(&context, {});
   context.TryCancel();
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  while (absl::IsResourceExhausted(BackUp().status())) std::this_thread::yield();
   EXPECT_TRUE(BackUp().ok());
   service_->Shutdown();
   EXPECT_EQ(BackUp().status().code(), absl::StatusCode::kUnavailable);

@@ -22,7 +22,7 @@ namespace {
 constexpr int kStores = 20;  // that are made anew
 constexpr int kCutsPerStore = 15;
 constexpr int kJobsPerCommit = 3;
-constexpr double kOperationsMax = 600;  // between two cuts; making a store takes about 100
+constexpr double kOperationsMax = 900;  // between two cuts; making a store takes about 150
 constexpr int64_t kMany = int64_t{1} << 40;
 
 uint32_t NewSeed() {
