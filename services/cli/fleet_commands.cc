@@ -11,6 +11,7 @@
 #include "services/cli/backup_command.h"
 #include "services/cli/doctor_command.h"
 #include "services/cli/fleet_calls.h"
+#include "services/cli/fleet_cells.h"
 #include "services/cli/time_text.h"
 #include "services/cli/top_command.h"
 #include "services/log/str_cat.h"
@@ -30,11 +31,6 @@ template <class Map>
 std::string RootsText(const Map& roots) {
   const std::map<std::string, std::string> sorted(roots.begin(), roots.end());
   return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
-}
-
-Cell PresenceCell(bool connected, bool draining) {
-  if (!connected) return {"silent", Color::kRed};
-  return draining ? Cell("draining", Color::kYellow) : Cell("connected", Color::kGreen);
 }
 
 Table ExecutorTable(Invocation& invocation, const std::vector<v1::ExecutorStatus>& executors) {
@@ -126,13 +122,6 @@ absl::StatusOr<int> Drain(Invocation& invocation, const std::vector<std::string>
   }
   if (!status.ok()) return status;
   return kExitOk;
-}
-
-Cell VolumeStateCell(v1::VolumeState state) {
-  const Color color = state == v1::VOLUME_STATE_LIVE       ? Color::kGreen
-                      : state == v1::VOLUME_STATE_SCANNING ? Color::kCyan
-                                                           : Color::kRed;
-  return {EnumName(*v1::VolumeState_descriptor(), state), color};
 }
 
 // `12`, and where some are not watched `12 (3 not)`.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "services/cli/file_argument.h"
+#include "services/cli/fleet_cells.h"
 #include "services/cli/job_output.h"
 #include "services/cli/progress_bar.h"
 #include "services/cli/table.h"
@@ -99,13 +100,8 @@ Section Watchers(const TopSnapshot& snapshot) {
                   {}};
   for (const v1::WatcherStatus& watcher : snapshot.watchers) {
     for (const v1::VolumeStatus& volume : watcher.volumes()) {
-      const bool live = volume.state() == v1::VOLUME_STATE_LIVE;
-      const Cell state = !watcher.connected()
-                             ? Cell("silent", Color::kRed)
-                             : Cell(EnumName(*v1::VolumeState_descriptor(), volume.state()),
-                                    live                                          ? Color::kGreen
-                                    : volume.state() == v1::VOLUME_STATE_SCANNING ? Color::kCyan
-                                                                                  : Color::kRed);
+      const Cell state =
+          watcher.connected() ? VolumeStateCell(volume.state()) : PresenceCell(false, false);
       section.rows.push_back({{watcher.host()},
                               {volume.volume()},
                               state,
@@ -120,9 +116,7 @@ Section Watchers(const TopSnapshot& snapshot) {
 Section Executors(const TopSnapshot& snapshot) {
   Section section{{{"EXECUTOR"}, {"HOST"}, {"STATE"}, {"SLOTS"}}, {}};
   for (const v1::ExecutorStatus& executor : snapshot.executors) {
-    const Cell state = !executor.connected() ? Cell("silent", Color::kRed)
-                       : executor.draining() ? Cell("draining", Color::kYellow)
-                                             : Cell("connected", Color::kGreen);
+    const Cell state = PresenceCell(executor.connected(), executor.draining());
     section.rows.push_back(
         {{executor.name()},
          {executor.host()},

@@ -123,32 +123,16 @@ absl::Time SinceOf(const Request& request) {
 
 // An attempt as an execution; nullopt when it is none: see ExecutionPointsOf.
 std::optional<Execution> ExecutionOf(const Job& job, const Attempt& attempt) {
+  const bool runs = attempt.outcome == Outcome::kNone;
+  if (runs ? attempt.pid == 0 : !IsExecution(attempt)) return std::nullopt;
   Execution execution{.id = ExecutionId({job.id, attempt.token}, attempt.leased_at),
                       .job = ExecutionJobName(job),
                       .started_at = attempt.pid == 0 ? attempt.leased_at : attempt.started_at};
-  const bool newest = attempt.token == job.token;
-  switch (attempt.outcome) {
-    case Outcome::kNone:
-      if (attempt.pid == 0) return std::nullopt;
-      return execution;
-    case Outcome::kHandedBack:
-      return std::nullopt;
-    case Outcome::kSucceeded:
-      if (newest && job.state == JobState::kPublishing) return execution;
-      execution.state = newest && job.state == JobState::kSucceeded ? ExecutionState::kEnd
-                                                                    : ExecutionState::kError;
-      execution.ended_at =
-          newest && job.state == JobState::kSucceeded ? job.finished_at : attempt.ended_at;
-      return execution;
-    case Outcome::kLost:
-    case Outcome::kKilled:
-      if (attempt.pid == 0) return std::nullopt;
-      break;
-    default:
-      break;
-  }
-  execution.state = ExecutionState::kError;
-  execution.ended_at = attempt.ended_at;
+  const bool newest = attempt.token == job.token && attempt.outcome == Outcome::kSucceeded;
+  if (runs || (newest && job.state == JobState::kPublishing)) return execution;
+  const bool well = newest && job.state == JobState::kSucceeded;
+  execution.state = well ? ExecutionState::kEnd : ExecutionState::kError;
+  execution.ended_at = well ? job.finished_at : attempt.ended_at;
   return execution;
 }
 

@@ -18,14 +18,13 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// Nobody was there to say that it had ended, or it never began.
-bool IsNoExecution(const Attempt& attempt) {
-  if (attempt.outcome == Outcome::kHandedBack) return true;
-  const bool gone = attempt.outcome == Outcome::kLost || attempt.outcome == Outcome::kKilled;
-  return gone && attempt.pid == 0;
-}
-
 }  // namespace
+
+bool IsExecution(const Attempt& ended) {
+  if (ended.outcome == Outcome::kHandedBack) return false;
+  const bool gone = ended.outcome == Outcome::kLost || ended.outcome == Outcome::kKilled;
+  return !gone || ended.pid != 0;
+}
 
 std::string_view ExecutionStateName(ExecutionState state) {
   switch (state) {
@@ -80,12 +79,12 @@ std::vector<Point> ExecutionPointsOf(const Job& before, const Job& after,
   if (running && before.pid == 0 && after.pid != 0 && after.token == before.token) {
     add(ExecutionState::kStart, after.started_at);
   }
-  if (running && ended.has_value() && ended->pid == 0 && !IsNoExecution(*ended)) {
+  if (running && ended.has_value() && ended->pid == 0 && IsExecution(*ended)) {
     add(ExecutionState::kStart, before.leased_at);
   }
   if (after.state == JobState::kSucceeded && before.state != JobState::kSucceeded) {
     add(ExecutionState::kEnd, now);
-  } else if (ended.has_value() && !IsNoExecution(*ended) && after.state != JobState::kPublishing) {
+  } else if (ended.has_value() && IsExecution(*ended) && after.state != JobState::kPublishing) {
     add(ExecutionState::kError, now);
   }
   return points;

@@ -35,10 +35,13 @@ std::string ExecutionJobName(const Job& job);
 Point ExecutionPoint(std::string_view id, std::string_view job, ExecutionState state,
                      absl::Time time);
 
+// Whether an attempt that has ended counts as one: not when it was handed back, nor when its
+// executor was lost before its command had started.
+bool IsExecution(const Attempt& ended);
+
 // An attempt starts with its command, and ends when its job has succeeded - its results are in
-// place, too - or when it has failed, was killed or lost. One that was handed back, and one whose
-// executor was lost before its command had started, is no execution. One that could not start its
-// command began when it was leased. `ended` is JobChange::attempt of the change.
+// place, too - or when it has failed, was killed or lost; see IsExecution. One that could not start
+// its command began when it was leased. `ended` is JobChange::attempt of the change.
 std::vector<Point> ExecutionPointsOf(const Job& before, const Job& after,
                                      const std::optional<Attempt>& ended, const ExtraTags& tags,
                                      absl::Time now);

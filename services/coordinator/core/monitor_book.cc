@@ -51,9 +51,10 @@ absl::StatusOr<MonitorBook::Meant> MonitorBook::Resolve(StoreReader& reader,
   const std::string name = ExecutionJobName(*job);
   if (!meant.job.empty() && meant.job != name) return meant;
   meant.job = name;
-  if (meant.execution.empty()) meant.execution = ExecutionId(lease, job->leased_at);
-  meant.own = meant.execution == ExecutionId(lease, job->leased_at);
-  meant.leased_at = job->leased_at;
+  const Execution own{
+      .id = ExecutionId(lease, job->leased_at), .job = name, .started_at = job->leased_at};
+  if (meant.execution.empty()) meant.execution = own.id;
+  if (meant.execution == own.id) meant.own = own;
   return meant;
 }
 
@@ -61,9 +62,7 @@ absl::StatusOr<Execution> MonitorBook::Start(StoreTransaction& tx, const Reporte
                                              absl::Time now) {
   const absl::StatusOr<Meant> meant = Resolve(tx, reporter);
   if (!meant.ok()) return meant.status();
-  if (meant->own) {
-    return Execution{.id = meant->execution, .job = meant->job, .started_at = meant->leased_at};
-  }
+  if (meant->own.has_value()) return *meant->own;
   const Execution execution{.id = reporter.new_id, .job = meant->job, .started_at = now};
   tx.PutExecution(execution);
   Append(tx, ExecutionPoint(execution.id, execution.job, ExecutionState::kStart, now));
@@ -74,9 +73,7 @@ absl::StatusOr<Execution> MonitorBook::End(StoreTransaction& tx, const Reporter&
                                            ExecutionState state, absl::Time now) {
   const absl::StatusOr<Meant> meant = Resolve(tx, reporter);
   if (!meant.ok()) return meant.status();
-  if (meant->own) {
-    return Execution{.id = meant->execution, .job = meant->job, .started_at = meant->leased_at};
-  }
+  if (meant->own.has_value()) return *meant->own;
   std::string id = meant->execution;
   if (id.empty()) {
     const std::vector<Execution> open = OpenOnes(tx, meant->job);
@@ -117,8 +114,9 @@ absl::StatusOr<Load> MonitorBook::LogLoad(StoreTransaction& tx, const Reporter& 
   const Increment next{load.job, load.type, load.datasource, load.increment, now};
   const std::optional<Increment> mark = tx.FindIncrement(next.key());
   // Who has found nothing new may say so.
-  const int64_t least = mark.has_value() ? mark->value + (load.records > 0 ? 1 : 0) : INT64_MIN;
-  if (mark.has_value() && (load.increment < least || mark->value == INT64_MAX)) {
+  const bool rises = !mark.has_value() || load.increment > mark->value ||
+                     (load.increment == mark->value && load.records == 0);
+  if (!rises) {
     return absl::FailedPreconditionError(
         StrCat("increment ", load.increment, " of ", load.datasource, " is not above ", mark->value,
                ", which job ", load.job, " has logged before; nothing was ", "logged"));

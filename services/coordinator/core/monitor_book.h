@@ -66,9 +66,8 @@ class MonitorBook {
  private:
   struct Meant {
     std::string job;
-    std::string execution;  // "": none that is known
-    bool own = false;       // it is the attempt itself
-    absl::Time leased_at;   // of the attempt
+    std::string execution;         // "": none that is known
+    std::optional<Execution> own;  // when it is the attempt itself
   };
   static absl::StatusOr<Meant> Resolve(StoreReader& reader, const Reporter& reporter);
   // Of an execution that was not named, and of which it does not matter which one it is.
