@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "services/coordinator/core/ids.h"
 
 namespace closewrite {
 
@@ -104,6 +105,23 @@ struct ExecutionFilter {
 struct ExecutionPlace {
   absl::Time started_at = absl::InfiniteFuture();
   std::string id;
+};
+
+// A place in a list of finished jobs, which has larger ones first; as it is made, before all.
+struct FinishedPlace {
+  absl::Time finished_at = absl::InfiniteFuture();
+  JobId id;
+};
+
+inline constexpr size_t kNoteKeyBytesMax = 1024;
+inline constexpr size_t kNoteValueBytesMax = 256 << 10;
+
+// A small record of one of the coordinator's duties, such as an alarm or a mail that waits to be
+// sent, which nobody looks for but by its kind and key. Its value is opaque to the store.
+struct Note {
+  std::string key;    // bytes, not empty
+  std::string value;  // bytes
+  bool operator==(const Note&) const = default;
 };
 
 }  // namespace closewrite

@@ -62,6 +62,8 @@ struct StoredTask {
   bool operator==(const StoredTask&) const = default;
 };
 
+inline constexpr int64_t kPrioritiesMax = 100;
+
 // Reads. Errors are sticky: after the first failure every call gives nothing, and the Read or Write
 // that the reader belongs to returns the error. So callers need not check each step, and nothing
 // half-read is kept. All limits are row counts. Not thread-safe.
@@ -148,6 +150,26 @@ class StoreReader {
   // Newest first, by start, those of one time by id; those behind `before`.
   virtual std::vector<Execution> ListExecutions(const ExecutionFilter& filter,
                                                 const ExecutionPlace& before, int64_t limit) = 0;
+
+  // Final jobs that finished at `since` or later: newest first, by finished_at, those of one time
+  // by id; those behind `before`.
+  virtual std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
+                                        int64_t limit) = 0;
+  // Jobs of the pipeline in state kFailed that finished at `since` or later, in the same order.
+  // Takes no longer for all the other jobs that there are.
+  virtual std::vector<Job> ListFailed(const std::string& pipeline, absl::Time since,
+                                      int64_t limit) = 0;
+  // The job of the pipeline in state kAvailable with the smallest id. Takes as long as there are
+  // priorities among them, not jobs; looks at kPrioritiesMax of them, the largest.
+  virtual std::optional<Job> OldestAvailable(const std::string& pipeline) = 0;
+
+  // Notes of a kind, which is one of a few constants, with keys above `after`, by key, in order of
+  // bytes.
+  virtual std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                                      int64_t limit) = 0;
+  virtual std::optional<std::string> FindNote(const std::string& kind, const std::string& key) = 0;
+  // Counts no further than `limit`.
+  virtual int64_t CountNotes(const std::string& kind, int64_t limit) = 0;
 };
 
 // What the commands of a transaction are about to read. A hint: a store that is far away fetches it
@@ -184,10 +206,10 @@ struct Expected {
 //
 // Where several coordinators share the store, transactions run side by side. What GetJob,
 // FindJobByKey, LastInLine, Followers, NextDue, LeasesOf, GetTask, FindSession, FindWatcher,
-// FindIncrement and FindExecution give is then locked until the commit, so that what is decided on
-// it stays true; what Claim, DueTasks and ExpiredSessions give is locked too, and what others have
-// locked is left out. A transaction that can't go on (two wait for each other, a key was taken
-// meanwhile) fails with ABORTED and is to be run again.
+// FindIncrement, FindExecution and FindNote give is then locked until the commit, so that what is
+// decided on it stays true; what Claim, DueTasks and ExpiredSessions give is locked too, and what
+// others have locked is left out. A transaction that can't go on (two wait for each other, a key
+// was taken meanwhile) fails with ABORTED and is to be run again.
 class StoreTransaction : public StoreReader {
  public:
   virtual void Expect(const Expected&) {}
@@ -297,6 +319,10 @@ class StoreTransaction : public StoreReader {
   // The same of executions that ended before `before`, and then of open ones that started before
   // it: whoever began them has not told their end.
   virtual int64_t PruneExecutions(absl::Time before, int64_t limit) = 0;
+
+  // Inserts or replaces by kind and key.
+  virtual void PutNote(const std::string& kind, const Note& note) = 0;
+  virtual void EraseNote(const std::string& kind, const std::string& key) = 0;
 
   // Forgets jobs that were finished before `before`, with their attempts and logs, and events
   // received before then; at most `limit` rows of each, and so much of logs as is quick. Kept are,
