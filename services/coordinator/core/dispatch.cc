@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/alert_notes.h"
 #include "services/coordinator/core/file_history.h"
 
 namespace closewrite {
@@ -310,6 +311,7 @@ void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, const std
   for (const Job& job : tx.LeasesOf(session.id)) {
     (void)book_.Change(tx, job, Lost{job.token, Outcome::kLost, message}, now);
   }
+  if (!session.draining) PutLostExecutor(tx, session.executor, now);
   tx.EraseSession(session.id);
   fleet_.sessions.erase(session.id);
   book_.effects().expired.insert(session.id);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/coordinator/core/outbox.h"
+
 namespace closewrite {
 namespace {
 
@@ -45,7 +47,10 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     }
   }
   Remember(tx, job, change->job);
-  if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
+  if (IsFinal(change->job.state) && !IsFinal(job.state)) {
+    if (pipeline != nullptr) PutJobMessages(tx, pipeline->notify, change->job, now);
+    CloseGap(tx, job, now);
+  }
   return std::move(change->job);
 }
 
