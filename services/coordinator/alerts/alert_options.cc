@@ -4,7 +4,6 @@
 
 #include "absl/strings/match.h"
 #include "services/config/duration.h"
-#include "services/coordinator/api/alert_codec.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {

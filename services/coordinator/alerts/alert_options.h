@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "closewrite/v1/config.pb.h"
+#include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/core/alert_policy.h"
 #include "services/mail/mail_client.h"
 
@@ -19,6 +20,8 @@ struct AlertOptions {
   Recipients to;                   // of alerts that name nobody
   absl::Duration remind_every;     // of alerts that say nothing
   std::string job_url;             // with `{job}` in it; "": there is no such page
+
+  AlertRoutes routes() const { return {.mail = mail.has_value(), .to = to}; }
 };
 
 // INVALID_ARGUMENT names the key that is wrong and says what is accepted.

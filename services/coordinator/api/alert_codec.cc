@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -36,6 +37,26 @@ absl::Duration Within(const std::string& field, bool is_said,
 }
 
 }  // namespace
+
+std::string RouteTrouble(const Recipients& to, const AlertRoutes& routes) {
+  if (to.empty()) {
+    return "nobody would be told: name `email:` or `webhook:`, here or in the coordinator's "
+           "configuration under `alerts:`";
+  }
+  if (!to.emails.empty() && !routes.mail) {
+    return "nobody can be mailed: the coordinator's configuration has no `mail:`";
+  }
+  return "";
+}
+
+std::string AlertTrouble(const Pipeline& pipeline, const AlertRoutes& routes) {
+  const AlertPolicy& alerts = pipeline.alerts;
+  std::string trouble;
+  if (alerts.any()) trouble = RouteTrouble(alerts.to.empty() ? routes.to : alerts.to, routes);
+  const NotifyPolicy& notify = pipeline.notify;
+  if (trouble.empty() && !notify.to.empty()) trouble = RouteTrouble(notify.to, routes);
+  return trouble;
+}
 
 absl::StatusOr<FailureLimit> ParseFailureLimit(std::string_view text) {
   const std::vector<std::string> words =

@@ -24,6 +24,17 @@ inline constexpr absl::Duration kRemindEveryDefault = absl::Hours(24);
 inline constexpr int kNotifyLogLinesDefault = 20;
 inline constexpr int kNotifyLogLinesMax = 200;
 
+// What the coordinator's configuration says of messages.
+struct AlertRoutes {
+  bool mail = false;  // it knows a mail server
+  Recipients to;      // of alerts that name nobody
+};
+
+// Why nobody, or not everybody, would be told, and what is to be done; "" when all is well.
+std::string RouteTrouble(const Recipients& to, const AlertRoutes& routes);
+// The same of a definition's alerts and notifications.
+std::string AlertTrouble(const Pipeline& pipeline, const AlertRoutes& routes);
+
 // `3 in 1h`. INVALID_ARGUMENT says what is accepted.
 absl::StatusOr<FailureLimit> ParseFailureLimit(std::string_view text);
 // An http or https address.
