@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "services/config/duration.h"
 #include "services/log/str_cat.h"
+#include "services/mail/mail_address.h"
 
 namespace closewrite {
 namespace {

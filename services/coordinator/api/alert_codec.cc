@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "services/config/duration.h"
 #include "services/log/str_cat.h"
-#include "services/mail/mail_client.h"
+#include "services/mail/mail_address.h"
 #include "services/volume/path.h"
 
 namespace closewrite {
