@@ -17,9 +17,10 @@ namespace closewrite::cli {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (const auto& group : {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(),
-                            StoryCommands(), EventCommands(), FleetCommands(), ProgressCommands(),
-                            MonitorCommands(), AlertCommands(), SettingsCommands(), CompletionCommands()}) {
+  for (const auto& group :
+       {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
+        EventCommands(), FleetCommands(), ProgressCommands(), MonitorCommands(), AlertCommands(),
+        SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;

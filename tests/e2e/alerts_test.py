@@ -22,7 +22,8 @@ pipelines:
     alerts: {{failed: 2 in 1h, executor_lost: true, watcher_lost: true, webhook: '{hook}'}}
   - name: told
     on: {{volume: unenriched, match: ["told/**"]}}
-    run: {{command: [/bin/sh, -c, 'echo line one; echo line two; cp "$CLOSEWRITE_INPUT" "$CLOSEWRITE_OUTPUT"']}}
+    run:
+      command: [/bin/sh, -c, 'echo line one; echo line two; cp "$1" "$2"', sh, "{{input}}", "{{output}}"]
     publish: {{volume: enriched}}
     notify: {{email: [user@example.org], on: [success], log_lines: 1}}
 """
@@ -80,8 +81,8 @@ class MissedRunTest(AlertsCase):
         self.assertEqual(mail.recipients, ["ops@example.org", "boss@example.org"])
         self.assertEqual(mail["From"], "closewrite@example.org")
         self.assertEqual(mail["Auto-Submitted"], "auto-generated")
-        self.assertIn("no job of task nightly has succeeded within 6s: none since it was registered",
-                      mail_server.text_of(mail))
+        self.assertIn("no job of task nightly has succeeded within 6s: none since it was "
+                      "registered", mail_server.text_of(mail))
         self.assertEqual([row["task"] for row in self.fleet.rows("alert", "list")], ["nightly"])
 
         # Whatever comes behind it shows that it came once.
@@ -124,7 +125,8 @@ class AlertsTest(AlertsCase):
         [body] = self.posts("alarm")
         self.assertEqual(body["pipeline"], "fragile")
         self.assertEqual(body["rule"], "failed jobs")
-        self.assertRegex(body["message"], r"2 jobs of pipeline fragile have failed within 1h: \d, \d")
+        self.assertRegex(body["message"],
+                         r"2 jobs of pipeline fragile have failed within 1h: \d, \d")
         self.assertTrue(body["text"].startswith("[closewrite] pipeline fragile: failed jobs\n"))
 
     def test_an_executor_is_lost_and_comes_back(self):

@@ -15,7 +15,8 @@ USERNAME = "closewrite"
 PASSWORD = "correct horse"
 _PYTHON = "/usr/bin/python3"
 _READY_S_MAX = 30.0
-_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()"
+_CONNECT = ("import socket, sys; "
+            "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()")
 
 
 class MailServer:
@@ -28,8 +29,8 @@ class MailServer:
         self.log = os.path.join(self.folder, "log")
         self.certificate = os.path.join(self.folder, "certificate.pem")
         self._key = os.path.join(self.folder, "key.pem")
-        on.check(["/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
-                  "-subj", "/CN=mail", "-addext", f"subjectAltName=IP:{on.address}",
+        on.check(["/usr/bin/openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                  "-days", "30", "-subj", "/CN=mail", "-addext", f"subjectAltName=IP:{on.address}",
                   "-keyout", self._key, "-out", self.certificate])
         self.process = None
 

@@ -11,7 +11,8 @@ import sys
 PORT = 8099
 _PYTHON = "/usr/bin/python3"
 _READY_S_MAX = 30.0
-_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()"
+_CONNECT = ("import socket, sys; "
+            "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()")
 
 
 class Webhook:
