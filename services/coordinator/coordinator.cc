@@ -164,7 +164,7 @@ struct Coordinator::Parts {
         monitor({.loop = &loop, .feed = &feed}, NewUuid),
         alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
         alert_watch(alert_options, &loop, NewUuid),
-        outbox(alert_options, &loop) {
+        outbox(alert_options, &loop, &watchers) {
     if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);
   }
 

@@ -23,7 +23,8 @@ pipelines:
   - name: told
     on: {{volume: unenriched, match: ["told/**"]}}
     run:
-      command: [/bin/sh, -c, 'echo line one; echo line two; cp "$1" "$2"', sh, "{{input}}", "{{output}}"]
+      command: [/bin/sh, -c, 'echo line one; echo line two; cp "$1" "$2"', sh, "{{input}}",
+                "{{output}}"]
     publish: {{volume: enriched}}
     notify: {{email: [user@example.org], on: [success], log_lines: 1}}
 """

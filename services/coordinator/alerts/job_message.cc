@@ -15,6 +15,9 @@
 namespace closewrite {
 namespace {
 
+// A longer one stands in the text alone.
+constexpr size_t kSubjectInputBytesMax = 200;
+
 std::string Ended(const Job& job) {
   switch (job.state) {
     case JobState::kSucceeded:
@@ -69,7 +72,8 @@ OutboxMessage WithJobText(OutboxMessage message, const std::string& job_url, Sto
   const bool is_task = TaskOfRuns(job->pipeline).has_value();
   const std::string input = is_task ? "" : FileWords(job->input.volume, job->input.path);
   message.subject = StrCat("[closewrite] ", owner, ": job ", job->id.value, " ", Ended(*job),
-                           input.empty() ? "" : ": ", input);
+                           input.empty() || input.size() > kSubjectInputBytesMax ? "" : ": ",
+                           input.size() > kSubjectInputBytesMax ? "" : input);
   std::string text = StrCat("Job ", job->id.value, " of ", owner, " ", Ended(*job), ".\n\n");
   if (!input.empty()) StrAppend(&text, "Input: ", input, "\n");
   if (!job->message.empty()) StrAppend(&text, "Why: ", job->message, "\n");

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "services/coordinator/alerts/job_message.h"
+#include "services/coordinator/alerts/result_fetch.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
@@ -25,6 +27,11 @@ std::string WebhookBody(const OutboxMessage& message) {
   return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Nobody will take it as it is.
+bool IsRefused(const absl::Status& sent) {
+  return absl::IsFailedPrecondition(sent) || absl::IsInvalidArgument(sent);
+}
+
 absl::Duration PauseAfter(int tries) {
   absl::Duration pause = kSendPauseMin;
   for (int i = 1; i < tries && pause < kSendPauseMax; ++i) pause *= 2;
@@ -33,8 +40,11 @@ absl::Duration PauseAfter(int tries) {
 
 }  // namespace
 
-OutboxSender::OutboxSender(AlertOptions options, StoreLoop* loop)
-    : options_(std::move(options)), loop_(*loop), turn_(kTurn, kSendTurn, loop) {}
+OutboxSender::OutboxSender(AlertOptions options, StoreLoop* loop, WatcherBoard* watchers)
+    : options_(std::move(options)),
+      loop_(*loop),
+      watchers_(*watchers),
+      turn_(kTurn, kSendTurn, loop) {}
 
 void OutboxSender::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -84,7 +94,7 @@ void OutboxSender::SendSome() {
     if (pause.until > now) continue;
     const absl::Status sent = Send(message);
     if (absl::IsCancelled(sent)) return;
-    pause.length = sent.ok() || absl::IsFailedPrecondition(sent)
+    pause.length = sent.ok() || IsRefused(sent)
                        ? absl::ZeroDuration()
                        : std::clamp(2 * pause.length, kSendPauseMin, kSendPauseMax);
     pause.until = now + pause.length;
@@ -94,18 +104,32 @@ void OutboxSender::SendSome() {
 }
 
 absl::Status OutboxSender::Send(const OutboxMessage& message) {
-  OutboxMessage whole = message;
-  if (message.kind == kJobMessage) {
-    const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-      whole = WithJobText(message, options_.job_url, reader);
-      return absl::OkStatus();
-    });
-    if (!read.ok()) return read;
-  }
-  return whole.to.webhook.empty() ? SendMail(whole) : SendWebhook(whole);
+  if (message.kind == kJobMessage) return SendJobMessage(message);
+  return message.to.webhook.empty() ? SendMail(message, {}) : SendWebhook(message);
 }
 
-absl::Status OutboxSender::SendMail(const OutboxMessage& message) {
+absl::Status OutboxSender::SendJobMessage(const OutboxMessage& message) {
+  OutboxMessage whole;
+  std::optional<Job> job;
+  const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    whole = WithJobText(message, options_.job_url, reader);
+    job = reader.GetJob(message.job);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  if (!whole.to.webhook.empty()) return SendWebhook(whole);
+  FetchedResults results;
+  if (message.attach_bytes_max > 0 && job.has_value() && job->state == JobState::kSucceeded) {
+    results =
+        FetchResults(*job, message.attach_bytes_max, watchers_, [this] { return Stopping(); });
+  }
+  if (!results.missing.empty()) StrAppend(&whole.text, "\nNot attached:\n");
+  for (const std::string& line : results.missing) StrAppend(&whole.text, "  ", line, "\n");
+  return SendMail(whole, std::move(results.attachments));
+}
+
+absl::Status OutboxSender::SendMail(const OutboxMessage& message,
+                                    std::vector<Attachment> attachments) {
   if (!options_.mail.has_value()) {
     return absl::UnavailableError(
         "the coordinator's configuration has no `mail:`, so nothing can be mailed");
@@ -115,10 +139,10 @@ absl::Status OutboxSender::SendMail(const OutboxMessage& message) {
                   .to = message.to.emails,
                   .subject = message.subject,
                   .text = message.text,
-                  .attachments = {},
+                  .attachments = std::move(attachments),
                   .message_id = StrCat(message.id, "@", domain),
                   .date = message.created_at,
-                  .headers = {{"Auto-Submitted", "auto-generated"}}};
+                  .headers = {}};
   return mail_.Send(*options_.mail, mail, [this] { return Stopping(); });
 }
 
@@ -144,8 +168,8 @@ absl::Status OutboxSender::Record(const OutboxMessage& message, const absl::Stat
   if (!sent.ok()) {
     ++after.tries;
     after.trouble = std::string(sent.message());
-    after.given_up = absl::IsFailedPrecondition(sent) ? after.tries >= kRefusedTriesMax
-                                                      : now - message.created_at >= kMessageKept;
+    after.given_up = IsRefused(sent) ? after.tries >= kRefusedTriesMax
+                                     : now - message.created_at >= kMessageKept;
     if (!after.given_up) after.due_at = now + PauseAfter(after.tries);
     LogWarn(after.given_up ? "a message is given up" : "a message could not be sent, and waits",
             {{"message", message.id}, {"tries", after.tries}, {"why", after.trouble}});

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
@@ -14,6 +15,7 @@
 #include "services/coordinator/core/outbox.h"
 #include "services/coordinator/fleet_turn.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/watcher_board.h"
 #include "services/http/http_client.h"
 #include "services/mail/mail_client.h"
 
@@ -43,8 +45,8 @@ class OutboxSender {
     int64_t given_up = 0;
   };
 
-  // `loop` is not owned.
-  OutboxSender(AlertOptions options, StoreLoop* loop);
+  // Neither is owned. `watchers` is asked for results that are attached.
+  OutboxSender(AlertOptions options, StoreLoop* loop, WatcherBoard* watchers);
   ~OutboxSender() { Shutdown(); }
 
   void Start();
@@ -62,7 +64,8 @@ class OutboxSender {
   void Run();
   void SendSome();
   absl::Status Send(const OutboxMessage& message);
-  absl::Status SendMail(const OutboxMessage& message);
+  absl::Status SendJobMessage(const OutboxMessage& message);
+  absl::Status SendMail(const OutboxMessage& message, std::vector<Attachment> attachments);
   absl::Status SendWebhook(const OutboxMessage& message);
   // What became of one that was tried.
   absl::Status Record(const OutboxMessage& message, const absl::Status& sent, absl::Time now);
@@ -70,6 +73,7 @@ class OutboxSender {
 
   const AlertOptions options_;
   StoreLoop& loop_;
+  WatcherBoard& watchers_;
   FleetTurn turn_;
   HttpClient http_;
   MailClient mail_;

@@ -42,7 +42,7 @@ class OutboxSenderTest : public ApiFixture {
 
 TEST_F(OutboxSenderTest, WhatCantBeSentWaitsAndSaysWhy) {
   Put({.emails = {"a@b.org"}, .webhook = ""});
-  OutboxSender sender({}, &loop_);
+  OutboxSender sender({}, &loop_, &board_);
   sender.Start();
   OutboxMessage tried;
   Await([&](const Messages& waiting, const Messages&) {
@@ -58,7 +58,7 @@ TEST_F(OutboxSenderTest, WhatCantBeSentWaitsAndSaysWhy) {
 TEST_F(OutboxSenderTest, WhatNobodyTakesIsGivenUp) {
   Put({.emails = {}, .webhook = "http://127.0.0.1:1/"});
   clock_.Advance(kMessageKept);
-  OutboxSender sender({}, &loop_);
+  OutboxSender sender({}, &loop_, &board_);
   sender.Start();
   OutboxMessage over;
   Await([&](const Messages& waiting, const Messages& done) {
@@ -73,7 +73,7 @@ TEST_F(OutboxSenderTest, WhatNobodyTakesIsGivenUp) {
 
 TEST_F(OutboxSenderTest, AServerThatFailsIsSparedButOthersAreNot) {
   Put({.emails = {"a@b.org"}, .webhook = "http://127.0.0.1:1/"});
-  OutboxSender sender({}, &loop_);
+  OutboxSender sender({}, &loop_, &board_);
   sender.Start();
   Await([&](const Messages& waiting, const Messages&) {
     return waiting.size() == 2 && waiting[0].tries == 1 && waiting[1].tries == 1;

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "services/config/duration.h"
+#include "services/config/size.h"
 #include "services/log/str_cat.h"
 #include "services/mail/mail_address.h"
 #include "services/volume/path.h"
@@ -142,6 +143,18 @@ NotifyPolicy DecodeNotify(const v1::Notify& notify, RunDecoder* decoder) {
   if (notify.log_lines() < -1 || notify.log_lines() > kNotifyLogLinesMax) {
     decoder->Wrong("notify.log_lines", StrCat("is ", notify.log_lines(), "; give 1 to ",
                                               kNotifyLogLinesMax, " lines, or -1 for none"));
+  }
+  if (!notify.attach_max().empty()) {
+    const absl::StatusOr<int64_t> bytes = ParseSize(notify.attach_max());
+    decoder->Check("notify.attach_max", bytes.status());
+    policy.attach_bytes_max = bytes.value_or(0);
+    if (bytes.ok() && (*bytes < 1 || *bytes > kNotifyAttachBytesMax)) {
+      decoder->Wrong("notify.attach_max",
+                     StrCat("is ", notify.attach_max(), "; give at most 10MiB"));
+    }
+    if (policy.to.emails.empty()) {
+      decoder->Wrong("notify.attach_max", "is for mail, and no `email` is there; leave it out");
+    }
   }
   policy.log_lines =
       notify.log_lines() == 0 ? kNotifyLogLinesDefault : std::max(notify.log_lines(), 0);

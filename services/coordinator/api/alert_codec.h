@@ -23,6 +23,7 @@ inline constexpr absl::Duration kRemindEveryMin = absl::Minutes(1);
 inline constexpr absl::Duration kRemindEveryDefault = absl::Hours(24);
 inline constexpr int kNotifyLogLinesDefault = 20;
 inline constexpr int kNotifyLogLinesMax = 200;
+inline constexpr int64_t kNotifyAttachBytesMax = int64_t{10} << 20;
 
 // What the coordinator's configuration says of messages.
 struct AlertRoutes {

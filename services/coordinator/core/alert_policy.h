@@ -2,6 +2,7 @@
 #ifndef SERVICES_COORDINATOR_CORE_ALERT_POLICY_H_
 #define SERVICES_COORDINATOR_CORE_ALERT_POLICY_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct NotifyPolicy {
   bool success = false;
   bool failure = false;
   int log_lines = 0;
+  int64_t attach_bytes_max = 0;  // results that are attached to the mail, in all
 };
 
 }  // namespace closewrite

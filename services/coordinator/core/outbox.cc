@@ -27,6 +27,7 @@ std::string Encode(const OutboxMessage& message) {
                    {"details", details},
                    {"job", message.job.value},
                    {"log_lines", message.log_lines},
+                   {"attach_bytes_max", message.attach_bytes_max},
                    {"created_at", NoteTime(message.created_at)},
                    {"due_at", NoteTime(message.due_at)},
                    {"tries", message.tries},
@@ -46,6 +47,7 @@ std::optional<OutboxMessage> Decode(const std::string& value) {
   TakeField(*json, "text", &message.text);
   TakeField(*json, "job", &message.job.value);
   TakeField(*json, "log_lines", &message.log_lines);
+  TakeField(*json, "attach_bytes_max", &message.attach_bytes_max);
   TakeField(*json, "created_at", &message.created_at);
   TakeField(*json, "due_at", &message.due_at);
   TakeField(*json, "tries", &message.tries);
@@ -102,6 +104,7 @@ void PutJobMessages(StoreTransaction& tx, const NotifyPolicy& policy, const Job&
        .kind = kJobMessage,
        .job = job.id,
        .log_lines = policy.log_lines,
+       .attach_bytes_max = policy.attach_bytes_max,
        .created_at = now});
 }
 

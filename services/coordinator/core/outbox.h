@@ -28,6 +28,7 @@ struct OutboxMessage {
   // Of a message about the end of a job, whose subject and text are made when it is sent.
   JobId job;
   int log_lines = 0;
+  int64_t attach_bytes_max = 0;
   absl::Time created_at;
   absl::Time due_at;    // when it is tried next; once it is done, when that was
   int tries = 0;        // that failed
