@@ -133,8 +133,11 @@ absl::Status Watcher::ServeMetrics() {
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
       MetricsServer::Start(config_.metrics(), "watcher", [this] {
         // Numbers of a ledger that can't be read are zero; the volumes say that it can't.
-        const LedgerNumbers numbers = ledger_->Numbers().value_or(LedgerNumbers());
-        return WatcherMetrics(Reports(), numbers, link_->connected(), clock_->Now());
+        return WatcherMetrics({.volumes = Reports(),
+                               .ledger = ledger_->Numbers().value_or(LedgerNumbers()),
+                               .published = publisher_->Numbers(),
+                               .connected = link_->connected()},
+                              clock_->Now());
       });
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
