@@ -13,6 +13,7 @@ namespace {
 constexpr double kMinute = 60;
 constexpr double kHour = 3600;
 constexpr double kDay = 86400;
+constexpr int kLogStepsMax = 6;
 constexpr absl::Duration kOneDay = absl::Hours(24);
 
 // 1, 2 or 5 times a power of ten, at least 1.
@@ -130,19 +131,27 @@ std::vector<Tick> SecondsTicks(double max, int steps_max) {
 }
 
 std::vector<Tick> LogSecondsTicks(double min, double max) {
-  static constexpr double kDecades[] = {1e-4, 0.001,     0.01,         0.1,   1,
-                                        10,   kMinute,   10 * kMinute, kHour, 6 * kHour,
-                                        kDay, 10 * kDay, 100 * kDay};
-  const auto* const end = std::end(kDecades);
-  const auto* first = std::upper_bound(std::begin(kDecades), end, min);
-  if (first != std::begin(kDecades)) --first;
+  static constexpr double kWays[] = {1e-4,         3e-4,      0.001,     0.003,       0.01,
+                                     0.03,         0.1,       0.3,       1,           3,
+                                     10,           30,        kMinute,   3 * kMinute, 10 * kMinute,
+                                     30 * kMinute, kHour,     3 * kHour, 12 * kHour,  kDay,
+                                     3 * kDay,     10 * kDay, 30 * kDay, 100 * kDay,  400 * kDay};
+  const auto* const end = std::end(kWays);
+  const auto* first = std::upper_bound(std::begin(kWays), end, min);
+  if (first != std::begin(kWays)) --first;
   const auto* last = std::lower_bound(first, end, max);
   if (last == end) --last;
   if (last == first && last != end - 1) ++last;
+  // Not all of them where there are many, but the first one and the last one.
+  const auto steps = static_cast<int>(last - first);
+  const int stride = std::max(1, (steps + kLogStepsMax - 1) / kLogStepsMax);
   std::vector<Tick> ticks;
-  for (const auto* each = first; each <= last; ++each) {
+  for (const auto* each = first; each < last; each += stride) {
     ticks.push_back({*each, SecondsLabel(*each)});
   }
+  const int rest = steps % stride;
+  if (rest != 0 && rest * 2 < stride) ticks.pop_back();
+  ticks.push_back({*last, SecondsLabel(*last)});
   return ticks;
 }
 
@@ -179,7 +188,8 @@ std::vector<TimeTick> TimeTicks(absl::Time begin, absl::Time end, int ticks_max)
   for (const int months : kMonthSteps) {
     if (span / ticks_max < months * kMonthMin) return MonthTicks(begin, end, months);
   }
-  return MonthTicks(begin, end, 120);
+  const int64_t years = span / ticks_max / absl::Hours(365 * 24) + 1;
+  return MonthTicks(begin, end, static_cast<int>(12 * years));
 }
 
 }  // namespace closewrite::cli

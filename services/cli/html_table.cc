@@ -7,8 +7,17 @@ namespace closewrite::cli {
 namespace {
 
 std::string_view ClassOf(const HtmlColumn& column) {
-  if (column.number) return " class=\"number\"";
-  return column.text ? " class=\"text\"" : "";
+  switch (column.cells) {
+    case HtmlCells::kPlain:
+      return "";
+    case HtmlCells::kNumber:
+      return " class=\"number\"";
+    case HtmlCells::kName:
+      return " class=\"name\"";
+    case HtmlCells::kText:
+      return " class=\"text\"";
+  }
+  return "";
 }
 
 }  // namespace

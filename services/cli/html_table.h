@@ -8,10 +8,16 @@
 
 namespace closewrite::cli {
 
+enum class HtmlCells {
+  kPlain,   // short, in one line
+  kNumber,  // to the right
+  kName,    // may be broken, where it is very long
+  kText,    // sentences and paths, broken where they must
+};
+
 struct HtmlColumn {
   std::string heading;
-  bool number = false;
-  bool text = false;  // long, may be broken anywhere
+  HtmlCells cells = HtmlCells::kPlain;
 };
 
 // Collects rows, and draws them in a frame that scrolls sideways where the page is narrow. All

@@ -14,11 +14,14 @@
 #include "services/cli/html_text.h"
 #include "services/cli/report_text.h"
 #include "services/cli/svg_chart.h"
+#include "services/cli/table.h"
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite::cli {
 namespace {
+
+using enum HtmlCells;
 
 // A page has a drawing for wide and one for narrow windows, since text must not shrink.
 constexpr ChartSize kWide = {880, 270};
@@ -29,6 +32,8 @@ constexpr int kSmallStepsMax = 3;
 constexpr int kRowsMax = 12;
 constexpr int kSourcesDrawnMax = 12;
 constexpr int kSourceColors = 6;
+// Of each part of a source's name; the table has all of it.
+constexpr int kSourceCharactersMax = 50;
 // Durations that differ more are drawn on a logarithmic axis.
 constexpr double kLinearRatioMax = 30;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -108,11 +113,11 @@ std::string QuantilesBody(
   TimeChart chart = ChartOf(report, names, ChartKind::kLines);
   ChartSeries median{"half took no longer (median)", "median", {}};
   ChartSeries p95{"95 of 100 took no longer", "p95", {}};
-  HtmlTable table(names.title, {{StrCat("Time, UTC")},
-                                {"Jobs", true},
-                                {"Median", true},
-                                {"95 of 100", true},
-                                {"Longest", true}});
+  HtmlTable table(names.title, {{"Time, UTC"},
+                                {"Jobs", kNumber},
+                                {"Median", kNumber},
+                                {"95 of 100", kNumber},
+                                {"Longest", kNumber}});
   double least = std::numeric_limits<double>::infinity();
   double most = 0;
   for (int i = 0; i < report.buckets_size(); ++i) {
@@ -136,8 +141,7 @@ std::string QuantilesBody(
   chart.axis.logarithmic = most / least > kLinearRatioMax;
   chart.axis.ticks =
       chart.axis.logarithmic ? LogSecondsTicks(least, most) : SecondsTicks(most, kStepsMax);
-  chart.axis.unit =
-      chart.axis.logarithmic ? "duration, each line many times the one below it" : "duration";
+  chart.axis.unit = chart.axis.logarithmic ? "duration, logarithmic" : "duration";
   const std::string legend = Legend({{median.css, median.name}, {p95.css, p95.name}});
   chart.series = {std::move(median), std::move(p95)};
   return StrCat(legend, DrawBoth(std::move(chart)), table.DrawClosed());
@@ -145,8 +149,11 @@ std::string QuantilesBody(
 
 // A name for a data source, as short as tells it apart.
 std::string SourceName(const v1::ReportSource& source) {
-  std::string name = StrCat(source.datasource(), " by ", source.job());
-  if (source.type() != "load") StrAppend(&name, " (", source.type(), ")");
+  const auto part = [](const std::string& text) {
+    return Shorten(Printable(text), kSourceCharactersMax);
+  };
+  std::string name = StrCat(part(source.datasource()), " by ", part(source.job()));
+  if (source.type() != "load") StrAppend(&name, " (", part(source.type()), ")");
   return name;
 }
 
@@ -244,7 +251,7 @@ std::string NothingToShow(std::string_view sentence) {
 std::string ThroughputPanel(const v1::GetReportResponse& report) {
   const std::string per = WidthText(Width(report));
   const std::string title = StrCat("Jobs ended per ", per);
-  const std::string about = "Where a job ended, and what became of it.";
+  const std::string about = "When jobs came to their end, and what became of them.";
   if (Ended(report.jobs()) == 0) {
     return ReportPanel("throughput", title, about,
                        NothingToShow("No job came to its end in this period."));
@@ -254,10 +261,10 @@ std::string ThroughputPanel(const v1::GetReportResponse& report) {
               ChartKind::kStackedBars);
   for (const LegendEntry& entry : Outcomes()) chart.series.push_back({entry.name, entry.css, {}});
   HtmlTable table(title, {{"Time, UTC"},
-                          {"Succeeded", true},
-                          {"Failed", true},
-                          {"Cancelled", true},
-                          {"Attempts", true}});
+                          {"Succeeded", kNumber},
+                          {"Failed", kNumber},
+                          {"Cancelled", kNumber},
+                          {"Attempts", kNumber}});
   int64_t most = 0;
   for (int i = 0; i < report.buckets_size(); ++i) {
     const v1::ReportStatistics& jobs = report.buckets(i).jobs();
@@ -312,8 +319,9 @@ std::string FailuresPanel(const v1::GetReportResponse& report) {
     return a->jobs().failed() > b->jobs().failed();
   });
   RowChart chart{{"failures", title, "Bars: failed jobs of each pipeline"}, {}, {"bad"}, {}};
-  HtmlTable table(title,
-                  {{"Pipeline or task"}, {"Failed", true}, {"Ended", true}, {"Success", true}});
+  HtmlTable table(
+      title,
+      {{"Pipeline or task", kName}, {"Failed", kNumber}, {"Ended", kNumber}, {"Success", kNumber}});
   for (const v1::ReportPipeline* pipeline : failing) {
     const v1::ReportStatistics& jobs = pipeline->jobs();
     if (chart.rows.size() < kRowsMax) {
@@ -344,7 +352,7 @@ std::string RecordsPanel(const v1::GetReportResponse& report) {
        StrCat(Grouped(report.records()), " records in ", Grouped(report.loads()), " loads")},
       ChartKind::kStackedBars);
   chart.series = RecordsSeries(report);
-  HtmlTable table(title, {{"Time, UTC"}, {"Records", true}, {"Loads", true}});
+  HtmlTable table(title, {{"Time, UTC"}, {"Records", kNumber}, {"Loads", kNumber}});
   int64_t most = 0;
   for (int i = 0; i < report.buckets_size(); ++i) {
     const v1::ReportBucket& bucket = report.buckets(i);
@@ -352,8 +360,8 @@ std::string RecordsPanel(const v1::GetReportResponse& report) {
     std::string& note = chart.notes[static_cast<size_t>(i)];
     StrAppend(&note, BucketName(report, i), ": ", Grouped(bucket.records()), " records");
     for (const ChartSeries& series : chart.series) {
-      const auto value = static_cast<int64_t>(series.values[static_cast<size_t>(i)]);
-      if (value > 0) StrAppend(&note, "; ", series.name, " ", Grouped(value));
+      const double value = series.values[static_cast<size_t>(i)];
+      if (value > 0) StrAppend(&note, "; ", series.name, " ", CompactCount(value));
     }
     table.Add({BucketName(report, i), Grouped(bucket.records()), Grouped(bucket.loads())});
   }
@@ -375,16 +383,16 @@ std::string IncrementsPanel(const v1::GetReportResponse& report) {
   std::sort(drawn.begin(), drawn.end());
   std::string charts;
   for (const int index : drawn) charts += DrawSource(report, index);
-  HtmlTable table(title, {{"Data source"},
-                          {"Job"},
+  HtmlTable table(title, {{"Data source", kName},
+                          {"Job", kName},
                           {"Type"},
-                          {"Increment", true},
-                          {"Logged, UTC"},
-                          {"Loads", true},
-                          {"Records", true}});
+                          {"Increment", kNumber},
+                          {"Logged"},
+                          {"Loads", kNumber},
+                          {"Records", kNumber}});
   for (const v1::ReportSource& source : report.sources()) {
     table.Add({source.datasource(), source.job(), source.type(), Grouped(source.increment()),
-               UtcText(source.has_at(), source.at()), Grouped(source.loads()),
+               MomentText(source.has_at(), source.at()), Grouped(source.loads()),
                Grouped(source.records())});
   }
   const int64_t left = report.sources_size() - static_cast<int64_t>(drawn.size());

@@ -20,6 +20,8 @@
 namespace closewrite::cli {
 namespace {
 
+using enum HtmlCells;
+
 // Of one message; a command may have said a lot.
 constexpr int kMessageCharactersMax = 500;
 
@@ -59,6 +61,12 @@ struct Tile {
   bool alarm = false;
 };
 
+// Of what could be too long for a tile.
+std::string ShortCount(int64_t count) {
+  constexpr int64_t kGroupedMax = 1'000'000'000;
+  return count < kGroupedMax ? Grouped(count) : CompactCount(static_cast<double>(count));
+}
+
 std::string DrawTile(const Tile& tile) {
   return StrCat("<div class=\"tile", tile.alarm ? " alarm" : "", "\"><dt>", HtmlText(tile.name),
                 "</dt><dd>", HtmlText(tile.value), "</dd><small>", HtmlText(tile.more),
@@ -75,8 +83,7 @@ std::string Tiles(const ReportPage& page) {
   std::string html = "<dl class=\"tiles\">\n";
   for (const Tile& tile : {
            Tile{"Succeeded", Grouped(jobs.succeeded()), "jobs"},
-           Tile{"Failed", Grouped(jobs.failed()),
-                StrCat("jobs; ", Grouped(now.failed), " to be redriven now"), jobs.failed() > 0},
+           Tile{"Failed", Grouped(jobs.failed()), "jobs", jobs.failed() > 0},
            Tile{"Cancelled", Grouped(jobs.cancelled()), "jobs"},
            Tile{"Success", SuccessText(jobs), "of those not cancelled"},
            Tile{"Median", MedianText(jobs.duration()), "of commands that succeeded"},
@@ -84,9 +91,10 @@ std::string Tiles(const ReportPage& page) {
                 StrCat("longest ", MaxText(jobs.duration()))},
            Tile{"Attempts", Grouped(jobs.attempts()),
                 ended == 0 ? "" : absl::StrFormat("%.2f for each job", a_job)},
-           Tile{"Records loaded", Grouped(report.records()),
+           Tile{"Records loaded", ShortCount(report.records()),
                 StrCat("in ", Grouped(report.loads()), report.loads() == 1 ? " load" : " loads")},
            Tile{"Waiting now", Grouped(now.waiting), StrCat(Grouped(now.running), " running")},
+           Tile{"Dead letters now", Grouped(now.failed), "failed jobs, until redrive"},
        }) {
     html += DrawTile(tile);
   }
@@ -129,7 +137,7 @@ std::string Header(const ReportPage& page) {
   const v1::GetReportResponse& report = page.report;
   return StrCat("<header>\n<h1>Closewrite report</h1>\n<p>", HtmlText(PeriodText(report)),
                 " UTC</p>\n<p class=\"meta\">Coordinator ", HtmlText(page.coordinator),
-                ", made at ", HtmlText(UtcText(report.has_at(), report.at())), " UTC</p>\n",
+                ", made at ", HtmlText(UtcText(ToTime(report.at()))), " UTC</p>\n",
                 Warnings(report), "</header>\n");
 }
 
@@ -139,20 +147,19 @@ std::string LatestFailures(const v1::GetReportResponse& report) {
   if (report.failures().empty()) {
     return ReportPanel("latest", title, about, NothingToShow("No job failed in this period."));
   }
-  HtmlTable table(title, {{"Job", true},
-                          {"Failed, UTC"},
-                          {"Pipeline or task"},
-                          {"File", false, true},
-                          {"Message", false, true},
-                          {"Attempts", true},
-                          {"Executor"}});
+  HtmlTable table(title, {{"Job", kNumber},
+                          {"When"},
+                          {"Pipeline or task", kName},
+                          {"File", kText},
+                          {"Message", kText},
+                          {"Attempts", kNumber}});
   for (const v1::Job& job : report.failures()) {
     const std::string file = job.input().path().empty()
                                  ? kNone
                                  : StrCat(job.input().volume(), ":", Display(job.input().path()));
-    table.Add({StrCat(job.id()), UtcText(job.has_finished_at(), job.finished_at()), job.pipeline(),
-               file, Shorten(Printable(job.message()), kMessageCharactersMax),
-               StrCat(job.attempts()), job.executor().empty() ? kNone : job.executor()});
+    table.Add({StrCat(job.id()), MomentText(job.has_finished_at(), job.finished_at()),
+               job.pipeline(), file, Shorten(Printable(job.message()), kMessageCharactersMax),
+               StrCat(job.attempts())});
   }
   return ReportPanel("latest", title, about, table.Draw());
 }
@@ -170,20 +177,20 @@ std::string Pipelines(const v1::GetReportResponse& report) {
     return ReportPanel("pipelines", title, "",
                        NothingToShow("No job came to its end in this period."));
   }
-  HtmlTable table(title, {{"Name"},
-                          {"Ended", true},
-                          {"Succeeded", true},
-                          {"Failed", true},
-                          {"Cancelled", true},
-                          {"Median", true},
-                          {"95 of 100", true},
-                          {"To result", true},
-                          {"Last success, UTC"},
-                          {"Last failure, UTC"}});
+  HtmlTable table(title, {{"Name", kName},
+                          {"Ended", kNumber},
+                          {"Succeeded", kNumber},
+                          {"Failed", kNumber},
+                          {"Cancelled", kNumber},
+                          {"Median", kNumber},
+                          {"95 of 100", kNumber},
+                          {"To result", kNumber},
+                          {"Last success"},
+                          {"Last failure"}});
   for (const v1::ReportPipeline& pipeline : report.pipelines()) {
     AddPipeline(pipeline.name(), pipeline.jobs(),
-                UtcText(pipeline.has_succeeded_at(), pipeline.succeeded_at()),
-                UtcText(pipeline.has_failed_at(), pipeline.failed_at()), &table);
+                MomentText(pipeline.has_succeeded_at(), pipeline.succeeded_at()),
+                MomentText(pipeline.has_failed_at(), pipeline.failed_at()), &table);
   }
   if (Ended(report.rest().jobs()) > 0) {
     AddPipeline(StrCat("(", Grouped(report.rest().pipelines()), " others)"), report.rest().jobs(),
@@ -217,14 +224,14 @@ std::string Executors(const ReportPage& page) {
     return ReportPanel("executors", title, "",
                        NothingToShow("None is here now, and none had a job in this period."));
   }
-  HtmlTable table(title, {{"Executor"},
-                          {"Host"},
+  HtmlTable table(title, {{"Executor", kName},
+                          {"Host", kName},
                           {"Now"},
-                          {"Slots", true},
-                          {"Ended", true},
-                          {"Failed", true},
-                          {"Median", true},
-                          {"Busy", true}});
+                          {"Slots", kNumber},
+                          {"Ended", kNumber},
+                          {"Failed", kNumber},
+                          {"Median", kNumber},
+                          {"Busy", kNumber}});
   const v1::ReportExecutor idle;
   for (const auto& [name, row] : rows) {
     const v1::ReportExecutor& worked = row.worked == nullptr ? idle : *row.worked;

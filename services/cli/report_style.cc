@@ -31,10 +31,6 @@ constexpr char kStyle[] = R"(
     --source5: #56b4e9; --source6: #d55e00;
   }
   @page { margin: 12mm; }
-  body { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  .card, .tile, .small, tr { break-inside: avoid; }
-  h2 { break-after: avoid; }
-  details:not([open]) { display: none; }
 }
 * { box-sizing: border-box; }
 body {
@@ -57,9 +53,9 @@ p { margin: 0; }
   margin: 1.25rem 0;
 }
 .tile, .card { background: var(--card); border: 1px solid var(--edge); border-radius: 10px; }
-.tile { display: flex; flex-direction: column; padding: .7rem .9rem; }
+.tile { display: flex; flex-direction: column; min-width: 0; padding: .7rem .9rem; }
 .tile dt { color: var(--quiet); font-size: .8rem; }
-.tile dd { font-size: 1.5rem; font-weight: 600; line-height: 1.3; margin: 0; }
+.tile dd { font-size: 1.5rem; font-weight: 600; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }
 .tile.alarm dd { color: var(--bad); }
 .card { margin: 0 0 1rem; padding: 1rem; }
 .nothing { color: var(--quiet); padding: .75rem 0 .25rem; }
@@ -71,7 +67,7 @@ p { margin: 0; }
   background: currentColor; border-radius: 2px; display: inline-block; height: .7rem;
   margin-right: .4rem; vertical-align: -1px; width: .7rem;
 }
-.chart { display: block; height: auto; overflow: visible; width: 100%; }
+.chart { display: block; height: auto; width: 100%; }
 .chart text { fill: var(--quiet); font-size: 12px; }
 .chart .name { fill: var(--text); }
 .chart .unit { font-style: italic; }
@@ -107,7 +103,9 @@ thead th { color: var(--quiet); font-weight: 500; }
 tbody th { font-weight: 500; }
 th:first-child, td:first-child { padding-left: 0; }
 .number { font-variant-numeric: tabular-nums; text-align: right; }
-td.text, th.text { min-width: 14rem; overflow-wrap: anywhere; white-space: normal; }
+.name, .text { overflow-wrap: anywhere; white-space: normal; }
+td.name, th.name { max-width: 20rem; min-width: 7rem; }
+td.text, th.text { min-width: 14rem; }
 :focus-visible { outline: 2px solid var(--ok); outline-offset: 2px; }
 @media screen and (max-width: 40rem) {
   body { padding: 1rem .6rem 2rem; }
@@ -117,6 +115,18 @@ td.text, th.text { min-width: 14rem; overflow-wrap: anywhere; white-space: norma
   .smalls { grid-template-columns: 1fr; }
   .small { max-width: 30rem; }
   .tiles { grid-template-columns: repeat(2, 1fr); }
+}
+@media print {
+  body { font-size: 12px; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .card, .tile, .small, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  .tiles { grid-template-columns: repeat(5, 1fr); }
+  .tile dd { font-size: 1.25rem; }
+  .scroll { overflow: visible; }
+  table { font-size: .72rem; }
+  th, td { padding: .2rem .35rem; white-space: normal; }
+  td.text, th.text, td.name, th.name { min-width: 0; }
+  details:not([open]) { display: none; }
 }
 )";
 

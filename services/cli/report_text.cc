@@ -32,8 +32,10 @@ std::string UtcText(absl::Time time) {
   return absl::FormatTime(whole ? "%Y-%m-%d %H:%M" : "%Y-%m-%d %H:%M:%S", time, utc);
 }
 
-std::string UtcText(bool is_set, const google::protobuf::Timestamp& time) {
-  return is_set ? UtcText(ToTime(time)) : kNone;
+std::string MomentText(bool is_set, const google::protobuf::Timestamp& time) {
+  if (!is_set) return kNone;
+  return StrCat(DayText(ToTime(time)),
+                absl::FormatTime(" %H:%M", ToTime(time), absl::UTCTimeZone()));
 }
 
 std::string WidthText(absl::Duration width) {

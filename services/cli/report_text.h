@@ -14,8 +14,8 @@ inline constexpr char kNone[] = "–";
 
 // `2026-11-26 08:00:05`, UTC; without seconds where there are none.
 std::string UtcText(absl::Time time);
-// The same; kNone when it is not set.
-std::string UtcText(bool is_set, const google::protobuf::Timestamp& time);
+// `26 Nov 08:00`, UTC, for tables; kNone when it is not set.
+std::string MomentText(bool is_set, const google::protobuf::Timestamp& time);
 // `2 hours`, `15 minutes`; `hour` and `day` of one alone, so that it can stand behind "per".
 std::string WidthText(absl::Duration width);
 // `26 Nov 08:00 to 10:00`, `26 Nov` of a day, `23 Nov to 29 Nov` of a week.

@@ -13,16 +13,18 @@ namespace closewrite::cli {
 namespace {
 
 // Of a label's character; the page's font is about 12 high.
-constexpr double kCharacterWidth = 7;
+constexpr double kCharacterWidth = 7.4;
 constexpr double kTopMargin = 26;     // the unit stands there
 constexpr double kBottomMargin = 38;  // labels of time, and what they are
-constexpr double kRightMargin = 14;
+constexpr double kRightMargin = 22;
 constexpr double kLabelGap = 8;
 constexpr double kTimeLabelWidth = 62;
 // A value that is there can be seen, however small it is beside the others.
 constexpr double kBarHeightMin = 2;
 constexpr double kBarGapShare = 0.18;
 constexpr double kDotRadius = 2.2;
+// Of one that no line leads to.
+constexpr double kLoneDotRadius = 4;
 constexpr double kRowHeight = 26;
 constexpr double kBarThickness = 14;
 constexpr int kNameCharactersMax = 34;
@@ -188,6 +190,12 @@ class TimeDrawing {
     }
   }
 
+  bool Alone(const ChartSeries& series, size_t bucket) const {
+    if (chart_.kind == ChartKind::kSteps) return false;
+    const bool before = bucket > 0 && Has(series.values[bucket - 1]);
+    return !before && (bucket + 1 == buckets_ || !Has(series.values[bucket + 1]));
+  }
+
   void DrawLine(const ChartSeries& series) {
     const bool steps = chart_.kind == ChartKind::kSteps;
     std::string path;
@@ -210,7 +218,7 @@ class TimeDrawing {
       }
       drawing = true;
       StrAppend(&dots, "<circle class=\"dot ", series.css, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"",
-                Number(kDotRadius), "\"/>");
+                Number(Alone(series, i) ? kLoneDotRadius : kDotRadius), "\"/>");
     }
     if (steps && drawing) StrAppend(&path, "H", Number(right_));
     StrAppend(&svg_, "<path class=\"line mark ", series.css, "\" d=\"", path, "\"/>\n", dots, "\n");

@@ -1,6 +1,7 @@
 #include "services/coordinator/core/report.h"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -60,6 +61,11 @@ std::vector<typename Map::mapped_type> Largest(Map& map, size_t listed_max, Size
     }
   }
   return listed;
+}
+
+// Scripts may say that they have loaded anything.
+void AddRecords(int64_t records, int64_t* sum) {
+  if (__builtin_add_overflow(*sum, records, sum)) *sum = std::numeric_limits<int64_t>::max();
 }
 
 bool Started(const Job& job) { return job.started_at != absl::InfinitePast(); }
@@ -149,18 +155,18 @@ void Report::Add(const Load& load) {
   const int64_t index = period_.IndexOf(load.at);
   for (ReportBucket* bucket : {&numbers_.buckets[static_cast<size_t>(index)], &numbers_.totals}) {
     ++bucket->loads;
-    bucket->records += load.records;
+    AddRecords(load.records, &bucket->records);
   }
   const IncrementKey key{load.job, load.type, load.datasource};
   SourceReport* const source = Entry(sources_, key, kReportSourcesKeptMax);
   if (source == nullptr) {
     ++numbers_.rest.loads;
-    numbers_.rest.records += load.records;
+    AddRecords(load.records, &numbers_.rest.records);
     return;
   }
   source->key = key;
   ++source->loads;
-  source->records += load.records;
+  AddRecords(load.records, &source->records);
   if (std::tie(load.at, load.id) > std::tie(source->at, source->newest_id)) {
     source->at = load.at;
     source->newest_id = load.id;
@@ -169,7 +175,7 @@ void Report::Add(const Load& load) {
   const auto [point, fresh] = source->points.try_emplace(index);
   LoadsReport& loads = point->second;
   ++loads.loads;
-  loads.records += load.records;
+  AddRecords(load.records, &loads.records);
   loads.increment = fresh ? load.increment : std::max(loads.increment, load.increment);
 }
 
@@ -188,7 +194,7 @@ ReportNumbers Report::Finish() && {
       [&](const SourceReport& source) {
         ++rest.sources;
         rest.loads += source.loads;
-        rest.records += source.records;
+        AddRecords(source.records, &rest.records);
       });
   return std::move(numbers_);
 }

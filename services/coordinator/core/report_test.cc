@@ -1,5 +1,6 @@
 #include "services/coordinator/core/report.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -274,6 +275,15 @@ TEST_F(ReportTest, FollowsTheMarksOfDataSources) {
   EXPECT_EQ(numbers.totals.loads, 4);
   EXPECT_EQ(numbers.totals.records, 13);
   EXPECT_EQ(numbers.buckets[1].records, 9);
+}
+
+TEST_F(ReportTest, SumsOfRecordsStayAtTheirEnd) {
+  for (int i = 0; i < 3; ++i) {
+    report_.Add(Logged("sales", absl::Hours(1), std::numeric_limits<int64_t>::max() - 1, i));
+  }
+  const ReportNumbers numbers = Finish();
+  EXPECT_EQ(numbers.totals.records, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(numbers.sources[0].records, std::numeric_limits<int64_t>::max());
 }
 
 TEST_F(ReportTest, TheNewestOfLoadsOfOneMomentHasTheLargestId) {
