@@ -113,6 +113,27 @@ class WatchedTransaction final : public StoreTransaction {
                                         int64_t limit) override {
     return inner_.ListExecutions(filter, before, limit);
   }
+  std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
+                                int64_t limit) override {
+    return inner_.ListFinished(since, before, limit);
+  }
+  std::vector<Job> ListFailed(const std::string& pipeline, absl::Time since,
+                              int64_t limit) override {
+    return inner_.ListFailed(pipeline, since, limit);
+  }
+  std::optional<Job> OldestAvailable(const std::string& pipeline) override {
+    return inner_.OldestAvailable(pipeline);
+  }
+  std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                              int64_t limit) override {
+    return inner_.ListNotes(kind, after, limit);
+  }
+  std::optional<std::string> FindNote(const std::string& kind, const std::string& key) override {
+    return inner_.FindNote(kind, key);
+  }
+  int64_t CountNotes(const std::string& kind, int64_t limit) override {
+    return inner_.CountNotes(kind, limit);
+  }
 
   void Expect(const Expected& expected) override { inner_.Expect(expected); }
   JobId InsertJob(const Job& job) override;
@@ -187,6 +208,10 @@ class WatchedTransaction final : public StoreTransaction {
   void PutExecution(const Execution& execution) override { inner_.PutExecution(execution); }
   int64_t PruneExecutions(absl::Time before, int64_t limit) override {
     return inner_.PruneExecutions(before, limit);
+  }
+  void PutNote(const std::string& kind, const Note& note) override { inner_.PutNote(kind, note); }
+  void EraseNote(const std::string& kind, const std::string& key) override {
+    inner_.EraseNote(kind, key);
   }
   int64_t Prune(absl::Time before, int64_t limit) override { return inner_.Prune(before, limit); }
 

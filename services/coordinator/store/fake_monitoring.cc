@@ -53,6 +53,7 @@ void FakeMonitoring::CopyRows(const FakeMonitoring& from, const Touched& touched
   for (const IncrementKey& key : touched.increments) CopyRow(from.increments_, key, &increments_);
   for (const int64_t id : touched.loads) CopyRow(from.loads_, id, &loads_);
   for (const std::string& id : touched.executions) CopyRow(from.executions_, id, &executions_);
+  for (const NoteName& name : touched.notes) CopyRow(from.notes_, name, &notes_);
   last_point_id_ = from.last_point_id_;
   last_load_id_ = from.last_load_id_;
 }
@@ -109,6 +110,25 @@ std::vector<Execution> FakeMonitoring::ListExecutions(const ExecutionFilter& fil
            PlaceOf(execution) < std::pair(before.started_at, before.id);
   });
   return LastOf(std::move(executions), limit, [](const Execution& e) { return PlaceOf(e); });
+}
+
+std::vector<Note> FakeMonitoring::ListNotes(const std::string& kind, const std::string& after,
+                                            int64_t limit) const {
+  std::vector<Note> notes;
+  for (auto it = notes_.upper_bound({kind, after}); it != notes_.end(); ++it) {
+    if (it->first.first != kind || static_cast<int64_t>(notes.size()) >= limit) break;
+    notes.push_back({it->first.second, it->second});
+  }
+  return notes;
+}
+
+const std::string* FakeMonitoring::FindNote(const std::string& kind, const std::string& key) const {
+  const auto found = notes_.find({kind, key});
+  return found == notes_.end() ? nullptr : &found->second;
+}
+
+int64_t FakeMonitoring::CountNotes(const std::string& kind, int64_t limit) const {
+  return static_cast<int64_t>(ListNotes(kind, "", limit).size());
 }
 
 void FakeMonitoring::AppendPoint(std::string_view line, Touched* touched) {
@@ -168,6 +188,15 @@ int64_t FakeMonitoring::PruneExecutions(absl::Time before, int64_t limit, Touche
     touched->executions.insert(execution.id);
   }
   return static_cast<int64_t>(old.size());
+}
+
+void FakeMonitoring::PutNote(const std::string& kind, const Note& note, Touched* touched) {
+  notes_[{kind, note.key}] = note.value;
+  touched->notes.insert({kind, note.key});
+}
+
+void FakeMonitoring::EraseNote(const std::string& kind, const std::string& key, Touched* touched) {
+  if (notes_.erase({kind, key}) != 0) touched->notes.insert({kind, key});
 }
 
 }  // namespace closewrite

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -17,14 +18,18 @@ namespace closewrite {
 // Not thread-safe. See store.h for what each method does.
 class FakeMonitoring {
  public:
+  using NoteName = std::pair<std::string, std::string>;  // kind, key
+
   // The names of the rows that a transaction touched.
   struct Touched {
     std::set<int64_t> points;
     std::set<IncrementKey> increments;
     std::set<int64_t> loads;
     std::set<std::string> executions;
+    std::set<NoteName> notes;
     bool empty() const {
-      return points.empty() && increments.empty() && loads.empty() && executions.empty();
+      return points.empty() && increments.empty() && loads.empty() && executions.empty() &&
+             notes.empty();
     }
   };
   // Makes the touched rows what they are in `from`, whether there or not.
@@ -41,6 +46,10 @@ class FakeMonitoring {
   const Execution* FindExecution(const std::string& id) const;
   std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
                                         int64_t limit) const;
+  std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                              int64_t limit) const;
+  const std::string* FindNote(const std::string& kind, const std::string& key) const;
+  int64_t CountNotes(const std::string& kind, int64_t limit) const;
 
   void AppendPoint(std::string_view line, Touched* touched);
   int64_t ErasePoints(const std::vector<int64_t>& ids, Touched* touched);
@@ -49,12 +58,15 @@ class FakeMonitoring {
   int64_t PruneLoads(absl::Time before, int64_t limit, Touched* touched);
   void PutExecution(const Execution& execution, Touched* touched);
   int64_t PruneExecutions(absl::Time before, int64_t limit, Touched* touched);
+  void PutNote(const std::string& kind, const Note& note, Touched* touched);
+  void EraseNote(const std::string& kind, const std::string& key, Touched* touched);
 
  private:
   std::map<int64_t, std::string> points_;
   std::map<IncrementKey, Increment> increments_;
   std::map<int64_t, Load> loads_;
   std::map<std::string, Execution> executions_;
+  std::map<NoteName, std::string> notes_;
   int64_t last_point_id_ = 0;
   int64_t last_load_id_ = 0;
 };

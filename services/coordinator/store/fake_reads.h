@@ -215,6 +215,41 @@ class FakeReads : public Interface {
     return tables_->monitoring.ListExecutions(filter, before, limit);
   }
 
+  std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
+                                int64_t limit) override {
+    return NewestOf(tables_->finished(), since, before, limit);
+  }
+
+  std::vector<Job> ListFailed(const std::string& pipeline, absl::Time since,
+                              int64_t limit) override {
+    return NewestOf(tables_->Failed(pipeline), since, {}, limit);
+  }
+
+  std::optional<Job> OldestAvailable(const std::string& pipeline) override {
+    const std::set<FakeTables::Place>& available = tables_->Available(pipeline);
+    std::set<JobId> oldest;  // of each priority
+    for (auto place = available.begin();
+         place != available.end() && static_cast<int64_t>(oldest.size()) < kPrioritiesMax;
+         place = available.upper_bound({place->priority, JobId{Below(0)}})) {
+      oldest.insert(place->id);
+    }
+    return Copy(oldest.empty() ? nullptr : tables_->FindJob(*oldest.begin()));
+  }
+
+  std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                              int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ListNotes(kind, after, limit);
+  }
+
+  std::optional<std::string> FindNote(const std::string& kind, const std::string& key) override {
+    return Copy(tables_->monitoring.FindNote(kind, key));
+  }
+
+  int64_t CountNotes(const std::string& kind, int64_t limit) override {
+    return status_.ok() ? tables_->monitoring.CountNotes(kind, limit) : 0;
+  }
+
  protected:
   // 0 stands for "from the newest".
   static int64_t Below(int64_t before) {
@@ -235,6 +270,17 @@ class FakeReads : public Interface {
   Attempt WithLog(Attempt attempt) {
     attempt.log_bytes = LogLength(Lease{attempt.job, attempt.token});
     return attempt;
+  }
+  std::vector<Job> NewestOf(const std::set<FakeTables::TimeKey>& finished, absl::Time since,
+                            const FinishedPlace& before, int64_t limit) const {
+    std::vector<Job> jobs;
+    if (!status_.ok()) return jobs;
+    const auto end = finished.lower_bound({before.finished_at, before.id});
+    for (auto it = std::make_reverse_iterator(end); it != finished.rend(); ++it) {
+      if (it->first < since || static_cast<int64_t>(jobs.size()) >= limit) break;
+      jobs.push_back(*tables_->FindJob(it->second));
+    }
+    return jobs;
   }
   template <class Map>
   std::vector<typename Map::mapped_type> Values(const Map& map) const {

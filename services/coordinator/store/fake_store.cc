@@ -344,6 +344,12 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
   int64_t PruneExecutions(absl::Time before, int64_t limit) override {
     return ok() ? tables_->monitoring.PruneExecutions(before, limit, &touched_.monitoring) : 0;
   }
+  void PutNote(const std::string& kind, const Note& note) override {
+    if (ok()) tables_->monitoring.PutNote(kind, note, &touched_.monitoring);
+  }
+  void EraseNote(const std::string& kind, const std::string& key) override {
+    if (ok()) tables_->monitoring.EraseNote(kind, key, &touched_.monitoring);
+  }
 
   int64_t Prune(absl::Time before, int64_t limit) override {
     if (!ok()) return 0;

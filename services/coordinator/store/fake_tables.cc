@@ -26,6 +26,8 @@ void FakeTables::PutJob(const Job& job) {
   if (job.state == JobState::kAvailable) available_[job.pipeline].insert({job.priority, job.id});
   if (job.state == JobState::kRunning) running_[job.session].insert(job.id);
   if (!IsFinal(job.state)) unfinished_[job.pipeline].insert(job.id);
+  if (IsFinal(job.state)) finished_.insert({job.finished_at, job.id});
+  if (job.state == JobState::kFailed) failed_[job.pipeline].insert({job.finished_at, job.id});
   if (job.after != JobId{}) followers_[job.after].insert(job.id);
   if (job.event_id != 0) jobs_of_event_[job.event_id].insert(job.id);
   if (IsDueSometime(job)) due_.insert({job.due_at, job.id});
@@ -39,6 +41,8 @@ void FakeTables::EraseJob(JobId id) {
   available_[job.pipeline].erase({job.priority, id});
   running_[job.session].erase(id);
   unfinished_[job.pipeline].erase(id);
+  finished_.erase({job.finished_at, id});
+  failed_[job.pipeline].erase({job.finished_at, id});
   if (job.after != JobId{}) followers_[job.after].erase(id);
   if (job.event_id != 0) jobs_of_event_[job.event_id].erase(id);
   due_.erase({job.due_at, id});
@@ -107,6 +111,10 @@ const std::set<FakeTables::Place>& FakeTables::Available(const std::string& pipe
 
 const std::set<JobId>& FakeTables::Unfinished(const std::string& pipeline) const {
   return GetOrEmpty(unfinished_, pipeline);
+}
+
+const std::set<FakeTables::TimeKey>& FakeTables::Failed(const std::string& pipeline) const {
+  return GetOrEmpty(failed_, pipeline);
 }
 
 const std::set<JobId>& FakeTables::Followers(JobId id) const { return GetOrEmpty(followers_, id); }

@@ -29,7 +29,7 @@ class FakeTables {
   };
   using PathKey = std::pair<std::string, std::string>;  // volume, path
   using SequenceKey = std::pair<std::string, int64_t>;  // ledger id, sequence
-  using DueKey = std::pair<absl::Time, JobId>;
+  using TimeKey = std::pair<absl::Time, JobId>;
   // Sorts as Claim gives: larger priority first, then the smaller id.
   struct Place {
     int priority = 0;
@@ -79,7 +79,10 @@ class FakeTables {
   const std::set<int64_t>& EventsOfPath(const PathKey& path) const;
   // The newest one; nullptr when there is none.
   const EventRecord* LatestEvent(const PathKey& path) const;
-  const std::set<DueKey>& due() const { return due_; }
+  const std::set<TimeKey>& due() const { return due_; }
+  // By their ends: all final jobs; those of the pipeline in state kFailed.
+  const std::set<TimeKey>& finished() const { return finished_; }
+  const std::set<TimeKey>& Failed(const std::string& pipeline) const;
   bool HasSequence(const SequenceKey& key) const { return sequences_.count(key) != 0; }
 
   std::map<Lease, Attempt> attempts;
@@ -104,7 +107,9 @@ class FakeTables {
   std::map<JobId, std::set<JobId>> followers_;
   std::map<SessionId, std::set<JobId>> running_;
   std::map<int64_t, std::set<JobId>> jobs_of_event_;
-  std::set<DueKey> due_;
+  std::set<TimeKey> due_;
+  std::set<TimeKey> finished_;
+  std::map<std::string, std::set<TimeKey>> failed_;
   std::map<int64_t, EventRecord> events_;
   std::map<PathKey, std::set<int64_t>> events_of_path_;
   std::set<SequenceKey> sequences_;

@@ -1,5 +1,6 @@
 #include "services/coordinator/store/postgres_job_list.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -69,6 +70,41 @@ std::vector<int> StatesIn(const JobFilter& filter, bool final_ones) {
   return {states.begin(), states.end()};
 }
 
+const std::string& FinishedSql() {
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(JobColumns()),
+             " FROM closewrite.history WHERE finished_at >= $1::bigint AND (finished_at, id) <"
+             " ($2::bigint, $3::bigint) ORDER BY finished_at DESC, id DESC LIMIT $4::bigint"));
+  return *sql;
+}
+
+const std::string& FailedSql() {
+  static const std::string* const sql = new std::string(
+      StrCat("SELECT ", PostgresNames(JobColumns()),
+             " FROM closewrite.history WHERE state = 7 AND pipeline = $1::bytea AND finished_at >="
+             " $2::bigint ORDER BY finished_at DESC, id DESC LIMIT $3::bigint"));
+  return *sql;
+}
+
+// The oldest one of each priority, one step through the index each.
+const std::string& OldestAvailableSql() {
+  static const std::string* const sql = [] {
+    constexpr std::string_view kOldest =
+        "(SELECT rank, id FROM closewrite.jobs WHERE state = 2 AND pipeline = $1::bytea";
+    constexpr std::string_view kFirst = " ORDER BY rank, id LIMIT 1)";
+    return new std::string(
+        StrCat("WITH RECURSIVE oldest(number, rank, id) AS (SELECT 1::bigint, rank, id FROM ",
+               kOldest, kFirst, " AS first UNION ALL SELECT o.number + 1, n.rank, n.id FROM oldest",
+               " AS o, LATERAL ", kOldest, " AND rank > o.rank", kFirst,
+               " AS n WHERE o.number < $2::bigint) SELECT ", PostgresNames(JobColumns()),
+               " FROM closewrite.jobs WHERE id = (SELECT min(id) FROM oldest)"));
+  }();
+  return *sql;
+}
+
+// PostgreSQL takes no negative one.
+int64_t AtMost(int64_t limit) { return std::max<int64_t>(limit, 0); }
+
 }  // namespace
 
 PostgresJobList ListJobsQuery(const JobFilter& filter, JobId before, int64_t limit) {
@@ -92,6 +128,22 @@ PostgresJobList ListJobsQuery(const JobFilter& filter, JobId before, int64_t lim
   if (branches.empty()) return {};
   if (branches.size() == 1) return {std::move(branches.front()), std::move(params)};
   return {StrCat(absl::StrJoin(branches, " UNION ALL "), end), std::move(params)};
+}
+
+PostgresQuery FinishedQuery(absl::Time since, const FinishedPlace& before, int64_t limit) {
+  PostgresParams params;
+  params.Time(since).Time(before.finished_at).Int(before.id.value).Int(AtMost(limit));
+  return {.sql = FinishedSql(), .params = std::move(params)};
+}
+
+PostgresQuery FailedQuery(const std::string& pipeline, absl::Time since, int64_t limit) {
+  return {.sql = FailedSql(),
+          .params = PostgresParams().Bytes(pipeline).Time(since).Int(AtMost(limit))};
+}
+
+PostgresQuery OldestAvailableQuery(const std::string& pipeline) {
+  return {.sql = OldestAvailableSql(),
+          .params = PostgresParams().Bytes(pipeline).Int(kPrioritiesMax)};
 }
 
 }  // namespace closewrite

@@ -92,4 +92,26 @@ int64_t PostgresTransaction::PruneExecutions(absl::Time before, int64_t limit) {
   return ok() ? ended + open : 0;
 }
 
+std::optional<std::string> PostgresTransaction::FindNote(const std::string& kind,
+                                                         const std::string& key) {
+  const NoteName name{kind, key};
+  if (set_.notes.Find(name) == nullptr) {
+    std::optional<std::string> stored = NoteValueOf(Ask(NoteQuery(name, /*lock=*/true)));
+    if (ok()) set_.notes.Load(name, std::move(stored));
+  }
+  return ok() ? *set_.notes.Find(name) : std::nullopt;
+}
+
+void PostgresTransaction::PutNote(const std::string& kind, const Note& note) {
+  FindNote(kind, note.key);
+  if (!ok()) return;
+  set_.PutNote({kind, note.key}, note.value);
+  FlushIfLarge();
+}
+
+void PostgresTransaction::EraseNote(const std::string& kind, const std::string& key) {
+  FindNote(kind, key);
+  if (ok()) set_.PutNote({kind, key}, std::nullopt);
+}
+
 }  // namespace closewrite

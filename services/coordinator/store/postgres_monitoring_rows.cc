@@ -23,11 +23,23 @@ constexpr PostgresColumn kExecutionColumns[] = {{"id", "bytea"},
                                                 {"started_at", "bigint"},
                                                 {"ended_at", "bigint"}};
 
+constexpr PostgresColumn kNoteColumns[] = {{"kind", "bytea"}, {"key", "bytea"}, {"value", "bytea"}};
+
 constexpr char kPoints[] =
     "SELECT id, line FROM closewrite.points WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint";
 constexpr char kPointRange[] =
     "SELECT (SELECT id FROM closewrite.points ORDER BY id LIMIT 1),"
     " (SELECT id FROM closewrite.points ORDER BY id DESC LIMIT 1)";
+constexpr char kNotes[] =
+    "SELECT key, value FROM closewrite.notes WHERE kind = $1::bytea AND key > $2::bytea"
+    " ORDER BY key LIMIT $3::bigint";
+#define CLOSEWRITE_NOTE \
+  "SELECT value FROM closewrite.notes WHERE kind = $1::bytea AND key = $2::bytea"
+constexpr char kNote[] = CLOSEWRITE_NOTE;
+constexpr char kLockedNote[] = CLOSEWRITE_NOTE " FOR UPDATE";
+constexpr char kCountNotes[] =
+    "SELECT count(*) FROM (SELECT FROM closewrite.notes WHERE kind = $1::bytea LIMIT $2::bigint)"
+    " AS counted";
 
 struct Sql {
   std::string increments =
@@ -78,6 +90,7 @@ int64_t AtMost(int64_t limit) { return std::max<int64_t>(limit, 0); }
 PostgresColumns IncrementColumns() { return kIncrementColumns; }
 PostgresColumns LoadColumns() { return kLoadColumns; }
 PostgresColumns ExecutionColumns() { return kExecutionColumns; }
+PostgresColumns NoteColumns() { return kNoteColumns; }
 
 void WriteIncrement(const Increment& increment, PostgresRows* rows) {
   rows->Row().Bytes(increment.job).Bytes(increment.type).Bytes(increment.datasource);
@@ -93,6 +106,10 @@ void WriteExecution(const Execution& execution, PostgresRows* rows) {
   rows->Row().Bytes(execution.id).Bytes(execution.job);
   rows->Int(static_cast<int64_t>(execution.state));
   rows->Time(execution.started_at).Time(execution.ended_at);
+}
+
+void WriteNote(const NoteName& name, const std::string& value, PostgresRows* rows) {
+  rows->Row().Bytes(name.first).Bytes(name.second).Bytes(value);
 }
 
 PostgresQuery PointsQuery(int64_t after, int64_t limit) {
@@ -141,6 +158,19 @@ PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlac
   if (filter.job.empty()) return {.sql = Texts().all_executions, .params = std::move(params)};
   params.Bytes(filter.job);
   return {.sql = Texts().executions_of_job, .params = std::move(params)};
+}
+
+PostgresQuery NotesQuery(const std::string& kind, const std::string& after, int64_t limit) {
+  return {.sql = kNotes, .params = PostgresParams().Bytes(kind).Bytes(after).Int(AtMost(limit))};
+}
+
+PostgresQuery NoteQuery(const NoteName& name, bool lock) {
+  return {.sql = lock ? kLockedNote : kNote,
+          .params = PostgresParams().Bytes(name.first).Bytes(name.second)};
+}
+
+PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit) {
+  return {.sql = kCountNotes, .params = PostgresParams().Bytes(kind).Int(AtMost(limit))};
 }
 
 std::vector<PendingPoint> PointsOf(const PostgresResult& result) {
@@ -207,6 +237,26 @@ std::vector<Execution> ExecutionsOf(const PostgresResult& result) {
     execution.ended_at = row.Time();
   }
   return executions;
+}
+
+std::vector<Note> NotesOf(const PostgresResult& result) {
+  std::vector<Note> notes;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    Note& note = notes.emplace_back();
+    note.key = row.Bytes();
+    note.value = row.Bytes();
+  }
+  return notes;
+}
+
+std::optional<std::string> NoteValueOf(const PostgresResult& result) {
+  if (result.rows() == 0) return std::nullopt;
+  return PostgresRow(result, 0).Bytes();
+}
+
+int64_t CountOf(const PostgresResult& result) {
+  return result.rows() == 0 ? 0 : PostgresRow(result, 0).Int();
 }
 
 }  // namespace closewrite

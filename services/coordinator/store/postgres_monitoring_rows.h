@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/coordinator/core/monitoring.h"
@@ -14,15 +15,19 @@
 
 namespace closewrite {
 
+using NoteName = std::pair<std::string, std::string>;  // kind, key
+
 PostgresColumns IncrementColumns();
 // Without the id, which the database gives.
 PostgresColumns LoadColumns();
 PostgresColumns ExecutionColumns();
+PostgresColumns NoteColumns();
 
 // Append a row of the columns above.
 void WriteIncrement(const Increment& increment, PostgresRows* rows);
 void WriteLoad(const Load& load, PostgresRows* rows);
 void WriteExecution(const Execution& execution, PostgresRows* rows);
+void WriteNote(const NoteName& name, const std::string& value, PostgresRows* rows);
 
 // The queries of StoreReader, and what they gave.
 PostgresQuery PointsQuery(int64_t after, int64_t limit);
@@ -34,11 +39,17 @@ PostgresQuery LoadsQuery(const LoadFilter& filter, const LoadPlace& before, int6
 PostgresQuery ExecutionQuery(const std::string& id, bool lock);
 PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlace& before,
                               int64_t limit);
+PostgresQuery NotesQuery(const std::string& kind, const std::string& after, int64_t limit);
+PostgresQuery NoteQuery(const NoteName& name, bool lock);
+PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit);
 std::vector<PendingPoint> PointsOf(const PostgresResult& result);
 PointRange PointRangeOf(const PostgresResult& result);
 std::vector<Increment> IncrementsOf(const PostgresResult& result);
 std::vector<Load> LoadsOf(const PostgresResult& result);
 std::vector<Execution> ExecutionsOf(const PostgresResult& result);
+std::vector<Note> NotesOf(const PostgresResult& result);
+std::optional<std::string> NoteValueOf(const PostgresResult& result);
+int64_t CountOf(const PostgresResult& result);
 
 // Of a query by key.
 template <class Row>

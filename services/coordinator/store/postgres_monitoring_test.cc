@@ -1,5 +1,6 @@
 // Monitoring kept by several coordinators on one PostgreSQL store, at once.
 #include <atomic>
+#include <cstdlib>
 
 #include "services/coordinator/store/postgres_fleet_fixture.h"
 
@@ -128,6 +129,71 @@ TEST_P(PostgresMonitoringTest, ExecutionThatIsBeingEndedIsSeenEnded) {
   other.join();
 }
 
+TEST_P(PostgresMonitoringTest, NoteThatIsBeingReplacedIsSeenReplaced) {
+  Write(a_.get(), [](StoreTransaction& a) { a.PutNote("k", {"n", "first"}); });
+  std::thread other;
+  Write(a_.get(), [&](StoreTransaction& a) {
+    ASSERT_EQ(a.FindNote("k", "n"), "first");
+    other = std::thread([&] {
+      Write(b_.get(), [&](StoreTransaction& b) {
+        EXPECT_EQ(b.FindNote("k", "n"), "second");
+        b.PutNote("k", {"n", "third"});
+      });
+    });
+    AwaitWaiter();
+    a.PutNote("k", {"n", "second"});
+  });
+  other.join();
+  Write(a_.get(), [](StoreTransaction& a) { EXPECT_EQ(a.FindNote("k", "n"), "third"); });
+}
+
+TEST_P(PostgresMonitoringTest, NoteThatIsBeingErasedIsSeenErased) {
+  Write(a_.get(), [](StoreTransaction& a) { a.PutNote("k", {"n", "first"}); });
+  std::thread other;
+  Write(a_.get(), [&](StoreTransaction& a) {
+    a.EraseNote("k", "n");
+    EXPECT_EQ(a.CountNotes("k", 10), 0);  // so it is erased by now
+    other = std::thread([&] {
+      Write(b_.get(), [&](StoreTransaction& b) {
+        EXPECT_EQ(b.FindNote("k", "n"), std::nullopt);
+        b.PutNote("k", {"n", "second"});
+      });
+    });
+    AwaitWaiter();
+  });
+  other.join();
+  Write(a_.get(), [](StoreTransaction& a) { EXPECT_EQ(a.FindNote("k", "n"), "second"); });
+}
+
+// Both put the same notes again and again, some of them erased meanwhile: each waits or is to look
+// again, and nothing else happens to it.
+TEST_P(PostgresMonitoringTest, NotesThatTwoPutAreAllPut) {
+  constexpr int kRounds = 10;  // each may wait for the server to find a deadlock
+  constexpr int kTriesMax = 1000;
+  const auto put_all = [&](Store* store, int first) {
+    for (int round = 0; round < kRounds; ++round) {
+      absl::Status status = absl::AbortedError("not yet");
+      for (int attempt = 0; absl::IsAborted(status) && attempt < kTriesMax; ++attempt) {
+        status = TryWrite(store, [&](StoreTransaction& t) {
+          // In opposite orders.
+          for (const int i : {first, 1 - first}) {
+            const std::string key = absl::StrCat(i);
+            const int value = std::atoi(t.FindNote("k", key).value_or("0").c_str());
+            t.PutNote("k", {key, absl::StrCat(value + 1)});
+          }
+        });
+      }
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  };
+  std::thread other([&] { put_all(b_.get(), 1); });
+  put_all(a_.get(), 0);
+  other.join();
+  Write(a_.get(), [&](StoreTransaction& a) {
+    for (const char* key : {"0", "1"}) EXPECT_EQ(a.FindNote("k", key), absl::StrCat(2 * kRounds));
+  });
+}
+
 // Neither sees that the other makes it; who commits last is to look again.
 TEST_P(PostgresMonitoringTest, WhatTwoInsertIsInsertedOnce) {
   const auto race = [&](absl::FunctionRef<void(StoreTransaction&)> put) {
@@ -140,6 +206,7 @@ TEST_P(PostgresMonitoringTest, WhatTwoInsertIsInsertedOnce) {
   };
   race([](StoreTransaction& t) { t.PutIncrement({.job = "j"}); });
   race([](StoreTransaction& t) { t.PutExecution({.id = "e"}); });
+  race([](StoreTransaction& t) { t.PutNote("k", {"n", "value"}); });
 }
 
 // Nobody waits for who forgets, and nothing is forgotten by two.

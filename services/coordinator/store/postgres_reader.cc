@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "services/coordinator/store/job_filter.h"
-#include "services/coordinator/store/postgres_job_list.h"
-#include "services/coordinator/store/postgres_rows.h"
 #include "services/coordinator/store/postgres_schema.h"
 #include "services/log/str_cat.h"
 

@@ -11,7 +11,9 @@
 #include "absl/status/status.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_job_list.h"
 #include "services/coordinator/store/postgres_monitoring_rows.h"
+#include "services/coordinator/store/postgres_rows.h"
 #include "services/coordinator/store/postgres_wire.h"
 
 namespace closewrite {
@@ -75,6 +77,27 @@ class PostgresReads : public Interface {
   std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
                                         int64_t limit) override {
     return ExecutionsOf(Ask(ExecutionsQuery(filter, before, limit)));
+  }
+  std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
+                                int64_t limit) override {
+    return ReadJobs(Ask(FinishedQuery(since, before, limit)), &status_);
+  }
+  std::vector<Job> ListFailed(const std::string& pipeline, absl::Time since,
+                              int64_t limit) override {
+    return ReadJobs(Ask(FailedQuery(pipeline, since, limit)), &status_);
+  }
+  std::optional<Job> OldestAvailable(const std::string& pipeline) override {
+    return FirstOrNone(ReadJobs(Ask(OldestAvailableQuery(pipeline)), &status_));
+  }
+  std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                              int64_t limit) override {
+    return NotesOf(Ask(NotesQuery(kind, after, limit)));
+  }
+  std::optional<std::string> FindNote(const std::string& kind, const std::string& key) override {
+    return NoteValueOf(Ask(NoteQuery({kind, key}, /*lock=*/false)));
+  }
+  int64_t CountNotes(const std::string& kind, int64_t limit) override {
+    return CountOf(Ask(CountNotesQuery(kind, limit)));
   }
 
  protected:

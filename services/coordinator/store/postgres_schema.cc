@@ -279,6 +279,18 @@ constexpr const char* kMonitoringStep[] = {
     "CREATE INDEX executions_by_end ON closewrite.executions(ended_at, started_at, id)",
 };
 
+// Notes, and the failed jobs of a pipeline by their ends.
+constexpr const char* kNotesStep[] = {
+    R"sql(CREATE TABLE closewrite.notes(
+  kind bytea NOT NULL,
+  key bytea NOT NULL,
+  value bytea NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITH (autovacuum_vacuum_scale_factor = 0.05))sql",
+    "CREATE INDEX history_failed_at ON closewrite.history(pipeline, finished_at, id)"
+    " WHERE state = 7",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -287,7 +299,8 @@ std::vector<Statements> Steps() {
           {std::begin(kVersion2), std::end(kVersion2)},
           {std::begin(kVersion3), std::end(kVersion3)},
           {std::begin(kLogsStep), std::end(kLogsStep)},
-          {std::begin(kMonitoringStep), std::end(kMonitoringStep)}};
+          {std::begin(kMonitoringStep), std::end(kMonitoringStep)},
+          {std::begin(kNotesStep), std::end(kNotesStep)}};
 }
 
 constexpr char kExists[] =
@@ -358,7 +371,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 5, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 6, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

@@ -85,8 +85,14 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
-  // Makes the schema one of before version 5, but for its number.
+  // Makes the schema one of before version 6, but for its number.
+  void ForgetNotes() {
+    Run("DROP TABLE closewrite.notes");
+    Run("DROP INDEX closewrite.history_failed_at");
+  }
+  // The same of version 5.
   void ForgetMonitoring() {
+    ForgetNotes();
     Run("DROP TABLE closewrite.points, closewrite.increments, closewrite.loads,"
         " closewrite.executions");
   }
@@ -191,6 +197,31 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST_F(PostgresStoreTest, NotesBeginWithVersion6) {
+  Job job = SmallJob("x", JobState::kFailed);
+  job.finished_at = Second(5);
+  const absl::Status made = OpenAs("postgres")->Write([&](StoreTransaction& t) {
+    job.id = t.InsertJob(job);
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(made.ok()) << made;
+  ForgetNotes();
+  Run("UPDATE closewrite.schema_version SET version = 5");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.CountNotes("k", 10), 0);
+    t.PutNote("k", {"n", "value"});
+    EXPECT_EQ(t.ListNotes("k", "", 10), (std::vector<Note>{{"n", "value"}}));
+    EXPECT_EQ(t.ListFailed("p", Second(5), 10), std::vector<Job>{job});
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  const absl::StatusOr<PostgresResult> index =
+      server_->Run(database_, "SELECT FROM pg_indexes WHERE indexname = 'history_failed_at'");
+  ASSERT_TRUE(index.ok()) << index.status();
+  EXPECT_EQ(index->rows(), 1);
+}
+
 TEST_F(PostgresStoreTest, OwnerOfTheDatabaseNeedsNothingElse) {
   Run("CREATE ROLE the_owner LOGIN");
   Run(absl::StrCat("ALTER DATABASE ", database_, " OWNER TO the_owner"));
@@ -236,6 +267,12 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 1);
     t.PutExecution({.id = "e"});
     EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 1);
+    t.PutNote("k", {"n", "value"});
+    EXPECT_EQ(t.ListNotes("k", "", 10).size(), 1u);
+    t.PutNote("k", {"n", "other"});
+    EXPECT_EQ(t.ListNotes("k", "", 10).size(), 1u);
+    t.EraseNote("k", "n");
+    EXPECT_EQ(t.CountNotes("k", 10), 0);
     t.Prune(absl::InfiniteFuture(), 10);
     t.DeletePipeline("p");
     return absl::OkStatus();

@@ -115,6 +115,9 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   std::optional<Execution> FindExecution(const std::string& id) override;
   void PutExecution(const Execution& execution) override;
   int64_t PruneExecutions(absl::Time before, int64_t limit) override;
+  std::optional<std::string> FindNote(const std::string& kind, const std::string& key) override;
+  void PutNote(const std::string& kind, const Note& note) override;
+  void EraseNote(const std::string& kind, const std::string& key) override;
 
   int64_t Prune(absl::Time before, int64_t limit) override;
 

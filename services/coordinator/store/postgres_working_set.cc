@@ -19,6 +19,9 @@ constexpr char kDeleteSessions[] =
     "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
 constexpr char kDeleteTasks[] =
     "DELETE FROM closewrite.tasks AS t USING unnest($1::bytea[]) AS u(name) WHERE t.name = u.name";
+constexpr char kDeleteNotes[] =
+    "DELETE FROM closewrite.notes AS t USING unnest($1::bytea[], $2::bytea[]) AS u(kind, key)"
+    " WHERE t.kind = u.kind AND t.key = u.key";
 constexpr char kDeleteLocks[] =
     "DELETE FROM closewrite.locks AS t USING unnest($1::bigint[]) AS u(job_id)"
     " WHERE t.job_id = u.job_id";
@@ -139,6 +142,11 @@ void PostgresWorkingSet::AddPoint(std::string_view line) {
 
 void PostgresWorkingSet::AddLoad(const Load& load) { WriteLoad(load, &loads_); }
 
+void PostgresWorkingSet::PutNote(const NoteName& name, std::optional<std::string> value) {
+  buffered_bytes_ += value.has_value() ? value->size() : 0;
+  notes.Put(name, std::move(value));
+}
+
 void PostgresWorkingSet::Forget() {
   jobs.Clear();
   files.Clear();
@@ -151,8 +159,9 @@ void PostgresWorkingSet::Forget() {
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || tasks.dirty() || increments.dirty() || executions.dirty() ||
-         !points_.empty() || !loads_.empty() || !events_.empty() || !new_attempts_.empty() ||
-         !appended_.empty() || !logs.empty() || !locks_.empty() || !unlocked_.empty();
+         notes.dirty() || !points_.empty() || !loads_.empty() || !events_.empty() ||
+         !new_attempts_.empty() || !appended_.empty() || !logs.empty() || !locks_.empty() ||
+         !unlocked_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
@@ -214,6 +223,17 @@ void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
       never, batch);
 }
 
+void PostgresWorkingSet::AddNotes(std::vector<PostgresQuery>* batch) {
+  static const Sql* const note_sql =
+      new Sql{PostgresInsert("closewrite.notes", NoteColumns()),
+              PostgresUpdate("closewrite.notes", NoteColumns(), /*keys=*/2)};
+  PostgresRows erased;
+  AddRows(
+      &notes, *note_sql, WriteNote,
+      [&](const NoteName& name) { erased.Row().Bytes(name.first).Bytes(name.second); }, batch);
+  Add(batch, kDeleteNotes, std::move(erased));
+}
+
 void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
   static const std::string* const insert_points =
       new std::string(PostgresInsert("closewrite.points", kPointColumns));
@@ -239,6 +259,7 @@ void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
         WriteExecution(execution, rows);
       },
       never, batch);
+  AddNotes(batch);
 }
 
 std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {

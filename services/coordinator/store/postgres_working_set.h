@@ -18,6 +18,7 @@
 #include "services/coordinator/store/postgres_connection.h"
 #include "services/coordinator/store/postgres_job_cache.h"
 #include "services/coordinator/store/postgres_log_changes.h"
+#include "services/coordinator/store/postgres_monitoring_rows.h"
 #include "services/coordinator/store/postgres_row_cache.h"
 #include "services/coordinator/store/postgres_wire.h"
 
@@ -48,6 +49,7 @@ class PostgresWorkingSet {
   PostgresRowCache<std::string, StoredTask> tasks;
   PostgresRowCache<IncrementKey, Increment> increments;
   PostgresRowCache<std::string, Execution> executions;
+  PostgresRowCache<NoteName, std::string> notes;
 
   // The newest event of a file, by FileOf.
   absl::flat_hash_map<PostgresHash, EventRecord> latest_events;
@@ -80,6 +82,8 @@ class PostgresWorkingSet {
 
   void AddPoint(std::string_view line);
   void AddLoad(const Load& load);
+  // The note must be cached, as all rows of caches.
+  void PutNote(const NoteName& name, std::optional<std::string> value);
 
   // Bytes of what is buffered apart from jobs and small rows.
   size_t buffered_bytes() const { return buffered_bytes_; }
@@ -95,6 +99,7 @@ class PostgresWorkingSet {
   void AddLogs(std::vector<PostgresQuery>* batch);
   void AddLocks(std::vector<PostgresQuery>* batch);
   void AddSmallRows(std::vector<PostgresQuery>* batch);
+  void AddNotes(std::vector<PostgresQuery>* batch);
   void AddMonitoring(std::vector<PostgresQuery>* batch);
 
   PostgresRows events_;

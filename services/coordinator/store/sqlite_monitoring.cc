@@ -27,6 +27,8 @@ constexpr char kPruneEnded[] =
     CLOSEWRITE_PRUNE_EXECUTIONS("ended_at < ?", "ended_at, started_at, id");
 constexpr char kPruneOpen[] = CLOSEWRITE_PRUNE_EXECUTIONS(
     "ended_at = 9223372036854775807 AND started_at < ?", "started_at, id");
+constexpr char kPutNote[] = "INSERT OR REPLACE INTO notes(kind, key, value) VALUES (?,?,?)";
+constexpr char kEraseNote[] = "DELETE FROM notes WHERE kind = ? AND key = ?";
 
 }  // namespace
 
@@ -78,6 +80,16 @@ void SqliteTransaction::PutExecution(const Execution& execution) {
 int64_t SqliteTransaction::PruneExecutions(absl::Time before, int64_t limit) {
   const int64_t ended = PruneSome(kPruneEnded, before, limit);
   return ended + PruneSome(kPruneOpen, before, limit - ended);
+}
+
+void SqliteTransaction::PutNote(const std::string& kind, const Note& note) {
+  SqliteQuery query(connection(), kPutNote, sticky_status());
+  query.BindBytes(kind).BindBytes(note.key).BindBytes(note.value).Run();
+}
+
+void SqliteTransaction::EraseNote(const std::string& kind, const std::string& key) {
+  SqliteQuery query(connection(), kEraseNote, sticky_status());
+  query.BindBytes(kind).BindBytes(key).Run();
 }
 
 }  // namespace closewrite

@@ -44,6 +44,11 @@ constexpr char kExecutionsOfJob[] =
     CLOSEWRITE_EXECUTION_SELECT "INDEXED BY executions_by_job" CLOSEWRITE_EXECUTION_WHERE
                                 " AND job = ?5" CLOSEWRITE_EXECUTION_PAGE;
 
+constexpr char kListNotes[] =
+    "SELECT key, value FROM notes WHERE kind = ? AND key > ? ORDER BY key LIMIT ?";
+constexpr char kFindNote[] = "SELECT value FROM notes WHERE kind = ? AND key = ?";
+constexpr char kCountNotes[] = "SELECT count(*) FROM (SELECT 1 FROM notes WHERE kind = ? LIMIT ?)";
+
 // What `read` makes of each row.
 template <class Row>
 std::vector<Row> ReadAll(SqliteQuery* query, Row (*read)(SqliteQuery*),
@@ -92,6 +97,13 @@ Execution ReadExecutionRow(SqliteQuery* query) {
   execution.started_at = query->Time();
   execution.ended_at = query->Time();
   return execution;
+}
+
+Note ReadNoteRow(SqliteQuery* query) {
+  Note note;
+  note.key = query->Bytes();
+  note.value = query->Bytes();
+  return note;
 }
 
 }  // namespace
@@ -163,6 +175,28 @@ std::vector<Execution> ReadExecutions(SqliteConnection* connection, const Execut
   query.BindTime(filter.since).BindTime(before.started_at).BindBytes(before.id).BindInt(limit);
   if (!filter.job.empty()) query.BindBytes(filter.job);
   return ReadAll(&query, ReadExecutionRow, *status);
+}
+
+std::vector<Note> ReadNotes(SqliteConnection* connection, const std::string& kind,
+                            const std::string& after, int64_t limit, absl::Status* status) {
+  if (limit <= 0) return {};
+  SqliteQuery query(connection, kListNotes, status);
+  query.BindBytes(kind).BindBytes(after).BindInt(limit);
+  return ReadAll(&query, ReadNoteRow, *status);
+}
+
+std::optional<std::string> ReadNote(SqliteConnection* connection, const std::string& kind,
+                                    const std::string& key, absl::Status* status) {
+  SqliteQuery query(connection, kFindNote, status);
+  if (!query.BindBytes(kind).BindBytes(key).Step()) return std::nullopt;
+  return query.Bytes();
+}
+
+int64_t ReadNoteCount(SqliteConnection* connection, const std::string& kind, int64_t limit,
+                      absl::Status* status) {
+  if (limit <= 0) return 0;
+  SqliteQuery query(connection, kCountNotes, status);
+  return query.BindBytes(kind).BindInt(limit).Step() ? query.Int() : 0;
 }
 
 }  // namespace closewrite

@@ -29,6 +29,12 @@ std::optional<Execution> ReadExecution(SqliteConnection* connection, const std::
 std::vector<Execution> ReadExecutions(SqliteConnection* connection, const ExecutionFilter& filter,
                                       const ExecutionPlace& before, int64_t limit,
                                       absl::Status* status);
+std::vector<Note> ReadNotes(SqliteConnection* connection, const std::string& kind,
+                            const std::string& after, int64_t limit, absl::Status* status);
+std::optional<std::string> ReadNote(SqliteConnection* connection, const std::string& kind,
+                                    const std::string& key, absl::Status* status);
+int64_t ReadNoteCount(SqliteConnection* connection, const std::string& kind, int64_t limit,
+                      absl::Status* status);
 
 }  // namespace closewrite
 

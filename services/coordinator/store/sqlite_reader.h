@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "services/coordinator/core/store.h"
 #include "services/coordinator/store/sqlite_connection.h"
+#include "services/coordinator/store/sqlite_job_list.h"
 #include "services/coordinator/store/sqlite_monitoring_rows.h"
 
 namespace closewrite {
@@ -75,6 +76,28 @@ class SqliteReads : public Interface {
   std::vector<Execution> ListExecutions(const ExecutionFilter& filter, const ExecutionPlace& before,
                                         int64_t limit) override {
     return ReadExecutions(connection_, filter, before, limit, &status_);
+  }
+  std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
+                                int64_t limit) override {
+    return ReadFinishedJobs(connection_, since, before, limit, &status_);
+  }
+  std::vector<Job> ListFailed(const std::string& pipeline, absl::Time since,
+                              int64_t limit) override {
+    return ReadFailedJobs(connection_, pipeline, since, limit, &status_);
+  }
+  std::optional<Job> OldestAvailable(const std::string& pipeline) override {
+    const JobId id = ReadOldestAvailable(connection_, pipeline, &status_);
+    return id == JobId{} ? std::nullopt : this->GetJob(id);
+  }
+  std::vector<Note> ListNotes(const std::string& kind, const std::string& after,
+                              int64_t limit) override {
+    return ReadNotes(connection_, kind, after, limit, &status_);
+  }
+  std::optional<std::string> FindNote(const std::string& kind, const std::string& key) override {
+    return ReadNote(connection_, kind, key, &status_);
+  }
+  int64_t CountNotes(const std::string& kind, int64_t limit) override {
+    return ReadNoteCount(connection_, kind, limit, &status_);
   }
 
  protected:

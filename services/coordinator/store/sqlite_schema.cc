@@ -342,9 +342,20 @@ CREATE INDEX executions_by_job ON executions(job, started_at);
 CREATE INDEX executions_by_end ON executions(ended_at, started_at);
 )sql";
 
+// Notes, and the failed jobs of a pipeline by their ends.
+constexpr char kNotesStep[] = R"sql(
+CREATE TABLE notes(
+  kind BLOB NOT NULL,
+  key BLOB NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE INDEX jobs_failed ON jobs(pipeline, finished_at) WHERE state = 7;
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3,      kVersion4,
-                                  kVersion5, kLogsStep, kMonitoringStep};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3,       kVersion4,
+                                  kVersion5, kLogsStep, kMonitoringStep, kNotesStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

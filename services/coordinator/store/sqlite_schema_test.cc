@@ -258,6 +258,26 @@ TEST_P(OldStore, MonitoringBegins) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// There were none, and no list of what has failed.
+TEST_P(OldStore, NotesBegin) {
+  const std::vector<Job> jobs = {
+      OldJob(1, JobState::kFailed, rows_version_), OldJob(2, JobState::kSucceeded, rows_version_),
+      OldJob(3, JobState::kFailed, rows_version_), OldJob(4, JobState::kAvailable, rows_version_)};
+  Make(jobs, {}, "");
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.CountNotes("k", 10), 0);
+    t.PutNote("k", {"n", "value"});
+    EXPECT_EQ(t.FindNote("k", "n"), "value");
+    EXPECT_EQ(t.ListFailed(jobs[0].pipeline, Second(0), 10), (std::vector<Job>{jobs[2], jobs[0]}));
+    EXPECT_EQ(t.ListFinished(Second(0), {}, 10), (std::vector<Job>{jobs[2], jobs[1], jobs[0]}));
+    EXPECT_EQ(t.OldestAvailable(jobs[3].pipeline), jobs[3]);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_P(OldStore, OfNothingOpens) {
   Make({}, {}, "");
   std::unique_ptr<SqliteStore> store = Open();

@@ -108,6 +108,12 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.ListLoads({}, {}, 10).empty());
     EXPECT_EQ(t.FindExecution("e"), std::nullopt);
     EXPECT_TRUE(t.ListExecutions({}, {}, 10).empty());
+    EXPECT_TRUE(t.ListFinished(absl::InfinitePast(), {}, 10).empty());
+    EXPECT_TRUE(t.ListFailed("p", absl::InfinitePast(), 10).empty());
+    EXPECT_EQ(t.OldestAvailable("p"), std::nullopt);
+    EXPECT_TRUE(t.ListNotes("k", "", 10).empty());
+    EXPECT_EQ(t.FindNote("k", "n"), std::nullopt);
+    EXPECT_EQ(t.CountNotes("k", 10), 0);
     EXPECT_EQ(t.ErasePoints({1}), 0);
     EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 0);
     EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 0);
@@ -172,10 +178,11 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.PutIncrement({.job = name});
   t.AppendLoad({.job = name});
   t.PutExecution({.id = name});
+  t.PutNote("kind", {name, "value"});
 }
 
 // Of what WriteOfEach writes, with one call of it.
-constexpr int64_t kOfEach = 24;
+constexpr int64_t kOfEach = 28;
 
 // How many rows there are of all kinds that WriteOfEach writes.
 int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
@@ -194,6 +201,9 @@ int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
            (t.FindIncrement({.job = name}).has_value() ? 1 : 0) +
            t.ListIncrements("", {}, 100).size() + t.ListLoads({}, {}, 100).size() +
            (t.FindExecution(name).has_value() ? 1 : 0) + t.ListExecutions({}, {}, 100).size();
+  count += t.ListNotes("kind", "", 100).size() + t.CountNotes("kind", 100) +
+           (t.FindNote("kind", name).has_value() ? 1 : 0) +
+           (t.OldestAvailable("p").has_value() ? 1 : 0);
   return count;
 }
 
@@ -242,6 +252,7 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.PruneLoads(absl::InfiniteFuture(), 10);
     t.PutExecution({.id = "x", .state = ExecutionState::kError});
     t.PruneExecutions(absl::InfiniteFuture(), 10);
+    t.EraseNote("kind", "x");
     return error;
   }),
             error);
@@ -267,6 +278,8 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.FindIncrement({.job = "x"}), Increment{.job = "x"});
     EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
     EXPECT_EQ(t.FindExecution("x"), Execution{.id = "x"});
+    EXPECT_EQ(t.FindNote("kind", "x"), "value");
+    EXPECT_TRUE(t.ListFinished(absl::InfinitePast(), {}, 10).empty());
   });
 }
 
@@ -288,7 +301,11 @@ TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
     t.PutIncrement({.job = "x", .value = 5});
     t.AppendLoad({.job = "y"});
     t.PutExecution({.id = "y"});
+    t.PutNote("kind", {"y", ""});
+    t.EraseNote("kind", "x");
     EXPECT_EQ(CountOfEach(t, "y"), 0);
+    EXPECT_TRUE(t.ListFinished(absl::InfinitePast(), {}, 10).empty());
+    EXPECT_TRUE(t.ListFailed("p", absl::InfinitePast(), 10).empty());
     EXPECT_EQ(t.ErasePoints({1, 2, 3}), 0);
     EXPECT_EQ(t.PruneLoads(absl::InfiniteFuture(), 10), 0);
     EXPECT_EQ(t.PruneExecutions(absl::InfiniteFuture(), 10), 0);
@@ -328,6 +345,7 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
       EXPECT_TRUE(r.ListIncrements("", {}, 10).empty());
       EXPECT_TRUE(r.ListLoads({}, {}, 10).empty());
       EXPECT_TRUE(r.ListExecutions({}, {}, 10).empty());
+      EXPECT_EQ(r.CountNotes("kind", 10), 0);
     });
   });
   Read([&](StoreReader& r) {
