@@ -60,6 +60,7 @@ struct FakeState {
   v1::ExplainResponse story;
   std::vector<v1::Execution> executions;
   std::vector<v1::Load> loads;
+  v1::GetReportResponse report;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;
   v1::GetVersionResponse version;

@@ -55,7 +55,9 @@ p { margin: 0; }
 .tile, .card { background: var(--card); border: 1px solid var(--edge); border-radius: 10px; }
 .tile { display: flex; flex-direction: column; min-width: 0; padding: .7rem .9rem; }
 .tile dt { color: var(--quiet); font-size: .8rem; }
-.tile dd { font-size: 1.5rem; font-weight: 600; line-height: 1.3; margin: 0; overflow-wrap: anywhere; }
+.tile dd {
+  font-size: 1.5rem; font-weight: 600; line-height: 1.3; margin: 0; overflow-wrap: anywhere;
+}
 .tile.alarm dd { color: var(--bad); }
 .card { margin: 0 0 1rem; padding: 1rem; }
 .nothing { color: var(--quiet); padding: .75rem 0 .25rem; }
@@ -86,7 +88,9 @@ p { margin: 0; }
 .rest { color: var(--off); }
 .legend li > i + * { color: var(--text); }
 .narrow { display: none; }
-.smalls { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); }
+.smalls {
+  display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr));
+}
 .small { min-width: 0; }
 .smalls + .about, .smalls + .scroll { margin-top: 1rem; }
 details { font-size: .875rem; margin-top: .5rem; }
@@ -117,7 +121,9 @@ td.text, th.text { min-width: 14rem; }
   .tiles { grid-template-columns: repeat(2, 1fr); }
 }
 @media print {
-  body { font-size: 12px; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body {
+    font-size: 12px; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact;
+  }
   .card, .tile, .small, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
   .tiles { grid-template-columns: repeat(5, 1fr); }

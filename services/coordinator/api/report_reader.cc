@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/config/duration.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/waiting.h"
@@ -15,17 +16,11 @@ namespace {
 constexpr double kMedian = 0.5;
 constexpr double kP95 = 0.95;
 
-void SetDuration(absl::Duration duration, google::protobuf::Duration* proto) {
-  absl::Duration rest;
-  proto->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  proto->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-}
-
 void Show(const DurationHistogram& histogram, v1::ReportQuantiles* shown) {
   shown->set_count(histogram.count());
-  SetDuration(histogram.Quantile(kMedian), shown->mutable_median());
-  SetDuration(histogram.Quantile(kP95), shown->mutable_p95());
-  SetDuration(histogram.max(), shown->mutable_max());
+  *shown->mutable_median() = ToProto(histogram.Quantile(kMedian));
+  *shown->mutable_p95() = ToProto(histogram.Quantile(kP95));
+  *shown->mutable_max() = ToProto(histogram.max());
 }
 
 void Show(const JobStatistics& jobs, v1::ReportStatistics* shown) {
@@ -52,7 +47,7 @@ void Show(const ExecutorReport& executor, v1::ReportExecutor* shown) {
   shown->set_name(executor.name);
   shown->set_host(executor.host);
   Show(executor.jobs, shown->mutable_jobs());
-  SetDuration(executor.busy, shown->mutable_busy());
+  *shown->mutable_busy() = ToProto(executor.busy);
 }
 
 void Show(const SourceReport& source, v1::ReportSource* shown) {
@@ -85,7 +80,7 @@ void Show(const ReportPeriod& period, const ReportNumbers& numbers,
           v1::GetReportResponse* response) {
   SetTime(period.since, response->mutable_since());
   SetTime(period.until, response->mutable_until());
-  SetDuration(period.bucket, response->mutable_bucket());
+  *response->mutable_bucket() = ToProto(period.bucket);
   for (size_t i = 0; i < numbers.buckets.size(); ++i) {
     v1::ReportBucket* const shown = response->add_buckets();
     SetTime(period.BeginOf(static_cast<int64_t>(i)), shown->mutable_begin());
@@ -99,7 +94,8 @@ void Show(const ReportPeriod& period, const ReportNumbers& numbers,
   for (const PipelineReport& each : numbers.pipelines) Show(each, response->add_pipelines());
   for (const SourceReport& each : numbers.sources) Show(each, response->add_sources());
   for (const ExecutorReport& each : numbers.executors) Show(each, response->add_executors());
-  for (const Job& job : numbers.failures) {
+  for (Job job : numbers.failures) {
+    job.outputs.clear();  // there may be thousands
     *response->add_failures() = ToProto(job, nullptr, Waiting{}, nullptr);
   }
   Show(numbers.rest, response->mutable_rest());
@@ -147,8 +143,7 @@ absl::StatusOr<ReportPeriod> ReportPeriodOf(const v1::GetReportRequest& request,
   if (span > kReportPeriodMax) wrong.Add("since", "can be at most 400 days before `until`");
   absl::Duration bucket;
   if (request.has_bucket()) {
-    bucket =
-        absl::Seconds(request.bucket().seconds()) + absl::Nanoseconds(request.bucket().nanos());
+    bucket = FromProto(request.bucket());
     if (bucket < absl::Seconds(1) || request.bucket().nanos() != 0) {
       wrong.Add("bucket", "use whole seconds, at least one");
     } else if (span / bucket >= kReportBucketsMax) {
