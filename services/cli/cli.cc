@@ -157,6 +157,9 @@ class Run {
       return UsageError(
           StrCat("-o csv is for lists of executions and increments, not for ", command.name));
     }
+    if ((*invocation)->format() == Format::kHtml && !command.html) {
+      return UsageError(StrCat("-o html is for reports, not for ", command.name));
+    }
     return action(**invocation);
   }
 

@@ -22,6 +22,7 @@ struct Command {
   std::string examples;   // lines; may be empty
   bool names = false;     // takes `-o name`
   bool csv = false;       // takes `-o csv`
+  bool html = false;      // takes `-o html` and `-o json` alone
   bool local = false;     // asks no coordinator
   // How long it looks for a coordinator that can't be reached, where that is not the general
   // default.

@@ -157,6 +157,7 @@ Action Declare(const Command& command, GlobalOptions* globals, CLI::App& app) {
   app.add_flag("-h,--help")->description("Print this help");
   Action action = command.declare(app);
   DeclareGlobals(app, globals);
+  if (command.html) app.get_option("--output")->description("html or json");
   return action;
 }
 

@@ -214,6 +214,7 @@ class Completer {
     if (name == "color") return Words({"auto", "always", "never"});
     if (name == "sort") return Words({std::begin(kSortKeys), std::end(kSortKeys)});
     if (name == "SHELL") return Words({"bash", "zsh", "fish"});
+    if (name == "output" && command_ != nullptr && command_->html) return Words({"html", "json"});
     if (name == "output" && command_ != nullptr && !command_->names) {
       return Words(command_->csv ? std::vector<std::string>{"table", "json", "csv"}
                                  : std::vector<std::string>{"table", "wide", "json"});

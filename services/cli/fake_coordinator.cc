@@ -323,6 +323,11 @@ void FakeCoordinator::SetOverview(const v1::GetOverviewResponse& overview) {
   state_->overview = overview;
 }
 
+void FakeCoordinator::SetReport(const v1::GetReportResponse& report) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->report = report;
+}
+
 void FakeCoordinator::SetBackup(const std::vector<std::string>& parts, int64_t size) {
   absl::MutexLock lock(&state_->mutex);
   state_->backup = parts;

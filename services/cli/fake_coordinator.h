@@ -54,6 +54,7 @@ class FakeCoordinator {
   // `9.8.7` and `memory` before.
   void SetVersion(const std::string& version, const std::string& durability);
   void SetOverview(const v1::GetOverviewResponse& overview);
+  void SetReport(const v1::GetReportResponse& report);
   // What BackUpStore answers, a message a part; it says that there are `size` bytes.
   void SetBackup(const std::vector<std::string>& parts, int64_t size);
   // The next backup breaks after its first part.

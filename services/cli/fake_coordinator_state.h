@@ -63,6 +63,7 @@ struct FakeState {
   std::vector<v1::Load> loads;
   std::vector<v1::Incident> incidents;
   std::vector<v1::Message> messages;
+  v1::GetReportResponse report;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;
   v1::GetVersionResponse version;

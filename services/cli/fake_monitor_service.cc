@@ -97,6 +97,13 @@ class FakeMonitorService : public v1::MonitorService::Service {
     return state_->Enter(*request);
   }
 
+  grpc::Status GetReport(grpc::ServerContext*, const v1::GetReportRequest* request,
+                         v1::GetReportResponse* response) override {
+    absl::MutexLock lock(&state_->mutex);
+    *response = state_->report;
+    return state_->Enter(*request);
+  }
+
   grpc::Status LogModel(grpc::ServerContext*, const v1::LogModelRequest* request,
                         v1::LogModelResponse*) override {
     absl::MutexLock lock(&state_->mutex);

@@ -37,7 +37,8 @@ absl::StatusOr<std::optional<Format>> FormatOption(std::string_view text) {
   if (text == "json") return Format::kJson;
   if (text == "name") return Format::kName;
   if (text == "csv") return Format::kCsv;
-  return UsageError(StrCat("-o ", text, ": use table, wide, json, name or csv"));
+  if (text == "html") return Format::kHtml;
+  return UsageError(StrCat("-o ", text, ": use table, wide, json, name, csv or html"));
 }
 
 absl::StatusOr<bool> ColorOption(const Setting& color, const Console& console) {

@@ -20,7 +20,7 @@
 
 namespace closewrite::cli {
 
-enum class Format { kTable, kWide, kJson, kName, kCsv };
+enum class Format { kTable, kWide, kJson, kName, kCsv, kHtml };
 
 // Used by one thread.
 class Invocation {

@@ -28,14 +28,21 @@ void DeclareJobFilter(CLI::App& app, JobFilterOptions* options) {
 }
 
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now, absl::TimeZone zone) {
+  return ParseTimeOption("--since", text, now, zone);
+}
+
+absl::StatusOr<absl::Time> ParseTimeOption(std::string_view option, std::string_view text,
+                                           absl::Time now, absl::TimeZone zone) {
   const auto duration = ParseDuration(text);
   if (duration.ok()) return now - *duration;
   absl::Time time;
   for (const char* format : {absl::RFC3339_full, "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%dT%H:%M",
                              "%Y-%m-%d %H:%M:%E*S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
-    if (absl::ParseTime(format, ToAbsl(text), zone, &time, nullptr)) return time;
+    // Abseil reads `infinite-past` as well.
+    const bool read = absl::ParseTime(format, ToAbsl(text), zone, &time, nullptr);
+    if (read && time != absl::InfinitePast() && time != absl::InfiniteFuture()) return time;
   }
-  return UsageError(StrCat("--since ", text, ": use a time span (2h, 3d), or a time (2026-11-26, ",
+  return UsageError(StrCat(option, " ", text, ": use a time span (2h, 3d), or a time (2026-11-26, ",
                            "2026-11-26T10:00, 2026-11-26T10:00:00Z)"));
 }
 

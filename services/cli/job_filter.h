@@ -41,6 +41,9 @@ absl::StatusOr<v1::JobFilter> MakeJobFilter(const JobFilterOptions& options, abs
 // `2h` before `now`, `2026-11-26`, `2026-11-26T10:00` or `2026-11-26T10:00:05` in `zone`, or
 // RFC 3339. INVALID_ARGUMENT (usage) says what is accepted.
 absl::StatusOr<absl::Time> ParseSince(std::string_view text, absl::Time now, absl::TimeZone zone);
+// The same of another option, which is named when it is wrong.
+absl::StatusOr<absl::Time> ParseTimeOption(std::string_view option, std::string_view text,
+                                           absl::Time now, absl::TimeZone zone);
 
 // Hands over the jobs that match, newest first, as their pages come: at most `limit` (0: all), or
 // until `take` returns false. `more` says that some may be left.

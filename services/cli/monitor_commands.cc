@@ -9,6 +9,7 @@
 #include "services/cli/increment_import.h"
 #include "services/cli/job_filter.h"
 #include "services/cli/records.h"
+#include "services/cli/report_command.h"
 #include "services/cli/time_text.h"
 #include "services/config/duration.h"
 #include "services/log/str_cat.h"
@@ -409,7 +410,7 @@ std::vector<Command> MonitorCommands() {
   }
   for (const Command& command :
        {IncrementReadCommand(), IncrementLogCommand(), IncrementListCommand(),
-        IncrementHistoryCommand(), IncrementImportCommand(), ModelLogCommand()}) {
+        IncrementHistoryCommand(), IncrementImportCommand(), ModelLogCommand(), ReportCommand()}) {
     commands.push_back(command);
   }
   return commands;

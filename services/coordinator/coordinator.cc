@@ -290,6 +290,7 @@ void Coordinator::Shutdown() {
   parts_->jobs.Shutdown();
   parts_->events.Shutdown();
   parts_->stores.Shutdown();
+  parts_->monitor.Shutdown();
   parts_->server->Shutdown(kShutdownGrace);
   parts_->loop.Shutdown();
 }

@@ -66,6 +66,7 @@ ApiFixture::ApiFixture()
 ApiFixture::~ApiFixture() {
   job_service_.Shutdown();
   event_service_.Shutdown();
+  monitor_service_.Shutdown();
   server_->Shutdown();
   loop_.Shutdown();
 }

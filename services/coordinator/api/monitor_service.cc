@@ -7,6 +7,7 @@
 
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/page_token.h"
+#include "services/coordinator/api/report_reader.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/attempts.h"
@@ -396,6 +397,35 @@ grpc::ServerUnaryReactor* MonitorService::LogModel(grpc::CallbackServerContext* 
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::LogModelResponse*) {
         return engine.monitor().LogModel(tx, reporter, report, now);
       });
+}
+
+grpc::ServerUnaryReactor* MonitorService::GetReport(grpc::CallbackServerContext* context,
+                                                    const v1::GetReportRequest* request,
+                                                    v1::GetReportResponse* response) {
+  const absl::StatusOr<absl::Time> now = StoreNow();
+  if (!now.ok()) return Answer(context, now.status());
+  const absl::StatusOr<ReportPeriod> period = ReportPeriodOf(*request, *now);
+  if (!period.ok()) return Answer(context, period.status());
+  SetTime(*now, response->mutable_at());
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reports_.Submit(
+      [this, context, response, period = *period](absl::FunctionRef<bool()> go_on) {
+        return ReadReport(
+            loop_.store(), period, ReportLimits{},
+            [&] { return go_on() && !context->IsCancelled(); }, response);
+      },
+      [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+  return reactor;
+}
+
+absl::StatusOr<absl::Time> MonitorService::StoreNow() {
+  absl::Time now = loop_.clock().Now();
+  absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    now = reader.Now(loop_.clock().Now());
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return now;
 }
 
 }  // namespace closewrite

@@ -6,8 +6,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "closewrite/v1/monitor.grpc.pb.h"
 #include "services/coordinator/api/api_options.h"
+#include "services/coordinator/api/slow_calls.h"
 
 namespace closewrite {
 
@@ -22,6 +25,9 @@ class MonitorService : public v1::MonitorService::CallbackService {
   // `new_id` gives a fresh UUID, from any thread.
   MonitorService(const ApiOptions& options, std::function<std::string()> new_id)
       : loop_(*options.loop), new_id_(std::move(new_id)) {}
+
+  // Ends reports that are being made with UNAVAILABLE. May be called any number of times.
+  void Shutdown() { reports_.Shutdown(); }
 
   grpc::ServerUnaryReactor* StartExecution(grpc::CallbackServerContext* context,
                                            const v1::StartExecutionRequest* request,
@@ -50,6 +56,9 @@ class MonitorService : public v1::MonitorService::CallbackService {
   grpc::ServerUnaryReactor* LogModel(grpc::CallbackServerContext* context,
                                      const v1::LogModelRequest* request,
                                      v1::LogModelResponse* response) override;
+  grpc::ServerUnaryReactor* GetReport(grpc::CallbackServerContext* context,
+                                      const v1::GetReportRequest* request,
+                                      v1::GetReportResponse* response) override;
 
  private:
   absl::Status FindIncrement(const v1::GetIncrementRequest& request,
@@ -59,9 +68,11 @@ class MonitorService : public v1::MonitorService::CallbackService {
   absl::Status FindLoads(const v1::ListLoadsRequest& request, v1::ListLoadsResponse* response);
   absl::Status FindExecutions(const v1::ListExecutionsRequest& request,
                               v1::ListExecutionsResponse* response);
+  absl::StatusOr<absl::Time> StoreNow();
 
   StoreLoop& loop_;
   const std::function<std::string()> new_id_;
+  SlowCalls reports_;
 };
 
 }  // namespace closewrite

@@ -288,6 +288,40 @@ TEST_F(MonitorServiceTest, AModelIsAPoint) {
             "target=conversion\\ rate,test=TRUE,type=performance records=500i,value=0.25\n");
 }
 
+TEST_F(MonitorServiceTest, AReportCountsWhatHasEnded) {
+  const Lease lease = BeginJob();
+  ASSERT_TRUE(Log("", 10, 100, lease).ok());
+  clock_.Advance(absl::Seconds(5));
+  ReportEnd(session_, lease, Outcome::kSucceeded, 0);
+  clock_.Advance(absl::Seconds(1));
+  v1::GetReportRequest request;
+  v1::GetReportResponse report;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(monitor_->GetReport(&context, request, &report).ok());
+  }
+  EXPECT_EQ(report.at().seconds(), kTestStartSeconds + 6);
+  EXPECT_EQ(report.until().seconds(), kTestStartSeconds + 6);
+  EXPECT_EQ(report.jobs().succeeded(), 1);
+  EXPECT_EQ(report.jobs().duration().median().seconds(), 5);
+  ASSERT_EQ(report.pipelines_size(), 1);
+  EXPECT_EQ(report.pipelines(0).name(), "enrich");
+  ASSERT_EQ(report.sources_size(), 1);
+  EXPECT_EQ(report.sources(0).job(), "enrich");
+  EXPECT_EQ(report.records(), 10);
+  request.mutable_since()->set_seconds(kTestStartSeconds + 7);
+  grpc::ClientContext context;
+  EXPECT_EQ(monitor_->GetReport(&context, request, &report).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(MonitorServiceTest, NoReportsAfterTheEnd) {
+  monitor_service_.Shutdown();
+  v1::GetReportResponse report;
+  grpc::ClientContext context;
+  EXPECT_EQ(monitor_->GetReport(&context, {}, &report).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST_F(MonitorServiceTest, WrongNamesAreNamed) {
   EXPECT_EQ(Start("").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Start("a\nb").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
