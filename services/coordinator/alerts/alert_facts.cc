@@ -38,7 +38,7 @@ std::optional<AlertFacts::Away> AwayWatcher(const std::string& volume, const Wat
 
 std::vector<AlertFacts::Away> AwayExecutors(const Watched& watched, const Surroundings& around) {
   std::vector<AlertFacts::Away> away;
-  for (const LostExecutor& lost : around.lost) {
+  for (const GoneExecutor& lost : around.lost) {
     Session session;
     session.executor = lost.hello;
     if (!WhatIsMissing(session, *watched.pipeline).empty()) continue;

@@ -43,7 +43,7 @@ std::vector<OverflowMark> NewOverflowMarks(const std::vector<OverflowMark>& know
 // What one look at the store and the fleet has in common for all.
 struct Surroundings {
   const Fleet* fleet = nullptr;
-  std::vector<LostExecutor> lost;
+  std::vector<GoneExecutor> lost;
   std::map<std::string, OverflowMark> overflows;  // by volume
   std::map<std::string, JobSince> running;        // by owner
   absl::Time now;

@@ -47,7 +47,7 @@ OutboxMessage MessageOf(const IncidentChange& change, const std::string& id, abs
   return message;
 }
 
-bool IsBack(const LostExecutor& lost, const Fleet& fleet) {
+bool IsBack(const GoneExecutor& lost, const Fleet& fleet) {
   return std::any_of(fleet.sessions.begin(), fleet.sessions.end(), [&](const auto& entry) {
     return entry.second.connected() && entry.second.executor.name == lost.hello.name;
   });
@@ -170,8 +170,8 @@ absl::Status AlertWatch::MakePlan(const Fleet& fleet, Plan* plan) {
   if (absl::Status s = UpdateBaselines(now, &baselines, plan); !s.ok()) return s;
   return loop_.store().Read([&](StoreReader& reader) {
     Surroundings around{.fleet = &fleet, .now = now};
-    for (LostExecutor& lost : LostExecutors(reader)) {
-      if (IsBack(lost, fleet) || now - lost.lost_at > kLostExecutorKept) {
+    for (GoneExecutor& lost : GoneExecutors(reader)) {
+      if (IsBack(lost, fleet) || now - lost.lost_at > kGoneExecutorKept) {
         plan->back.push_back(lost.hello.name);
       } else {
         around.lost.push_back(std::move(lost));
@@ -228,7 +228,7 @@ absl::Status AlertWatch::Write(const Plan& plan) {
     for (const Baseline& baseline : plan.baselines) PutBaseline(tx, baseline);
     for (const std::string& owner : plan.old_baselines) EraseBaseline(tx, owner);
     for (const OverflowMark& mark : plan.overflows) PutOverflowMark(tx, mark);
-    for (const std::string& name : plan.back) EraseLostExecutor(tx, name);
+    for (const std::string& name : plan.back) EraseGoneExecutor(tx, name);
     return absl::OkStatus();
   });
   if (!written.ok()) return written;
@@ -246,9 +246,9 @@ void AlertWatch::ForgetOldOnes() {
   const absl::Status forgotten = loop_.Do([](Engine&, StoreTransaction& tx, absl::Time store_now) {
     (void)ForgetIncidents(tx, store_now - kPastIncidentsKept, kForgottenMax);
     (void)ForgetMessages(tx, store_now - kPastIncidentsKept, kForgottenMax);
-    for (const LostExecutor& lost : LostExecutors(tx)) {
-      if (store_now - lost.lost_at > kLostExecutorKept) {
-        EraseLostExecutor(tx, lost.hello.name);
+    for (const GoneExecutor& lost : GoneExecutors(tx)) {
+      if (store_now - lost.lost_at > kGoneExecutorKept) {
+        EraseGoneExecutor(tx, lost.hello.name);
       }
     }
     return absl::OkStatus();

@@ -25,7 +25,7 @@ namespace closewrite {
 inline constexpr absl::Duration kAlertInterval = absl::Seconds(5);
 // How long what is over is kept, and an executor is said to be lost that does not come back.
 inline constexpr absl::Duration kPastIncidentsKept = absl::Hours(24 * 90);
-inline constexpr absl::Duration kLostExecutorKept = absl::Hours(24 * 7);
+inline constexpr absl::Duration kGoneExecutorKept = absl::Hours(24 * 7);
 
 // Reads beside the store loop, and changes through it; of several coordinators one looks at a time.
 // What is wrong is worked out anew each time, so nothing is forgotten when a coordinator is killed:

@@ -110,7 +110,7 @@ bool ForgetIncidents(StoreTransaction& tx, absl::Time before, int64_t limit) {
   return static_cast<int64_t>(old.size()) >= limit;
 }
 
-void PutLostExecutor(StoreTransaction& tx, const ExecutorHello& hello, absl::Time now) {
+void PutGoneExecutor(StoreTransaction& tx, const ExecutorHello& hello, absl::Time now) {
   nlohmann::json volumes = nlohmann::json::array();
   for (const auto& [volume, root] : hello.volume_roots) volumes.push_back(volume);
   tx.PutNote(kLost, {hello.name, DumpNote({{"host", hello.host},
@@ -120,12 +120,12 @@ void PutLostExecutor(StoreTransaction& tx, const ExecutorHello& hello, absl::Tim
                                            {"lost_at", NoteTime(now)}})});
 }
 
-void EraseLostExecutor(StoreTransaction& tx, const std::string& name) { tx.EraseNote(kLost, name); }
+void EraseGoneExecutor(StoreTransaction& tx, const std::string& name) { tx.EraseNote(kLost, name); }
 
-std::vector<LostExecutor> LostExecutors(StoreReader& reader) {
-  return ReadNotes<LostExecutor>(
-      reader, kLost, kLostExecutorsMax, [](const std::string& key, const nlohmann::json& json) {
-        LostExecutor lost;
+std::vector<GoneExecutor> GoneExecutors(StoreReader& reader) {
+  return ReadNotes<GoneExecutor>(
+      reader, kLost, kGoneExecutorsMax, [](const std::string& key, const nlohmann::json& json) {
+        GoneExecutor lost;
         lost.hello.name = key;
         TakeField(json, "host", &lost.hello.host);
         TakeField(json, "labels", &lost.hello.labels);

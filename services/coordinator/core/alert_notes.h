@@ -16,7 +16,7 @@ namespace closewrite {
 
 // Of each kind; what is beyond is looked at when others have gone.
 inline constexpr int64_t kOpenIncidentsMax = 10'000;
-inline constexpr int64_t kLostExecutorsMax = 10'000;
+inline constexpr int64_t kGoneExecutorsMax = 10'000;
 inline constexpr int64_t kBaselinesMax = 20'000;
 inline constexpr int64_t kOverflowMarksMax = 10'000;
 
@@ -39,14 +39,14 @@ bool PutIncident(StoreTransaction& tx, const IncidentChange& change,
 bool ForgetIncidents(StoreTransaction& tx, absl::Time before, int64_t limit);
 
 // An executor that vanished without saying goodbye, until one of its name is connected again.
-struct LostExecutor {
+struct GoneExecutor {
   ExecutorHello hello;  // name, host, labels, volumes
   absl::Time lost_at;
 };
-void PutLostExecutor(StoreTransaction& tx, const ExecutorHello& hello, absl::Time now);
-void EraseLostExecutor(StoreTransaction& tx, const std::string& name);
+void PutGoneExecutor(StoreTransaction& tx, const ExecutorHello& hello, absl::Time now);
+void EraseGoneExecutor(StoreTransaction& tx, const std::string& name);
 // By name.
-std::vector<LostExecutor> LostExecutors(StoreReader& reader);
+std::vector<GoneExecutor> GoneExecutors(StoreReader& reader);
 
 // From when on a pipeline or a task is to succeed; see AlertFacts.
 struct Baseline {

@@ -324,7 +324,7 @@ void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, bool died
   }
   // One that had done what it was drained for has not been lost.
   if (!session.draining || !leases.empty()) {
-    PutLostExecutor(tx, session.executor, now);
+    PutGoneExecutor(tx, session.executor, now);
     book_.effects().lost.push_back({.name = session.executor.name,
                                     .died = died,
                                     .leases = static_cast<int64_t>(leases.size())});
