@@ -26,7 +26,7 @@ pipelines:
       command: [/bin/sh, -c, 'echo line one; echo line two; cp "$1" "$2"', sh, "{{input}}",
                 "{{output}}"]
     publish: {{volume: enriched}}
-    notify: {{email: [user@example.org], on: [success], log_lines: 1}}
+    notify: {{email: [user@example.org], on: [success], log_lines: 1, attach_max: 5B}}
 """
 
 
@@ -155,6 +155,15 @@ class AlertsTest(AlertsCase):
         self.assertIn("enriched:told/naïve 文件.csv, 4 bytes", text)
         self.assertIn("line two", text)
         self.assertNotIn("line one", text)
+        [attached] = mail.iter_attachments()
+        self.assertEqual((attached.get_filename(), attached.get_content()),
+                         ("naïve 文件.csv", b"four"))
+        case.write(os.path.join(self.home("unenriched"), "told/large.csv"), b"123456")
+        self.mails(mail["Subject"],
+                   "[closewrite] pipeline told: job 2 has succeeded: unenriched:told/large.csv")
+        large = self.mail.mails()[1]
+        self.assertEqual(list(large.iter_attachments()), [])
+        self.assertIn("enriched:told/large.csv: it is too large", mail_server.text_of(large))
 
     def test_what_is_wrong_is_said(self):
         self.begin()

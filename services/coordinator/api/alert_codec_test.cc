@@ -68,6 +68,8 @@ TEST(AlertCodecTest, NotificationsByDefaultTellOfAllEnds) {
   EXPECT_TRUE(pipeline->notify.success && pipeline->notify.failure);
   EXPECT_EQ(pipeline->notify.log_lines, kNotifyLogLinesDefault);
   EXPECT_EQ(Decode("notify: {webhook: 'https://h/x', log_lines: -1}")->notify.log_lines, 0);
+  EXPECT_EQ(Decode("notify: {email: [a@b.org], attach_max: 1MiB}")->notify.attach_bytes_max,
+            1 << 20);
 }
 
 TEST(AlertCodecTest, WrongOnesSayWhatWouldBeRight) {
@@ -84,6 +86,10 @@ TEST(AlertCodecTest, WrongOnesSayWhatWouldBeRight) {
             "ops@example.org");
   EXPECT_EQ(Error("notify: {on: [failure]}"),
             "notify: tells nobody; say `email: [ops@example.org]`, or `webhook:`");
+  EXPECT_EQ(Error("notify: {email: [a@b.org], attach_max: 11MiB}"),
+            "notify.attach_max: is 11MiB; give at most 10MiB");
+  EXPECT_EQ(Error("notify: {webhook: 'https://h/x', attach_max: 1MiB}"),
+            "notify.attach_max: is for mail, and no `email` is there; leave it out");
   EXPECT_EQ(Error("notify: {email: [a@b.org], log_lines: 201}"),
             "notify.log_lines: is 201; give 1 to 200 lines, or -1 for none");
 }
