@@ -96,31 +96,34 @@ void AlertWatch::Run() {
 }
 
 absl::Status AlertWatch::Look() {
-  const Fleet fleet = CopyFleet(loop_);
-  if (absl::Status s = FindOutWhatIsWatched(fleet); !s.ok()) return s;
-  if (!watched_.empty() || any_open_) {
-    if (!turn_.Mine()) return absl::OkStatus();
-    Plan plan;
-    if (absl::Status s = MakePlan(fleet, &plan); !s.ok()) return s;
-    if (!plan.empty()) {
-      if (absl::Status s = Write(plan); !s.ok()) return s;
-    }
+  int64_t version = 0;
+  const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+    version = reader.PipelinesVersion();
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  if (version != definitions_version_ || !watched_.empty() || any_open_) {
+    if (absl::Status s = LookAround(version); !s.ok()) return s;
   }
   if (loop_.clock().Now() >= forget_at_) ForgetOldOnes();
   return absl::OkStatus();
 }
 
-absl::Status AlertWatch::FindOutWhatIsWatched(const Fleet& fleet) {
-  return loop_.store().Read([&](StoreReader& reader) {
-    const int64_t version = reader.PipelinesVersion();
-    // Memory may be behind what the store has just been told.
-    if (version == definitions_version_ || fleet.pipelines_version != version) {
+absl::Status AlertWatch::LookAround(int64_t version) {
+  const Fleet fleet = CopyFleet(loop_);
+  // Memory may be behind what the store has just been told.
+  if (version != definitions_version_ && version == fleet.pipelines_version) {
+    const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+      watched_ = FindWatched(reader, fleet);
       return absl::OkStatus();
-    }
-    watched_ = FindWatched(reader, fleet);
+    });
+    if (!read.ok()) return read;
     definitions_version_ = version;
-    return absl::OkStatus();
-  });
+  }
+  if ((watched_.empty() && !any_open_) || !turn_.Mine()) return absl::OkStatus();
+  Plan plan;
+  if (absl::Status s = MakePlan(fleet, &plan); !s.ok()) return s;
+  return plan.empty() ? absl::OkStatus() : Write(plan);
 }
 
 absl::Status AlertWatch::UpdateBaselines(absl::Time now, std::map<std::string, Baseline>* baselines,

@@ -65,7 +65,8 @@ class AlertWatch {
 
   void Run();
   bool Stopping() const;
-  absl::Status FindOutWhatIsWatched(const Fleet& fleet);
+  // `version` is that of all definitions.
+  absl::Status LookAround(int64_t version);
   // Of those that are to succeed within some time: when they last did. Fills in what has changed.
   absl::Status UpdateBaselines(absl::Time now, std::map<std::string, Baseline>* baselines,
                                Plan* plan);
