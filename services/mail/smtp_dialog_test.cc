@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite {
 namespace {
@@ -41,12 +42,12 @@ TEST(SmtpDialogTest, WhatIsRefusedForGood) {
                             {"STARTTLS", "500 what?", false}}) {
     SmtpDialog dialog;
     dialog.Received("220 mail.test\r\n");
-    dialog.Sent(command + "\r\n");
+    dialog.Sent(StrCat(command, "\r\n"));
     EXPECT_FALSE(dialog.refused());
-    dialog.Received(reply + "\r\n");
+    dialog.Received(StrCat(reply, "\r\n"));
     EXPECT_TRUE(dialog.refused()) << reply;
     EXPECT_EQ(dialog.refused_for_good(), for_good) << command << ": " << reply;
-    EXPECT_EQ(dialog.Describe(), command + ": " + reply);
+    EXPECT_EQ(dialog.Describe(), StrCat(command, ": ", reply));
   }
 }
 
@@ -64,8 +65,8 @@ TEST(SmtpDialogTest, NothingOfALoginIsKept) {
        std::vector<std::pair<std::string, std::string>>{{"AUTH PLAIN c2VjcmV0", "334 "},
                                                         {"c2VjcmV0", "334 UGFzc3dvcmQ6"},
                                                         {"c2VjcmV0", "535 5.7.8 wrong"}}) {
-    dialog.Sent(said + "\r\n");
-    dialog.Received(answered + "\r\n");
+    dialog.Sent(StrCat(said, "\r\n"));
+    dialog.Received(StrCat(answered, "\r\n"));
   }
   EXPECT_TRUE(dialog.refused());
   EXPECT_FALSE(dialog.refused_for_good());
@@ -105,7 +106,8 @@ TEST(SmtpDialogTest, RefusalStaysWhenTheClientSaysGoodbye) {
 TEST(SmtpDialogTest, AnswersAreCut) {
   SmtpDialog dialog;
   dialog.Sent("DATA\r\n");
-  for (int i = 0; i < 100; ++i) dialog.Received("550-" + std::string(100, 'x') + "\r\n");
+  const std::string line = StrCat("550-", std::string(100, 'x'), "\r\n");
+  for (int i = 0; i < 100; ++i) dialog.Received(line);
   EXPECT_EQ(dialog.Describe().size(), std::string("DATA: ").size() + SmtpDialog::kReplyBytesMax);
   EXPECT_TRUE(absl::StartsWith(dialog.Describe(), "DATA: 550-xxx"));
 }

@@ -55,6 +55,7 @@ absl::Status SmtpServer::Spawn(const std::vector<std::string>& options) {
   std::vector<std::string> args = {kPython, kScript, folder_};
   args.insert(args.end(), options.begin(), options.end());
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   int input[2];
