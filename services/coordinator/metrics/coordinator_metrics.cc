@@ -21,7 +21,11 @@ CoordinatorMetrics::Collected CoordinatorMetrics::Collect() {
   Collected collected;
   if (snapshot != nullptr) {
     const StoreFigures& figures = snapshot->figures;
-    AppendFigures(figures, {.labels = LabelsFor(figures), .successes = snapshot->successes}, &list);
+    AppendFigures(figures,
+                  {.labels = LabelsFor(figures),
+                   .successes = snapshot->successes,
+                   .thresholds = snapshot->thresholds},
+                  &list);
     AppendLocks(figures, fleet, &list);
     collected.points = figures.points;
   }
@@ -70,6 +74,7 @@ std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Read(con
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
     const absl::Time now = reader.Now(loop_.clock().Now());
     snapshot->figures = ReadStoreFigures(reader, fleet, now);
+    thresholds_.Read(reader, fleet);
     successes.Read(reader, snapshot->figures.pipelines, now);
     successes.Add(effects_.Successes());
     notes = successes.TakeNotes(now);
@@ -81,6 +86,7 @@ std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Read(con
   }
   successes_ = std::move(successes);
   snapshot->successes = successes_.times();
+  snapshot->thresholds = thresholds_.Of(snapshot->figures.stopped);
   if (!notes.empty()) Note(notes);
   return snapshot;
 }
