@@ -23,10 +23,10 @@
 
 namespace closewrite {
 
-// Between two reads of the store at least this long, and that many times as long as the last one
-// took: so those who scrape often don't load it.
-inline constexpr absl::Duration kFiguresPause = absl::Milliseconds(500);
-inline constexpr int kFiguresPauseFactor = 20;
+// A read of the store that took longer than this is followed by a pause that many times as long, in
+// which scrapes are told the same again: so they never load it for more than a twentieth of the time.
+inline constexpr absl::Duration kQuickRead = absl::Milliseconds(50);
+inline constexpr int kReadPauseFactor = 20;
 
 // Counts from its construction on. Thread-safe.
 class CoordinatorMetrics {
