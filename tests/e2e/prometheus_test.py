@@ -1,4 +1,4 @@
-"""Metrics as a real Prometheus sees them, and alerts that reach a webhook by a real Alertmanager."""
+"""Metrics as a real Prometheus sees them, and alerts that come to a webhook by an Alertmanager."""
 
 import os
 import re

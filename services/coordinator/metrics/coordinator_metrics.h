@@ -24,7 +24,7 @@
 namespace closewrite {
 
 // A read of the store that took longer than this is followed by a pause that many times as long, in
-// which scrapes are told the same again: so they never load it for more than a twentieth of the time.
+// which scrapes are told the same again: they never load it for more than a twentieth of the time.
 inline constexpr absl::Duration kQuickRead = absl::Milliseconds(50);
 inline constexpr int kReadPauseFactor = 20;
 
