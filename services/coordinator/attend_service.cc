@@ -119,6 +119,7 @@ void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendR
       [hello = *hello, visit, ttl](Engine& engine, StoreTransaction& tx, absl::Time now) {
         visit->session.clear();
         absl::StatusOr<SessionId> opened = engine.dispatch().Open(tx, hello, now);
+        visit->over = absl::IsNotFound(opened.status());
         if (!opened.ok()) return opened.status();
         visit->session = *opened;
         *ttl = engine.fleet().session_ttl;
@@ -155,7 +156,10 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
       [visit, reply, report = *std::move(report)](Engine& engine, StoreTransaction& tx,
                                                   absl::Time now) mutable {
         // Empty when the hello, which came before in the same order, was refused.
-        if (visit->session.empty()) return absl::CancelledError("no session");
+        if (visit->session.empty()) {
+          if (visit->over) engine.dispatch().Refuse(report);
+          return absl::CancelledError("no session");
+        }
         report.session = visit->session;
         absl::StatusOr<AttendReply> got = engine.dispatch().Report(tx, report, now);
         if (!got.ok()) return got.status();

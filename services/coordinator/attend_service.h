@@ -40,6 +40,7 @@ class AttendService : public v1::AttendService::CallbackService {
   struct Visit {
     std::shared_ptr<Stream> stream;
     SessionId session;  // set by the hello; used on the store loop's thread alone
+    bool over = false;  // likewise: the session that the hello names is
     bool greeted = false;
   };
 

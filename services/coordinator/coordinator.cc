@@ -24,13 +24,14 @@
 #include "services/coordinator/api/task_service.h"
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
-#include "services/coordinator/coordinator_metrics.h"
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/influx/influx_metrics.h"
 #include "services/coordinator/influx/influx_options.h"
 #include "services/coordinator/influx/influx_writer.h"
 #include "services/coordinator/log_limits.h"
+#include "services/coordinator/metrics/commit_meters.h"
+#include "services/coordinator/metrics/coordinator_metrics.h"
 #include "services/coordinator/observe_service.h"
 #include "services/coordinator/store/postgres_store.h"
 #include "services/coordinator/store/sqlite_backup.h"
@@ -163,6 +164,7 @@ struct Coordinator::Parts {
   std::unique_ptr<Store> store;
   Engine engine;
   ChangeFeed feed;
+  CommitMeters commits;  // outlives the loop, which tells it
   StoreLoop loop;
   WatcherBoard watchers;
   HealthBoard executor_health;
@@ -177,35 +179,32 @@ struct Coordinator::Parts {
   StoreService stores;
   MonitorService monitor;
   std::unique_ptr<InfluxWriter> points;
+  std::unique_ptr<CoordinatorMetrics> numbers;  // only when they are served
   std::unique_ptr<Server> server;
   std::unique_ptr<MetricsServer> metrics;
 };
 
+void Coordinator::CountCommits(const v1::CoordinatorConfig& config, Parts* parts) {
+  if (config.metrics().empty()) return;
+  parts->loop.SetOnCommit(
+      [parts](const StoreLoop::CommitReport& report) { parts->commits.Take(report); });
+  parts->numbers =
+      std::make_unique<CoordinatorMetrics>(&parts->loop, &parts->feed, &parts->commits);
+}
+
 absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Parts* parts) {
   if (config.metrics().empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
-      MetricsServer::Start(config.metrics(), [parts] {
-        LogTotals logs;
-        std::vector<std::string> crash_loops;
-        PointRange points;
-        const absl::Status read = parts->store->Read([&](StoreReader& reader) {
-          logs = reader.GetLogTotals();
-          crash_loops = TasksInCrashLoop(reader);
-          if (parts->points != nullptr) points = reader.GetPointRange();
-          return absl::OkStatus();
-        });
-        if (!read.ok()) return std::vector<Metric>();  // rather than wrong ones
-        std::vector<Metric> metrics = CoordinatorMetrics(logs, crash_loops);
-        if (parts->points == nullptr) return metrics;
-        for (Metric& each : InfluxMetrics(parts->points->numbers(), points)) {
+      MetricsServer::Start(config.metrics(), "coordinator", [parts] {
+        CoordinatorMetrics::Collected collected = parts->numbers->Collect();
+        std::vector<Metric> metrics = std::move(collected.metrics);
+        if (parts->points == nullptr || !collected.points.has_value()) return metrics;
+        for (Metric& each : InfluxMetrics(parts->points->numbers(), *collected.points)) {
           metrics.push_back(std::move(each));
         }
         return metrics;
       });
-  if (!metrics.ok()) {
-    return absl::Status(metrics.status().code(),
-                        absl::StrCat("metrics: ", metrics.status().message()));
-  }
+  if (!metrics.ok()) return metrics.status();
   parts->metrics = *std::move(metrics);
   return absl::OkStatus();
 }
@@ -237,6 +236,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
                                        *log_limits, *influx, SqlitePath(config.store()));
+  CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(

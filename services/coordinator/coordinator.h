@@ -30,6 +30,7 @@ class Coordinator {
  private:
   struct Parts;
   explicit Coordinator(std::unique_ptr<Parts> parts);
+  static void CountCommits(const v1::CoordinatorConfig& config, Parts* parts);
   static absl::Status ServeMetrics(const v1::CoordinatorConfig& config, Parts* parts);
   std::unique_ptr<Parts> parts_;
 };

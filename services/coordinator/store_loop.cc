@@ -76,6 +76,11 @@ void StoreLoop::Inspect(absl::FunctionRef<void(const Engine&)> fn) {
   fn(engine_);
 }
 
+size_t StoreLoop::waiting() {
+  absl::MutexLock lock(&mutex_);
+  return queue_.size();
+}
+
 void StoreLoop::OnNotice(std::string_view notice) {
   const News news = DecodeNews(notice);
   absl::MutexLock lock(&mutex_);
@@ -117,6 +122,14 @@ std::deque<StoreLoop::Command> StoreLoop::TakeCommands() {
   return commands;
 }
 
+absl::Status StoreLoop::TryCommit(std::deque<Command>& commands) {
+  if (!on_commit_) return CommitOnce(commands);
+  const absl::Duration began = SinceBoot();
+  absl::Status committed = CommitOnce(commands);
+  on_commit_({.commands = commands.size(), .took = SinceBoot() - began, .ok = committed.ok()});
+  return committed;
+}
+
 absl::Status StoreLoop::CommitOnce(std::deque<Command>& commands) {
   const absl::Time local = clock_.Now();
   // Whatever notices come: they may be lost, and need not tell all.
@@ -155,7 +168,7 @@ absl::Status StoreLoop::Commit(std::deque<Command>& commands) {
   const absl::Time give_up_at = clock_.Now() + kCommitRetryMax;
   absl::Duration pause = kCommitPauseMin;
   for (;;) {
-    absl::Status committed = CommitOnce(commands);
+    absl::Status committed = TryCommit(commands);
     if (committed.ok()) return committed;
     catch_up_at_ = clock_.Now();
     const bool again =

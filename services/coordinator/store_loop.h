@@ -5,8 +5,10 @@
 #define SERVICES_COORDINATOR_STORE_LOOP_H_
 
 #include <deque>
+#include <functional>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
@@ -45,10 +47,20 @@ class StoreLoop {
   // Called once, on the loop's thread, after the commit: with the step's status, or with that of a
   // commit that failed. Must be quick.
   using Done = absl::AnyInvocable<void(const absl::Status&)>;
+  // A commit as it went, or a try of one.
+  struct CommitReport {
+    size_t commands = 0;  // 0: the loop did what was due
+    absl::Duration took;
+    bool ok = false;
+  };
 
   // None is owned; all must outlive the loop.
   StoreLoop(Store* store, Engine* engine, ChangeFeed* feed, const Clock* clock);
   ~StoreLoop();
+
+  // Called on the loop's thread with each commit, before it is answered. Must be quick. Set before
+  // Start.
+  void SetOnCommit(std::function<void(const CommitReport&)> fn) { on_commit_ = std::move(fn); }
 
   // Loads the engine from the store and starts the thread.
   absl::Status Start();
@@ -63,6 +75,9 @@ class StoreLoop {
 
   // Looks at the engine between two commands. `fn` must be quick.
   void Inspect(absl::FunctionRef<void(const Engine&)> fn);
+
+  // Commands that wait for a commit to begin.
+  size_t waiting();
 
   Store& store() { return store_; }
   const Clock& clock() const { return clock_; }
@@ -82,6 +97,7 @@ class StoreLoop {
   // Answers all that is queued, and whatever comes, with UNAVAILABLE.
   void RefuseAll();
   absl::Status Commit(std::deque<Command>& commands);
+  absl::Status TryCommit(std::deque<Command>& commands);
   absl::Status CommitOnce(std::deque<Command>& commands);
   void Tell(const Effects& effects);
   void OnNotice(std::string_view notice);
@@ -90,6 +106,7 @@ class StoreLoop {
   Engine& engine_;
   ChangeFeed& feed_;
   const Clock& clock_;
+  std::function<void(const CommitReport&)> on_commit_;
 
   absl::Mutex engine_mutex_;  // taken after no other
   absl::Mutex mutex_;

@@ -43,6 +43,7 @@ Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
       assignment_(std::move(assignment)),
       adopted_(true),
       log_(std::make_shared<AttemptLog>(context->journal->LogFolder(assignment_.lease()))),
+      command_began_(absl::Seconds(state.command_ticks) / sysconf(_SC_CLK_TCK)),
       lease_deadline_(state.ended != 0 ? absl::InfiniteDuration()
                                        : absl::Nanoseconds(state.lease_ns)),
       started_(true),
@@ -70,6 +71,7 @@ void Attempt::Run() {
                             {"token", facts_.token},
                             {"outcome", v1::AttemptOutcome_Name(result.outcome())},
                             {"message", result.message()}});
+  if (context_->meters != nullptr) context_->meters->Take(assignment_.pipeline(), result, ran_);
   absl::MutexLock lock(&mutex_);
   if (pid_ != 0) {
     const absl::Status recorded = context_->journal->RecordResult(result);
@@ -300,6 +302,7 @@ std::optional<v1::AttemptResult> Attempt::StartCommand(const CommandOptions& pre
     return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(started.status().message()));
   }
   command_ = *std::move(started);
+  command_began_ = SinceBoot();
   started_ = true;
   return std::nullopt;
 }
@@ -335,6 +338,7 @@ v1::AttemptResult Attempt::AwaitCommand() {
             context_->on_output();
           },
   });
+  NoteDuration(end);
   log_->NoteGrowth();
   if (!end.lost) log_->NoteEnd(end.log_bytes, end.ended_us);
   if (end.cause == SupervisorReport::kTold) ended_command_.stop_reason = StopReason();
@@ -342,6 +346,15 @@ v1::AttemptResult Attempt::AwaitCommand() {
   absl::MutexLock lock(&mutex_);
   command_.reset();
   return result;
+}
+
+// One that was adopted may have ended while nobody waited for it.
+void Attempt::NoteDuration(const CommandEnd& end) {
+  if (!end.started || end.lost || command_began_ == absl::ZeroDuration()) return;
+  const absl::Duration ago =
+      adopted_ ? WallTime() - absl::FromUnixMicros(end.ended_us) : absl::ZeroDuration();
+  const absl::Duration began_ago = SinceBoot() - command_began_;
+  ran_ = std::max(began_ago - std::max(ago, absl::ZeroDuration()), absl::ZeroDuration());
 }
 
 void Attempt::ReadProgress(int64_t offset, std::string_view records) {

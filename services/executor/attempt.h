@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "closewrite/v1/attend.pb.h"
 #include "services/executor/attempt_log.h"
+#include "services/executor/attempt_meters.h"
 #include "services/executor/attempt_result.h"
 #include "services/executor/bell.h"
 #include "services/executor/command.h"
@@ -51,6 +52,7 @@ struct AttemptContext {
   // Called from the attempts' threads; must not block, nor call the attempt.
   std::function<void()> on_change;  // a command was started, or an attempt has ended
   std::function<void()> on_output;  // the log has grown
+  AttemptMeters* meters = nullptr;  // not owned; may be absent
 };
 
 // Checks the input, runs the command, checks the input again, and syncs and hashes what was staged,
@@ -119,6 +121,7 @@ class Attempt {
   std::optional<v1::AttemptResult> StartCommand(const CommandOptions& prepared);
   void AdoptCommand();
   v1::AttemptResult AwaitCommand();
+  void NoteDuration(const CommandEnd& end);
   void Conclude(v1::AttemptResult* result);
   void StopWith(Stop stop, std::string_view why);
   // Set when the attempt must not go on.
@@ -131,6 +134,8 @@ class Attempt {
   const std::shared_ptr<AttemptLog> log_;
 
   // Of its thread alone.
+  absl::Duration command_began_ = absl::ZeroDuration();  // by SinceBoot(); zero: not known
+  std::optional<absl::Duration> ran_;                    // the command, once it has ended
   AttemptFacts facts_;
   std::optional<AnnouncedInput> input_;
   std::optional<Staging> staging_;

@@ -114,6 +114,7 @@ void AttemptTable::TakeUp(std::vector<JournalEntry> left) {
       entry.pipeline = old.assignment.pipeline();
       entry.attempt = std::make_unique<Attempt>(&context_, std::move(old.assignment), *old.state);
       entry.log = entry.attempt->log();
+      if (context_.meters != nullptr) context_.meters->TakeResumed();
       Add(lease, std::move(entry));
       entries_.at(KeyOf(lease)).attempt->Start();
     }
@@ -131,8 +132,9 @@ void AttemptTable::TakeUpDead(std::vector<JournalEntry> left) {
     if (old.state.has_value() && old.state->ended != 0) {
       entry.log->NoteEnd(old.state->log_bytes, old.state->ended_us);
     }
-    entry.result =
-        old.result.has_value() ? *std::move(old.result) : ResultOfDead(old, context_.host);
+    const bool is_new = !old.result.has_value();
+    entry.result = is_new ? ResultOfDead(old, context_.host) : *std::move(old.result);
+    if (is_new) CountEnd(entry);
     *entry.result.mutable_lease() = lease;
     Add(lease, std::move(entry));
   }
@@ -168,8 +170,13 @@ void AttemptTable::AddHandedBack(const v1::Assignment& assignment, const char* w
   *entry.result.mutable_lease() = assignment.lease();
   entry.result.set_outcome(v1::ATTEMPT_OUTCOME_HANDED_BACK);
   entry.result.set_message(why);
+  CountEnd(entry);
   entries_.emplace(KeyOf(assignment.lease()), std::move(entry));
   NoteChange();
+}
+
+void AttemptTable::CountEnd(const Entry& entry) const {
+  if (context_.meters != nullptr) context_.meters->Take(entry.pipeline, entry.result, std::nullopt);
 }
 
 void AttemptTable::Renew(absl::Duration lease_deadline) {
@@ -367,6 +374,7 @@ void AttemptTable::FillLog(const Key& key, Entry* entry, Filling* filling) {
     *chunk->mutable_lease() = LeaseOf(key);
     chunk->set_offset(entry->log_sent);
     entry->log_sent += static_cast<int64_t>(bytes->size());
+    log_bytes_sent_ += static_cast<int64_t>(bytes->size());
     filling->window_left -= static_cast<int64_t>(bytes->size());
     filling->log_bytes_left -= bytes->size();
     chunk->set_data(*std::move(bytes));
@@ -383,11 +391,32 @@ int AttemptTable::running() const {
   return RunningLocked();
 }
 
-int AttemptTable::unsettled() const {
-  absl::MutexLock lock(&mutex_);
+int AttemptTable::UnsettledLocked() const {
   return static_cast<int>(std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
     return Ended(item.second) && !item.second.forgotten;
   }));
+}
+
+int AttemptTable::unsettled() const {
+  absl::MutexLock lock(&mutex_);
+  return UnsettledLocked();
+}
+
+AttemptTable::Numbers AttemptTable::numbers() const {
+  Numbers numbers;
+  std::vector<std::shared_ptr<AttemptLog>> waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    numbers.running = RunningLocked();
+    numbers.unsettled = UnsettledLocked();
+    numbers.log_bytes_sent = log_bytes_sent_;
+    for (const auto& [key, entry] : entries_) {
+      if (!LogIsRecorded(entry)) waiting.push_back(entry.log);
+    }
+  }
+  // The disk may be slow.
+  for (const auto& log : waiting) numbers.log_bytes_waiting += log->size();
+  return numbers;
 }
 
 bool AttemptTable::Reap() {

@@ -91,6 +91,13 @@ class AttemptTable {
   // Attempts whose threads still run, forgotten ones too; results that are not settled.
   int running() const;
   int unsettled() const;
+  struct Numbers {
+    int running = 0;
+    int unsettled = 0;
+    int64_t log_bytes_sent = 0;     // repeated ones too
+    int64_t log_bytes_waiting = 0;  // on disk, of logs that are not recorded wholly
+  };
+  Numbers numbers() const;
   // Drops forgotten attempts that have ended and whose logs are recorded. True when all have ended.
   bool Reap();
 
@@ -123,7 +130,10 @@ class AttemptTable {
   void Add(const v1::LeaseRef& lease, Entry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddHandedBack(const v1::Assignment& assignment, const char* why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int UnsettledLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int RunningLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of what never ran here.
+  void CountEnd(const Entry& entry) const;
   void FillEntry(const Key& key, Entry* entry, Filling* filling)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillLog(const Key& key, Entry* entry, Filling* filling)
@@ -141,6 +151,7 @@ class AttemptTable {
   mutable absl::Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t log_bytes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
   std::set<Key> settled_ ABSL_GUARDED_BY(mutex_);
   std::deque<Key> settled_order_ ABSL_GUARDED_BY(mutex_);
 };

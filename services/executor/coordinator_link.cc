@@ -12,7 +12,9 @@
 
 namespace closewrite::executor {
 
-CoordinatorLink::CoordinatorLink(Options options) : options_(std::move(options)) {}
+CoordinatorLink::CoordinatorLink(Options options) : options_(std::move(options)) {
+  numbers_.answered_at = SinceBoot();
+}
 
 CoordinatorLink::~CoordinatorLink() { Shutdown(); }
 
@@ -52,6 +54,15 @@ bool CoordinatorLink::connected() const {
 bool CoordinatorLink::draining() const {
   absl::MutexLock lock(&mutex_);
   return draining_;
+}
+
+CoordinatorLink::Numbers CoordinatorLink::numbers() const {
+  absl::MutexLock lock(&mutex_);
+  Numbers numbers = numbers_;
+  numbers.connected = stream_ != nullptr && greeted_;
+  numbers.draining = draining_;
+  numbers.lease_deadline = leases_.deadline();
+  return numbers;
 }
 
 bool CoordinatorLink::TakeUpEarlierSession() {
@@ -123,6 +134,7 @@ absl::Duration CoordinatorLink::Tick(absl::Duration now) {
 void CoordinatorLink::WatchLeases(absl::Duration now) {
   if (leases_lost_ || leases_.deadline() == absl::ZeroDuration() || !leases_.Expired(now)) return;
   leases_lost_ = true;
+  ++numbers_.leases_lost;
   LogWarn("no heartbeat was answered in time; all commands are killed",
           {{"session", session_id_}, {"running", options_.table->running()}});
   options_.table->KillAll("the lease could not be renewed in time");
@@ -157,6 +169,7 @@ absl::Duration CoordinatorLink::PatienceEnds() const {
 void CoordinatorLink::Connect(absl::Duration now) {
   ++stream_number_;
   ++streams_open_;
+  ++numbers_.streams;
   greeted_ = false;
   sequence_ = 0;
   started_at_ = now;
@@ -232,8 +245,10 @@ void CoordinatorLink::OnMessage(int64_t stream_number, v1::AttendResponse respon
   const absl::Duration before = leases_.deadline();
   leases_.Answered(answered, session_ttl_);
   const absl::Duration now = SinceBoot();
+  numbers_.answered_at = now;
   if (leases_.deadline() > before && !leases_.Expired(now)) {
     leases_lost_ = false;
+    ++numbers_.renewals;
     options_.table->Renew(leases_.deadline());
   }
   AttemptTable& table = *options_.table;
@@ -258,6 +273,7 @@ void CoordinatorLink::TakeHello(const v1::AttendResponse& response) {
                                            {"resumed", response.session_id() == session_id_},
                                            {"ttl", absl::FormatDuration(session_ttl_)}});
   if (response.session_id() != session_id_) {
+    ++numbers_.sessions;
     session_id_ = response.session_id();
     const absl::Status recorded = options_.journal->RecordSession(session_id_);
     if (!recorded.ok()) {

@@ -80,6 +80,18 @@ class CoordinatorLink {
   std::string session_id() const;
   bool connected() const;
   bool draining() const;
+  // Counts are since the start; times are on the clock of SinceBoot().
+  struct Numbers {
+    bool connected = false;
+    bool draining = false;
+    absl::Duration answered_at;     // the newest answer came; before it, when this was made
+    absl::Duration lease_deadline;  // zero: never had one
+    int64_t renewals = 0;
+    int64_t leases_lost = 0;
+    int64_t sessions = 0;
+    int64_t streams = 0;
+  };
+  Numbers numbers() const;
 
  private:
   using Stream = ClientStream<v1::AttendRequest, v1::AttendResponse>;
@@ -138,6 +150,7 @@ class CoordinatorLink {
   absl::Duration pause_ ABSL_GUARDED_BY(mutex_) = kReconnectMin;
   int tries_at_once_ ABSL_GUARDED_BY(mutex_) = 0;  // since the last answer
   absl::Duration reap_until_ ABSL_GUARDED_BY(mutex_);
+  Numbers numbers_ ABSL_GUARDED_BY(mutex_);  // the counts and `answered_at`
   absl::StatusCode last_failure_ ABSL_GUARDED_BY(mutex_) = absl::StatusCode::kOk;
 };
 

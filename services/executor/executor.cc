@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/executor_metrics.h"
 #include "services/executor/hello.h"
 #include "services/executor/local_volumes.h"
 #include "services/executor/supervisor_image.h"
@@ -135,6 +136,7 @@ absl::Status Executor::Open(bool guarded) {
   options.context.host = config_.host();
   options.context.look = [this](const std::string& volume) { return probe_->Look(volume); };
   options.context.environment = {config_.env().begin(), config_.env().end()};
+  options.context.meters = &meters_;
   options.wake = [this] {
     link_bell_.Ring();
     drain_bell_.Ring();
@@ -156,10 +158,25 @@ absl::Status Executor::Open(bool guarded) {
                                .services = {service_.get()}});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
+  if (status = ServeMetrics(); !status.ok()) return status;
   LogInfo("executor", {{"name", config_.name()},
                        {"port", server_->port()},
                        {"slots", config_.slots()},
                        {"coordinator", config_.coordinator()}});
+  return absl::OkStatus();
+}
+
+absl::Status Executor::ServeMetrics() {
+  if (config_.metrics().empty()) return absl::OkStatus();
+  auto metrics = MetricsServer::Start(config_.metrics(), "executor", [this] {
+    const ExecutorNumbers numbers{.slots = config_.slots(),
+                                  .link = link_->numbers(),
+                                  .table = table_->numbers(),
+                                  .volumes = probe_->Volumes()};
+    return ExecutorMetrics(numbers, meters_, SinceBoot(), WallTime());
+  });
+  if (!metrics.ok()) return metrics.status();
+  metrics_ = *std::move(metrics);
   return absl::OkStatus();
 }
 

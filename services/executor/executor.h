@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "closewrite/v1/config.pb.h"
+#include "services/executor/attempt_meters.h"
 #include "services/executor/attempt_table.h"
 #include "services/executor/bell.h"
 #include "services/executor/coordinator_link.h"
@@ -16,6 +17,7 @@
 #include "services/executor/guardian_process.h"
 #include "services/executor/journal.h"
 #include "services/executor/mount_probe.h"
+#include "services/metrics/metrics_server.h"
 #include "services/transport/channel.h"
 #include "services/transport/server.h"
 
@@ -64,6 +66,7 @@ class Executor {
       : config_(std::move(config)), on_drain_(std::move(on_drain)) {}
   absl::Status Open(bool guarded);
   void StartGuardian();
+  absl::Status ServeMetrics();
   // False when `within` is over and attempts still run.
   bool WaitForCommands(absl::Duration within);
   void WaitForResults();
@@ -76,11 +79,13 @@ class Executor {
   Bell drain_bell_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<MountProbe> probe_;
+  AttemptMeters meters_;
   std::unique_ptr<AttemptTable> table_;
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<ExecuteService> service_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<MetricsServer> metrics_;  // may be absent; goes first
 };
 
 }  // namespace closewrite::executor

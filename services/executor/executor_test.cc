@@ -339,6 +339,7 @@ TEST_F(ExecutorTest, RefusesBadConfigurationsInOneLine) {
       {[](auto* c) { (*c->mutable_volumes())["in"].set_path("rel"); }, "must be absolute"},
       {[](auto* c) { (*c->mutable_volumes())["no"].set_path("/nonexistent/x"); }, "mount it"},
       {[](auto* c) { (*c->mutable_volumes())["a/b"].set_path("/tmp"); }, "volume"},
+      {[](auto* c) { c->set_metrics("9465"); }, "metrics: "},
   };
   for (const auto& [spoil, text] : cases) {
     v1::ExecutorConfig config = good;

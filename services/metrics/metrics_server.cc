@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <exception>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/metrics/process_metrics.h"
 #include "services/volume/file_system.h"
 
 namespace closewrite {
@@ -29,22 +31,44 @@ constexpr int kScrapesMax = 2;
 constexpr int kPortMax = 65535;
 constexpr absl::Duration kStopPause = absl::Milliseconds(5);
 
+prometheus::MetricType TypeOf(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return prometheus::MetricType::Counter;
+    case MetricType::kGauge:
+      return prometheus::MetricType::Gauge;
+    case MetricType::kHistogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+prometheus::ClientMetric::Histogram Convert(const Histogram& histogram) {
+  prometheus::ClientMetric::Histogram converted;
+  uint64_t below = 0;
+  for (size_t i = 0; i < histogram.counts().size(); ++i) {
+    below += static_cast<uint64_t>(histogram.counts()[i]);
+    const bool last = i == histogram.bounds().size();
+    converted.bucket.push_back(
+        {below, last ? std::numeric_limits<double>::infinity() : histogram.bounds()[i]});
+  }
+  converted.sample_count = static_cast<uint64_t>(histogram.count());
+  converted.sample_sum = histogram.sum();
+  return converted;
+}
+
 // As Prometheus wants them: all values of a name together.
 std::vector<prometheus::MetricFamily> Families(std::vector<Metric> metrics) {
   std::vector<prometheus::MetricFamily> families;
   std::map<std::string, size_t> by_name;
   for (Metric& metric : metrics) {
     const auto [entry, added] = by_name.emplace(metric.name, families.size());
-    if (added) {
-      families.push_back({metric.name,
-                          metric.help,
-                          metric.type == MetricType::kCounter ? prometheus::MetricType::Counter
-                                                              : prometheus::MetricType::Gauge,
-                          {}});
-    }
+    if (added) families.push_back({metric.name, metric.help, TypeOf(metric.type), {}});
     prometheus::ClientMetric value;
     for (auto& [name, text] : metric.labels) value.label.push_back({name, std::move(text)});
-    if (metric.type == MetricType::kCounter) {
+    if (metric.histogram != nullptr) {
+      value.histogram = Convert(*metric.histogram);
+    } else if (metric.type == MetricType::kCounter) {
       value.counter.value = metric.value;
     } else {
       value.gauge.value = metric.value;
@@ -56,10 +80,16 @@ std::vector<prometheus::MetricFamily> Families(std::vector<Metric> metrics) {
 
 class Collector : public prometheus::Collectable {
  public:
-  explicit Collector(CollectMetrics collect) : collect_(std::move(collect)) {}
-  std::vector<prometheus::MetricFamily> Collect() const override { return Families(collect_()); }
+  Collector(std::string service, CollectMetrics collect)
+      : process_(std::move(service)), collect_(std::move(collect)) {}
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<Metric> metrics = process_.Collect();
+    for (Metric& metric : collect_()) metrics.push_back(std::move(metric));
+    return Families(std::move(metrics));
+  }
 
  private:
+  const ProcessMetrics process_;
   const CollectMetrics collect_;
 };
 
@@ -145,9 +175,9 @@ absl::StatusOr<SocketAddress> Resolve(const std::string& listen) {
 
 class MetricsServer::Exposer {
  public:
-  Exposer(SocketAddress address, CollectMetrics collect)
+  Exposer(SocketAddress address, std::string service, CollectMetrics collect)
       : address_(std::move(address)),
-        collector_(std::make_shared<Collector>(std::move(collect))),
+        collector_(std::make_shared<Collector>(std::move(service), std::move(collect))),
         exposer_(std::make_unique<prometheus::Exposer>(address_.text, kScrapesMax)) {
     exposer_->RegisterCollectable(collector_);
     address_.SetPort(port());
@@ -181,13 +211,15 @@ class MetricsServer::Exposer {
 };
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(const std::string& listen,
+                                                                    std::string service,
                                                                     CollectMetrics collect) {
   absl::StatusOr<SocketAddress> address = Resolve(listen);
   if (!address.ok()) return address.status();
   std::unique_ptr<MetricsServer> server(new MetricsServer);
   // The library throws when it can't listen.
   try {
-    server->exposer_ = std::make_unique<Exposer>(*std::move(address), std::move(collect));
+    server->exposer_ =
+        std::make_unique<Exposer>(*std::move(address), std::move(service), std::move(collect));
   } catch (const std::exception& error) {
     return CannotListen(listen, error.what());
   }

@@ -5,36 +5,26 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/metrics/metric.h"
 
 namespace closewrite {
-
-// A counter only grows while the process lives, and its name ends in `_total`.
-enum class MetricType { kCounter, kGauge };
-
-// One value. Those of one name have the same help and type, and differ in their labels' values.
-struct Metric {
-  std::string name;
-  std::string help;
-  MetricType type = MetricType::kGauge;
-  std::vector<std::pair<std::string, std::string>> labels;  // name, value
-  double value = 0;
-};
 
 using CollectMetrics = std::function<std::vector<Metric>()>;
 
 // An HTTP server with nothing but `/metrics`. Thread-safe.
 class MetricsServer {
  public:
-  // `listen` is `host:port`; port 0 takes a free one. `collect` is called at each scrape, from the
-  // server's threads.
+  // `listen` is `host:port`; port 0 takes a free one. `service` is whose metrics they are;
+  // `collect` is called for them at each scrape, from the server's threads. Those of the process
+  // are added.
   //
   // INVALID_ARGUMENT when `listen` is no such address, UNAVAILABLE when it can't be had; the
   // message says which key of the configuration to look at.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(const std::string& listen,
+                                                              std::string service,
                                                               CollectMetrics collect);
   ~MetricsServer();
 

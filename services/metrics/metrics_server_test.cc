@@ -38,7 +38,7 @@ std::string Get(int port, const std::string& path) {
 
 TEST(MetricsServerTest, CollectsAtEachScrape) {
   std::atomic<int> scrapes = 0;
-  const auto server = MetricsServer::Start("127.0.0.1:0", [&] {
+  const auto server = MetricsServer::Start("127.0.0.1:0", "a", [&] {
     return std::vector<Metric>{
         {"closewrite_a_total", "How many a.", MetricType::kCounter, {{"volume", "v"}}, 7},
         {"closewrite_b", "How much b.", MetricType::kGauge, {}, 0.5},
@@ -62,36 +62,69 @@ TEST(MetricsServerTest, CollectsAtEachScrape) {
   EXPECT_THAT(Get((*server)->port(), "/etc/passwd"), Not(HasSubstr("200 OK")));
 }
 
+TEST(MetricsServerTest, BucketsOfAHistogramAddUp) {
+  static constexpr double kBounds[] = {0.5, 2};
+  const auto server = MetricsServer::Start("127.0.0.1:0", "a", [] {
+    Histogram histogram(kBounds);
+    for (const double value : {0.25, 1.0, 3.0}) histogram.Observe(value);
+    MetricList list("closewrite_");
+    list.Add("c_seconds", "How long c.", {{"pipeline", "p"}}, histogram);
+    return list.Take();
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_THAT(Get((*server)->port(), "/metrics"),
+              HasSubstr("# TYPE closewrite_c_seconds histogram\n"
+                        "closewrite_c_seconds_count{pipeline=\"p\"} 3\n"
+                        "closewrite_c_seconds_sum{pipeline=\"p\"} 4.25\n"
+                        "closewrite_c_seconds_bucket{pipeline=\"p\",le=\"0.5\"} 1\n"
+                        "closewrite_c_seconds_bucket{pipeline=\"p\",le=\"2\"} 2\n"
+                        "closewrite_c_seconds_bucket{pipeline=\"p\",le=\"+Inf\"} 3\n"));
+}
+
+TEST(MetricsServerTest, TellsOfTheProcess) {
+  const auto server =
+      MetricsServer::Start("127.0.0.1:0", "clerk", [] { return std::vector<Metric>(); });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string answer = Get((*server)->port(), "/metrics");
+  EXPECT_THAT(answer, HasSubstr("closewrite_build_info{service=\"clerk\",version=\""));
+  for (const char* name :
+       {"process_start_time_seconds ", "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ", "process_open_fds ", "process_max_fds "}) {
+    EXPECT_THAT(answer, HasSubstr(StrCat("\n", name)));
+    EXPECT_THAT(answer, Not(HasSubstr(StrCat("\n", name, "0\n"))));
+  }
+}
+
 TEST(MetricsServerTest, APortThatIsTakenIsNamed) {
   const auto collect = [] { return std::vector<Metric>(); };
-  auto first = MetricsServer::Start("127.0.0.1:0", collect);
+  auto first = MetricsServer::Start("127.0.0.1:0", "a", collect);
   ASSERT_TRUE(first.ok());
   const std::string listen = StrCat("127.0.0.1:", (*first)->port());
-  const absl::Status taken = MetricsServer::Start(listen, collect).status();
+  const absl::Status taken = MetricsServer::Start(listen, "a", collect).status();
   EXPECT_EQ(taken.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(taken.message()), HasSubstr(listen));
   EXPECT_THAT(std::string(taken.message()), HasSubstr("in use"));
   (*first)->Shutdown();
   (*first)->Shutdown();
-  EXPECT_TRUE(MetricsServer::Start(listen, collect).ok());
+  EXPECT_TRUE(MetricsServer::Start(listen, "a", collect).ok());
 }
 
 TEST(MetricsServerTest, WhatIsNoAddressIsRefused) {
   const auto collect = [] { return std::vector<Metric>(); };
   for (const char* listen : {"", "9464", "localhost", "a:b", "127.0.0.1:70000", "127.0.0.1:-1",
                              "127.0.0.1:1,127.0.0.1:2", "127.0.0.1:80s"}) {
-    const absl::Status status = MetricsServer::Start(listen, collect).status();
+    const absl::Status status = MetricsServer::Start(listen, "a", collect).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << listen << ": " << status;
   }
   // An address of nobody here (RFC 5737).
-  const absl::Status status = MetricsServer::Start("192.0.2.1:0", collect).status();
+  const absl::Status status = MetricsServer::Start("192.0.2.1:0", "a", collect).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
 }
 
 TEST(MetricsServerTest, NamesAndAllInterfacesToo) {
   const auto collect = [] { return std::vector<Metric>(); };
   for (const char* listen : {"localhost:0", "0.0.0.0:0", ":0", "*:0"}) {
-    const auto server = MetricsServer::Start(listen, collect);
+    const auto server = MetricsServer::Start(listen, "a", collect);
     EXPECT_TRUE(server.ok()) << listen << ": " << server.status();
   }
 }

@@ -213,11 +213,13 @@ absl::Status Ledger::Record(int64_t volume, absl::Span<const FileRecord> records
       return absl::OkStatus();
     });
     if (!status.ok()) return status;
-    Volume& counted = volumes_[volume];
+    LedgerNumbers::Volume& counted = volumes_[volume].numbers;
     counted.pending += pending;
     for (const FileRecord& record : records) {
       const auto kind = static_cast<size_t>(record.kind);
       if (kind < kChangeKinds) ++counted.recorded[kind];
+      counted.found +=
+          record.source == ChangeSource::kRescan || record.source == ChangeSource::kAudit;
     }
   }
   if (listener_) listener_();
@@ -292,7 +294,10 @@ absl::Status Ledger::Acknowledge(int64_t sequence) {
     });
     if (!status.ok()) return status;
     acknowledged_ = sequence;
-    for (const auto& [volume, count] : acknowledged) volumes_[volume].pending -= count;
+    for (const auto& [volume, count] : acknowledged) {
+      volumes_[volume].numbers.pending -= count;
+      volumes_[volume].numbers.acknowledged += count;
+    }
   }
   if (listener_) listener_();
   return absl::OkStatus();
@@ -334,7 +339,7 @@ absl::StatusOr<int64_t> Ledger::CountPending(int64_t volume) {
     if (absl::Status loaded = LoadVolumes(); !loaded.ok()) return loaded;
   }
   const auto entry = volumes_.find(volume);
-  return entry == volumes_.end() ? 0 : entry->second.pending;
+  return entry == volumes_.end() ? 0 : entry->second.numbers.pending;
 }
 
 absl::StatusOr<LedgerNumbers> Ledger::Numbers() {
@@ -344,7 +349,7 @@ absl::StatusOr<LedgerNumbers> Ledger::Numbers() {
   }
   LedgerNumbers numbers;
   for (const auto& [key, volume] : volumes_) {
-    numbers.volumes[volume.name] = {volume.pending, volume.recorded};
+    numbers.volumes[volume.name] = volume.numbers;
   }
   numbers.sequence = sequence_;
   numbers.acknowledged = acknowledged_;

@@ -60,6 +60,8 @@ struct LedgerNumbers {
     int64_t pending = 0;
     // Since the ledger was opened, by ChangeKind; what was recorded again counts again.
     std::array<int64_t, kChangeKinds> recorded = {};
+    int64_t found = 0;         // of these, by a rescan or an audit
+    int64_t acknowledged = 0;  // since then, too
   };
   std::map<std::string, Volume> volumes;
   int64_t sequence = 0;
@@ -167,8 +169,7 @@ class Ledger {
  private:
   struct Volume {
     std::string name;
-    int64_t pending = 0;
-    std::array<int64_t, kChangeKinds> recorded = {};
+    LedgerNumbers::Volume numbers;
   };
 
   Ledger() = default;

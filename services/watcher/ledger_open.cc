@@ -109,7 +109,7 @@ absl::Status Ledger::LoadVolumes() {
     for (; row.ok() && *row; row = query->Step()) {
       Volume& volume = volumes_[query->Int(0)];
       volume.name = query->Bytes(1);
-      volume.pending = 0;
+      volume.numbers.pending = 0;
     }
     if (!row.ok()) return row.status();
   }
@@ -118,7 +118,7 @@ absl::Status Ledger::LoadVolumes() {
   if (!query.ok()) return query.status();
   absl::StatusOr<bool> row = query->Step();
   for (; row.ok() && *row; row = query->Step()) {
-    volumes_[query->Int(0)].pending = query->Int(1);
+    volumes_[query->Int(0)].numbers.pending = query->Int(1);
   }
   reload_ = !row.ok();
   return row.status();

@@ -280,12 +280,16 @@ TEST_F(LedgerTest, ACommitThatFailedLeavesTheLineage) {
 
 TEST_F(LedgerTest, NumbersByVolumeAndKind) {
   ASSERT_TRUE(ledger_->FindVolume("other").ok());
-  Record({Row("a", 1), Row("b", 1)});
+  FileRecord found = Row("b", 1);
+  found.source = ChangeSource::kRescan;
+  Record({Row("a", 1), found});
   Record({Row("a", 1, ChangeKind::kDelete)});
   LedgerNumbers numbers = *ledger_->Numbers();
   EXPECT_EQ(numbers.volumes["v"].pending, 2);
   EXPECT_EQ(numbers.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kCloseWrite)], 2);
   EXPECT_EQ(numbers.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kDelete)], 1);
+  EXPECT_EQ(numbers.volumes["v"].found, 1);
+  EXPECT_EQ(numbers.volumes["v"].acknowledged, 0);
   EXPECT_EQ(numbers.volumes["other"].pending, 0);
   EXPECT_EQ(numbers.oldest_pending_unix_ns, 5);
   Reopen();
@@ -293,6 +297,7 @@ TEST_F(LedgerTest, NumbersByVolumeAndKind) {
   ASSERT_TRUE(ledger_->Acknowledge(ledger_->sequence()).ok());
   numbers = *ledger_->Numbers();
   EXPECT_EQ(numbers.volumes["v"].pending, 0);
+  EXPECT_EQ(numbers.volumes["v"].acknowledged, 2);
   EXPECT_EQ(numbers.oldest_pending_unix_ns, 0);
 }
 

@@ -101,6 +101,11 @@ std::vector<PublishOutcome> Publisher::Outcomes() const {
   return outcomes;
 }
 
+std::map<std::string, PublishNumbers> Publisher::Numbers() const {
+  absl::MutexLock lock(&mutex_);
+  return numbers_;
+}
+
 void Publisher::Sweep(StagingEntry entry) {
   absl::MutexLock lock(&mutex_);
   if (sweeps_.size() >= kSweepsMax) return;
@@ -207,6 +212,8 @@ void Publisher::Finished(const PublishKey& key, const absl::Status& status) {
     volume = order.task.volume;
     files = order.task.files.size();
     order.running = false;
+    PublishNumbers& numbers = numbers_[volume];
+    ++(status.ok() ? numbers.published : final ? numbers.refused : numbers.postponed);
     if (final) {
       outcomes_[key] = std::string(status.message());
       Release(key);

@@ -39,6 +39,13 @@ struct PublishOutcome {
   std::string error;  // empty: every file is in place
 };
 
+// What came of orders, since the start.
+struct PublishNumbers {
+  int64_t published = 0;
+  int64_t refused = 0;    // for good
+  int64_t postponed = 0;  // tries that failed and are to be repeated
+};
+
 struct StagingEntry {
   std::string volume;
   PublishKey key;
@@ -77,6 +84,8 @@ class Publisher {
   // are dropped.
   void Settle(const std::set<PublishKey>& ordered);
   std::vector<PublishOutcome> Outcomes() const;
+  // By volume.
+  std::map<std::string, PublishNumbers> Numbers() const;
 
   // Removes a staging directory that no order is about.
   void Sweep(StagingEntry entry);
@@ -126,6 +135,7 @@ class Publisher {
   // By volume, NUL and path: the orders that name the file, the first of which may be carried out.
   absl::flat_hash_map<std::string, std::deque<PublishKey>> claims_ ABSL_GUARDED_BY(mutex_);
   std::map<PublishKey, std::string> outcomes_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, PublishNumbers> numbers_ ABSL_GUARDED_BY(mutex_);
   std::deque<StagingEntry> sweeps_ ABSL_GUARDED_BY(mutex_);
   std::vector<StagingEntry> staging_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_listing_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();

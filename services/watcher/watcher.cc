@@ -131,14 +131,15 @@ absl::Status Watcher::Serve() {
 absl::Status Watcher::ServeMetrics() {
   if (config_.metrics().empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
-      MetricsServer::Start(config_.metrics(), [this] {
+      MetricsServer::Start(config_.metrics(), "watcher", [this] {
         // Numbers of a ledger that can't be read are zero; the volumes say that it can't.
-        const LedgerNumbers numbers = ledger_->Numbers().value_or(LedgerNumbers());
-        return WatcherMetrics(Reports(), numbers, link_->connected(), clock_->Now());
+        return WatcherMetrics({.volumes = Reports(),
+                               .ledger = ledger_->Numbers().value_or(LedgerNumbers()),
+                               .published = publisher_->Numbers(),
+                               .connected = link_->connected()},
+                              clock_->Now());
       });
-  if (!metrics.ok()) {
-    return absl::Status(metrics.status().code(), StrCat("metrics: ", metrics.status().message()));
-  }
+  if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
   return absl::OkStatus();
 }

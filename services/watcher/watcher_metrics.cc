@@ -4,12 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "services/log/str_cat.h"
-
 namespace closewrite::watcher {
 namespace {
-
-using Labels = std::vector<std::pair<std::string, std::string>>;
 
 // As in the API, without their prefix.
 constexpr std::pair<ChangeKind, const char*> kKinds[] = {
@@ -38,28 +34,7 @@ const char* BackendName(BackendKind backend) {
   return "";
 }
 
-class Metrics {
- public:
-  void Counter(const char* name, const char* help, Labels labels, int64_t value) {
-    Add(name, help, MetricType::kCounter, std::move(labels), static_cast<double>(value));
-  }
-  void Gauge(const char* name, const char* help, Labels labels, double value) {
-    Add(name, help, MetricType::kGauge, std::move(labels), value);
-  }
-  void Count(const char* name, const char* help, Labels labels, int64_t value) {
-    Gauge(name, help, std::move(labels), static_cast<double>(value));
-  }
-  std::vector<Metric> Take() { return std::move(all_); }
-
- private:
-  void Add(const char* name, const char* help, MetricType type, Labels labels, double value) {
-    all_.push_back({StrCat("closewrite_watcher_", name), help, type, std::move(labels), value});
-  }
-
-  std::vector<Metric> all_;
-};
-
-void AddLedger(const LedgerNumbers& ledger, absl::Time now, Metrics* metrics) {
+void AddLedger(const LedgerNumbers& ledger, absl::Time now, MetricList* metrics) {
   const absl::Duration age = ledger.oldest_pending_unix_ns == 0
                                  ? absl::ZeroDuration()
                                  : now - absl::FromUnixNanos(ledger.oldest_pending_unix_ns);
@@ -71,7 +46,7 @@ void AddLedger(const LedgerNumbers& ledger, absl::Time now, Metrics* metrics) {
                    ledger.failed_commits);
 }
 
-void AddEvents(const std::string& name, const LedgerNumbers& ledger, Metrics* metrics) {
+void AddEvents(const std::string& name, const LedgerNumbers& ledger, MetricList* metrics) {
   const auto known = ledger.volumes.find(name);
   const LedgerNumbers::Volume volume =
       known == ledger.volumes.end() ? LedgerNumbers::Volume() : known->second;
@@ -80,31 +55,50 @@ void AddEvents(const std::string& name, const LedgerNumbers& ledger, Metrics* me
                      {{"volume", name}, {"kind", word}},
                      volume.recorded[static_cast<size_t>(kind)]);
   }
-  metrics->Count("unacknowledged_events",
+  metrics->Counter("events_found_total",
+                   "Of these, those that a scan has found and no event of the kernel's.",
+                   {{"volume", name}}, volume.found);
+  metrics->Counter("events_acknowledged_total", "Changes that the coordinator has acknowledged.",
+                   {{"volume", name}}, volume.acknowledged);
+  metrics->Gauge("unacknowledged_events",
                  "Changes in the ledger that the coordinator has not acknowledged.",
                  {{"volume", name}}, volume.pending);
 }
 
-void AddState(const VolumeReport& volume, Metrics* metrics) {
+void AddPublished(const std::string& name, const PublishNumbers& published, MetricList* metrics) {
+  const auto add = [&](const char* outcome, int64_t count) {
+    metrics->Counter("publish_orders_total", "Tries to put the results of a job into place.",
+                     {{"volume", name}, {"outcome", outcome}}, count);
+  };
+  add("PUBLISHED", published.published);
+  add("REFUSED", published.refused);
+  add("POSTPONED", published.postponed);
+}
+
+void AddState(const VolumeReport& volume, MetricList* metrics) {
   for (const auto& [state, word] : kStates) {
-    metrics->Count("volume_state", "1 for the state that the volume is in.",
+    metrics->Gauge("volume_state", "1 for the state that the volume is in.",
                    {{"volume", volume.name}, {"state", word}}, volume.state == state ? 1 : 0);
   }
-  metrics->Count("volume_info", "1; the labels say how the volume is watched.",
+  metrics->Gauge("volume_info", "1; the labels say how the volume is watched.",
                  {{"volume", volume.name},
                   {"backend", BackendName(volume.backend)},
                   {"file_system", volume.file_system}},
                  1);
+  metrics->Gauge("volume_free_bytes", "Free bytes of the volume's file system.",
+                 {{"volume", volume.name}}, volume.free_bytes);
+  metrics->Gauge("volume_size_bytes", "Bytes of the volume's file system.",
+                 {{"volume", volume.name}}, volume.total_bytes);
 }
 
-void AddVolume(const VolumeReport& volume, absl::Time now, Metrics* metrics) {
-  const Labels labels = {{"volume", volume.name}};
+void AddVolume(const VolumeReport& volume, absl::Time now, MetricList* metrics) {
+  const MetricLabels labels = {{"volume", volume.name}};
   AddState(volume, metrics);
-  metrics->Count("watched_directories", "Directories that are watched.", labels,
+  metrics->Gauge("watched_directories", "Directories that are watched.", labels,
                  volume.watched_directories);
-  metrics->Count("unwatched_directories", "Directories whose events are not seen.", labels,
+  metrics->Gauge("unwatched_directories", "Directories whose events are not seen.", labels,
                  volume.unwatched_directories);
-  metrics->Count("pending_files", "Files that are looked at again later.", labels,
+  metrics->Gauge("pending_files", "Files that are looked at again later.", labels,
                  volume.pending_files);
   metrics->Counter("overflows_total", "Overflows of the kernel's event queue.", labels,
                    volume.overflows);
@@ -122,15 +116,18 @@ void AddVolume(const VolumeReport& volume, absl::Time now, Metrics* metrics) {
 
 }  // namespace
 
-std::vector<Metric> WatcherMetrics(const std::vector<VolumeReport>& volumes,
-                                   const LedgerNumbers& ledger, bool connected, absl::Time now) {
-  Metrics metrics;
-  metrics.Count("connected", "1 while the coordinator's stream is up.", {}, connected ? 1 : 0);
-  AddLedger(ledger, now, &metrics);
+std::vector<Metric> WatcherMetrics(const WatcherNumbers& numbers, absl::Time now) {
+  MetricList metrics("closewrite_watcher_");
+  metrics.Gauge("connected", "1 while the coordinator's stream is up.", {}, numbers.connected);
+  AddLedger(numbers.ledger, now, &metrics);
   // The ledger may know volumes that are not configured any more.
-  for (const VolumeReport& volume : volumes) {
-    AddEvents(volume.name, ledger, &metrics);
+  for (const VolumeReport& volume : numbers.volumes) {
+    AddEvents(volume.name, numbers.ledger, &metrics);
     AddVolume(volume, now, &metrics);
+    const auto published = numbers.published.find(volume.name);
+    AddPublished(volume.name,
+                 published == numbers.published.end() ? PublishNumbers() : published->second,
+                 &metrics);
   }
   return metrics.Take();
 }

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
+#include "services/metrics/metrics_server.h"
 #include "services/watcher/scratch_volume.h"
 
 namespace closewrite::watcher {
@@ -37,9 +38,17 @@ std::vector<Metric> Example() {
   LedgerNumbers ledger;
   ledger.volumes["v"].pending = 5;
   ledger.volumes["v"].recorded[static_cast<size_t>(ChangeKind::kMovedTo)] = 4;
+  ledger.volumes["v"].found = 2;
+  ledger.volumes["v"].acknowledged = 11;
   ledger.volumes["not configured any more"].pending = 9;
   ledger.oldest_pending_unix_ns = absl::ToUnixNanos(kNow - absl::Seconds(7));
-  return WatcherMetrics({live, lost}, ledger, true, kNow);
+  live.free_bytes = 100;
+  live.total_bytes = 1000;
+  return WatcherMetrics({.volumes = {live, lost},
+                         .ledger = ledger,
+                         .published = {{"v", {.published = 8, .refused = 1, .postponed = 2}}},
+                         .connected = true},
+                        kNow);
 }
 
 std::map<std::string, double> ByName(const std::vector<Metric>& metrics) {
@@ -59,6 +68,14 @@ TEST(WatcherMetricsTest, Values) {
   EXPECT_EQ(values.at("closewrite_watcher_events_total volume=w kind=DELETE"), 0);
   EXPECT_EQ(values.at("closewrite_watcher_unacknowledged_events volume=v"), 5);
   EXPECT_EQ(values.at("closewrite_watcher_oldest_unacknowledged_age_seconds"), 7);
+  EXPECT_EQ(values.at("closewrite_watcher_events_found_total volume=v"), 2);
+  EXPECT_EQ(values.at("closewrite_watcher_events_acknowledged_total volume=v"), 11);
+  EXPECT_EQ(values.at("closewrite_watcher_volume_free_bytes volume=v"), 100);
+  EXPECT_EQ(values.at("closewrite_watcher_volume_size_bytes volume=v"), 1000);
+  EXPECT_EQ(values.at("closewrite_watcher_publish_orders_total volume=v outcome=PUBLISHED"), 8);
+  EXPECT_EQ(values.at("closewrite_watcher_publish_orders_total volume=v outcome=REFUSED"), 1);
+  EXPECT_EQ(values.at("closewrite_watcher_publish_orders_total volume=v outcome=POSTPONED"), 2);
+  EXPECT_EQ(values.at("closewrite_watcher_publish_orders_total volume=w outcome=PUBLISHED"), 0);
   EXPECT_EQ(values.at("closewrite_watcher_volume_state volume=w state=LOST"), 1);
   EXPECT_EQ(values.at("closewrite_watcher_volume_state volume=w state=LIVE"), 0);
   EXPECT_EQ(values.at("closewrite_watcher_overflows_total volume=v"), 3);
@@ -91,7 +108,7 @@ std::string Scrape(int port) {
 
 // Prometheus' own tool has nothing to say against names, types and help.
 TEST(WatcherMetricsTest, PromtoolIsContent) {
-  const auto server = MetricsServer::Start("127.0.0.1:0", Example);
+  const auto server = MetricsServer::Start("127.0.0.1:0", "watcher", Example);
   ASSERT_TRUE(server.ok()) << server.status();
   // Those of the HTTP server itself are the library's affair.
   std::string ours;

@@ -64,7 +64,7 @@ void Dispatch::Disconnect(StoreTransaction& tx, const SessionId& id) {
 void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
   std::optional<SessionRecord> record = tx.FindSession(id);
   if (!record.has_value()) return;
-  End(tx, *record, "has died, and so have its processes", now);
+  End(tx, *record, /*died=*/true, now);
 }
 
 absl::StatusOr<std::vector<SessionRecord>> Dispatch::Drain(StoreTransaction& tx,
@@ -143,10 +143,14 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
                                              absl::Time now) {
   auto it = fleet_.sessions.find(report.session);
   if (it == fleet_.sessions.end()) {
+    Refuse(report);
     return absl::NotFoundError(absl::StrCat("session ", report.session, " has expired"));
   }
   Session& session = it->second;
-  if (absl::Status s = Renew(tx, session, report, now); !s.ok()) return s;
+  if (absl::Status s = Renew(tx, session, report, now); !s.ok()) {
+    if (absl::IsNotFound(s)) Refuse(report);
+    return s;
+  }
   AttendReply reply;
   RecordLogs(tx, session, report, reply);
   RecordRunning(tx, session, report.running, now);
@@ -158,10 +162,15 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
   return reply;
 }
 
+void Dispatch::Refuse(const AttendReport& report) {
+  book_.effects().refused_results += static_cast<int64_t>(report.results.size());
+}
+
 void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,
                           AttendReply& reply) {
   for (const AttendReport::Log& log : report.logs) {
     int64_t length = log.offset + static_cast<int64_t>(log.data.size());
+    book_.effects().log_bytes += static_cast<int64_t>(log.data.size());
     bool known = session.Holds(log.lease);
     if (!known) {
       const std::optional<Job> job = tx.GetJob(log.lease.job);
@@ -292,8 +301,7 @@ absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
     fleet_.due_at = tx.EarliestDue();
   }
   for (const SessionRecord& session : Expired(tx, now)) {
-    End(tx, session,
-        absl::StrCat("was not heard of for ", absl::FormatDuration(fleet_.session_ttl)), now);
+    End(tx, session, /*died=*/false, now);
   }
   absl::Time next = fleet_.due_at;
   for (const auto& [id, session] : fleet_.sessions) {
@@ -303,12 +311,21 @@ absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
   return next;
 }
 
-void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, const std::string& why,
-                   absl::Time now) {
+void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, bool died, absl::Time now) {
+  const std::string why =
+      died ? "has died, and so have its processes"
+           : absl::StrCat("was not heard of for ", absl::FormatDuration(fleet_.session_ttl));
   const std::string message =
       absl::StrCat("executor ", session.executor.name, " on ", session.executor.host, " ", why);
-  for (const Job& job : tx.LeasesOf(session.id)) {
+  const std::vector<Job> leases = tx.LeasesOf(session.id);
+  for (const Job& job : leases) {
     (void)book_.Change(tx, job, Lost{job.token, Outcome::kLost, message}, now);
+  }
+  // One that had done what it was drained for has not been lost.
+  if (!session.draining || !leases.empty()) {
+    book_.effects().lost.push_back({.name = session.executor.name,
+                                    .died = died,
+                                    .leases = static_cast<int64_t>(leases.size())});
   }
   tx.EraseSession(session.id);
   fleet_.sessions.erase(session.id);

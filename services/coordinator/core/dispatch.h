@@ -89,6 +89,9 @@ class Dispatch {
   absl::StatusOr<AttendReply> Report(StoreTransaction& tx, const AttendReport& report,
                                      absl::Time now);
 
+  // Notes that a report was not heard, since its session is over.
+  void Refuse(const AttendReport& report);
+
   // Makes due jobs available and ends expired sessions. Returns when it must be called next, at the
   // latest.
   absl::Time Tick(StoreTransaction& tx, absl::Time now);
@@ -108,8 +111,8 @@ class Dispatch {
   void Resend(StoreTransaction& tx, const Session& session, const AttendReport& report,
               AttendReply& reply);
   std::vector<SessionRecord> Expired(StoreTransaction& tx, absl::Time now) const;
-  void End(StoreTransaction& tx, const SessionRecord& session, const std::string& why,
-           absl::Time now);
+  // `died`: its host says so; false: it was not heard of for too long.
+  void End(StoreTransaction& tx, const SessionRecord& session, bool died, absl::Time now);
 
   Fleet& fleet_;
   JobBook& book_;

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/job_measure.h"
 #include "services/coordinator/core/news.h"
 #include "services/coordinator/core/pipeline.h"
 
@@ -41,24 +43,36 @@ struct JobTotals {
   }
 };
 
+// An executor whose session ended without a drain.
+struct LostExecutor {
+  std::string name;
+  bool died = false;   // says its host; false: it was not heard of
+  int64_t leases = 0;  // that ended with it
+};
+
 struct Effects {
   std::vector<Grant> grants;
-  std::vector<Job> publish;         // newly PUBLISHING
-  std::set<SessionId> revoked;      // sessions that lost a lease: to be told what they still hold
-  std::set<SessionId> expired;      // sessions that are no more
-  std::set<SessionId> moved;        // sessions that attend another coordinator by now
-  std::map<JobId, Job> jobs;        // as they are now
-  JobTotals totals;                 // of these
-  std::vector<EventRecord> events;  // newly recorded
-  std::set<JobId> logs;             // jobs whose log has grown
-  bool pipelines = false;           // some were applied or deleted
+  std::vector<Job> publish;          // newly PUBLISHING
+  std::set<SessionId> revoked;       // sessions that lost a lease: to be told what they still hold
+  std::set<SessionId> expired;       // sessions that are no more
+  std::set<SessionId> moved;         // sessions that attend another coordinator by now
+  std::map<JobId, Job> jobs;         // as they are now
+  JobTotals totals;                  // of these
+  std::vector<JobMeasure> measures;  // likewise
+  std::vector<EventRecord> events;   // newly recorded
+  std::set<JobId> logs;              // jobs whose log has grown
+  bool pipelines = false;            // some were applied or deleted
   bool lock_freed = false;
-  News elsewhere;  // what other coordinators may have changed
+  std::vector<LostExecutor> lost;
+  int64_t refused_results = 0;  // of leases that are not good any more
+  int64_t log_bytes = 0;        // that executors have sent
+  News elsewhere;               // what other coordinators may have changed
 
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
            moved.empty() && jobs.empty() && events.empty() && logs.empty() && !pipelines &&
-           !lock_freed && elsewhere.empty();
+           !lock_freed && lost.empty() && refused_results == 0 && log_bytes == 0 &&
+           elsewhere.empty();
   }
 };
 

@@ -10,6 +10,8 @@ namespace closewrite {
 
 namespace {
 
+constexpr std::string_view kAgain = "again ";
+
 // Only a number as StrCat writes it: not "+1", " 1", "01" or "-0".
 template <class Number>
 bool ParseNumber(std::string_view text, Number* number) {
@@ -31,7 +33,14 @@ std::string EventJobKey(const std::string& pipeline, const FileVersion& input, i
 }
 
 std::string JobKeyAgain(const std::string& first, absl::Time now) {
-  return absl::StrCat(first, std::string(1, '\0'), "again ", absl::ToUnixNanos(now));
+  return absl::StrCat(first, std::string(1, '\0'), absl::string_view(kAgain.data(), kAgain.size()),
+                      absl::ToUnixNanos(now));
+}
+
+bool IsMadeAgain(const Job& job) {
+  const size_t last = job.key.rfind('\0');
+  return last != std::string::npos &&
+         std::string_view(job.key).substr(last + 1).starts_with(kAgain);
 }
 
 std::optional<JobKeyParts> ParseJobKey(std::string_view key) {

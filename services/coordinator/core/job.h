@@ -129,6 +129,7 @@ std::string JobKey(const std::string& pipeline, const FileVersion& input);
 std::string EventJobKey(const std::string& pipeline, const FileVersion& input, int64_t event_id);
 // The key of a job that is made by hand at `now`, though one of the key `first` was made before.
 std::string JobKeyAgain(const std::string& first, absl::Time now);
+bool IsMadeAgain(const Job& job);
 // What the first two are made of; nothing for any other key.
 struct JobKeyParts {
   std::string pipeline;

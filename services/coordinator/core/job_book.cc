@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/coordinator/core/job_measure.h"
+
 namespace closewrite {
 namespace {
 
@@ -21,6 +23,7 @@ Attempt NewestAttempt(StoreTransaction& tx, const Job& job) {
 Job JobBook::Insert(StoreTransaction& tx, Job job) {
   job.id = tx.InsertJob(job);
   ++effects_.totals.made;
+  effects_.measures.push_back({.pipeline = job.pipeline, .made = true});
   Remember(tx, Job{.state = JobState::kScheduled}, job);
   return job;
 }
@@ -35,6 +38,7 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     if (last.has_value()) context.last_in_line = last->id;
   }
   absl::StatusOr<JobChange> change = Apply(job, NewestAttempt(tx, job), command, context);
+  effects_.refused_results += absl::IsAborted(change.status());
   if (!change.ok()) return change.status();
   if (change->job == job && !change->attempt.has_value()) return job;
   tx.UpdateJob(change->job);
@@ -43,6 +47,9 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     for (const Point& point : ExecutionPointsOf(job, change->job, change->attempt, *points_, now)) {
       tx.AppendPoint(EncodePoint(point));
     }
+  }
+  if (auto measure = MeasureOf(job, change->job, change->attempt, now); measure.has_value()) {
+    effects_.measures.push_back(*std::move(measure));
   }
   Remember(tx, job, change->job);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
