@@ -8,7 +8,8 @@ function wrong(expression) {
   let found = null;
   parser.parse(expression).iterate({
     enter: (node) => {
-      if (found === null && node.type.isError) found = `${node.from}: ${expression.slice(node.from)}`;
+      if (found !== null || !node.type.isError) return;
+      found = `${node.from}: ${expression.slice(node.from)}`;
     },
   });
   return found;
