@@ -1,5 +1,6 @@
 #include "services/cli/all_commands.h"
 
+#include "services/cli/alert_commands.h"
 #include "services/cli/completion_command.h"
 #include "services/cli/event_commands.h"
 #include "services/cli/fleet_commands.h"
@@ -16,9 +17,10 @@ namespace closewrite::cli {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (const auto& group : {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(),
-                            StoryCommands(), EventCommands(), FleetCommands(), ProgressCommands(),
-                            MonitorCommands(), SettingsCommands(), CompletionCommands()}) {
+  for (const auto& group :
+       {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
+        EventCommands(), FleetCommands(), ProgressCommands(), MonitorCommands(), AlertCommands(),
+        SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;

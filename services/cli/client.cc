@@ -56,6 +56,7 @@ void Client::TakeChannel() {
   events_ = v1::EventService::NewStub(channel_);
   fleet_ = v1::FleetService::NewStub(channel_);
   monitor_ = v1::MonitorService::NewStub(channel_);
+  alerts_ = v1::AlertService::NewStub(channel_);
   store_ = v1::StoreService::NewStub(channel_);
 }
 

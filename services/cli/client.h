@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "closewrite/v1/alert.grpc.pb.h"
 #include "closewrite/v1/event.grpc.pb.h"
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
@@ -61,6 +62,7 @@ class Client {
   v1::EventService::Stub& events() { return *events_; }
   v1::FleetService::Stub& fleet() { return *fleet_; }
   v1::MonitorService::Stub& monitor() { return *monitor_; }
+  v1::AlertService::Stub& alerts() { return *alerts_; }
   v1::StoreService::Stub& store() { return *store_; }
 
   // Makes one unary call, again with jittered backoff while the coordinator can't be reached.
@@ -108,6 +110,7 @@ class Client {
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
+  std::unique_ptr<v1::AlertService::Stub> alerts_;
   std::unique_ptr<v1::StoreService::Stub> store_;
 };
 

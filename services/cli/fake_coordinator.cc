@@ -7,6 +7,7 @@
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "closewrite/v1/store.grpc.pb.h"
+#include "services/cli/fake_alert_service.h"
 #include "services/cli/fake_job_service.h"
 #include "services/cli/fake_monitor_service.h"
 #include "services/log/str_cat.h"
@@ -198,6 +199,7 @@ void FakeCoordinator::Start() {
   }
   services_.push_back(MakeFakeJobService(state_));
   services_.push_back(MakeFakeMonitorService(state_));
+  services_.push_back(MakeFakeAlertService(state_));
   services_.push_back(std::make_unique<Pipelines>(state_));
   services_.push_back(std::make_unique<Events>(state_));
   services_.push_back(std::make_unique<Fleet>(state_));
@@ -267,6 +269,16 @@ void FakeCoordinator::KeepDrained() {
 void FakeCoordinator::PutWatcher(const v1::WatcherStatus& watcher) {
   absl::MutexLock lock(&state_->mutex);
   state_->watchers.push_back(watcher);
+}
+
+void FakeCoordinator::PutIncident(const v1::Incident& incident) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->incidents.push_back(incident);
+}
+
+void FakeCoordinator::PutMessage(const v1::Message& message) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->messages.push_back(message);
 }
 
 void FakeCoordinator::PutPipeline(const v1::PipelineStatus& pipeline) {

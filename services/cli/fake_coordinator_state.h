@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "closewrite/v1/alert.pb.h"
 #include "closewrite/v1/event.pb.h"
 #include "closewrite/v1/fleet.pb.h"
 #include "closewrite/v1/job.pb.h"
@@ -60,6 +61,8 @@ struct FakeState {
   v1::ExplainResponse story;
   std::vector<v1::Execution> executions;
   std::vector<v1::Load> loads;
+  std::vector<v1::Incident> incidents;
+  std::vector<v1::Message> messages;
   v1::GetReportResponse report;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;

@@ -113,6 +113,10 @@ void Invocation::Note(std::string_view text) {
   err() << "closewrite: " << Printable(text) << std::endl;
 }
 
+void Invocation::Warn(const google::protobuf::RepeatedPtrField<std::string>& warnings) {
+  for (const std::string& warning : warnings) Note(StrCat("warning: ", warning));
+}
+
 void Invocation::PrintJson(const Json& json) { out() << JsonLine(json) << std::flush; }
 
 }  // namespace closewrite::cli

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "google/protobuf/repeated_field.h"
 #include "services/cli/client.h"
 #include "services/cli/console.h"
 #include "services/cli/exit_code.h"
@@ -56,6 +57,8 @@ class Invocation {
 
   // A line on stderr.
   void Note(std::string_view text);
+  // A line for each thing that is odd, as answers of the coordinator have them.
+  void Warn(const google::protobuf::RepeatedPtrField<std::string>& warnings);
   // Prints one object as a line.
   void PrintJson(const Json& json);
 

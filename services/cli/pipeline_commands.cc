@@ -36,13 +36,6 @@ absl::StatusOr<v1::PipelineFile> ReadPipelines(Invocation& invocation, const std
   return pipelines;
 }
 
-template <class Response>
-void PrintWarnings(Invocation& invocation, const Response& response) {
-  for (const std::string& warning : response.warnings()) {
-    invocation.Note(StrCat("warning: ", warning));
-  }
-}
-
 absl::StatusOr<int> Apply(Invocation& invocation, const ApplyOptions& options) {
   const auto file = ReadPipelines(invocation, options.file);
   if (!file.ok()) return file.status();
@@ -67,7 +60,7 @@ absl::StatusOr<int> Apply(Invocation& invocation, const ApplyOptions& options) {
                        << (options.dry_run ? " (dry run)" : "") << "\n";
     }
   }
-  PrintWarnings(invocation, response);
+  invocation.Warn(response.warnings());
   return kExitOk;
 }
 
@@ -181,7 +174,7 @@ absl::StatusOr<int> Test(Invocation& invocation, const TestOptions& options) {
                {verdict.message()}});
   }
   if (!invocation.json()) table.Print(invocation.out(), invocation.style());
-  PrintWarnings(invocation, response);
+  invocation.Warn(response.warnings());
   if (response.verdicts().empty()) {
     invocation.Note("there are no pipelines; `closewrite pipeline apply -f FILE` makes some");
   }

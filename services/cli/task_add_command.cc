@@ -196,6 +196,7 @@ absl::StatusOr<int> Add(Invocation& invocation, const AddOptions& options) {
     return options.if_absent ? kExitOk : kExitExists;
   }
   if (!status.ok()) return status;
+  invocation.Warn(response.warnings());
   if (invocation.json()) {
     invocation.PrintJson({{"effect", "created"}, {"task", ToJson(response.tasks(0))}});
   } else {

@@ -174,6 +174,7 @@ absl::StatusOr<int> Apply(Invocation& invocation, const ApplyOptions& options) {
                        << (options.dry_run ? " (dry run)" : "") << "\n";
     }
   }
+  invocation.Warn(response.warnings());
   return kExitOk;
 }
 

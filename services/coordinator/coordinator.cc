@@ -13,6 +13,10 @@
 #include "absl/strings/strip.h"
 #include "services/config/config.h"
 #include "services/config/uuid.h"
+#include "services/coordinator/alerts/alert_options.h"
+#include "services/coordinator/alerts/alert_watch.h"
+#include "services/coordinator/alerts/outbox_sender.h"
+#include "services/coordinator/api/alert_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
@@ -136,7 +140,8 @@ std::string WithoutPassword(const std::string& where) {
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
         absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits,
-        const std::optional<InfluxOptions>& influx, const std::string& sqlite_path)
+        const std::optional<InfluxOptions>& influx, const AlertOptions& alert_options,
+        const std::string& sqlite_path)
       : store(std::move(opened)),
         engine({.self = self,
                 .shared = store->shared(),
@@ -152,12 +157,15 @@ struct Coordinator::Parts {
         attend(&loop, &feed, &executor_health),
         observe(&loop, &feed, &watchers, &watcher_health),
         jobs({.loop = &loop, .feed = &feed}, &watchers),
-        pipelines({.loop = &loop, .feed = &feed}, &watcher_health),
-        tasks({.loop = &loop, .feed = &feed}),
+        pipelines({.loop = &loop, .feed = &feed}, &watcher_health, alert_options.routes()),
+        tasks({.loop = &loop, .feed = &feed}, alert_options.routes()),
         events({.loop = &loop, .feed = &feed}, &watchers),
         fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
         stores(&feed, sqlite_path),
-        monitor({.loop = &loop, .feed = &feed}, NewUuid) {
+        monitor({.loop = &loop, .feed = &feed}, NewUuid),
+        alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
+        alert_watch(alert_options, &loop, NewUuid),
+        outbox(alert_options, &loop, &watchers) {
     if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);
   }
 
@@ -178,6 +186,9 @@ struct Coordinator::Parts {
   FleetService fleet;
   StoreService stores;
   MonitorService monitor;
+  AlertService alerts;
+  AlertWatch alert_watch;
+  OutboxSender outbox;
   std::unique_ptr<InfluxWriter> points;
   std::unique_ptr<CoordinatorMetrics> numbers;  // only when they are served
   std::unique_ptr<Server> server;
@@ -230,22 +241,27 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
         return std::string(value == nullptr ? "" : value);
       });
   if (!influx.ok()) return influx.status();
+  const absl::StatusOr<AlertOptions> alerts = AlertOptionsFrom(config);
+  if (!alerts.ok()) return alerts.status();
   const CoordinatorId self = NewId();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *log_limits, *influx, SqlitePath(config.store()));
+                                       *log_limits, *influx, *alerts, SqlitePath(config.store()));
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
-      {.listen = config.listen(),
-       .reflection = !config.has_reflection() || config.reflection(),
-       .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
-                    &parts->events, &parts->fleet, &parts->stores, &parts->monitor}});
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start({.listen = config.listen(),
+                     .reflection = !config.has_reflection() || config.reflection(),
+                     .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
+                                  &parts->tasks, &parts->events, &parts->fleet, &parts->stores,
+                                  &parts->monitor, &parts->alerts}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
+  parts->alert_watch.Start();
+  parts->outbox.Start();
   if (parts->points != nullptr) {
     parts->points->Start();
     LogInfo("points go to InfluxDB", {{"url", (*influx)->shown}});
@@ -266,6 +282,8 @@ void Coordinator::Shutdown() {
   // The calls that the server waits for wait for commits.
   parts_->loop.EndSoon();
   if (parts_->points != nullptr) parts_->points->Shutdown();
+  parts_->alert_watch.Shutdown();
+  parts_->outbox.Shutdown();
   parts_->watchers.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();

@@ -28,6 +28,7 @@ v1::ObserveResponse ToProto(int64_t id, const WatcherQuestion& question) {
   look->set_id(id);
   look->mutable_file()->set_volume(question.volume);
   look->mutable_file()->set_path(*question.look_at);
+  look->set_content_bytes_max(question.content_bytes_max);
   return response;
 }
 

@@ -1,6 +1,7 @@
 #include "services/coordinator/store_loop.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "services/log/log.h"
@@ -69,6 +70,23 @@ void StoreLoop::Submit(Step step, Done done, Expected expected) {
     }
   }
   if (!refused.ok()) done(refused);
+}
+
+absl::Status StoreLoop::Do(Step step) {
+  struct Answer {
+    absl::Mutex mutex;
+    bool done ABSL_GUARDED_BY(mutex) = false;
+    absl::Status status ABSL_GUARDED_BY(mutex);
+  };
+  const auto answer = std::make_shared<Answer>();
+  Submit(std::move(step), [answer](const absl::Status& status) {
+    absl::MutexLock lock(&answer->mutex);
+    answer->status = status;
+    answer->done = true;
+  });
+  absl::MutexLock lock(&answer->mutex);
+  answer->mutex.Await(absl::Condition(&answer->done));
+  return answer->status;
 }
 
 void StoreLoop::Inspect(absl::FunctionRef<void(const Engine&)> fn) {

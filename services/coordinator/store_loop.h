@@ -72,6 +72,9 @@ class StoreLoop {
 
   // `expected`: what the step is about to read, as far as that is known.
   void Submit(Step step, Done done, Expected expected = {});
+  // The same for callers that may block: returns what Done would be told. Not for the loop's own
+  // thread.
+  absl::Status Do(Step step);
 
   // Looks at the engine between two commands. `fn` must be quick.
   void Inspect(absl::FunctionRef<void(const Engine&)> fn);

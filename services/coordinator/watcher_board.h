@@ -29,6 +29,7 @@ inline constexpr char kWatcherAway[] = "WATCHER_NOT_CONNECTED";
 struct WatcherQuestion {
   std::string volume;
   std::optional<std::string> look_at;  // path
+  int64_t content_bytes_max = 0;       // of a look: the content is wanted if it is no larger
 };
 
 // Thread-safe.

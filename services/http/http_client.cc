@@ -4,15 +4,10 @@
 
 #include <algorithm>
 
+#include "services/http/curl_library.h"
+
 namespace closewrite {
 namespace {
-
-// https://curl.se/libcurl/c/curl_global_init.html: once, before any other thread may use it; a
-// static is initialized by one thread.
-bool InitializeCurl() {
-  static const bool initialized = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return initialized;
-}
 
 size_t TakeBody(const char* data, size_t size, size_t count, void* answer) {
   std::string& body = static_cast<HttpAnswer*>(answer)->body;

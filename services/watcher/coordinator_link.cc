@@ -317,9 +317,13 @@ void CoordinatorLink::SendLooked(const std::vector<v1::LookRequest>& looks, Sess
   for (const v1::LookRequest& look : looks) {
     v1::LookResult* const result = request.add_looked();
     result->set_id(look.id());
-    *result->mutable_look() = options_.look(look.file());
+    *result->mutable_look() = options_.look(look);
+    // Contents fill a message each.
+    if (result->look().has_content()) {
+      session->stream->Send(std::exchange(request, v1::ObserveRequest()));
+    }
   }
-  session->stream->Send(std::move(request));
+  if (request.looked_size() > 0) session->stream->Send(std::move(request));
 }
 
 void CoordinatorLink::SendFlushed(Session* session) {

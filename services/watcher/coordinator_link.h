@@ -69,7 +69,7 @@ class CoordinatorLink {
     FlushRelay::Flush flush;
     // Looks at a file of a volume, also one that this host does not know; called from the link's
     // thread. Empty: nothing is looked at.
-    std::function<v1::FileLook(const v1::VolumePath& file)> look;
+    std::function<v1::FileLook(const v1::LookRequest& request)> look;
     absl::Duration backoff_min = absl::Milliseconds(100);
     absl::Duration backoff_max = absl::Seconds(5);
   };

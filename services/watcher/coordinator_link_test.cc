@@ -47,7 +47,8 @@ class CoordinatorLinkTest : public ::testing::Test {
       absl::MutexLock lock(&mutex_);
       flushes_.emplace_back(volume, std::move(done));
     };
-    options.look = [](const v1::VolumePath& file) {
+    options.look = [](const v1::LookRequest& request) {
+      const v1::VolumePath& file = request.file();
       v1::FileLook look;
       look.set_message("looked at " + file.path());
       return look;

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -162,6 +164,24 @@ v1::FileLook LookAtFile(int root, const IgnoreList& ignore, std::string_view pat
   }
   return Look(v1::FILE_FINDING_FINISHED,
               StrCat(Described(st), "; whether somebody writes it can't be told here"));
+}
+
+void AddContent(int root, std::string_view path, int64_t bytes_max, v1::FileLook* look) {
+  if (look->finding() != v1::FILE_FINDING_FINISHED) return;
+  const absl::StatusOr<Fd> file = OpenBeneath(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat st;
+  if (!file.ok() || fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode) ||
+      st.st_size > std::min(bytes_max, kLookContentBytesMax)) {
+    return;
+  }
+  std::string content(static_cast<size_t>(st.st_size), '\0');
+  size_t read_bytes = 0;
+  while (read_bytes < content.size()) {
+    const ssize_t got = read(file->get(), content.data() + read_bytes, content.size() - read_bytes);
+    if (got <= 0) return;
+    read_bytes += static_cast<size_t>(got);
+  }
+  look->set_content(std::move(content));
 }
 
 }  // namespace closewrite::watcher

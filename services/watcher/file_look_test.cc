@@ -59,6 +59,20 @@ TEST_F(FileLookTest, WhoHasItOpen) {
   close(reader);
 }
 
+TEST_F(FileLookTest, ContentIsGivenOfWhatIsFinishedAndSmall) {
+  Write("in/a.csv");
+  const auto content = [this](const std::string& path, int64_t bytes_max) {
+    v1::FileLook look = Look(path);
+    AddContent(descriptor_.get(), path, bytes_max, &look);
+    return look.has_content() ? look.content() : "none";
+  };
+  EXPECT_EQ(content("in/a.csv", 2), "x\n");
+  EXPECT_EQ(content("in/a.csv", 1), "none");
+  EXPECT_EQ(content("in", 100), "none");
+  std::filesystem::resize_file(root_ + "/in/a.csv", kLookContentBytesMax + 1);
+  EXPECT_EQ(content("in/a.csv", 2 * kLookContentBytesMax), "none");
+}
+
 TEST_F(FileLookTest, WhatIsIgnoredAndWhatIsNoFile) {
   Write("in/a.csv.part");
   EXPECT_EQ(Look("in/a.csv.part").finding(), v1::FILE_FINDING_IGNORED);

@@ -167,11 +167,12 @@ void Watcher::MakeLink() {
     if (engine != engines_.end()) return engine->second->Flush(std::move(done));
     done(absl::NotFoundError(StrCat("host ", config_.host(), " is not the home of ", volume)));
   };
-  options.look = [this](const v1::VolumePath& file) { return LookAt(file); };
+  options.look = [this](const v1::LookRequest& request) { return LookAt(request); };
   link_ = std::make_unique<CoordinatorLink>(std::move(options));
 }
 
-v1::FileLook Watcher::LookAt(const v1::VolumePath& file) const {
+v1::FileLook Watcher::LookAt(const v1::LookRequest& request) const {
+  const v1::VolumePath& file = request.file();
   v1::FileLook unknown;
   unknown.set_finding(v1::FILE_FINDING_UNKNOWN);
   const auto engine = engines_.find(file.volume());
@@ -183,7 +184,13 @@ v1::FileLook Watcher::LookAt(const v1::VolumePath& file) const {
   const google::protobuf::RepeatedPtrField<std::string>& globs =
       config_.volumes().at(file.volume()).ignore();
   const absl::StatusOr<IgnoreList> ignore = IgnoreList::Parse({globs.begin(), globs.end()});
-  if (root.ok() && ignore.ok()) return LookAtFile(root->fd(), *ignore, file.path());
+  if (root.ok() && ignore.ok()) {
+    v1::FileLook look = LookAtFile(root->fd(), *ignore, file.path());
+    if (request.content_bytes_max() > 0) {
+      AddContent(root->fd(), file.path(), request.content_bytes_max(), &look);
+    }
+    return look;
+  }
   unknown.set_message(std::string((root.ok() ? ignore.status() : root.status()).message()));
   return unknown;
 }

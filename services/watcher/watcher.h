@@ -47,7 +47,7 @@ class Watcher {
   void MakeLink();
   absl::Status ServeMetrics();
   absl::Status CheckTarget(const std::string& volume) const;
-  v1::FileLook LookAt(const v1::VolumePath& file) const;
+  v1::FileLook LookAt(const v1::LookRequest& request) const;
   absl::StatusOr<VolumeRoot> OpenTarget(const std::string& volume) const;
   std::vector<VolumeReport> Reports() const;
 

@@ -36,7 +36,10 @@ ApiFixture::ApiFixture()
       task_service_({.loop = &loop_, .feed = &feed_}),
       event_service_({.loop = &loop_, .feed = &feed_}, &board_),
       fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_),
-      monitor_service_({.loop = &loop_, .feed = &feed_}, NewUuid) {
+      monitor_service_({.loop = &loop_, .feed = &feed_}, NewUuid),
+      alert_service_({.loop = &loop_, .feed = &feed_},
+                     {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
+                     NewUuid) {
   EXPECT_TRUE(loop_.Start().ok());
   int port = 0;
   grpc::ServerBuilder builder;
@@ -47,6 +50,7 @@ ApiFixture::ApiFixture()
   builder.RegisterService(&event_service_);
   builder.RegisterService(&fleet_service_);
   builder.RegisterService(&monitor_service_);
+  builder.RegisterService(&alert_service_);
   server_ = builder.BuildAndStart();
   auto channel =
       grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
@@ -56,6 +60,7 @@ ApiFixture::ApiFixture()
   events_ = v1::EventService::NewStub(channel);
   fleet_ = v1::FleetService::NewStub(channel);
   monitor_ = v1::MonitorService::NewStub(channel);
+  alerts_ = v1::AlertService::NewStub(channel);
 }
 
 ApiFixture::~ApiFixture() {

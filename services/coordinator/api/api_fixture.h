@@ -16,6 +16,7 @@
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
+#include "services/coordinator/api/alert_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
@@ -87,6 +88,7 @@ class ApiFixture : public ::testing::Test {
   EventService event_service_;
   FleetService fleet_service_;
   MonitorService monitor_service_;
+  AlertService alert_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
@@ -94,6 +96,7 @@ class ApiFixture : public ::testing::Test {
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
+  std::unique_ptr<v1::AlertService::Stub> alerts_;
 
  private:
   absl::Status RunOnce(const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step);

@@ -18,12 +18,14 @@ inline constexpr size_t kLogEndBytesMax = 4 << 10;
 bool WentWrong(const Attempt& attempt);
 
 struct LogEnd {
-  std::vector<std::string> lines;        // at most kLogEndLines, for people (see Display)
+  std::vector<std::string> lines;        // for people (see Display)
   absl::Time at = absl::InfinitePast();  // when the last part came; that: not known
 };
 
-// Empty when nothing was logged. `attempt.log_bytes` need not be filled in.
-LogEnd ReadLogEnd(StoreReader& reader, const Attempt& attempt);
+// The last lines, of the last bytes. Empty when nothing was logged. `attempt.log_bytes` need not be
+// filled in.
+LogEnd ReadLogEnd(StoreReader& reader, const Attempt& attempt, size_t lines_max = kLogEndLines,
+                  size_t bytes_max = kLogEndBytesMax);
 
 }  // namespace closewrite
 

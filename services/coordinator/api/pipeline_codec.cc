@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "services/config/config.h"
+#include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/api/violations.h"
@@ -36,6 +37,8 @@ class Decoder : private RunDecoder {
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
     definition_.set_weight(pipeline_.weight);
+    if (definition_.has_alerts()) pipeline_.alerts = DecodeAlerts(definition_.alerts(), this);
+    if (definition_.has_notify()) pipeline_.notify = DecodeNotify(definition_.notify(), this);
     pipeline_.definition = Serialize(definition_);
     return std::move(pipeline_);
   }

@@ -139,15 +139,17 @@ grpc::ServerUnaryReactor* PipelineService::ApplyPipelines(grpc::CallbackServerCo
   const bool dry_run = request->dry_run();
   return AnswerOnce<v1::ApplyPipelinesResponse>(
       loop_, context, dry_run ? "" : "ApplyPipelines", request->request_id(), response,
-      [pipelines = *std::move(pipelines), dry_run](Engine& engine, StoreTransaction& tx,
-                                                   absl::Time now,
-                                                   v1::ApplyPipelinesResponse* answer) {
+      [pipelines = *std::move(pipelines), dry_run, &routes = alert_routes_](
+          Engine& engine, StoreTransaction& tx, absl::Time now,
+          v1::ApplyPipelinesResponse* answer) {
         absl::StatusOr<std::vector<ApplyEffect>> effects =
             engine.desk().ApplyPipelines(tx, pipelines, dry_run, now);
         if (!effects.ok()) return effects.status();
         VolumeNotes notes(&engine.fleet(), nullptr);
         for (size_t i = 0; i < pipelines.size(); ++i) {
           AddNotes(pipelines[i], &notes);
+          const std::string trouble = AlertTrouble(pipelines[i], routes);
+          if (!trouble.empty()) notes.Add(StrCat("pipeline ", pipelines[i].name, ": ", trouble));
           absl::StatusOr<v1::PipelineStatus> shown =
               ShowPipeline(Stored(pipelines[i], engine.fleet()), tx);
           if (!shown.ok()) return shown.status();

@@ -2,7 +2,10 @@
 #ifndef SERVICES_COORDINATOR_API_PIPELINE_SERVICE_H_
 #define SERVICES_COORDINATOR_API_PIPELINE_SERVICE_H_
 
+#include <utility>
+
 #include "closewrite/v1/pipeline.grpc.pb.h"
+#include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/api_options.h"
 #include "services/coordinator/health_board.h"
 
@@ -16,8 +19,9 @@ inline constexpr size_t kVerdictsMax = 20000;
 class PipelineService : public v1::PipelineService::CallbackService {
  public:
   // `watchers`: how their hosts do; not owned.
-  PipelineService(const ApiOptions& options, const HealthBoard* watchers)
-      : loop_(*options.loop), watchers_(*watchers) {}
+  PipelineService(const ApiOptions& options, const HealthBoard* watchers,
+                  AlertRoutes alert_routes = {})
+      : loop_(*options.loop), watchers_(*watchers), alert_routes_(std::move(alert_routes)) {}
 
   grpc::ServerUnaryReactor* ApplyPipelines(grpc::CallbackServerContext* context,
                                            const v1::ApplyPipelinesRequest* request,
@@ -38,6 +42,7 @@ class PipelineService : public v1::PipelineService::CallbackService {
 
   StoreLoop& loop_;
   const HealthBoard& watchers_;
+  const AlertRoutes alert_routes_;
 };
 
 }  // namespace closewrite

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "services/config/config.h"
+#include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/api/violations.h"
@@ -37,6 +38,8 @@ class Decoder : private RunDecoder {
     DecodeForever();
     task_.run.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
     task_.run.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
+    if (definition_.has_alerts()) task_.run.alerts = DecodeAlerts(definition_.alerts(), this);
+    if (definition_.has_notify()) task_.run.notify = DecodeNotify(definition_.notify(), this);
     task_.run.definition = Serialize(definition_);
     return std::move(task_);
   }

@@ -97,8 +97,9 @@ grpc::ServerUnaryReactor* TaskService::ApplyTasks(grpc::CallbackServerContext* c
   const bool dry_run = request->dry_run();
   return AnswerOnce<v1::ApplyTasksResponse>(
       loop_, context, dry_run ? "" : "ApplyTasks", request->request_id(), response,
-      [tasks = *std::move(tasks), dry_run, must_be_new = request->must_be_new()](
-          Engine& engine, StoreTransaction& tx, absl::Time now, v1::ApplyTasksResponse* answer) {
+      [tasks = *std::move(tasks), dry_run, must_be_new = request->must_be_new(),
+       &routes = alert_routes_](Engine& engine, StoreTransaction& tx, absl::Time now,
+                                v1::ApplyTasksResponse* answer) {
         absl::StatusOr<std::vector<ApplyEffect>> effects =
             engine.tasks().Apply(tx, tasks, must_be_new, dry_run, now);
         if (!effects.ok()) return effects.status();
@@ -110,6 +111,10 @@ grpc::ServerUnaryReactor* TaskService::ApplyTasks(grpc::CallbackServerContext* c
           if (!shown.ok()) return shown.status();
           *answer->add_tasks() = *std::move(shown);
           answer->add_effects(ToProto((*effects)[i]));
+          const std::string trouble = AlertTrouble(tasks[i].run, routes);
+          if (!trouble.empty()) {
+            answer->add_warnings(StrCat("task ", tasks[i].name, ": ", trouble));
+          }
         }
         return absl::OkStatus();
       });

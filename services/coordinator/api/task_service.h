@@ -2,7 +2,10 @@
 #ifndef SERVICES_COORDINATOR_API_TASK_SERVICE_H_
 #define SERVICES_COORDINATOR_API_TASK_SERVICE_H_
 
+#include <utility>
+
 #include "closewrite/v1/task.grpc.pb.h"
+#include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/api_options.h"
 
 namespace closewrite {
@@ -13,7 +16,8 @@ inline constexpr int kNextRunsShown = 5;
 // Thread-safe.
 class TaskService : public v1::TaskService::CallbackService {
  public:
-  explicit TaskService(const ApiOptions& options) : loop_(*options.loop) {}
+  explicit TaskService(const ApiOptions& options, AlertRoutes alert_routes = {})
+      : loop_(*options.loop), alert_routes_(std::move(alert_routes)) {}
 
   grpc::ServerUnaryReactor* ApplyTasks(grpc::CallbackServerContext* context,
                                        const v1::ApplyTasksRequest* request,
@@ -42,6 +46,7 @@ class TaskService : public v1::TaskService::CallbackService {
   absl::Status Get(const v1::GetTaskRequest& request, v1::GetTaskResponse* response);
 
   StoreLoop& loop_;
+  const AlertRoutes alert_routes_;
 };
 
 }  // namespace closewrite

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/alert_notes.h"
 #include "services/coordinator/core/file_history.h"
 
 namespace closewrite {
@@ -323,6 +324,7 @@ void Dispatch::End(StoreTransaction& tx, const SessionRecord& session, bool died
   }
   // One that had done what it was drained for has not been lost.
   if (!session.draining || !leases.empty()) {
+    PutGoneExecutor(tx, session.executor, now);
     book_.effects().lost.push_back({.name = session.executor.name,
                                     .died = died,
                                     .leases = static_cast<int64_t>(leases.size())});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/coordinator/core/job_measure.h"
+#include "services/coordinator/core/outbox.h"
 
 namespace closewrite {
 namespace {
@@ -52,7 +53,10 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     effects_.measures.push_back(*std::move(measure));
   }
   Remember(tx, job, change->job);
-  if (IsFinal(change->job.state) && !IsFinal(job.state)) CloseGap(tx, job, now);
+  if (IsFinal(change->job.state) && !IsFinal(job.state)) {
+    if (pipeline != nullptr) PutJobMessages(tx, pipeline->notify, change->job, now);
+    CloseGap(tx, job, now);
+  }
   return std::move(change->job);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/coordinator/core/alert_policy.h"
 #include "services/coordinator/core/file_event.h"
 #include "services/volume/glob.h"
 
@@ -80,6 +81,8 @@ struct Pipeline {
   std::vector<std::string> locks;  // sorted, unique
   int priority = 0;                // of all pipelines, the largest goes first
   int weight = 1;                  // the share of the slots, beside others of the same priority
+  AlertPolicy alerts;
+  NotifyPolicy notify;
 
   std::string definition;  // opaque: what the API was given
 };

@@ -1,7 +1,6 @@
 #include "services/coordinator/influx/influx_writer.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -29,7 +28,7 @@ int64_t Dropped(absl::string_view answer, int64_t all) {
 }  // namespace
 
 InfluxWriter::InfluxWriter(InfluxOptions options, StoreLoop* loop)
-    : options_(std::move(options)), loop_(*loop) {}
+    : options_(std::move(options)), loop_(*loop), turn_(kTurn, kWriteTurn, loop) {}
 
 void InfluxWriter::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -84,14 +83,7 @@ bool InfluxWriter::GiveUpSome() {
 }
 
 InfluxWriter::Round InfluxWriter::WriteSome() {
-  if (loop_.store().shared()) {
-    auto mine = std::make_shared<bool>(false);
-    const absl::Status asked = Do([mine](Engine&, StoreTransaction& tx, absl::Time now) {
-      *mine = tx.TakeTurn(kTurn, now, kWriteTurn);
-      return absl::OkStatus();
-    });
-    if (!asked.ok() || !*mine) return Round::kNothing;
-  }
+  if (!turn_.Mine()) return Round::kNothing;
   std::vector<PendingPoint> points;
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
     points = reader.ReadPoints(0, points_per_write_);
@@ -153,27 +145,10 @@ absl::Status InfluxWriter::Erase(const std::vector<PendingPoint>& points) {
   std::vector<int64_t> ids;
   ids.reserve(points.size());
   for (const PendingPoint& point : points) ids.push_back(point.id);
-  return Do([ids = std::move(ids)](Engine&, StoreTransaction& tx, absl::Time) {
+  return loop_.Do([ids = std::move(ids)](Engine&, StoreTransaction& tx, absl::Time) {
     tx.ErasePoints(ids);
     return absl::OkStatus();
   });
-}
-
-absl::Status InfluxWriter::Do(StoreLoop::Step step) {
-  struct Answer {
-    absl::Mutex mutex;
-    bool done ABSL_GUARDED_BY(mutex) = false;
-    absl::Status status ABSL_GUARDED_BY(mutex);
-  };
-  auto answer = std::make_shared<Answer>();
-  loop_.Submit(std::move(step), [answer](const absl::Status& status) {
-    absl::MutexLock lock(&answer->mutex);
-    answer->status = status;
-    answer->done = true;
-  });
-  absl::MutexLock lock(&answer->mutex);
-  answer->mutex.Await(absl::Condition(&answer->done));
-  return answer->status;
 }
 
 }  // namespace closewrite

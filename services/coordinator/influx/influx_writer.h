@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "services/coordinator/fleet_turn.h"
 #include "services/coordinator/influx/influx_options.h"
 #include "services/coordinator/store_loop.h"
 #include "services/http/http_client.h"
@@ -58,12 +59,11 @@ class InfluxWriter {
   // Gives up the oldest of too many; true when some are left to be.
   bool GiveUpSome();
   absl::Status Erase(const std::vector<PendingPoint>& points);
-  // Runs a step of the store loop and waits for it.
-  absl::Status Do(StoreLoop::Step step);
   bool Stopping() const;
 
   const InfluxOptions options_;
   StoreLoop& loop_;
+  FleetTurn turn_;
   HttpClient http_;
   int64_t points_per_write_ = kPointsPerWriteMax;  // less while requests are too large
   mutable absl::Mutex mutex_;

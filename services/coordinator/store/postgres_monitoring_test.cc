@@ -165,8 +165,8 @@ TEST_P(PostgresMonitoringTest, NoteThatIsBeingErasedIsSeenErased) {
   Write(a_.get(), [](StoreTransaction& a) { EXPECT_EQ(a.FindNote("k", "n"), "second"); });
 }
 
-// Both put the same notes again and again, some of them erased meanwhile: each waits or is to look
-// again, and nothing else happens to it.
+// Both put the same notes again and again: each waits or is to look again, and nothing else happens
+// to it.
 TEST_P(PostgresMonitoringTest, NotesThatTwoPutAreAllPut) {
   constexpr int kRounds = 10;  // each may wait for the server to find a deadlock
   constexpr int kTriesMax = 1000;
