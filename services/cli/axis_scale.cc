@@ -60,7 +60,7 @@ constexpr absl::Duration kTimeSteps[] = {
 constexpr int kMonthSteps[] = {1, 2, 3, 6, 12};
 constexpr absl::Duration kMonthMin = absl::Hours(28 * 24);
 // A Monday.
-constexpr absl::Time kOrigin = absl::FromUnixSeconds(4 * 86'400);
+constexpr absl::Time kOrigin = absl::FromUnixSeconds(int64_t{4} * 86'400);
 
 std::string TimeText(absl::Time time, absl::Duration step) {
   const absl::TimeZone utc = absl::UTCTimeZone();

@@ -82,6 +82,7 @@ TEST_F(CompletionTest, FixedValues) {
   EXPECT_EQ(Complete({"jobs", "--state=failed,ca"}), Strings({"--state=failed,cancelled"}));
   EXPECT_EQ(Complete({"jobs", "-o", ""}), Strings({"table", "wide", "json", "name"}));
   EXPECT_EQ(Complete({"executors", "-o", ""}), Strings({"table", "wide", "json"}));
+  EXPECT_EQ(Complete({"report", "-o", ""}), Strings({"html", "json"}));
   EXPECT_EQ(Complete({"jobs", "--sort", "c"}), Strings({"created"}));
   EXPECT_EQ(Complete({"--color", "a"}), Strings({"auto", "always"}));
   EXPECT_EQ(Complete({"completion", ""}), Strings({"bash", "zsh", "fish"}));
@@ -91,6 +92,7 @@ TEST_F(CompletionTest, FixedValues) {
 
 TEST_F(CompletionTest, FilesAreTheShellsMatter) {
   EXPECT_EQ(Complete({"submit", "/srv/"}), Strings({":files"}));
+  EXPECT_EQ(Complete({"report", ""}), Strings({":files"}));
   EXPECT_EQ(Complete({"pipeline", "apply", "-f", ""}), Strings({":files"}));
   EXPECT_EQ(Complete({"pipeline", "test", "-f", "a.yaml", "b"}), Strings({":files"}));
 }

@@ -90,7 +90,7 @@ Options of every command:
   --host NAME               what the fleet calls this host, or CLOSEWRITE_HOST
   --timeout TIME            give up waiting after 30s, 5m, 1h ...
   --connect-timeout TIME    look this long for a coordinator that can't be reached; 10s
-  -o, --output FORMAT       table, wide or json; name for ids of jobs
+  -o, --output FORMAT       table, wide or json; name for ids of jobs; html for `report`
   --color WHEN              auto, always or never
 
 `closewrite COMMAND --help` tells more; so do `closewrite help TOPIC` for exit-codes, environment,

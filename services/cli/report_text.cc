@@ -1,7 +1,6 @@
 #include "services/cli/report_text.h"
 
 #include "absl/strings/str_format.h"
-#include "services/cli/axis_scale.h"
 #include "services/cli/time_text.h"
 #include "services/log/str_cat.h"
 

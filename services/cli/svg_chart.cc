@@ -122,7 +122,7 @@ class TimeDrawing {
       StrAppend(&svg_, Line(left_, y, right_, y, "grid"),
                 Text(left_ - kLabelGap, y + 4, "tick", "end", tick.text));
     }
-    StrAppend(&svg_, Text(0, 13, "unit", "start", chart_.axis.unit));
+    StrAppend(&svg_, Text(3, 13, "unit", "start", chart_.axis.unit));
     const absl::Time end = chart_.begin + static_cast<int64_t>(buckets_) * chart_.bucket;
     const int ticks_max = std::max(2, static_cast<int>((right_ - left_) / kTimeLabelWidth));
     for (const TimeTick& tick : TimeTicks(chart_.begin, end, ticks_max)) {

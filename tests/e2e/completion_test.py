@@ -67,6 +67,7 @@ class CompletionTest(case.FleetCase):
                 (["jobs", "--state", "=", "s"], ["scheduled", "succeeded"]),
                 (["jobs", "--state", "failed,ca"], ["failed,cancelled"]),
                 (["jobs", "--color", "="], ["always", "auto", "never"]),
+                (["report", "-o", ""], ["html", "json"]),
                 (["pipeline", "delete", ""], ["copy"]),
                 (["--coordinator", "127.0.0.1", ":", "1", "pipeline", "delete", ""], [""]),
                 (["flush", ""], ["enriched", "unenriched"]),

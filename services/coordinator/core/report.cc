@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kBucketsWantedMax = 120;
 constexpr absl::Duration kDay = absl::Hours(24);
 // The first Monday of Unix time, so that weeks begin on Mondays.
-constexpr absl::Time kOrigin = absl::FromUnixSeconds(4 * 86'400);
+constexpr absl::Time kOrigin = absl::FromUnixSeconds(int64_t{4} * 86'400);
 
 constexpr absl::Duration kSteps[] = {absl::Seconds(1),   absl::Seconds(5), absl::Seconds(15),
                                      absl::Minutes(1),   absl::Minutes(5), absl::Minutes(15),
