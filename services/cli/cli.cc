@@ -154,8 +154,8 @@ class Run {
       return UsageError(StrCat("-o name is for commands that list jobs, not for ", command.name));
     }
     if ((*invocation)->format() == Format::kCsv && !command.csv) {
-      return UsageError(
-          StrCat("-o csv is for lists of executions and increments, not for ", command.name));
+      return UsageError(StrCat("-o csv is for lists of executions, increments and alerts, not for ",
+                               command.name));
     }
     if ((*invocation)->format() == Format::kHtml && !command.html) {
       return UsageError(StrCat("-o html is for reports, not for ", command.name));

@@ -128,7 +128,31 @@ absl::Time TranscriptClock::Now() const {
   return absl::FromCivil(kBegin, absl::UTCTimeZone()) + (SinceBoot() - begun_);
 }
 
+namespace {
+
+void PutAlerts(FakeCoordinator* coordinator) {
+  coordinator->PutIncident(Parse<v1::Incident>(R"(
+      rule: ALERT_RULE_EXECUTOR_LOST pipeline: "enrich" subject: "vm-d-1"
+      message: "executor vm-d-1 on vm-d, which could run pipeline enrich, was lost at 2100-01-01 "
+               "11:00:00 UTC"
+      opened_at { seconds: 4102484415 } email: "ops@example.org")"));
+  coordinator->PutIncident(Parse<v1::Incident>(R"(
+      rule: ALERT_RULE_NO_SUCCESS_WITHIN task: "feed" reminders: 1
+      message: "no job of task feed has succeeded within 24h: none since it was registered at "
+               "2099-12-30 11:00:00 UTC"
+      opened_at { seconds: 4102398000 } cleared_at { seconds: 4102484430 }
+      webhook: "https://hooks.example.org/T0/B0")"));
+  coordinator->PutMessage(Parse<v1::Message>(R"(
+      id: "alert-1.mail" email: "ops@example.org" state: MESSAGE_STATE_WAITING tries: 2
+      subject: "[closewrite] pipeline enrich: executor lost vm-d-1"
+      trouble: "mail.example.org does not answer" created_at { seconds: 4102484415 }
+      at { seconds: 4102484419 })"));
+}
+
+}  // namespace
+
 void FillTranscriptWorld(FakeCoordinator* coordinator) {
+  PutAlerts(coordinator);
   PutPipelines(coordinator);
   PutFleet(coordinator);
   PutJobs(coordinator);

@@ -34,7 +34,6 @@ class AlertsCase(case.HostsCase):
     """A fleet whose coordinator may send mail."""
 
     needs_root = True
-    metrics = True
 
     def setUp(self):
         super().setUp()
