@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "services/config/config.h"
 #include "services/config/uuid.h"
+#include "services/coordinator/alerts/alert_metrics.h"
 #include "services/coordinator/alerts/alert_options.h"
 #include "services/coordinator/alerts/alert_watch.h"
 #include "services/coordinator/alerts/outbox_sender.h"
@@ -209,6 +210,9 @@ absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Part
       MetricsServer::Start(config.metrics(), "coordinator", [parts] {
         CoordinatorMetrics::Collected collected = parts->numbers->Collect();
         std::vector<Metric> metrics = std::move(collected.metrics);
+        for (Metric& each : AlertMetrics(parts->outbox.numbers(), *parts->store)) {
+          metrics.push_back(std::move(each));
+        }
         if (parts->points == nullptr || !collected.points.has_value()) return metrics;
         for (Metric& each : InfluxMetrics(parts->points->numbers(), *collected.points)) {
           metrics.push_back(std::move(each));
