@@ -10,7 +10,6 @@ import unittest
 from e2e import case, dashboards, influx_test
 from hosts import prometheus
 
-_METRICS_PORT = 9500
 _JOB = "load"
 _MODEL = ("--dataset", "sessions", "--target", "conversion", "--test", "TRUE", "--algorithm",
           "glm", "--metric", "mape", "--group", "all", "--records", "500", "--value", "0.25")
@@ -135,13 +134,7 @@ class DashboardsTest(influx_test.InfluxCase):
 
     def setUp(self):
         super().setUp()
-        targets = [self._metrics]
-        services = [*self.fleet.watchers.values(), *self.fleet.executors.values()]
-        for number, service in enumerate(services):
-            address = f"{service.host.address}:{_METRICS_PORT + number}"
-            with open(service.config, "a", encoding="utf-8") as file:
-                file.write(f"metrics: {address}\n")
-            targets.append(address)
+        targets = [service.metrics for service in self.fleet.services()]
         self.prometheus = prometheus.Prometheus(self.hosts.a, targets)
         self.targets = len(targets)
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from e2e import case
-from hosts import prometheus, webhook
+from hosts import process, prometheus, webhook
 
 _TABLE = os.path.realpath(os.path.join(case.SCRIPTS, "..", "..", "docs", "metrics.md"))
 _ROW = re.compile(r"\| `([a-z_]+)` \| (counter|gauge|histogram) \| ([a-z_`, ]*)\| .+ \|$")
@@ -123,8 +123,10 @@ class TableTest(PrometheusCase):
             'closewrite_coordinator_task_crash_loop{task="broken"}') == 1, "a crash loop")
 
     def _compare(self, service, rows):
-        found = self.until(lambda: self._complete(service, rows),
-                           f"all metrics of {service.name}", _SOON_S_MAX)
+        # A canary comes once a minute.
+        process.until(lambda: not self._missing(service, rows), _SOON_S_MAX,
+                      f"all metrics of {service.name}; {self._missing(service, rows)}")
+        found = told(self.page(service))
         self.assertEqual(set(found) - set(rows), set(), f"{service.name}: not in docs/metrics.md")
         for name, (kind, labels) in rows.items():
             with self.subTest(metric=name):
@@ -133,10 +135,8 @@ class TableTest(PrometheusCase):
                                  input=self.page(service).encode(), capture_output=True)
         self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))
 
-    def _complete(self, service, rows):
-        """All that it tells, once nothing is missing: a canary comes once a minute."""
-        found = told(self.page(service))
-        return found if not set(rows) - set(found) else None
+    def _missing(self, service, rows):
+        return sorted(set(rows) - set(told(self.page(service))))
 
     def test_every_metric_of_the_table_is_served_and_no_other(self):
         self.begin()

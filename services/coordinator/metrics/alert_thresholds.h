@@ -3,14 +3,16 @@
 #define SERVICES_COORDINATOR_METRICS_ALERT_THRESHOLDS_H_
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
-#include "services/coordinator/alerts/alert_facts.h"
 #include "services/coordinator/core/alert_rules.h"
 #include "services/coordinator/core/fleet.h"
+#include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -21,7 +23,7 @@ struct AlertThreshold {
   absl::Duration value;
 };
 
-// Decodes definitions only when one was changed. Not thread-safe.
+// Decodes definitions of tasks only when one was changed. Not thread-safe.
 class AlertThresholds {
  public:
   void Read(StoreReader& reader, const Fleet& fleet);
@@ -29,8 +31,11 @@ class AlertThresholds {
   std::vector<AlertThreshold> Of(const std::set<std::string>& stopped) const;
 
  private:
-  int64_t version_ = -1;
-  std::vector<Watched> watched_;
+  using Policies = std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>>;
+
+  int64_t version_ = -1;  // of `tasks_`
+  Policies tasks_;
+  Policies policies_;  // of all
 };
 
 }  // namespace closewrite
