@@ -3,7 +3,6 @@
 import glob
 import os
 import random
-import socket
 import unittest
 
 from hosts import fleet, pair, process, run_folder
@@ -34,15 +33,9 @@ class HostsCase(unittest.TestCase):
     store = "sqlite"
     coordinators = 1
     coordinator_settings = ()
-    metrics = False  # of the coordinator are served, see `numbers`
+    metrics = False  # of all services are served, see `numbers`
 
     def setUp(self):
-        settings = list(self.coordinator_settings)
-        if self.metrics:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self._metrics = f"127.0.0.1:{probe.getsockname()[1]}"
-            settings.append(f"metrics: {self._metrics}")
         self.seed = _options["seed"]
         self.random = random.Random(self.seed)
         self.logs = ""
@@ -55,7 +48,7 @@ class HostsCase(unittest.TestCase):
         self.addCleanup(self._collect_logs)
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
                                  coordinators=self.coordinators,
-                                 settings=settings)
+                                 settings=self.coordinator_settings, metrics=self.metrics)
 
     @property
     def files(self):
@@ -97,13 +90,16 @@ class HostsCase(unittest.TestCase):
             return jobs if len(jobs) >= count and len(final) == len(jobs) else None
         return self.until(done, f"{count} jobs in a final state", seconds_max)
 
-    def numbers(self):
-        """{name: value} of the coordinator's metrics."""
-        page = self.hosts.a.check(["/usr/bin/python3", "-c", _FETCH,
-                                   f"http://{self._metrics}/metrics"])
-        lines = page.decode().splitlines()
+    def page(self, service=None):
+        """What a service, by default the coordinator, tells Prometheus just now."""
+        service = service or self.fleet.coordinator
+        return self.hosts.a.check(["/usr/bin/python3", "-c", _FETCH,
+                                   f"http://{service.metrics}/metrics"]).decode()
+
+    def numbers(self, service=None):
+        """{name and labels: value} of that."""
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-                for line in lines if line and line[0] != "#"}
+                for line in self.page(service).splitlines() if line and line[0] != "#"}
 
     def _collect_logs(self):
         parts = []

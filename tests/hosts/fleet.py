@@ -14,6 +14,7 @@ _PORT_COORDINATOR = 7400
 _PORT_COORDINATOR_STEP = 100
 _PORT_WATCHER = 7401
 _PORT_EXECUTOR = 7410
+_PORT_METRICS = 9470
 _READY_S_MAX = 30.0
 _STOP_S_MAX = 20.0
 _CLI_S_MAX = 120.0
@@ -38,16 +39,18 @@ def program(service):
 class Service:
     """One service on one host, which can be started again with the same configuration."""
 
-    def __init__(self, kind, on, folder, config, address):
+    def __init__(self, kind, on, folder, config, address, metrics=None):
         self.kind = kind
         self.name = os.path.basename(folder)
         self.host = on
         self.folder = folder
         self.address = address
+        self.metrics = metrics  # Where they are served; None: nowhere.
         self.config = os.path.join(folder, f"{kind}.yaml")
         self.log = os.path.join(folder, "log")
         self.process = None
-        write(self.config, config)
+        lines = [config, *([f"metrics: {metrics}", ""] if metrics else [])]
+        write(self.config, "\n".join(lines))
 
     def start(self):
         """Starts it. Does not wait until it serves."""
@@ -73,14 +76,16 @@ class Fleet:
 
     `store` is `sqlite` or `postgresql`; `coordinators` are several only of the latter. Everything
     that has a coordinator is told the addresses of all of them. `settings` are further lines of
-    the coordinators' configuration.
+    the coordinators' configuration. `metrics`: of all services are served.
     """
 
-    def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1, settings=()):
+    def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1, settings=(),
+                 metrics=False):
         if store not in STORES or (coordinators > 1 and store != "postgresql"):
             raise ValueError(f"{coordinators} coordinators of {store}")
         self.hosts = hosts
         self._ports = iter(range(_PORT_EXECUTOR, _PORT_EXECUTOR + 100))
+        self._metrics_ports = iter(range(_PORT_METRICS, _PORT_METRICS + 100)) if metrics else None
         self.executors = {}
         self.postgres = None
         if store == "postgresql":
@@ -102,10 +107,13 @@ class Fleet:
         return Service("coordinator", self.hosts.a, folder, "\n".join([
             f"listen: {address}",
             f"store: {store}",
-            f"session_ttl: {session_ttl}", *settings, ""]), address)
+            f"session_ttl: {session_ttl}", *settings, ""]), address, self._metrics(self.hosts.a))
 
     def _listen(self, on, port):
         return f"{on.address}:{port if self.hosts.namespaced else _free_port()}"
+
+    def _metrics(self, on):
+        return self._listen(on, next(self._metrics_ports)) if self._metrics_ports else None
 
     def _watcher(self, on, volume):
         folder = _folder(on, f"watcher-{volume}")
@@ -116,7 +124,8 @@ class Fleet:
             f"coordinator: {self.address}",
             f"state: {_folder(on, f'watcher-{volume}', 'state')}",
             "volumes:",
-            f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen)
+            f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen,
+                       self._metrics(on))
 
     def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None, outlive=True):
         """Makes an executor on host `on`; `volumes` in place of where the host has them; `env` for
@@ -136,7 +145,8 @@ class Fleet:
             f"labels: [{', '.join(labels)}]",
             f"env: {{{', '.join(f'{key}: {value}' for key, value in (env or {}).items())}}}",
             "volumes:",
-            *[f"  {volume}: {{path: {path}}}" for volume, path in paths.items()], ""]), listen)
+            *[f"  {volume}: {{path: {path}}}" for volume, path in paths.items()], ""]), listen,
+                                       self._metrics(on))
         return self.executors[name]
 
     def services(self):

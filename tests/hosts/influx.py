@@ -10,7 +10,7 @@ _PROGRAM = "/usr/bin/influxd"
 _PORT = 8086
 _RPC_PORT = 8088
 _READY_S_MAX = 60.0
-_CONFIG = """\
+CONFIG = """\
 reporting-disabled = true
 bind-address = "{address}:{rpc}"
 [meta]
@@ -49,7 +49,7 @@ class Influx:
         self._config = os.path.join(folder, "influx.conf")
         self.process = None
         with open(self._config, "w", encoding="utf-8") as file:
-            file.write(_CONFIG.format(address=on.address, port=_PORT, rpc=_RPC_PORT,
+            file.write(CONFIG.format(address=on.address, port=_PORT, rpc=_RPC_PORT,
                                       folder=folder, body=body_bytes_max))
 
     def start(self):

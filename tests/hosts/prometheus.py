@@ -1,4 +1,4 @@
-"""A real Prometheus on a host."""
+"""A real Prometheus on a host, and a real Alertmanager."""
 
 import json
 import os
@@ -6,18 +6,31 @@ import urllib.parse
 
 from hosts import process
 
-_PROGRAM = "/usr/bin/prometheus"
+_PROMETHEUS = "/usr/bin/prometheus"
+_ALERTMANAGER = "/usr/bin/prometheus-alertmanager"
 _PORT = 9090
+_ALERTMANAGER_PORT = 9093
 _READY_S_MAX = 60.0
+RULES = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", "deploy",
+                                      "prometheus"))
 _CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}/closewrite.rules.yml]
 scrape_configs:
   - job_name: closewrite
-    static_configs:
-      - targets: {targets}
+    static_configs: [{{targets: {targets}}}]
+alerting:
+  alertmanagers:
+    - static_configs: [{{targets: {alertmanagers}}}]
+"""
+_ALERTMANAGER_CONFIG = """\
+route: {{receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s}}
+receivers:
+  - name: hook
+    webhook_configs: [{{url: "{url}", send_resolved: true}}]
 """
 # On the host itself, whose network is its own. The text of a refusal says why.
-_REQUEST = """\
+_FETCH = """\
 import sys, urllib.error, urllib.request
 try:
     print(urllib.request.urlopen(sys.argv[1]).read().decode())
@@ -28,44 +41,50 @@ except urllib.error.URLError as error:
 """
 
 
-class Prometheus:
-    """A server on host `on` that scrapes `targets`, addresses with ports, each second. start() it
-    first."""
+def _fetch(on, url):
+    return on.run(["/usr/bin/python3", "-c", _FETCH, url])
 
-    def __init__(self, on, targets):
+
+class Prometheus:
+    """A server on host `on` that scrapes `targets`, addresses with ports, each second, and knows
+    the rules of deploy/prometheus. start() it first."""
+
+    def __init__(self, on, targets, alertmanager=None):
         self._host = on
-        self._folder = os.path.join(on.folder, "prometheus")
-        os.makedirs(self._folder)
-        self.log = os.path.join(self._folder, "log")
+        folder = os.path.join(on.folder, "prometheus")
+        os.makedirs(folder)
+        self.log = os.path.join(folder, "log")
         self.url = f"http://{on.address}:{_PORT}"
-        self._config = os.path.join(self._folder, "prometheus.yml")
         self.process = None
-        with open(self._config, "w", encoding="utf-8") as file:
-            file.write(_CONFIG.format(targets=json.dumps(targets)))
+        config = os.path.join(folder, "prometheus.yml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(_CONFIG.format(
+                rules=RULES, targets=json.dumps(list(targets)),
+                alertmanagers=json.dumps([alertmanager.address] if alertmanager else [])))
+        self._args = [_PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
+                      f"--web.listen-address={on.address}:{_PORT}", "--log.level=warn"]
 
     def start(self):
         """Starts it and waits until it answers."""
-        self.process = self._host.spawn(
-            [_PROGRAM, f"--config.file={self._config}",
-             f"--storage.tsdb.path={self._folder}/data",
-             f"--web.listen-address={self._host.address}:{_PORT}"], self.log)
+        self.process = self._host.spawn(self._args, self.log)
         process.until(self._answers, _READY_S_MAX, f"Prometheus; its log is {self.log}")
 
     def _answers(self):
         if not self.process.alive():
             raise RuntimeError("Prometheus has ended: "
                                + self.process.read_log()[-2000:].decode(errors="replace"))
-        return self._run(f"{self.url}/-/ready").returncode == 0
-
-    def _run(self, url):
-        return self._host.run(["/usr/bin/python3", "-c", _REQUEST, url])
+        return _fetch(self._host, f"{self.url}/-/ready").returncode == 0
 
     def _get(self, path, parameters):
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        done = self._run(url)
+        done = _fetch(self._host, url)
         if done.returncode != 0:
             raise RuntimeError(f"{parameters}: {done.stderr.decode(errors='replace')}")
         return json.loads(done.stdout)["data"]
+
+    def query(self, expression):
+        """[(labels, value)] of an instant query; RuntimeError."""
+        return [(labels, values[0]) for labels, values in self.values(expression)]
 
     def targets_up(self):
         """How many targets have answered their last scrape."""
@@ -85,3 +104,28 @@ class Prometheus:
     def label_values(self, label, metric):
         """Values of a label of a metric."""
         return self._get(f"label/{label}/values", {"match[]": metric})
+
+
+class Alertmanager:
+    """One on host `on` that tells everything to the webhook `url`. start() it first."""
+
+    def __init__(self, on, url):
+        self._host = on
+        folder = os.path.join(on.folder, "alertmanager")
+        os.makedirs(folder)
+        self.log = os.path.join(folder, "log")
+        self.address = f"{on.address}:{_ALERTMANAGER_PORT}"
+        self.process = None
+        config = os.path.join(folder, "alertmanager.yml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(_ALERTMANAGER_CONFIG.format(url=url))
+        # It is alone, so it needs no cluster.
+        self._args = [_ALERTMANAGER, f"--config.file={config}", f"--storage.path={folder}/data",
+                      f"--web.listen-address={self.address}", "--cluster.listen-address=",
+                      "--log.level=warn"]
+
+    def start(self):
+        """Starts it and waits until it answers."""
+        self.process = self._host.spawn(self._args, self.log)
+        process.until(lambda: _fetch(self._host, f"http://{self.address}/-/ready").returncode == 0,
+                      _READY_S_MAX, f"the Alertmanager; its log is {self.log}")

@@ -111,8 +111,9 @@ absl::Status AlertWatch::Look() {
 
 absl::Status AlertWatch::LookAround(int64_t version) {
   const Fleet fleet = CopyFleet(loop_);
-  // Memory may be behind what the store has just been told.
-  if (version != definitions_version_ && version == fleet.pipelines_version) {
+  // Memory may be behind what another coordinator has just told the store.
+  const bool up_to_date = !fleet.shared || version == fleet.pipelines_version;
+  if (version != definitions_version_ && up_to_date) {
     const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
       watched_ = FindWatched(reader, fleet);
       return absl::OkStatus();

@@ -21,7 +21,11 @@ CoordinatorMetrics::Collected CoordinatorMetrics::Collect() {
   Collected collected;
   if (snapshot != nullptr) {
     const StoreFigures& figures = snapshot->figures;
-    AppendFigures(figures, {.labels = LabelsFor(figures), .successes = snapshot->successes}, &list);
+    AppendFigures(figures,
+                  {.labels = LabelsFor(figures),
+                   .successes = snapshot->successes,
+                   .thresholds = snapshot->thresholds},
+                  &list);
     AppendLocks(figures, fleet, &list);
     collected.points = figures.points;
   }
@@ -58,7 +62,8 @@ std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Refresh(
   const absl::Duration took = SinceBoot() - began;
   absl::MutexLock lock(&mutex_);
   reading_ = false;
-  read_again_at_ = began + took + std::max(kFiguresPause, took * kFiguresPauseFactor);
+  read_again_at_ =
+      began + took + (took <= kQuickRead ? absl::ZeroDuration() : took * kReadPauseFactor);
   snapshot_ = std::move(snapshot);
   return snapshot_;
 }
@@ -66,10 +71,12 @@ std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Refresh(
 std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Read(const Fleet& fleet) {
   auto snapshot = std::make_shared<Snapshot>();
   SuccessTimes successes = successes_;
+  AlertThresholds thresholds = thresholds_;
   SuccessNotes notes;
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
     const absl::Time now = reader.Now(loop_.clock().Now());
     snapshot->figures = ReadStoreFigures(reader, fleet, now);
+    thresholds.Read(reader, fleet);
     successes.Read(reader, snapshot->figures.pipelines, now);
     successes.Add(effects_.Successes());
     notes = successes.TakeNotes(now);
@@ -80,7 +87,9 @@ std::shared_ptr<const CoordinatorMetrics::Snapshot> CoordinatorMetrics::Read(con
     return nullptr;
   }
   successes_ = std::move(successes);
+  thresholds_ = std::move(thresholds);
   snapshot->successes = successes_.times();
+  snapshot->thresholds = thresholds_.Of(snapshot->figures.stopped);
   if (!notes.empty()) Note(notes);
   return snapshot;
 }

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/fleet.h"
+#include "services/coordinator/metrics/alert_thresholds.h"
 #include "services/coordinator/metrics/commit_meters.h"
 #include "services/coordinator/metrics/effect_meters.h"
 #include "services/coordinator/metrics/store_figures.h"
@@ -22,10 +23,10 @@
 
 namespace closewrite {
 
-// Between two reads of the store at least this long, and that many times as long as the last one
-// took: so those who scrape often don't load it.
-inline constexpr absl::Duration kFiguresPause = absl::Milliseconds(500);
-inline constexpr int kFiguresPauseFactor = 20;
+// A read of the store that took longer than this is followed by a pause that many times as long, in
+// which scrapes are told the same again: they never load it for more than a twentieth of the time.
+inline constexpr absl::Duration kQuickRead = absl::Milliseconds(50);
+inline constexpr int kReadPauseFactor = 20;
 
 // Counts from its construction on. Thread-safe.
 class CoordinatorMetrics {
@@ -46,6 +47,7 @@ class CoordinatorMetrics {
   struct Snapshot {
     StoreFigures figures;
     std::map<std::string, absl::Time> successes;
+    std::vector<AlertThreshold> thresholds;
   };
 
   std::shared_ptr<const Snapshot> Refresh(const Fleet& fleet);
@@ -61,7 +63,9 @@ class CoordinatorMetrics {
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);  // nullptr: it failed
   absl::Duration read_again_at_ ABSL_GUARDED_BY(mutex_);              // SinceBoot()
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  SuccessTimes successes_;  // of whoever reads
+  // Of whoever reads.
+  SuccessTimes successes_;
+  AlertThresholds thresholds_;
 };
 
 }  // namespace closewrite

@@ -37,6 +37,8 @@ Pipeline Enrich() {
   pipeline.match = {*Glob::Parse("*")};
   pipeline.command = {"true"};
   pipeline.locks = {"api"};
+  pipeline.alerts.no_success_within = absl::Hours(24);
+  pipeline.alerts.waiting_longer_than = absl::Minutes(30);
   return pipeline;
 }
 
@@ -131,6 +133,10 @@ TEST_F(CoordinatorMetricsTest, AJobOnItsWay) {
   EXPECT_EQ(values.at("pipeline_oldest_running_seconds pipeline=enrich"), 0);
   EXPECT_EQ(values.at("lock_held lock=api"), 0);
   EXPECT_EQ(values.at("lock_waiters lock=api"), 2);
+  EXPECT_EQ(values.at("alert_threshold_seconds pipeline=enrich rule=NO_SUCCESS_WITHIN"), 86400);
+  EXPECT_EQ(values.at("alert_threshold_seconds pipeline=enrich rule=WAITING_LONGER_THAN"), 1800);
+  EXPECT_FALSE(values.contains("alert_threshold_seconds pipeline=enrich rule=RUNNING_LONGER_THAN"));
+  EXPECT_EQ(values.at("pipeline_applied_timestamp_seconds pipeline=enrich"), 1'800'000'000);
   EXPECT_EQ(values.at("jobs_made_total pipeline=enrich"), 0) << "of these meters";
   EXPECT_EQ(Values().at("jobs_made_total pipeline=enrich"), 2);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "closewrite/v1/alert.pb.h"
 #include "closewrite/v1/job.pb.h"
 #include "services/coordinator/core/job_rules.h"
 #include "services/coordinator/metrics/api_names.h"
@@ -46,16 +47,33 @@ void AppendAges(const char* name, const char* help, const ByPipeline& ages,
   }
 }
 
-void AppendSuccesses(const FigureContext& context, MetricList* list) {
+// The newest of each label.
+void AppendTimes(const char* name, const char* help, const std::map<std::string, absl::Time>& times,
+                 const FigureContext& context, MetricList* list) {
   std::map<std::string, absl::Time> newest;
-  for (const auto& [pipeline, time] : context.successes) {
+  for (const auto& [pipeline, time] : times) {
     const auto [known, added] = newest.emplace(context.labels.at(pipeline), time);
     if (!added) known->second = std::max(known->second, time);
   }
   for (const auto& [label, time] : newest) {
-    list->Gauge("pipeline_last_success_timestamp_seconds",
-                "When a job of the pipeline succeeded last, since 1970.", {{"pipeline", label}},
-                absl::ToDoubleSeconds(time - absl::UnixEpoch()));
+    if (time == absl::InfinitePast()) continue;
+    list->Gauge(name, help, {{"pipeline", label}}, absl::ToDoubleSeconds(time - absl::UnixEpoch()));
+  }
+}
+
+// Of those that share a label none is known.
+void AppendThresholds(const StoreFigures& figures, const FigureContext& context, MetricList* list) {
+  static const auto& rules = *new auto(ApiNames(v1::AlertRule_descriptor()));
+  for (const AlertThreshold& threshold : context.thresholds) {
+    if (!figures.pipelines.contains(threshold.owner)) continue;
+    const std::string& label = context.labels.at(threshold.owner);
+    if (label != threshold.owner) continue;
+    const auto rule = std::find_if(rules.begin(), rules.end(), [&](const auto& entry) {
+      return entry.first == static_cast<size_t>(threshold.rule);
+    });
+    list->Gauge("alert_threshold_seconds", "What the pipeline's or task's own alarms ask for.",
+                {{"pipeline", label}, {"rule", rule->second}},
+                absl::ToDoubleSeconds(threshold.value));
   }
 }
 
@@ -90,9 +108,15 @@ void AppendFigures(const StoreFigures& figures, const FigureContext& context, Me
              "How long the pipeline's oldest job waits for a slot, a lock or an executor; 0: none.",
              figures.oldest_available, figures, context, list);
   AppendAges("pipeline_oldest_running_seconds",
-             "How long the pipeline's oldest attempt runs; 0: none.", figures.oldest_running,
+             "How long the pipeline's oldest command runs; 0: none.", figures.oldest_running,
              figures, context, list);
-  AppendSuccesses(context, list);
+  AppendTimes("pipeline_last_success_timestamp_seconds",
+              "When a job of the pipeline succeeded last, since 1970.", context.successes, context,
+              list);
+  AppendTimes("pipeline_applied_timestamp_seconds",
+              "When the definition was applied last, since 1970.", figures.applied_at, context,
+              list);
+  AppendThresholds(figures, context, list);
   AppendTasks(figures, list);
   list->Gauge("log_stored_bytes", "Bytes that the logs of attempts take in the store, compressed.",
               {}, figures.logs.stored_bytes);

@@ -4,9 +4,11 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
+#include "services/coordinator/metrics/alert_thresholds.h"
 #include "services/coordinator/metrics/store_figures.h"
 #include "services/metrics/metric.h"
 
@@ -16,6 +18,7 @@ struct FigureContext {
   // The label of each pipeline that the figures name.
   std::map<std::string, std::string> labels;
   std::map<std::string, absl::Time> successes;
+  std::vector<AlertThreshold> thresholds;
 };
 
 void AppendFigures(const StoreFigures& figures, const FigureContext& context, MetricList* list);

@@ -43,7 +43,10 @@ void ReadTasks(StoreReader& reader, const Fleet& fleet, StoreFigures* figures) {
     const std::vector<StoredTask> tasks = reader.ListTasks(after, kRowsPerRead);
     if (tasks.empty()) return;
     for (const StoredTask& stored : tasks) {
-      figures->pipelines.insert(RunsOf(stored.name));
+      const std::string runs = RunsOf(stored.name);
+      figures->pipelines.insert(runs);
+      figures->applied_at[runs] = stored.applied_at;
+      if (!stored.state.started) figures->stopped.insert(runs);
       if (!stored.state.started || stored.state.failures < kCrashLoopAfter) continue;
       const absl::StatusOr<Task> task = fleet.decode_task(stored.definition);
       if (!task.ok() || !CrashesInALoop(*task, stored.state)) continue;
@@ -58,7 +61,10 @@ void ReadTasks(StoreReader& reader, const Fleet& fleet, StoreFigures* figures) {
 
 StoreFigures ReadStoreFigures(StoreReader& reader, const Fleet& fleet, absl::Time now) {
   StoreFigures figures;
-  for (const auto& [name, pipeline] : fleet.pipelines) figures.pipelines.insert(name);
+  for (const auto& [name, pipeline] : fleet.pipelines) {
+    figures.pipelines.insert(name);
+    figures.applied_at[name] = pipeline->applied_at;
+  }
   ReadTasks(reader, fleet, &figures);
   figures.counts = reader.CountJobs(kJobsCountedMax);
   const auto waits = [&](const Job& job) {
@@ -77,7 +83,8 @@ StoreFigures ReadStoreFigures(StoreReader& reader, const Fleet& fleet, absl::Tim
     ForEachIn(reader, state, waits);
   }
   ForEachIn(reader, JobState::kRunning, [&](const Job& job) {
-    Raise(figures.oldest_running[job.pipeline], job.leased_at, now);
+    const absl::Time since = job.pid == 0 ? job.leased_at : job.started_at;
+    Raise(figures.oldest_running[job.pipeline], since, now);
   });
   figures.logs = reader.GetLogTotals();
   figures.points = reader.GetPointRange();

@@ -25,6 +25,8 @@ inline constexpr int64_t kJobsLookedAtMax = 10'000;
 
 struct StoreFigures {
   std::set<std::string> pipelines;  // there are; runs of tasks count as one
+  std::map<std::string, absl::Time> applied_at;
+  std::set<std::string> stopped;  // of tasks
   std::vector<JobCount> counts;
   std::map<WaitingReason, absl::Duration> oldest_waiting;  // only of reasons that there are
   std::map<std::string, absl::Duration> oldest_available;  // by pipeline

@@ -4,7 +4,7 @@ import collections
 
 from bench import measure, table
 from bench.queues import (by_hand, drain, failover, floor, from_npm, growth, latency,
-                          ours, submit)
+                          ours, submit, watched)
 
 # `value` is None when what it needs was not measured.
 Goal = collections.namedtuple("Goal", "number what value unit goal at_most")
@@ -72,6 +72,15 @@ def _drained(found):
         Goal("J9", "server CPU a drained job, 16 slots", found.value(
             drain.SECTION, _SQLITE, 16, "server_us"), "us", 25, True),
     ]
+
+
+def _watched(found):
+    plain, scraped, all_of_it = (kind.name for kind in watched.KINDS)
+    return [Goal("J11", f"drain, {slots} slots, {what} / neither", _over(
+        found.value(watched.SECTION, name, slots, "rate"),
+        found.value(watched.SECTION, plain, slots, "rate")), "x", 0.95, False)
+            for slots in watched.SLOTS
+            for what, name in (("metrics", scraped), ("metrics and InfluxDB", all_of_it))]
 
 
 def _waited(found):
@@ -143,8 +152,8 @@ def _grown(found, size):
 def judge(bench):
     """All goals."""
     found = bench.results
-    goals = [*_submitted(found), *_drained(found), *_waited(found), *_failed_over(found),
-             *_grown(found, growth.sizes(bench)[-1])]
+    goals = [*_submitted(found), *_drained(found), *_watched(found), *_waited(found),
+             *_failed_over(found), *_grown(found, growth.sizes(bench)[-1])]
     return sorted(goals, key=lambda goal: int(goal.number.strip("Jb")))
 
 

@@ -71,24 +71,32 @@ def await_quiet(seconds_max):
 
 
 class Meter:
-    """Measures what happens in its `with`, in which all clients have to end."""
+    """Measures what happens in its `with`, in which all clients have to end. `beside` are servers
+    that are no strangers, and not what is measured.
+    """
 
-    def __init__(self, server_pids):
+    def __init__(self, server_pids, beside=()):
         self._pids = server_pids
+        self._beside = beside
         self._before = None
         self.server_cpu_s = 0.0
+        self.beside_cpu_s = 0.0
         self.strangers = 0.0  # part of the machine's CPU time
 
     def __enter__(self):
-        self._before = (time.monotonic(), _machine_s(), _own_s(), self._server_s())
+        self._before = (time.monotonic(), _machine_s(), _own_s(), _trees_s(self._pids),
+                        _trees_s(self._beside))
         return self
 
     def __exit__(self, *_):
-        began, machine, own, server = self._before
+        began, machine, own, server, beside = self._before
         seconds = (time.monotonic() - began) * os.cpu_count()
-        self.server_cpu_s = self._server_s() - server
-        others = _machine_s() - machine - (_own_s() - own) - self.server_cpu_s
+        self.server_cpu_s = _trees_s(self._pids) - server
+        self.beside_cpu_s = _trees_s(self._beside) - beside
+        others = (_machine_s() - machine - (_own_s() - own) - self.server_cpu_s
+                  - self.beside_cpu_s)
         self.strangers = min(1.0, max(0.0, others / seconds)) if seconds > 0 else 0.0
 
-    def _server_s(self):
-        return sum(tree_cpu_s(pid) for pid in self._pids)
+
+def _trees_s(pids):
+    return sum(tree_cpu_s(pid) for pid in pids)

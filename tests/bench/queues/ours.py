@@ -20,6 +20,7 @@ class Closewrite(contender.Contender):
     streams_max = _VOLUMES
     session_ttl = None
     coordinators = 1
+    settings = ()  # further lines of the coordinator's configuration
 
     def __init__(self, bench, folder):
         super().__init__(bench, folder)
@@ -39,7 +40,7 @@ class Closewrite(contender.Contender):
         for number in range(self.coordinators):
             coordinator = servers.Coordinator(
                 os.path.join(self.folder, f"coordinator-{number}"), where,
-                session_ttl=self.session_ttl)
+                session_ttl=self.session_ttl, settings=self.settings)
             self.servers.append(coordinator)
             coordinator.start()
         self.prepare(1)
@@ -104,6 +105,40 @@ class Closewrite(contender.Contender):
             found = attending.last(contender.CLIENT_S_MAX)
         found["latency"]["ack_max_us"] = submitted["latency"]["max_us"]
         return found
+
+
+class Scraped(Closewrite):
+    """A Prometheus scrapes it each second."""
+
+    name = "closewrite, SQLite, metrics"
+
+    def start(self):
+        address = f"127.0.0.1:{servers.free_port()}"
+        self.settings = (f"metrics: {address}", *self.settings)
+        super().start()
+        prometheus = servers.Prometheus(os.path.join(self.folder, "prometheus"), address)
+        self.servers.append(prometheus)
+        prometheus.start()
+
+    def pids(self):
+        return [self.coordinator.pid]
+
+    def beside(self):
+        """Process ids of servers that are here only because there is one machine."""
+        return [each.pid for each in self.servers if each is not self.coordinator]
+
+
+class Watched(Scraped):
+    """Beside it an InfluxDB gets a point for each attempt's start and end."""
+
+    name = "closewrite, SQLite, metrics and InfluxDB"
+
+    def start(self):
+        influxd = servers.Influxd(os.path.join(self.folder, "influxd"))
+        self.servers.append(influxd)
+        influxd.start("meta")
+        self.settings = (f'influx: {{url: "{influxd.url}", database: meta}}',)
+        super().start()
 
 
 class ClosewritePostgres(Closewrite):

@@ -86,4 +86,5 @@ def rated(numbers, meter_of_run=None):
     if meter_of_run is not None:
         found["strangers"] = meter_of_run.strangers
         found["server_us"] = meter_of_run.server_cpu_s * 1e6 / jobs if jobs else None
+        found["beside_us"] = meter_of_run.beside_cpu_s * 1e6 / jobs if jobs else None
     return found

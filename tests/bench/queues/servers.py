@@ -7,8 +7,10 @@ import secrets
 import signal
 import socket
 import subprocess
+import urllib.parse
+import urllib.request
 
-from hosts import fleet, host, process
+from hosts import fleet, host, influx, process
 
 _START_S_MAX = 120.0
 _STOP_S_MAX = 120.0
@@ -17,6 +19,7 @@ _URL = re.compile(r"postgresql://[^\s\"]*")
 _POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 _POSTGRES_USER = "postgres"
 _SOCKET_PATH_MAX = 90
+_INFLUX_BODY_BYTES_MAX = 25_000_000
 
 
 class Unsupported(RuntimeError):
@@ -81,10 +84,11 @@ class Server:
 class Coordinator(Server):
     """Closewrite's coordinator over a store."""
 
-    def __init__(self, folder, store, name="coordinator", session_ttl=None):
+    def __init__(self, folder, store, name="coordinator", session_ttl=None, settings=()):
         super().__init__(name, folder)
         self._store = store
         self._session_ttl = session_ttl
+        self._settings = settings
         self.address = None
 
     def start(self):
@@ -93,7 +97,7 @@ class Coordinator(Server):
         lines = [f"listen: {self.address or '127.0.0.1:0'}", f"store: {self._store}"]
         if self._session_ttl:
             lines.append(f"session_ttl: {self._session_ttl}")
-        fleet.write(config, "\n".join([*lines, ""]))
+        fleet.write(config, "\n".join([*lines, *self._settings, ""]))
         if os.path.exists(self.log):
             os.unlink(self.log)
         self.spawn([fleet.program("coordinator"), "--config", config],
@@ -142,6 +146,53 @@ class Redis(Server):
                     "--appendonly", "yes", "--appendfsync", "always", "--save", "",
                     "--daemonize", "no"], lambda: _answers(self.port))
         return self
+
+
+class Prometheus(Server):
+    """Prometheus that scrapes one address each second."""
+
+    def __init__(self, folder, target):
+        super().__init__("prometheus", folder)
+        self._target = target
+        self.port = free_port()
+
+    def start(self):
+        """Starts it."""
+        config = os.path.join(self.folder, "prometheus.yml")
+        fleet.write(config, "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+                    "scrape_configs: [{job_name: closewrite, "
+                    f"static_configs: [{{targets: ['{self._target}']}}]}}]\n")
+        self.spawn([_installed("prometheus"), f"--config.file={config}",
+                    f"--storage.tsdb.path={self.folder}/data", "--log.level=warn",
+                    f"--web.listen-address=127.0.0.1:{self.port}"], lambda: _answers(self.port))
+        return self
+
+
+class Influxd(Server):
+    """InfluxDB 1 with one database."""
+
+    def __init__(self, folder):
+        super().__init__("influxd", folder)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self, database):
+        """Starts it, and makes the database."""
+        config = os.path.join(self.folder, "influx.conf")
+        fleet.write(config, influx.CONFIG.format(address="127.0.0.1", port=self.port,
+                                                 rpc=free_port(), folder=self.folder,
+                                                 body=_INFLUX_BODY_BYTES_MAX))
+        self.spawn([_installed("influxd"), "-config", config], lambda: _answers(self.port))
+        query = urllib.parse.urlencode({"q": f"CREATE DATABASE {database}"}).encode()
+        with urllib.request.urlopen(f"{self.url}/query", query, timeout=_START_S_MAX):
+            return self
+
+
+def _installed(name):
+    path = os.path.join("/usr/bin", name)
+    if not os.access(path, os.X_OK):
+        raise Unsupported(f"{name} is not installed")
+    return path
 
 
 class Postgres(Server):
