@@ -41,6 +41,15 @@ void CoordinatorLink::Drain() {
   options_.bell->Ring();
 }
 
+void CoordinatorLink::AwaitDrained(absl::Duration within) {
+  const auto recorded = [this] {
+    mutex_.AssertHeld();
+    return drain_recorded_ || stream_ == nullptr;
+  };
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&recorded), within);
+}
+
 std::string CoordinatorLink::session_id() const {
   absl::MutexLock lock(&mutex_);
   return session_id_;
@@ -172,6 +181,7 @@ void CoordinatorLink::Connect(absl::Duration now) {
   ++numbers_.streams;
   greeted_ = false;
   sequence_ = 0;
+  drain_sent_ = 0;
   started_at_ = now;
   leases_.StartStream();
   options_.table->StartStream();
@@ -221,6 +231,7 @@ bool CoordinatorLink::SendOne(bool heartbeat, v1::AttendRequest request) {
   request.set_sequence(++sequence_);
   request.set_heartbeat(heartbeat);
   request.set_draining(draining_);
+  if (draining_ && drain_sent_ == 0) drain_sent_ = sequence_;
   if (heartbeat) {
     leases_.Sent(sequence_, now);
     heartbeat_at_ = now + HeartbeatEvery();
@@ -242,6 +253,7 @@ void CoordinatorLink::OnMessage(int64_t stream_number, v1::AttendResponse respon
   if (session_ttl_ == absl::ZeroDuration()) return;
   // The session was opened, or resumed, by the first message, so its leases count from there.
   const int64_t answered = std::max<int64_t>(response.answered_sequence(), greeted_ ? 1 : 0);
+  drain_recorded_ |= drain_sent_ != 0 && answered >= drain_sent_;
   const absl::Duration before = leases_.deadline();
   leases_.Answered(answered, session_ttl_);
   const absl::Duration now = SinceBoot();

@@ -75,6 +75,9 @@ class CoordinatorLink {
   void Shutdown();
   // Tells the coordinator to lease nothing more to this executor.
   void Drain();
+  // Waits until it has recorded that, at most so long; there is nobody to wait for without a
+  // stream. An executor that goes before has died, as the coordinator sees it.
+  void AwaitDrained(absl::Duration within);
 
   // "" before the first.
   std::string session_id() const;
@@ -131,6 +134,8 @@ class CoordinatorLink {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool told_to_drain_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t drain_sent_ ABSL_GUARDED_BY(mutex_) = 0;  // on this stream; 0: not yet
+  bool drain_recorded_ ABSL_GUARDED_BY(mutex_) = false;
   std::string session_id_ ABSL_GUARDED_BY(mutex_);
   absl::Duration session_ttl_ ABSL_GUARDED_BY(mutex_);
   LeaseClock leases_ ABSL_GUARDED_BY(mutex_);

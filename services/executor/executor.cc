@@ -234,6 +234,7 @@ bool Executor::Drain() {
     WaitForCommands(kTerminateMax);
   }
   WaitForResults();
+  link_->AwaitDrained(kFarewellMax);
   link_->Shutdown();
   server_->Shutdown(kCallGrace);
   if (leave && table_->running() > 0) {

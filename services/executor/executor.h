@@ -30,6 +30,8 @@ inline constexpr absl::Duration kDrainTimeoutDefault = absl::Seconds(30);
 // How long a stopping executor waits for its last results to be recorded. What is not is reported
 // at its next start.
 inline constexpr absl::Duration kSettleMax = absl::Seconds(5);
+// How long it waits for the coordinator to record that it goes.
+inline constexpr absl::Duration kFarewellMax = absl::Seconds(1);
 // How long commands may take to die after they were told to, before they are killed.
 inline constexpr absl::Duration kTerminateMax = absl::Minutes(1);
 // How long a start waits for the commands of a killed predecessor to be dead.

@@ -313,6 +313,18 @@ TEST_F(ExecutorTest, AKilledExecutorsAttemptIsReportedByTheNext) {
   EXPECT_EQ(coordinator.hellos.back().session_id(), session);
 }
 
+// An idle executor was gone before the coordinator had heard that it goes, which then held it for
+// lost.
+TEST_F(ExecutorTest, SaysThatItGoesThoughItHasNothingToDo) {
+  for (int i = 0; i < 10; ++i) {
+    FakeCoordinator coordinator(kTtl);
+    auto executor = StartExecutor(coordinator);
+    coordinator.Await([&] { return coordinator.sessions.size() == 1; });
+    EXPECT_TRUE(executor->Drain());
+    EXPECT_TRUE(coordinator.draining);
+  }
+}
+
 TEST_F(ExecutorTest, FindsACoordinatorThatComesLater) {
   auto first = std::make_unique<FakeCoordinator>(kTtl);
   const int port = first->port();
