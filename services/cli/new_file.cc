@@ -18,8 +18,8 @@
 namespace closewrite::cli {
 namespace {
 
-// What is copied may be for its owner's eyes only.
-constexpr mode_t kMode = 0600;
+constexpr mode_t kOwnersMode = 0600;
+constexpr mode_t kAllMode = 0666;
 
 absl::Status CheckName(const std::string& name, bool replace) {
   struct stat found = {};
@@ -38,11 +38,13 @@ absl::Status NewFile::Failed(std::string_view what) const {
       StrCat("can't ", what, " ", Printable(name_), ".part: ", std::strerror(errno)));
 }
 
-absl::StatusOr<std::unique_ptr<NewFile>> NewFile::Make(const std::string& name, bool replace) {
+absl::StatusOr<std::unique_ptr<NewFile>> NewFile::Make(const std::string& name, bool replace,
+                                                       Readers readers) {
   if (absl::Status s = CheckName(name, replace); !s.ok()) return s;
   std::unique_ptr<NewFile> file(new NewFile(name, replace));
   const std::string part = name + ".part";
-  const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kMode);
+  const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                      readers == Readers::kAll ? kAllMode : kOwnersMode);
   if (fd < 0) return file->Failed("write");
   // One that was left behind by a kill is nobody's.
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

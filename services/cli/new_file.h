@@ -12,13 +12,17 @@
 
 namespace closewrite::cli {
 
+// Who may read it: its owner alone, or whoever the umask lets.
+enum class Readers { kOwner, kAll };
+
 // Written as NAME.part in the same folder, which goes with its destructor unless it was published.
 // Not thread-safe.
 class NewFile {
  public:
   // ALREADY_EXISTS when `name` does and `replace` is false; FAILED_PRECONDITION when it is no plain
   // file, when somebody else is writing it, or for what the system says.
-  static absl::StatusOr<std::unique_ptr<NewFile>> Make(const std::string& name, bool replace);
+  static absl::StatusOr<std::unique_ptr<NewFile>> Make(const std::string& name, bool replace,
+                                                       Readers readers = Readers::kOwner);
   ~NewFile();
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;

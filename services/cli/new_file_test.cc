@@ -1,8 +1,11 @@
 #include "services/cli/new_file.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -27,6 +30,18 @@ class NewFileTest : public testing::Test {
 
   const std::filesystem::path folder_;
 };
+
+TEST_F(NewFileTest, IsForItsOwnerUnlessToldOtherwise) {
+  const mode_t before = umask(022);
+  for (const auto& [readers, mode] : {std::pair{Readers::kOwner, 0600}, {Readers::kAll, 0644}}) {
+    auto file = NewFile::Make(Name(), true, readers);
+    ASSERT_TRUE(file.ok() && (*file)->Publish().ok());
+    struct stat found = {};
+    ASSERT_EQ(stat(Name().c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777, static_cast<mode_t>(mode));
+  }
+  umask(before);
+}
 
 TEST_F(NewFileTest, AppearsWhenItIsPublished) {
   auto file = NewFile::Make(Name(), false);

@@ -85,7 +85,8 @@ absl::StatusOr<int> MakeReport(Invocation& invocation, const ReportOptions& opti
   if (!request.ok()) return request.status();
   std::unique_ptr<NewFile> file;
   if (!to_stdout) {
-    auto made = NewFile::Make(options.file, options.force);
+    // A web server may be to show it.
+    auto made = NewFile::Make(options.file, options.force, Readers::kAll);
     if (!made.ok()) return made.status();
     file = *std::move(made);
   }
