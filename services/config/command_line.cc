@@ -14,6 +14,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
 #include "services/config/config.h"
+#include "services/config/url.h"
 #include "services/log/str_cat.h"
 #include "services/version/version.h"
 
@@ -28,6 +29,27 @@ bool IsScalar(const FieldDescriptor* field) {
   if (field->is_repeated()) return false;
   return field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE ||
          field->message_type()->full_name() == "google.protobuf.Duration";
+}
+
+// For secrets, in what is printed.
+constexpr char kHidden[] = "***";
+
+// Hides what nobody should read over somebody's shoulder, or in a log: fields of these names, and
+// passwords in addresses.
+void HideSecrets(google::protobuf::Message* message) {
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(*message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_repeated()) continue;
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      HideSecrets(reflection.MutableMessage(message, field));
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      const bool secret = field->name() == "password" || field->name() == "token";
+      const std::string value = reflection.GetString(*message, field);
+      reflection.SetString(message, field, secret ? kHidden : WithoutPassword(value));
+    }
+  }
 }
 
 std::string OneLine(std::string text) { return absl::StrReplaceAll(text, {{"\n", " "}}); }
@@ -100,6 +122,7 @@ class Reader {
   }
 
   void Print() {
+    HideSecrets(&config_);
     google::protobuf::TextFormat::Printer printer;
     printer.SetSingleLineMode(true);
     const Descriptor* descriptor = config_.GetDescriptor();

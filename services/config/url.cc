@@ -24,4 +24,13 @@ std::string InfluxUrl(std::string_view host, std::string_view port) {
   return StrCat("http://", host, ":", port.empty() ? "8086" : port);
 }
 
+std::string WithoutPassword(const std::string& url) {
+  const size_t at = url.rfind('@');
+  const size_t scheme = url.find("://");
+  if (at == std::string::npos || scheme == std::string::npos || scheme > at) return url;
+  const size_t colon = url.find(':', scheme + 3);
+  if (colon == std::string::npos || colon > at) return url;
+  return StrCat(url.substr(0, colon), url.substr(at));
+}
+
 }  // namespace closewrite

@@ -14,6 +14,9 @@ std::string UrlEscaped(std::string_view text);
 // A host may be a whole URL, too.
 std::string InfluxUrl(std::string_view host, std::string_view port);
 
+// What may be shown of an address: all but the password of its user.
+std::string WithoutPassword(const std::string& url);
+
 }  // namespace closewrite
 
 #endif  // SERVICES_CONFIG_URL_H_

@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "services/config/config.h"
+#include "services/config/url.h"
 #include "services/config/uuid.h"
 #include "services/coordinator/alerts/alert_metrics.h"
 #include "services/coordinator/alerts/alert_options.h"
@@ -123,16 +124,6 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
   }
   if (store.ok()) return store;
   return absl::Status(store.status().code(), absl::StrCat("store: ", store.status().message()));
-}
-
-// What may be logged of where the store is: never a password.
-std::string WithoutPassword(const std::string& where) {
-  const size_t at = where.rfind('@');
-  const size_t scheme = where.find("://");
-  if (at == std::string::npos || scheme == std::string::npos || scheme > at) return where;
-  const size_t colon = where.find(':', scheme + 3);
-  if (colon == std::string::npos || colon > at) return where;
-  return absl::StrCat(where.substr(0, colon), where.substr(at));
 }
 
 }  // namespace

@@ -154,6 +154,19 @@ class ConfigurationTest(_ConfigurationCase):
                 self.assertFalse(os.path.exists(self.state))
 
 
+    def test_check_config_keeps_secrets(self):
+        path = os.path.join(self.folder, "secrets.yaml")
+        fleet.write(path, "\n".join([
+            "listen: 127.0.0.1:0", "store: postgresql://me:geheim@db/closewrite",
+            "influx: {url: 'http://i:8086', database: d, password: geheim, token: geheim}",
+            "mail: {server: 'smtp://m:587', username: me, password: geheim, from: a@b.org}", ""]))
+        done = subprocess.run([fleet.program("coordinator"), "--config", path, "--check-config"],
+                              check=False, capture_output=True, timeout=_REFUSED_S_MAX)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn(b"geheim", done.stdout)
+        self.assertIn(b"postgresql://me@db/closewrite", done.stdout)
+
+
 class RootConfigurationTest(_ConfigurationCase):
     """What needs real mounts and other users."""
 
