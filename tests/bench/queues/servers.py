@@ -14,7 +14,8 @@ from hosts import fleet, host, influx, process
 
 _START_S_MAX = 120.0
 _STOP_S_MAX = 120.0
-_PORT = re.compile(rb"\bport=(\d+)")
+# Metrics are served, and told of, first.
+_PORT = re.compile(rb"\bserving listen=\S+ port=(\d+)")
 _URL = re.compile(r"postgresql://[^\s\"]*")
 _POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 _POSTGRES_USER = "postgres"
