@@ -106,7 +106,8 @@ absl::StatusOr<int> AwaitMessages(Invocation& invocation, const v1::TestAlertRes
       if (!is_sent.ok()) return is_sent.status();
       sent += *is_sent;
     }
-    if (sent == test.message_ids_size()) {
+    // One that was split is several.
+    if (sent >= test.message_ids_size() && sent == response.messages_size()) {
       for (const v1::Message& message : response.messages()) {
         invocation.out() << "sent to " << Printable(To(message)) << "\n";
       }

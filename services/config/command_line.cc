@@ -45,7 +45,8 @@ void HideSecrets(google::protobuf::Message* message) {
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       HideSecrets(reflection.MutableMessage(message, field));
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-      const bool secret = field->name() == "password" || field->name() == "token";
+      const bool secret =
+          field->name() == "password" || field->name() == "token" || field->name() == "webhook";
       const std::string value = reflection.GetString(*message, field);
       reflection.SetString(message, field, secret ? kHidden : WithoutPassword(value));
     }

@@ -25,6 +25,12 @@ std::string InfluxUrl(std::string_view host, std::string_view port) {
 }
 
 std::string WithoutPassword(const std::string& url) {
+  constexpr char kKey[] = "password=";
+  if (const size_t key = url.find(kKey); key != std::string::npos) {
+    const size_t end = url.find('&', key);
+    return WithoutPassword(url.substr(0, key) +
+                           (end == std::string::npos ? "" : url.substr(end + 1)));
+  }
   const size_t at = url.rfind('@');
   const size_t scheme = url.find("://");
   if (at == std::string::npos || scheme == std::string::npos || scheme > at) return url;

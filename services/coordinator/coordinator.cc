@@ -236,8 +236,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
         return std::string(value == nullptr ? "" : value);
       });
   if (!influx.ok()) return influx.status();
-  const absl::StatusOr<AlertOptions> alerts = AlertOptionsFrom(config);
+  absl::StatusOr<AlertOptions> alerts = AlertOptionsFrom(config);
   if (!alerts.ok()) return alerts.status();
+  alerts->retention = *retention;
   const CoordinatorId self = NewId();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
@@ -278,8 +279,8 @@ void Coordinator::Shutdown() {
   parts_->loop.EndSoon();
   if (parts_->points != nullptr) parts_->points->Shutdown();
   parts_->alert_watch.Shutdown();
+  parts_->watchers.Shutdown();  // the outbox may wait for one of them
   parts_->outbox.Shutdown();
-  parts_->watchers.Shutdown();
   parts_->attend.Shutdown();
   parts_->observe.Shutdown();
   parts_->jobs.Shutdown();

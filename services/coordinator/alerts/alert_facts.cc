@@ -86,14 +86,15 @@ std::vector<OverflowMark> NewOverflowMarks(const std::vector<OverflowMark>& know
   for (const OverflowMark& mark : known) marks[mark.volume] = mark;
   std::vector<OverflowMark> changed;
   for (const auto& [host, watcher] : fleet.watchers) {
+    // What it said before it went may be of another home, or of its last start.
+    if (!IsConnected(watcher, now)) continue;
     for (const VolumeReport& report : watcher.volumes) {
       const auto found = marks.find(report.volume);
       OverflowMark mark{.volume = report.volume, .count = report.overflows};
       if (found != marks.end()) {
         if (found->second.count == report.overflows) continue;
         // A watcher that was started again counts from 0.
-        const bool more = report.overflows > found->second.count || report.overflows > 0;
-        mark.at = more ? now : found->second.at;
+        mark.at = report.overflows > 0 ? now : found->second.at;
       }
       changed.push_back(mark);
     }

@@ -49,6 +49,9 @@ absl::Status ReadMail(const v1::MailConfig& config, AlertOptions* options) {
   server.username = config.username();
   server.password = config.password();
   server.ca_file = config.ca();
+  if (absl::Status s = CheckMailServer(server); !s.ok()) {
+    return Wrong("mail.server", ToStd(s.message()));
+  }
   options->mail = server;
   options->from = config.from();
   return absl::OkStatus();

@@ -19,7 +19,9 @@ struct AlertOptions {
   std::string from;                // the sender's address
   Recipients to;                   // of alerts that name nobody
   absl::Duration remind_every;     // of alerts that say nothing
-  std::string job_url;             // with `{job}` in it; "": there is no such page
+  // How long finished jobs are kept; not of these keys.
+  absl::Duration retention = absl::InfiniteDuration();
+  std::string job_url;  // with `{job}` in it; "": there is no such page
 
   AlertRoutes routes() const { return {.mail = mail.has_value(), .to = to}; }
 };

@@ -47,12 +47,6 @@ OutboxMessage MessageOf(const IncidentChange& change, const std::string& id, abs
   return message;
 }
 
-bool IsBack(const GoneExecutor& lost, const Fleet& fleet) {
-  return std::any_of(fleet.sessions.begin(), fleet.sessions.end(), [&](const auto& entry) {
-    return entry.second.connected() && entry.second.executor.name == lost.hello.name;
-  });
-}
-
 }  // namespace
 
 AlertWatch::AlertWatch(AlertOptions options, StoreLoop* loop, std::function<std::string()> new_id)
@@ -112,8 +106,9 @@ absl::Status AlertWatch::Look() {
 absl::Status AlertWatch::LookAround(int64_t version) {
   const Fleet fleet = CopyFleet(loop_);
   // Memory may be behind what another coordinator has just told the store.
-  const bool up_to_date = !fleet.shared || version == fleet.pipelines_version;
-  if (version != definitions_version_ && up_to_date) {
+  const bool changed = version != definitions_version_;
+  if (changed && fleet.shared && version != fleet.pipelines_version) return absl::OkStatus();
+  if (changed) {
     const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
       watched_ = FindWatched(reader, fleet);
       return absl::OkStatus();
@@ -121,10 +116,14 @@ absl::Status AlertWatch::LookAround(int64_t version) {
     if (!read.ok()) return read;
     definitions_version_ = version;
   }
-  if ((watched_.empty() && !any_open_) || !turn_.Mine()) return absl::OkStatus();
+  // What is watched no more leaves something behind.
+  if ((watched_.empty() && !any_open_ && !changed) || !turn_.Mine()) return absl::OkStatus();
   Plan plan;
   if (absl::Status s = MakePlan(fleet, &plan); !s.ok()) return s;
-  return plan.empty() ? absl::OkStatus() : Write(plan);
+  const absl::Status written = plan.empty() ? absl::OkStatus() : Write(plan);
+  if (!written.ok()) return written;
+  for (const auto& [owner, until] : plan.searched_until) searched_until_[owner] = until;
+  return absl::OkStatus();
 }
 
 absl::Status AlertWatch::UpdateBaselines(absl::Time now, std::map<std::string, Baseline>* baselines,
@@ -142,7 +141,10 @@ absl::Status AlertWatch::UpdateBaselines(absl::Time now, std::map<std::string, B
       plan->baselines.push_back(baseline);
     }
     const absl::Time since = std::max(baseline.registered_at, baseline.succeeded_at);
-    if (now - since <= watched.policy().no_success_within) continue;
+    // A success that nobody has looked for may be forgotten with its job.
+    const absl::Duration known_for =
+        std::min(watched.policy().no_success_within, options_.retention / 2);
+    if (now - since <= known_for) continue;
     const auto searched = searched_until_.find(watched.owner);
     doubtful[watched.owner] =
         searched == searched_until_.end() ? since : std::max(since, searched->second - kCommitMax);
@@ -152,7 +154,7 @@ absl::Status AlertWatch::UpdateBaselines(absl::Time now, std::map<std::string, B
   }
   const auto successes = FindSuccesses(loop_.store(), doubtful, [this] { return Stopping(); });
   if (!successes.ok()) return successes.status();
-  for (const auto& [owner, since] : doubtful) searched_until_[owner] = now;
+  for (const auto& [owner, since] : doubtful) plan->searched_until[owner] = now;
   for (const auto& [owner, at] : *successes) {
     Baseline& baseline = (*baselines)[owner];
     baseline.succeeded_at = at;
@@ -175,11 +177,7 @@ absl::Status AlertWatch::MakePlan(const Fleet& fleet, Plan* plan) {
   return loop_.store().Read([&](StoreReader& reader) {
     Surroundings around{.fleet = &fleet, .now = now};
     for (GoneExecutor& lost : GoneExecutors(reader)) {
-      if (IsBack(lost, fleet) || now - lost.lost_at > kGoneExecutorKept) {
-        plan->back.push_back(lost.hello.name);
-      } else {
-        around.lost.push_back(std::move(lost));
-      }
+      if (now - lost.lost_at <= kGoneExecutorKept) around.lost.push_back(std::move(lost));
     }
     const std::vector<OverflowMark> marks = OverflowMarks(reader);
     for (const OverflowMark& mark : marks) around.overflows[mark.volume] = mark;
@@ -232,7 +230,6 @@ absl::Status AlertWatch::Write(const Plan& plan) {
     for (const Baseline& baseline : plan.baselines) PutBaseline(tx, baseline);
     for (const std::string& owner : plan.old_baselines) EraseBaseline(tx, owner);
     for (const OverflowMark& mark : plan.overflows) PutOverflowMark(tx, mark);
-    for (const std::string& name : plan.back) EraseGoneExecutor(tx, name);
     return absl::OkStatus();
   });
   if (!written.ok()) return written;
@@ -246,18 +243,21 @@ absl::Status AlertWatch::Write(const Plan& plan) {
 
 void AlertWatch::ForgetOldOnes() {
   const absl::Time now = loop_.clock().Now();
-  forget_at_ = now + kForgetEvery;
-  const absl::Status forgotten = loop_.Do([](Engine&, StoreTransaction& tx, absl::Time store_now) {
-    (void)ForgetIncidents(tx, store_now - kPastIncidentsKept, kForgottenMax);
-    (void)ForgetMessages(tx, store_now - kPastIncidentsKept, kForgottenMax);
-    for (const GoneExecutor& lost : GoneExecutors(tx)) {
-      if (store_now - lost.lost_at > kGoneExecutorKept) {
-        EraseGoneExecutor(tx, lost.hello.name);
-      }
-    }
-    return absl::OkStatus();
-  });
-  if (!forgotten.ok()) forget_at_ = now;
+  bool more = false;
+  const absl::Status forgotten =
+      loop_.Do([&more](Engine&, StoreTransaction& tx, absl::Time store_now) {
+        const absl::Time before = store_now - kPastIncidentsKept;
+        const bool incidents = ForgetIncidents(tx, before, kForgottenMax);
+        const bool messages = ForgetMessages(tx, before, kForgottenMax);
+        more = incidents || messages;
+        for (const GoneExecutor& lost : GoneExecutors(tx)) {
+          if (store_now - lost.lost_at > kGoneExecutorKept) {
+            EraseGoneExecutor(tx, lost.hello.name);
+          }
+        }
+        return absl::OkStatus();
+      });
+  forget_at_ = forgotten.ok() && !more ? now + kForgetEvery : now;
 }
 
 }  // namespace closewrite

@@ -55,11 +55,10 @@ class AlertWatch {
     std::vector<Baseline> baselines;
     std::vector<std::string> old_baselines;  // owners
     std::vector<OverflowMark> overflows;
-    std::vector<std::string> back;  // executors that are no longer lost
+    std::map<std::string, absl::Time> searched_until;  // see below; once the rest is written
 
     bool empty() const {
-      return changes.empty() && baselines.empty() && old_baselines.empty() && overflows.empty() &&
-             back.empty();
+      return changes.empty() && baselines.empty() && old_baselines.empty() && overflows.empty();
     }
   };
 

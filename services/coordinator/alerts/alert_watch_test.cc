@@ -23,6 +23,7 @@ class AlertWatchTest : public ApiFixture {
     AlertOptions options;
     options.to = {.emails = {"ops@example.org"}, .webhook = ""};
     options.remind_every = absl::Hours(1);
+    options.retention = absl::Hours(10);
     watch_ = std::make_unique<AlertWatch>(options, &loop_, [this] { return StrCat(++ids_); });
   }
 
@@ -138,6 +139,24 @@ TEST_F(AlertWatchTest, NoSuccessEndsWithOne) {
   RunJob(Outcome::kSucceeded);
   EXPECT_EQ(Look(), Subjects{"[closewrite] all clear: pipeline p: no success"});
   EXPECT_EQ(Look(), Subjects());
+}
+
+// A success was looked for only when it was overdue, and its job may be forgotten by then.
+TEST_F(AlertWatchTest, ASuccessIsKnownLongerThanItsJob) {
+  Begin();
+  ApplyWith("{no_success_within: 20h}");
+  EXPECT_EQ(Look(), Subjects());
+  RunJob(Outcome::kSucceeded);
+  clock_.Advance(absl::Hours(6));
+  EXPECT_EQ(Look(), Subjects());
+  ASSERT_TRUE(Run([](Engine&, StoreTransaction& tx, absl::Time now) {
+                EXPECT_GT(tx.Prune(now - absl::Hours(1), 100), 0);
+              }).ok());
+  clock_.Advance(absl::Hours(13));
+  EXPECT_EQ(Look(), Subjects());
+  clock_.Advance(absl::Hours(2));
+  EXPECT_EQ(Look(), Subjects{"[closewrite] pipeline p: no success"});
+  EXPECT_NE(texts_.back().find("the last was at"), std::string::npos) << texts_.back();
 }
 
 TEST_F(AlertWatchTest, ARegistrationIsRememberedThoughTheDefinitionChanges) {

@@ -14,7 +14,6 @@
 namespace closewrite {
 namespace {
 
-constexpr char kTurn[] = "outbox";
 // Of an answer that is shown.
 constexpr size_t kShownBytesMax = 300;
 
@@ -41,10 +40,7 @@ absl::Duration PauseAfter(int tries) {
 }  // namespace
 
 OutboxSender::OutboxSender(AlertOptions options, StoreLoop* loop, WatcherBoard* watchers)
-    : options_(std::move(options)),
-      loop_(*loop),
-      watchers_(*watchers),
-      turn_(kTurn, kSendTurn, loop) {}
+    : options_(std::move(options)), loop_(*loop), watchers_(*watchers) {}
 
 void OutboxSender::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -80,27 +76,66 @@ void OutboxSender::Run() {
 }
 
 void OutboxSender::SendSome() {
-  absl::Time now;
-  std::vector<OutboxMessage> messages;
-  const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-    now = reader.Now(loop_.clock().Now());
-    messages = WaitingMessages(reader, kMessagesPerRound);
+  std::string place;
+  int64_t excess = 0;
+  for (;;) {
+    std::vector<OutboxMessage> messages;
+    const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+      const absl::Time local = loop_.clock().Now();
+      ahead_ = reader.Now(local) - local;
+      messages = WaitingMessages(reader, kMessagesPerRead, place);
+      if (place.empty()) {
+        excess = CountWaitingMessages(reader, 2 * kMessagesWaitingMax) - kMessagesWaitingMax;
+      }
+      return absl::OkStatus();
+    });
+    if (!read.ok() || messages.empty()) break;
+    for (const OutboxMessage& message : messages) {
+      if (!SendOne(message, &excess)) return;
+    }
+    place = WaitingPlace(messages.back());
+  }
+  std::erase_if(pauses_, [now = Now()](const auto& entry) {
+    return entry.second.until + kSendPauseMax < now;
+  });
+}
+
+bool OutboxSender::SendOne(const OutboxMessage& message, int64_t* excess) {
+  const absl::Time now = Now();
+  if (Stopping() || message.due_at > now) return false;
+  Pause& pause = pauses_[message.to.webhook];
+  if (pause.until > now) {
+    const bool too_many = (*excess)-- > 0;
+    if (!too_many && now - message.created_at < kMessageKept) return true;
+    return Record(message,
+                  absl::ResourceExhaustedError(too_many ? "too many messages wait for its server"
+                                                        : "its server has failed for too long"))
+        .ok();
+  }
+  const absl::StatusOr<std::optional<OutboxMessage>> claimed = Claim(message);
+  if (!claimed.ok() || !claimed->has_value()) return claimed.ok();
+  const absl::Status sent = Send(**claimed);
+  if (absl::IsCancelled(sent)) return false;
+  pause.length = sent.ok() || IsRefused(sent)
+                     ? absl::ZeroDuration()
+                     : std::clamp(2 * pause.length, kSendPauseMin, kSendPauseMax);
+  pause.until = Now() + pause.length;
+  return Record(**claimed, sent).ok();
+}
+
+absl::StatusOr<std::optional<OutboxMessage>> OutboxSender::Claim(const OutboxMessage& message) {
+  if (!loop_.store().shared()) return message;
+  std::optional<OutboxMessage> claimed;
+  const absl::Status status = loop_.Do([&](Engine&, StoreTransaction& tx, absl::Time now) {
+    claimed.reset();
+    if (!StillWaits(tx, message)) return absl::OkStatus();
+    claimed = message;
+    claimed->due_at = now + kSendClaim;
+    PostponeMessage(tx, message, *claimed);
     return absl::OkStatus();
   });
-  if (!read.ok() || messages.empty() || messages.front().due_at > now || !turn_.Mine()) return;
-  for (const OutboxMessage& message : messages) {
-    if (Stopping() || message.due_at > now) return;
-    Pause& pause = pauses_[message.to.webhook];
-    if (pause.until > now) continue;
-    const absl::Status sent = Send(message);
-    if (absl::IsCancelled(sent)) return;
-    pause.length = sent.ok() || IsRefused(sent)
-                       ? absl::ZeroDuration()
-                       : std::clamp(2 * pause.length, kSendPauseMin, kSendPauseMax);
-    pause.until = now + pause.length;
-    if (!Record(message, sent, now).ok()) return;
-  }
-  std::erase_if(pauses_, [&](const auto& entry) { return entry.second.until <= now; });
+  if (!status.ok()) return status;
+  return claimed;
 }
 
 absl::Status OutboxSender::Send(const OutboxMessage& message) {
@@ -161,15 +196,17 @@ absl::Status OutboxSender::SendWebhook(const OutboxMessage& message) {
   return refused ? absl::FailedPreconditionError(why) : absl::UnavailableError(why);
 }
 
-absl::Status OutboxSender::Record(const OutboxMessage& message, const absl::Status& sent,
-                                  absl::Time now) {
+absl::Status OutboxSender::Record(const OutboxMessage& message, const absl::Status& sent) {
+  const absl::Time now = Now();
   OutboxMessage after = message;
   after.due_at = now;
+  const bool split = IsRefused(sent) && message.to.emails.size() > 1;
   if (!sent.ok()) {
     ++after.tries;
     after.trouble = std::string(sent.message());
-    after.given_up = IsRefused(sent) ? after.tries >= kRefusedTriesMax
-                                     : now - message.created_at >= kMessageKept;
+    after.given_up = absl::IsResourceExhausted(sent) ||
+                     (IsRefused(sent) ? after.tries >= kRefusedTriesMax
+                                      : now - message.created_at >= kMessageKept);
     if (!after.given_up) after.due_at = now + PauseAfter(after.tries);
     LogWarn(after.given_up ? "a message is given up" : "a message could not be sent, and waits",
             {{"message", message.id}, {"tries", after.tries}, {"why", after.trouble}});
@@ -177,13 +214,19 @@ absl::Status OutboxSender::Record(const OutboxMessage& message, const absl::Stat
   {
     absl::MutexLock lock(&mutex_);
     numbers_.sent += sent.ok();
-    numbers_.given_up += after.given_up;
-    numbers_.failures += !sent.ok() && !after.given_up;
+    numbers_.given_up += after.given_up && !split;
+    numbers_.failures += !sent.ok() && (split || !after.given_up);
   }
   const bool ends = sent.ok() || after.given_up;
-  return loop_.Do([&](Engine&, StoreTransaction& tx, absl::Time) {
+  return loop_.Do([&](Engine&, StoreTransaction& tx, absl::Time store_now) {
     if (!StillWaits(tx, message)) return absl::OkStatus();
-    ends ? EndMessage(tx, message, after) : PostponeMessage(tx, message, after);
+    if (split) {
+      SplitMessage(tx, message, store_now);
+    } else if (ends) {
+      EndMessage(tx, message, after);
+    } else {
+      PostponeMessage(tx, message, after);
+    }
     return absl::OkStatus();
   });
 }

@@ -80,6 +80,40 @@ TEST_F(OutboxSenderTest, AServerThatFailsIsSparedButOthersAreNot) {
   });
 }
 
+TEST_F(OutboxSenderTest, OneAddressDoesNotStopTheOthers) {
+  Put({.emails = {"a@b.org", "gone@b.org"}, .webhook = ""});
+  ASSERT_TRUE(Run([](Engine&, StoreTransaction& tx, absl::Time now) {
+                SplitMessage(tx, WaitingMessages(tx, 10).at(0), now);
+                const Messages parts = WaitingMessages(tx, 10);
+                ASSERT_EQ(parts.size(), 2u);
+                EXPECT_EQ(parts[0].to.emails, std::vector<std::string>{"a@b.org"});
+                EXPECT_EQ(parts[1].to.emails, std::vector<std::string>{"gone@b.org"});
+                EXPECT_NE(parts[0].id, parts[1].id);
+              }).ok());
+}
+
+// Messages of a server that fails stood before all others, for ever.
+TEST_F(OutboxSenderTest, ManyThatWaitHideNoOthers) {
+  ASSERT_TRUE(Run([](Engine&, StoreTransaction& tx, absl::Time now) {
+                for (int64_t i = 0; i < kMessagesPerRead + 10; ++i) {
+                  (void)PutMessages(
+                      tx, {.emails = {}, .webhook = "http://127.0.0.1:1/"},
+                      {.id = StrCat("a", i), .kind = kAlarmMessage, .created_at = now});
+                }
+                (void)PutMessages(tx, {.emails = {"a@b.org"}, .webhook = ""},
+                                  {.id = "z", .kind = kAlarmMessage, .created_at = now});
+              }).ok());
+  OutboxSender sender({}, &loop_, &board_);
+  sender.Start();
+  for (bool tried = false; !tried;) {
+    ASSERT_TRUE(Run([&](Engine&, StoreTransaction& tx, absl::Time) {
+                  for (const OutboxMessage& each : WaitingMessages(tx, 2 * kMessagesPerRead)) {
+                    tried |= each.id == "z.mail" && each.tries > 0;
+                  }
+                }).ok());
+  }
+}
+
 class JobMessageTest : public ApiFixture {
  protected:
   // The message of job 1 of a pipeline that wants one.

@@ -2,6 +2,7 @@
 
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,16 @@ std::string Sha256(const std::string& bytes) {
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
          reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
+}
+
+// As mail has names: UTF-8, no backslash, not too long.
+std::string AttachedName(std::string_view path) {
+  std::string name = Display(BaseName(path));
+  std::replace(name.begin(), name.end(), '\\', '_');
+  if (name.size() <= kMailHeaderBytesMax) return name;
+  size_t end = kMailHeaderBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
+  return name.substr(0, end);
 }
 
 absl::StatusOr<v1::FileLook> Ask(const WatcherQuestion& question, WatcherBoard& board) {
@@ -61,7 +72,8 @@ FetchedResults FetchResults(const Job& job, int64_t bytes_max, WatcherBoard& boa
     const auto leave_out = [&](std::string_view why) {
       results.missing.push_back(StrCat(FileWords(job.output_volume, output.path), ": ", why));
     };
-    if (results.attachments.size() >= kResultsAttachedMax || stop()) {
+    if (results.attachments.size() >= kResultsAttachedMax ||
+        results.missing.size() >= kResultsMissingMax || stop()) {
       leave_out("there are more than are attached");
       break;
     }
@@ -72,10 +84,14 @@ FetchedResults FetchResults(const Job& job, int64_t bytes_max, WatcherBoard& boa
     absl::StatusOr<std::string> content = Fetch(job.output_volume, output, board);
     if (!content.ok()) {
       leave_out(ToStd(content.status().message()));
+      // Nor will it answer about the others.
+      if (absl::IsDeadlineExceeded(content.status()) || absl::IsUnavailable(content.status())) {
+        break;
+      }
       continue;
     }
     bytes_left -= output.size;
-    results.attachments.push_back({.name = Display(BaseName(output.path)),
+    results.attachments.push_back({.name = AttachedName(output.path),
                                    .type = "application/octet-stream",
                                    .bytes = *std::move(content)});
   }

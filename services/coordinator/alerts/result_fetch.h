@@ -16,6 +16,7 @@ namespace closewrite {
 
 inline constexpr int64_t kResultBytesMax = 2 << 20;  // as a watcher sends
 inline constexpr size_t kResultsAttachedMax = kMailAttachmentsMax;
+inline constexpr size_t kResultsMissingMax = 50;
 // For the answer about one file.
 inline constexpr absl::Duration kResultWaitMax = absl::Seconds(10);
 

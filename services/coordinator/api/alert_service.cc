@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 #include "services/coordinator/api/answer_once.h"
@@ -141,8 +142,11 @@ absl::Status AlertService::FindMessages(const v1::ListMessagesRequest& request,
                         : request.limit() == 0 ? kMessagesDefault
                                                : request.limit();
   const auto wanted = [&](const OutboxMessage& message) {
+    // One that was split has a part of its own for each address.
     return !by_id ||
-           std::find(request.ids().begin(), request.ids().end(), message.id) != request.ids().end();
+           std::any_of(request.ids().begin(), request.ids().end(), [&](const std::string& id) {
+             return message.id == id || absl::StartsWith(message.id, StrCat(id, "."));
+           });
   };
   return loop_.store().Read([&](StoreReader& reader) {
     if (by_id || !request.done()) {

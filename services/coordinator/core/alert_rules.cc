@@ -38,8 +38,8 @@ class Judge {
   }
 
  private:
-  void Add(AlertRule rule, const std::string& subject, std::string message) {
-    troubles_.push_back({{facts_.owner, rule, subject}, std::move(message)});
+  void Add(AlertRule rule, const std::string& subject, std::string message, bool in_doubt = false) {
+    troubles_.push_back({{facts_.owner, rule, subject}, std::move(message), in_doubt});
   }
 
   void NoSuccess() {
@@ -89,17 +89,19 @@ class Judge {
 
   void Lost() {
     for (const AlertFacts::Away& away : facts_.executors) {
-      if (!policy_.executor_lost || now_ - away.since < kAwayMax) continue;
+      if (!policy_.executor_lost) continue;
       Add(AlertRule::kExecutorLost, away.name,
           StrCat("executor ", away.name, " on ", away.host, ", which could run ", name_,
-                 ", was lost at ", At(away.since)));
+                 ", was lost at ", At(away.since)),
+          now_ - away.since < kAwayMax);
     }
     for (const AlertFacts::Away& away : facts_.volumes) {
-      if (!policy_.watcher_lost || now_ - away.since < kAwayMax) continue;
+      if (!policy_.watcher_lost) continue;
       Add(AlertRule::kWatcherLost, away.name,
           away.host.empty() ? StrCat("no watcher has told of volume ", away.name, " of ", name_)
                             : StrCat("the watcher of volume ", away.name, " of ", name_, " on ",
-                                     away.host, " has not been connected since ", At(away.since)));
+                                     away.host, " has not been connected since ", At(away.since)),
+          now_ - away.since < kAwayMax);
     }
   }
 

@@ -42,7 +42,8 @@ struct IncidentKey {
 // Something that is wrong just now.
 struct Trouble {
   IncidentKey key;
-  std::string message;  // a sentence
+  std::string message;    // a sentence
+  bool in_doubt = false;  // it may be over in a moment: nothing begins or ends by it
 };
 
 // A job that runs or waits.

@@ -44,6 +44,7 @@ absl::StatusOr<SessionId> Dispatch::Open(StoreTransaction& tx, const ExecutorHel
   record.heartbeat_at = now;
   record.expires_at = now + fleet_.session_ttl;
   tx.PutSession(record);
+  EraseGoneExecutor(tx, hello.name);  // it is back
   Remember(tx, record);
   return record.id;
 }

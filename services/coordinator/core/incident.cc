@@ -62,7 +62,7 @@ std::vector<IncidentChange> UpdateIncidents(const std::vector<Incident>& open,
     }
     const TroubleFor& trouble = *found->second;
     now_wrong.erase(found);
-    if (now - incident.told_at < trouble.remind_every) continue;
+    if (trouble.trouble.in_doubt || now - incident.told_at < trouble.remind_every) continue;
     Incident reminded = incident;
     reminded.message = trouble.trouble.message;
     reminded.told_at = now;
@@ -70,6 +70,7 @@ std::vector<IncidentChange> UpdateIncidents(const std::vector<Incident>& open,
     changes.push_back({IncidentStep::kReminded, reminded});
   }
   for (const auto& [key, trouble] : now_wrong) {
+    if (trouble->trouble.in_doubt) continue;
     changes.push_back({IncidentStep::kOpened, Open(*trouble, now)});
   }
   return changes;

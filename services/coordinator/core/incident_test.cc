@@ -44,6 +44,16 @@ TEST(UpdateIncidentsTest, RemindersComeOnceInTheirTime) {
   EXPECT_EQ(UpdateIncidents({reminded}, {TroubleOf("a", "x")}, kNow + absl::Hours(2)).size(), 1u);
 }
 
+// A coordinator that has just started does not know yet who will come: it called an end what went
+// on, and told of it anew a moment later.
+TEST(UpdateIncidentsTest, NothingBeginsOrEndsInDoubt) {
+  TroubleFor doubt = TroubleOf("a", "first");
+  const Incident open = UpdateIncidents({}, {doubt}, kNow)[0].incident;
+  doubt.trouble.in_doubt = true;
+  EXPECT_TRUE(UpdateIncidents({}, {doubt}, kNow).empty());
+  EXPECT_TRUE(UpdateIncidents({open}, {doubt}, kNow + absl::Hours(9)).empty());
+}
+
 TEST(UpdateIncidentsTest, WhoeverWasToldIsToldOfTheEnd) {
   const Incident open = UpdateIncidents({}, {TroubleOf("a", "first")}, kNow)[0].incident;
   const auto changes = UpdateIncidents({open}, {TroubleOf("b", "another")}, kNow);

@@ -11,10 +11,6 @@ namespace {
 constexpr char kWaiting[] = "outbox";
 constexpr char kDone[] = "sent";
 
-std::string WaitingKey(const OutboxMessage& message) {
-  return StrCat(TimeKey(message.due_at), "/", message.id);
-}
-
 std::string Encode(const OutboxMessage& message) {
   nlohmann::json details = nlohmann::json::object();
   for (const auto& [name, value] : message.details) details[name] = value;
@@ -61,9 +57,10 @@ std::optional<OutboxMessage> Decode(const std::string& value) {
   return message;
 }
 
-std::vector<OutboxMessage> Messages(StoreReader& reader, const char* kind, int64_t limit) {
+std::vector<OutboxMessage> Messages(StoreReader& reader, const char* kind, int64_t limit,
+                                    const std::string& after = "") {
   std::vector<OutboxMessage> messages;
-  for (const Note& note : reader.ListNotes(kind, "", limit)) {
+  for (const Note& note : reader.ListNotes(kind, after, limit)) {
     std::optional<OutboxMessage> message = Decode(note.value);
     if (message.has_value()) messages.push_back(*std::move(message));
   }
@@ -71,7 +68,7 @@ std::vector<OutboxMessage> Messages(StoreReader& reader, const char* kind, int64
 }
 
 void Put(StoreTransaction& tx, const OutboxMessage& message) {
-  tx.PutNote(kWaiting, {WaitingKey(message), Encode(message)});
+  tx.PutNote(kWaiting, {WaitingPlace(message), Encode(message)});
 }
 
 }  // namespace
@@ -108,8 +105,13 @@ void PutJobMessages(StoreTransaction& tx, const NotifyPolicy& policy, const Job&
        .created_at = now});
 }
 
-std::vector<OutboxMessage> WaitingMessages(StoreReader& reader, int64_t limit) {
-  return Messages(reader, kWaiting, limit);
+std::vector<OutboxMessage> WaitingMessages(StoreReader& reader, int64_t limit,
+                                           const std::string& after) {
+  return Messages(reader, kWaiting, limit, after);
+}
+
+std::string WaitingPlace(const OutboxMessage& message) {
+  return StrCat(TimeKey(message.due_at), "/", message.id);
 }
 
 int64_t CountWaitingMessages(StoreReader& reader, int64_t limit) {
@@ -121,17 +123,28 @@ std::vector<OutboxMessage> DoneMessages(StoreReader& reader, int64_t limit) {
 }
 
 bool StillWaits(StoreReader& reader, const OutboxMessage& message) {
-  return reader.FindNote(kWaiting, WaitingKey(message)).has_value();
+  return reader.FindNote(kWaiting, WaitingPlace(message)).has_value();
 }
 
 void PostponeMessage(StoreTransaction& tx, const OutboxMessage& message,
                      const OutboxMessage& later) {
-  tx.EraseNote(kWaiting, WaitingKey(message));
+  tx.EraseNote(kWaiting, WaitingPlace(message));
   Put(tx, later);
 }
 
+void SplitMessage(StoreTransaction& tx, const OutboxMessage& message, absl::Time now) {
+  tx.EraseNote(kWaiting, WaitingPlace(message));
+  for (size_t i = 0; i < message.to.emails.size(); ++i) {
+    OutboxMessage one = message;
+    one.id = StrCat(message.id, ".", i + 1);
+    one.to.emails = {message.to.emails[i]};
+    one.due_at = now;
+    Put(tx, one);
+  }
+}
+
 void EndMessage(StoreTransaction& tx, const OutboxMessage& message, const OutboxMessage& done) {
-  tx.EraseNote(kWaiting, WaitingKey(message));
+  tx.EraseNote(kWaiting, WaitingPlace(message));
   if (done.kind == kJobMessage && !done.given_up) return;
   tx.PutNote(kDone, {StrCat(NewestFirstKey(done.due_at), "/", done.id), Encode(done)});
 }

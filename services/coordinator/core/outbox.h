@@ -52,18 +52,23 @@ std::vector<std::string> PutMessages(StoreTransaction& tx, const Recipients& to,
 void PutJobMessages(StoreTransaction& tx, const NotifyPolicy& policy, const Job& job,
                     absl::Time now);
 
-// Those that wait, the first due first.
-std::vector<OutboxMessage> WaitingMessages(StoreReader& reader, int64_t limit);
+// Those that wait, the first due first; behind a place ("": from the first).
+std::vector<OutboxMessage> WaitingMessages(StoreReader& reader, int64_t limit,
+                                           const std::string& after = "");
+// Where it stands among those that wait.
+std::string WaitingPlace(const OutboxMessage& message);
 // Counts no further than `limit`.
 int64_t CountWaitingMessages(StoreReader& reader, int64_t limit);
 // Those that were sent or given up, the newest first.
 std::vector<OutboxMessage> DoneMessages(StoreReader& reader, int64_t limit);
 
-// False when it waits no longer: another coordinator has sent it.
+// False when it waits no longer, or not as it was: another coordinator has it, or has sent it.
 bool StillWaits(StoreReader& reader, const OutboxMessage& message);
 // It is to be tried again as `later` says.
 void PostponeMessage(StoreTransaction& tx, const OutboxMessage& message,
                      const OutboxMessage& later);
+// It becomes one for each of its addresses, for one of them makes a mail server refuse it.
+void SplitMessage(StoreTransaction& tx, const OutboxMessage& message, absl::Time now);
 // It waits no longer. Those about jobs that were sent are forgotten.
 void EndMessage(StoreTransaction& tx, const OutboxMessage& message, const OutboxMessage& done);
 // Forgets what was done before `before`, at most `limit`; true when there may be more.
