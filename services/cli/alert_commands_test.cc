@@ -40,7 +40,7 @@ TEST_F(AlertCommandsTest, ATestSaysWhyItWasRefused) {
 
 TEST_F(AlertCommandsTest, ATestEndsWithTheUsersPatience) {
   PutMessage(v1::MESSAGE_STATE_WAITING);
-  const CliResult result = Run({"alert", "test", "--timeout", "0s"});
+  const CliResult result = Run({"alert", "test", "--timeout", "2s"});
   EXPECT_EQ(result.code, 124);
   EXPECT_TRUE(absl::StrContains(result.err, "waits still")) << result.err;
 }
