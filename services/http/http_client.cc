@@ -27,6 +27,10 @@ long Milliseconds(absl::Duration duration) {  // NOLINT(google-runtime-int): lib
 
 }  // namespace
 
+std::string HttpAnswer::Shown() const {
+  return "HTTP " + std::to_string(code) + " " + body.substr(0, kHttpShownBytesMax);
+}
+
 struct HttpClient::Handle {
   CURL* curl = InitializeCurl() ? curl_easy_init() : nullptr;
   char error[CURL_ERROR_SIZE] = {};

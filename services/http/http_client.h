@@ -25,9 +25,16 @@ struct HttpRequest {
   absl::Duration timeout = absl::Seconds(30);  // for all of it
 };
 
+// Of an answer's body that people are shown.
+inline constexpr size_t kHttpShownBytesMax = 300;
+
 struct HttpAnswer {
   int code = 0;  // 200
   std::string body;
+
+  bool ok() const { return code >= 200 && code < 300; }
+  // `HTTP 404 no such page`.
+  std::string Shown() const;
 };
 
 // Not thread-safe. Keeps its connections open for the next request.

@@ -12,6 +12,8 @@ import subprocess
 from hosts import process
 
 _NSENTER = "/usr/bin/nsenter"
+_CONNECT = ("import socket, sys; "
+            "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()")
 _START_S_MAX = 20.0
 _LEASES_S_MAX = 30.0
 
@@ -47,6 +49,11 @@ class LocalHost:
             raise RuntimeError(f"{args} on {self.name} exited with {done.returncode}: "
                                f"{(done.stderr or b'').decode(errors='replace').strip()}")
         return done.stdout
+
+    def accepts(self, port):
+        """True when a program on this host takes connections at its address."""
+        return self.run(["/usr/bin/python3", "-c", _CONNECT, self.address,
+                         str(port)]).returncode == 0
 
     def spawn(self, args, log, env=None):
         """Starts `args` in the background, appending its output to file `log`.

@@ -15,8 +15,6 @@ USERNAME = "closewrite"
 PASSWORD = "correct horse"
 _PYTHON = "/usr/bin/python3"
 _READY_S_MAX = 30.0
-_CONNECT = ("import socket, sys; "
-            "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()")
 
 
 class MailServer:
@@ -56,8 +54,7 @@ class MailServer:
         if not self.process.alive():
             raise RuntimeError("the mail server has ended: "
                                + self.process.read_log()[-2000:].decode(errors="replace"))
-        return self._host.run([_PYTHON, "-c", _CONNECT, self._host.address,
-                               str(PORT)]).returncode == 0
+        return self._host.accepts(PORT)
 
     def mails(self):
         """All that it has taken, in order, as email.message.EmailMessage with the envelope's

@@ -11,8 +11,6 @@ import sys
 PORT = 8099
 _PYTHON = "/usr/bin/python3"
 _READY_S_MAX = 30.0
-_CONNECT = ("import socket, sys; "
-            "socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()")
 
 
 class Webhook:
@@ -32,9 +30,8 @@ class Webhook:
         from hosts import process  # pylint: disable=import-outside-toplevel
         self.process = self._host.spawn([_PYTHON, os.path.realpath(__file__), self._host.address,
                                          self._taken], self.log)
-        process.until(lambda: self._host.run([_PYTHON, "-c", _CONNECT, self._host.address,
-                                              str(PORT)]).returncode == 0,
-                      _READY_S_MAX, f"the webhook; its log is {self.log}")
+        process.until(lambda: self._host.accepts(PORT), _READY_S_MAX,
+                      f"the webhook; its log is {self.log}")
 
     def posts(self):
         """The bodies of all posts, in order, each with its path and content type."""

@@ -12,7 +12,6 @@
 namespace closewrite {
 namespace {
 
-constexpr int64_t kTasksPerRead = 1000;
 constexpr int64_t kJobsPerRead = 1000;
 
 bool IsConnected(const Watcher& watcher, absl::Time now) {
@@ -64,19 +63,12 @@ std::vector<Watched> FindWatched(StoreReader& reader, const Fleet& fleet) {
       all.push_back({name, pipeline, /*is_task=*/false, pipeline->applied_at});
     }
   }
-  std::string after;
-  for (int64_t seen = 0; seen < kTasksMax;) {
-    const std::vector<StoredTask> tasks = reader.ListTasks(after, kTasksPerRead);
-    for (const StoredTask& stored : tasks) {
-      absl::StatusOr<Task> task = fleet.decode_task(stored.definition);
-      if (!task.ok() || !task->run.alerts.any()) continue;
-      all.push_back({RunsOf(stored.name), std::make_shared<const Pipeline>(std::move(task->run)),
-                     /*is_task=*/true, stored.applied_at});
-    }
-    if (static_cast<int64_t>(tasks.size()) < kTasksPerRead) break;
-    after = tasks.back().name;
-    seen += static_cast<int64_t>(tasks.size());
-  }
+  ForEachTask(reader, [&](const StoredTask& stored) {
+    absl::StatusOr<Task> task = fleet.decode_task(stored.definition);
+    if (!task.ok() || !task->run.alerts.any()) return;
+    all.push_back({RunsOf(stored.name), std::make_shared<const Pipeline>(std::move(task->run)),
+                   /*is_task=*/true, stored.applied_at});
+  });
   return all;
 }
 

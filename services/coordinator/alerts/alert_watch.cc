@@ -5,7 +5,6 @@
 
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/core/outbox.h"
-#include "services/coordinator/core/task.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
@@ -32,14 +31,13 @@ const char* KindOf(IncidentStep step) {
 
 OutboxMessage MessageOf(const IncidentChange& change, const std::string& id, absl::Time now) {
   const Incident& incident = change.incident;
-  const std::optional<std::string_view> task = TaskOfRuns(incident.key.owner);
   OutboxMessage message{.id = id,
                         .kind = KindOf(change.step),
                         .subject = IncidentSubject(change),
                         .text = IncidentText(change),
                         .created_at = now};
   message.details = {
-      {task.has_value() ? "task" : "pipeline", std::string(task.value_or(incident.key.owner))},
+      OwnerDetail(incident.key.owner),
       {"rule", std::string(AlertRuleName(incident.key.rule))},
       {"message", incident.message},
       {"opened_at", absl::FormatTime(absl::RFC3339_sec, incident.opened_at, absl::UTCTimeZone())}};

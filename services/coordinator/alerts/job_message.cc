@@ -61,8 +61,8 @@ std::string LogTail(const Job& job, int lines, StoreReader& reader) {
 
 }  // namespace
 
-OutboxMessage WithJobText(OutboxMessage message, const std::string& job_url, StoreReader& reader) {
-  const std::optional<Job> job = reader.GetJob(message.job);
+OutboxMessage WithJobText(OutboxMessage message, const std::optional<Job>& job,
+                          const std::string& job_url, StoreReader& reader) {
   if (!job.has_value()) {
     message.subject = StrCat("[closewrite] job ", message.job.value, " has ended");
     message.text = "It is kept no longer, so there is nothing more to say about it.\n";
@@ -85,8 +85,7 @@ OutboxMessage WithJobText(OutboxMessage message, const std::string& job_url, Sto
   }
   StrAppend(&text, Link(*job, job_url), Results(*job), LogTail(*job, message.log_lines, reader));
   message.text = text;
-  message.details = {{is_task ? "task" : "pipeline",
-                      std::string(TaskOfRuns(job->pipeline).value_or(job->pipeline))},
+  message.details = {OwnerDetail(job->pipeline),
                      {"job", StrCat(job->id.value)},
                      {"state", job->state == JobState::kSucceeded ? "succeeded" : "failed"},
                      {"message", job->message}};

@@ -14,9 +14,6 @@
 namespace closewrite {
 namespace {
 
-// Of an answer that is shown.
-constexpr size_t kShownBytesMax = 300;
-
 // What Slack and its like show is `text`; the rest is for programs.
 std::string WebhookBody(const OutboxMessage& message) {
   nlohmann::json body = {{"text", StrCat(message.subject, "\n", message.text)},
@@ -147,8 +144,8 @@ absl::Status OutboxSender::SendJobMessage(const OutboxMessage& message) {
   OutboxMessage whole;
   std::optional<Job> job;
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-    whole = WithJobText(message, options_.job_url, reader);
     job = reader.GetJob(message.job);
+    whole = WithJobText(message, job, options_.job_url, reader);
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
@@ -188,12 +185,11 @@ absl::Status OutboxSender::SendWebhook(const OutboxMessage& message) {
   request.timeout = kWebhookTimeout;
   const absl::StatusOr<HttpAnswer> answer = http_.Send(request, [this] { return Stopping(); });
   if (!answer.ok()) return answer.status();
-  if (answer->code >= 200 && answer->code < 300) return absl::OkStatus();
-  const std::string why =
-      StrCat("HTTP ", answer->code, " ", answer->body.substr(0, kShownBytesMax));
+  if (answer->ok()) return absl::OkStatus();
   const bool refused = answer->code >= 400 && answer->code < 500 && answer->code != 408 &&
                        answer->code != 425 && answer->code != 429;
-  return refused ? absl::FailedPreconditionError(why) : absl::UnavailableError(why);
+  return refused ? absl::FailedPreconditionError(answer->Shown())
+                 : absl::UnavailableError(answer->Shown());
 }
 
 absl::Status OutboxSender::Record(const OutboxMessage& message, const absl::Status& sent) {

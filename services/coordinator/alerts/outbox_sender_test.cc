@@ -138,7 +138,8 @@ class JobMessageTest : public ApiFixture {
     EXPECT_TRUE(Run([&](Engine&, StoreTransaction& tx, absl::Time) {
                   const auto waiting = WaitingMessages(tx, 10);
                   if (waiting.size() == 1) {
-                    message = WithJobText(waiting[0], "http://portal/jobs/{job}", tx);
+                    message = WithJobText(waiting[0], tx.GetJob(waiting[0].job),
+                                          "http://portal/jobs/{job}", tx);
                   }
                 }).ok());
     return message;

@@ -129,8 +129,14 @@ std::vector<Trouble> FindTroubles(const AlertPolicy& policy, const AlertFacts& f
 }
 
 std::string OwnerName(const std::string& owner) {
+  const auto [kind, name] = OwnerDetail(owner);
+  return StrCat(kind, " ", name);
+}
+
+std::pair<std::string, std::string> OwnerDetail(const std::string& owner) {
   const std::optional<std::string_view> task = TaskOfRuns(owner);
-  return task.has_value() ? StrCat("task ", *task) : StrCat("pipeline ", owner);
+  if (task.has_value()) return {"task", std::string(*task)};
+  return {"pipeline", owner};
 }
 
 std::string_view AlertRuleName(AlertRule rule) {

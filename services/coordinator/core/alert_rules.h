@@ -5,6 +5,7 @@
 #include <compare>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -83,6 +84,8 @@ std::vector<Trouble> FindTroubles(const AlertPolicy& policy, const AlertFacts& f
 
 // "pipeline enrich", "task load".
 std::string OwnerName(const std::string& owner);
+// The same for programs: {"pipeline", "enrich"}, {"task", "load"}.
+std::pair<std::string, std::string> OwnerDetail(const std::string& owner);
 // In words, for the line that says what kind of trouble it is: "no success".
 std::string_view AlertRuleName(AlertRule rule);
 

@@ -8,6 +8,23 @@
 
 namespace closewrite {
 
+namespace {
+
+constexpr int64_t kTasksPerRead = 1000;
+
+}  // namespace
+
+void ForEachTask(StoreReader& reader, absl::FunctionRef<void(const StoredTask&)> fn) {
+  std::string after;
+  for (int64_t seen = 0; seen < kTasksMax;) {
+    const std::vector<StoredTask> tasks = reader.ListTasks(after, kTasksPerRead);
+    for (const StoredTask& stored : tasks) fn(stored);
+    if (static_cast<int64_t>(tasks.size()) < kTasksPerRead) return;
+    after = tasks.back().name;
+    seen += static_cast<int64_t>(tasks.size());
+  }
+}
+
 absl::StatusOr<TaskBook::Found> TaskBook::Find(StoreTransaction& tx, const std::string& name) {
   std::optional<StoredTask> stored = tx.GetTask(name);
   if (!stored.has_value()) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -29,6 +30,9 @@ inline constexpr int64_t kFireBatchMax = 500;
 inline constexpr absl::Duration kDuePoll = absl::Milliseconds(50);
 // Runs of one task that wait or run at once; more are skipped.
 inline constexpr int64_t kUnfinishedRunsMax = 100;
+
+// Calls `fn` with all tasks, by name; reads them in pages.
+void ForEachTask(StoreReader& reader, absl::FunctionRef<void(const StoredTask&)> fn);
 
 // Not thread-safe. All tasks are named by their own names; NOT_FOUND: there is no such task.
 class TaskBook {

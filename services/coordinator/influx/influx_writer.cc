@@ -12,8 +12,6 @@ namespace closewrite {
 namespace {
 
 constexpr char kTurn[] = "influx";
-// Of an answer that is logged.
-constexpr size_t kShownBytesMax = 300;
 
 // InfluxDB 1 says how many points of a request it has not taken: `... dropped=3`.
 int64_t Dropped(absl::string_view answer, int64_t all) {
@@ -108,10 +106,10 @@ InfluxWriter::Round InfluxWriter::Send(const std::vector<PendingPoint>& points) 
     points_per_write_ = all / 2;
     return Round::kMore;
   }
-  const bool taken = answer->code >= 200 && answer->code < 300;
+  const bool taken = answer->ok();
   const bool refused = answer->code == 400 || answer->code == 413 || answer->code == 422;
   if (!taken && !refused) {
-    return Repeat(StrCat("HTTP ", answer->code, " ", answer->body.substr(0, kShownBytesMax)));
+    return Repeat(answer->Shown());
   }
   if (!Erase(sent).ok()) return Round::kFailed;
   points_per_write_ = kPointsPerWriteMax;
@@ -119,7 +117,7 @@ InfluxWriter::Round InfluxWriter::Send(const std::vector<PendingPoint>& points) 
   if (dropped > 0) {
     LogWarn("InfluxDB has refused points, which are given up",
             {{"points", dropped},
-             {"answer", answer->body.substr(0, kShownBytesMax)},
+             {"answer", answer->body.substr(0, kHttpShownBytesMax)},
              {"first", sent.front().line}});
   }
   absl::MutexLock lock(&mutex_);

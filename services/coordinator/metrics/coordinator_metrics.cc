@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "services/clock/clock.h"
+#include "services/coordinator/api/job_view.h"
 #include "services/coordinator/core/engine.h"
 #include "services/coordinator/core/task.h"
 #include "services/coordinator/metrics/figure_metrics.h"
@@ -13,9 +14,7 @@
 namespace closewrite {
 
 CoordinatorMetrics::Collected CoordinatorMetrics::Collect() {
-  // A copy, so that nothing slow is done under the loop's lock.
-  Fleet fleet;
-  loop_.Inspect([&](const Engine& engine) { fleet = engine.fleet(); });
+  const Fleet fleet = CopyFleet(loop_);
   const std::shared_ptr<const Snapshot> snapshot = Refresh(fleet);
   MetricList list("closewrite_coordinator_");
   Collected collected;

@@ -38,23 +38,16 @@ void ForEachIn(StoreReader& reader, JobState state, const std::function<void(con
 
 // Definitions are decoded where it matters.
 void ReadTasks(StoreReader& reader, const Fleet& fleet, StoreFigures* figures) {
-  std::string after;
-  for (int64_t seen = 0; seen < kTasksMax;) {
-    const std::vector<StoredTask> tasks = reader.ListTasks(after, kRowsPerRead);
-    if (tasks.empty()) return;
-    for (const StoredTask& stored : tasks) {
-      const std::string runs = RunsOf(stored.name);
-      figures->pipelines.insert(runs);
-      figures->applied_at[runs] = stored.applied_at;
-      if (!stored.state.started) figures->stopped.insert(runs);
-      if (!stored.state.started || stored.state.failures < kCrashLoopAfter) continue;
-      const absl::StatusOr<Task> task = fleet.decode_task(stored.definition);
-      if (!task.ok() || !CrashesInALoop(*task, stored.state)) continue;
-      figures->crash_loops.push_back(stored.name);
-    }
-    after = tasks.back().name;
-    seen += static_cast<int64_t>(tasks.size());
-  }
+  ForEachTask(reader, [&](const StoredTask& stored) {
+    const std::string runs = RunsOf(stored.name);
+    figures->pipelines.insert(runs);
+    figures->applied_at[runs] = stored.applied_at;
+    if (!stored.state.started) figures->stopped.insert(runs);
+    if (!stored.state.started || stored.state.failures < kCrashLoopAfter) return;
+    const absl::StatusOr<Task> task = fleet.decode_task(stored.definition);
+    if (!task.ok() || !CrashesInALoop(*task, stored.state)) return;
+    figures->crash_loops.push_back(stored.name);
+  });
 }
 
 }  // namespace
