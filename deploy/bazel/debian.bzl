@@ -30,6 +30,8 @@ debian_rules_cc = repository_rule(
 # Bazel name: pkg-config name. Headers lie under /usr/include, so the compiler finds them by itself
 # (libpq's as postgresql/libpq-fe.h).
 _PKG_CONFIG = {
+    "argon2": "libargon2",
+    "cpp-httplib": "cpp-httplib",
     "curl": "libcurl",
     "grpc++": "grpc++",
     "gtest": "gtest",

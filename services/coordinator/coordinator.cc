@@ -28,6 +28,7 @@
 #include "services/coordinator/api/store_service.h"
 #include "services/coordinator/api/task_codec.h"
 #include "services/coordinator/api/task_service.h"
+#include "services/coordinator/api/upload_service.h"
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
@@ -156,6 +157,7 @@ struct Coordinator::Parts {
         stores(&feed, sqlite_path),
         monitor({.loop = &loop, .feed = &feed}, NewUuid),
         alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
+        uploads({.loop = &loop, .feed = &feed}, &watchers),
         alert_watch(alert_options, &loop, NewUuid),
         outbox(alert_options, &loop, &watchers) {
     if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);
@@ -179,6 +181,7 @@ struct Coordinator::Parts {
   StoreService stores;
   MonitorService monitor;
   AlertService alerts;
+  UploadService uploads;
   AlertWatch alert_watch;
   OutboxSender outbox;
   std::unique_ptr<InfluxWriter> points;
@@ -253,7 +256,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
                      .reflection = !config.has_reflection() || config.reflection(),
                      .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
                                   &parts->tasks, &parts->events, &parts->fleet, &parts->stores,
-                                  &parts->monitor, &parts->alerts}});
+                                  &parts->monitor, &parts->alerts, &parts->uploads}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   parts->alert_watch.Start();

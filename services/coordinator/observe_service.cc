@@ -8,6 +8,7 @@
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/interest.h"
+#include "services/coordinator/core/upload.h"
 #include "services/log/log.h"
 #include "services/volume/path.h"
 
@@ -19,6 +20,11 @@ constexpr size_t kLedgerIdBytes = 16;
 
 v1::ObserveResponse ToProto(int64_t id, const WatcherQuestion& question) {
   v1::ObserveResponse response;
+  if (question.upload.has_value()) {
+    *response.add_uploads() = *question.upload;
+    response.mutable_uploads(0)->set_id(id);
+    return response;
+  }
   if (!question.look_at.has_value()) {
     response.add_flushes()->set_id(id);
     response.mutable_flushes(0)->set_volume(question.volume);
@@ -30,6 +36,20 @@ v1::ObserveResponse ToProto(int64_t id, const WatcherQuestion& question) {
   look->mutable_file()->set_path(*question.look_at);
   look->set_content_bytes_max(question.content_bytes_max);
   return response;
+}
+
+WatcherBoard::Answered FromProto(const v1::UploadResult& result) {
+  const std::string message = Display(result.message());
+  switch (result.outcome()) {
+    case v1::UPLOAD_OUTCOME_DONE:
+      return v1::FileLook();
+    case v1::UPLOAD_OUTCOME_NAME_TAKEN:
+      return absl::AlreadyExistsError(message);
+    case v1::UPLOAD_OUTCOME_REFUSED:
+      return absl::FailedPreconditionError(message);
+    default:
+      return absl::UnavailableError(message);
+  }
 }
 
 }  // namespace
@@ -102,10 +122,11 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
   }
   if (request.events_size() > kEventsPerMessageMax ||
       request.staging_size() > kStagingPerMessageMax ||
-      request.flushed_size() + request.looked_size() > kAnswersPerMessageMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
-        " staging directories and ", kAnswersPerMessageMax, " flush and look results a message"));
+      request.flushed_size() + request.looked_size() + request.uploaded_size() >
+          kAnswersPerMessageMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
+                     " staging directories and ", kAnswersPerMessageMax, " answers a message"));
   }
   exchange.heartbeat = request.heartbeat();
   exchange.complete = request.heartbeat() || request.published_size() > 0;
@@ -132,6 +153,9 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
   }
   for (const v1::LookResult& result : request.looked()) {
     exchange.answers.emplace_back(result.id(), result.look());
+  }
+  for (const v1::UploadResult& result : request.uploaded()) {
+    exchange.answers.emplace_back(result.id(), FromProto(result));
   }
   return absl::OkStatus();
 }
@@ -164,7 +188,10 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
     engine.RecordPublished(tx, lease, error, now);
   }
   for (const auto& [volume, lease] : exchange.staging) {
-    if (engine.MaySweep(tx, lease)) exchange.sweep.emplace_back(volume, lease);
+    // No job has number 0: what is staged under it was uploaded.
+    const bool may = lease.job.value == 0 ? MaySweepUpload(tx, lease.token.value)
+                                          : engine.MaySweep(tx, lease);
+    if (may) exchange.sweep.emplace_back(volume, lease);
   }
   if (!exchange.complete) return absl::OkStatus();
   exchange.orders = engine.PublishOrders(tx, visit.volumes);

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/file.pb.h"
+#include "closewrite/v1/observe.pb.h"
 #include "services/coordinator/core/fleet.h"
 
 namespace closewrite {
@@ -25,11 +26,13 @@ inline constexpr size_t kQuestionsWaitingMax = 1024;
 // ErrorInfo reason of UNAVAILABLE when it is the watcher that is away, not the coordinator.
 inline constexpr char kWatcherAway[] = "WATCHER_NOT_CONNECTED";
 
-// To record everything that happened in a volume, or to look at one file of it.
+// To record everything that happened in a volume, to look at one file of it, or to put an upload
+// into place.
 struct WatcherQuestion {
   std::string volume;
   std::optional<std::string> look_at;  // path
   int64_t content_bytes_max = 0;       // of a look: the content is wanted if it is no larger
+  std::optional<v1::UploadOrder> upload = {};
 };
 
 // Thread-safe.
@@ -39,7 +42,9 @@ class WatcherBoard {
   using StreamKey = const void*;
   // Asks the watcher; must be quick.
   using Send = std::function<void(int64_t id, const WatcherQuestion& question)>;
-  // What a look has found; empty of a flush.
+  // What a look has found; empty of a flush, and of an upload that is in place. One that is not:
+  // ALREADY_EXISTS when its name is taken, FAILED_PRECONDITION when it never can be, UNAVAILABLE
+  // when it can't be just now.
   using Answered = absl::StatusOr<v1::FileLook>;
   // Called once, without locks, unless the question is cancelled before.
   using Done = std::function<void(const Answered&)>;

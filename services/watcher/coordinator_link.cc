@@ -100,6 +100,7 @@ absl::Status CoordinatorLink::RunSession() {
     heard_ = Heard();
   }
   Session session;
+  session.number = ++sessions_;
   session.sent = options_.ledger->acknowledged();
   session.flushes = MakeRelay();
   session.stub = v1::ObserveService::NewStub(options_.channel->Get());
@@ -130,6 +131,7 @@ absl::Status CoordinatorLink::RunSession() {
     SendStaging(&session);
     SendEvents(&session);
     SendFlushed(&session);
+    SendUploaded(&session);
   }
   session.flushes->Close();
   session.stream->Cancel();
@@ -162,6 +164,9 @@ void CoordinatorLink::OnMessage(v1::ObserveResponse response) {
   }
   for (v1::LookRequest& look : *response.mutable_looks()) {
     if (heard_.looks.size() < kHeardLooksMax) heard_.looks.push_back(std::move(look));
+  }
+  for (v1::UploadOrder& upload : *response.mutable_uploads()) {
+    if (heard_.uploads.size() < kHeardOrdersMax) heard_.uploads.push_back(std::move(upload));
   }
   for (v1::PublishOrder& order : *response.mutable_orders()) {
     if (heard_.orders.size() < kHeardOrdersMax) heard_.orders.push_back(std::move(order));
@@ -220,6 +225,9 @@ void CoordinatorLink::Act(Heard heard, Session* session) {
   }
   for (const v1::StagingDirectory& directory : heard.sweep) {
     options_.publisher->Sweep(FromProto(directory));
+  }
+  for (v1::UploadOrder& upload : heard.uploads) {
+    if (options_.uploads != nullptr) options_.uploads->Submit(session->number, std::move(upload));
   }
   SendLooked(heard.looks, session);
 }
@@ -324,6 +332,15 @@ void CoordinatorLink::SendLooked(const std::vector<v1::LookRequest>& looks, Sess
     }
   }
   if (request.looked_size() > 0) session->stream->Send(std::move(request));
+}
+
+void CoordinatorLink::SendUploaded(Session* session) {
+  if (options_.uploads == nullptr) return;
+  v1::ObserveRequest request;
+  for (v1::UploadResult& result : options_.uploads->Take(session->number)) {
+    *request.add_uploaded() = std::move(result);
+  }
+  if (request.uploaded_size() > 0) session->stream->Send(std::move(request));
 }
 
 void CoordinatorLink::SendFlushed(Session* session) {

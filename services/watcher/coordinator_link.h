@@ -24,6 +24,7 @@
 #include "services/watcher/flush_relay.h"
 #include "services/watcher/ledger.h"
 #include "services/watcher/publisher.h"
+#include "services/watcher/upload_placer.h"
 #include "services/watcher/volume_engine.h"
 #include "services/watcher/volume_interest.h"
 
@@ -70,6 +71,7 @@ class CoordinatorLink {
     // Looks at a file of a volume, also one that this host does not know; called from the link's
     // thread. Empty: nothing is looked at.
     std::function<v1::FileLook(const v1::LookRequest& request)> look;
+    UploadPlacer* uploads = nullptr;  // not owned; nullptr: none is put into place
     absl::Duration backoff_min = absl::Milliseconds(100);
     absl::Duration backoff_max = absl::Seconds(5);
   };
@@ -102,11 +104,13 @@ class CoordinatorLink {
     std::vector<VolumeInterest> interests;  // with `complete`
     std::vector<v1::FlushRequest> flushes;
     std::vector<v1::LookRequest> looks;
+    std::vector<v1::UploadOrder> uploads;
     absl::Duration heartbeat_interval;  // zero: not said
   };
 
   // Of one stream; of the link's thread alone.
   struct Session {
+    int64_t number = 0;  // no other has it
     std::unique_ptr<v1::ObserveService::Stub> stub;
     std::shared_ptr<Stream> stream;
     int64_t sent = 0;
@@ -139,6 +143,7 @@ class CoordinatorLink {
   void SendEvents(Session* session);
   void SendFlushed(Session* session);
   void SendLooked(const std::vector<v1::LookRequest>& looks, Session* session);
+  void SendUploaded(Session* session);
   std::shared_ptr<FlushRelay> MakeRelay();
 
   const Options options_;
@@ -147,6 +152,7 @@ class CoordinatorLink {
   std::string last_error_;  // of the link's thread
   absl::Duration backoff_;  // of the link's thread
   int tries_at_once_ = 0;   // of the link's thread; since the last answer
+  int64_t sessions_ = 0;    // of the link's thread; so far
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

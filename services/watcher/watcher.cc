@@ -62,6 +62,7 @@ absl::Status Watcher::Start(v1::WatcherConfig config) {
     LogWarn("mounts are not watched", {{"error", watched.message()}});
   }
   publisher_->Start();
+  uploads_->Start();
   link_->Start();
   service_->Open();
   LogInfo("watching", {{"host", config_.host()},
@@ -108,6 +109,9 @@ void Watcher::MakePublisher() {
   options.open_root = [this](const std::string& volume) { return OpenTarget(volume); };
   options.on_news = [this] { link_->Wake(); };
   publisher_ = std::make_unique<Publisher>(std::move(options));
+  uploads_ = std::make_unique<UploadPlacer>(UploadPlacer::Options{
+      .open_root = [this](const std::string& volume) { return OpenTarget(volume); },
+      .on_news = [this] { link_->Wake(); }});
 }
 
 absl::Status Watcher::Serve() {
@@ -153,6 +157,7 @@ void Watcher::MakeLink() {
   options.channel = channel_.get();
   options.ledger = ledger_.get();
   options.publisher = publisher_.get();
+  options.uploads = uploads_.get();
   options.clock = clock_;
   options.report = [this] { return Reports(); };
   options.on_interests = [this](const std::vector<VolumeInterest>& interests) {
@@ -237,6 +242,7 @@ void Watcher::Shutdown() {
   if (mounts_ != nullptr) mounts_->Shutdown();
   for (const auto& [name, engine] : engines_) engine->Shutdown();
   publisher_->Shutdown();
+  uploads_->Shutdown();
   if (link_ != nullptr) link_->Shutdown();
   server_->Shutdown(kShutdownGrace);
 }

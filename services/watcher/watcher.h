@@ -18,6 +18,7 @@
 #include "services/watcher/ledger.h"
 #include "services/watcher/mount_watch.h"
 #include "services/watcher/publisher.h"
+#include "services/watcher/upload_placer.h"
 #include "services/watcher/volume_engine.h"
 #include "services/watcher/watch_service.h"
 
@@ -57,6 +58,7 @@ class Watcher {
   std::map<std::string, std::unique_ptr<VolumeEngine>> engines_;
   std::unique_ptr<MountWatch> mounts_;
   std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<UploadPlacer> uploads_;
   std::unique_ptr<WatchService> service_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<CoordinatorChannel> channel_;

@@ -5,6 +5,7 @@
 
 #include "services/coordinator/api/job_view.h"
 #include "services/coordinator/core/outbox.h"
+#include "services/coordinator/core/upload.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
@@ -247,7 +248,8 @@ void AlertWatch::ForgetOldOnes() {
         const absl::Time before = store_now - kPastIncidentsKept;
         const bool incidents = ForgetIncidents(tx, before, kForgottenMax);
         const bool messages = ForgetMessages(tx, before, kForgottenMax);
-        more = incidents || messages;
+        const bool uploads = ForgetUploads(tx, before, store_now, kForgottenMax);
+        more = incidents || messages || uploads;
         for (const GoneExecutor& lost : GoneExecutors(tx)) {
           if (store_now - lost.lost_at > kGoneExecutorKept) {
             EraseGoneExecutor(tx, lost.hello.name);

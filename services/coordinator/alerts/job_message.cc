@@ -31,7 +31,8 @@ std::string Ended(const Job& job) {
   }
 }
 
-std::string Link(const Job& job, const std::string& job_url) {
+std::string Link(const Job& job, const std::string& job_url, const std::string& own) {
+  if (!own.empty()) return StrCat("More: ", own, "\n");
   if (job_url.empty()) return StrCat("More: closewrite job ", job.id.value, "\n");
   const std::string id = StrCat(job.id.value);
   return StrCat("More: ", ToStd(absl::StrReplaceAll(job_url, {{"{job}", id}})), "\n");
@@ -83,7 +84,7 @@ OutboxMessage WithJobText(OutboxMessage message, const std::optional<Job>& job,
     StrAppend(&text, "It took ", DurationWords(job->finished_at - job->started_at), ", until ",
               TimeWords(job->finished_at), "\n");
   }
-  StrAppend(&text, Link(*job, job_url), Results(*job), LogTail(*job, message.log_lines, reader));
+  StrAppend(&text, Link(*job, job_url, message.link), Results(*job), LogTail(*job, message.log_lines, reader));
   message.text = text;
   message.details = {OwnerDetail(job->pipeline),
                      {"job", StrCat(job->id.value)},

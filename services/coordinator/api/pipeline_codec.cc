@@ -11,6 +11,7 @@
 #include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/placeholder_check.h"
 #include "services/coordinator/api/run_codec.h"
+#include "services/coordinator/api/upload_codec.h"
 #include "services/coordinator/api/violations.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -39,6 +40,9 @@ class Decoder : private RunDecoder {
     definition_.set_weight(pipeline_.weight);
     if (definition_.has_alerts()) pipeline_.alerts = DecodeAlerts(definition_.alerts(), this);
     if (definition_.has_notify()) pipeline_.notify = DecodeNotify(definition_.notify(), this);
+    if (definition_.has_portal()) {
+      pipeline_.uploads = DecodeUpload(definition_.mutable_portal(), pipeline_, this);
+    }
     pipeline_.definition = Serialize(definition_);
     return std::move(pipeline_);
   }

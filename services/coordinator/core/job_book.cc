@@ -4,6 +4,7 @@
 
 #include "services/coordinator/core/job_measure.h"
 #include "services/coordinator/core/outbox.h"
+#include "services/coordinator/core/upload.h"
 
 namespace closewrite {
 namespace {
@@ -55,6 +56,9 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   Remember(tx, job, change->job);
   if (IsFinal(change->job.state) && !IsFinal(job.state)) {
     if (pipeline != nullptr) PutJobMessages(tx, pipeline->notify, change->job, now);
+    if (pipeline != nullptr && pipeline->uploads.has_value()) {
+      PutUploadMessage(tx, change->job, now);
+    }
     CloseGap(tx, job, now);
   }
   return std::move(change->job);

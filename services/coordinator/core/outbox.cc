@@ -24,6 +24,7 @@ std::string Encode(const OutboxMessage& message) {
                    {"job", message.job.value},
                    {"log_lines", message.log_lines},
                    {"attach_bytes_max", message.attach_bytes_max},
+                   {"link", message.link},
                    {"created_at", NoteTime(message.created_at)},
                    {"due_at", NoteTime(message.due_at)},
                    {"tries", message.tries},
@@ -44,6 +45,7 @@ std::optional<OutboxMessage> Decode(const std::string& value) {
   TakeField(*json, "job", &message.job.value);
   TakeField(*json, "log_lines", &message.log_lines);
   TakeField(*json, "attach_bytes_max", &message.attach_bytes_max);
+  TakeField(*json, "link", &message.link);
   TakeField(*json, "created_at", &message.created_at);
   TakeField(*json, "due_at", &message.due_at);
   TakeField(*json, "tries", &message.tries);

@@ -29,6 +29,7 @@ struct OutboxMessage {
   JobId job;
   int log_lines = 0;
   int64_t attach_bytes_max = 0;
+  std::string link;  // to a page about it; "": the one that all jobs have
   absl::Time created_at;
   absl::Time due_at;    // when it is tried next; once it is done, when that was
   int tries = 0;        // that failed

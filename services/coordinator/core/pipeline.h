@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/alert_policy.h"
 #include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/upload_policy.h"
 #include "services/volume/glob.h"
 
 namespace closewrite {
@@ -83,6 +84,7 @@ struct Pipeline {
   int weight = 1;                  // the share of the slots, beside others of the same priority
   AlertPolicy alerts;
   NotifyPolicy notify;
+  std::optional<UploadPolicy> uploads;  // people may hand in files
 
   std::string definition;  // opaque: what the API was given
 };

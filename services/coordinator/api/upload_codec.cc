@@ -1,0 +1,126 @@
+#include "services/coordinator/api/upload_codec.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "services/config/duration.h"
+#include "services/config/size.h"
+#include "services/coordinator/api/job_view.h"
+#include "services/coordinator/convert.h"
+#include "services/log/str_cat.h"
+#include "services/volume/path.h"
+
+namespace closewrite {
+namespace {
+
+void CheckText(std::string_view field, const std::string& text, size_t bytes_max,
+               RunDecoder* decoder) {
+  if (text.size() <= bytes_max) return;
+  decoder->Wrong(field, StrCat("has ", text.size(), " bytes; at most ", bytes_max));
+}
+
+std::vector<std::string> DecodeAccept(const v1::Upload& upload, RunDecoder* decoder) {
+  std::vector<std::string> accept;
+  if (upload.accept_size() > kUploadAcceptMax) {
+    decoder->Wrong("portal.accept",
+                   StrCat("has ", upload.accept_size(), " ends; at most ", kUploadAcceptMax));
+    return accept;
+  }
+  for (int i = 0; i < upload.accept_size(); ++i) {
+    const std::string& end = upload.accept(i);
+    const bool right = end.size() > 1 && end.size() <= kUploadAcceptBytesMax && end[0] == '.' &&
+                       CheckName("end", end.substr(1)).ok();
+    if (!right) {
+      decoder->Wrong(StrCat("portal.accept[", i, "]"),
+                     StrCat("is ", Quote(end), "; give the end of a name, such as \".xlsx\""));
+    }
+    accept.push_back(absl::AsciiStrToLower(end));
+  }
+  return accept;
+}
+
+int64_t DecodeMaxSize(v1::Upload* upload, RunDecoder* decoder) {
+  if (upload->max_size().empty()) upload->set_max_size(kUploadSizeDefault);
+  const absl::StatusOr<int64_t> size = ParseSize(upload->max_size());
+  decoder->Check("portal.max_size", size.status());
+  if (!size.ok()) return 0;
+  if (*size < 1 || *size > kUploadSizeBytesMax) {
+    decoder->Wrong("portal.max_size",
+                   StrCat("is ", upload->max_size(), "; give 1B to 1TiB, such as 200MiB"));
+  }
+  return *size;
+}
+
+}  // namespace
+
+UploadPolicy DecodeUpload(v1::Upload* upload, const Pipeline& pipeline, RunDecoder* decoder) {
+  UploadPolicy policy;
+  CheckText("portal.title", upload->title(), kUploadTitleBytesMax, decoder);
+  CheckText("portal.help", upload->help(), kUploadHelpBytesMax, decoder);
+  if (upload->title().empty()) upload->set_title(pipeline.name);
+  policy.title = upload->title();
+  policy.help = upload->help();
+  policy.accept = DecodeAccept(*upload, decoder);
+  policy.bytes_max = DecodeMaxSize(upload, decoder);
+  if (upload->lock().empty() && !pipeline.locks.empty()) upload->set_lock(pipeline.locks[0]);
+  if (!upload->lock().empty()) {
+    policy.lock = decoder->Name("portal.lock", "lock", upload->lock());
+  }
+  if (upload->when_busy() == v1::WHEN_BUSY_UNSPECIFIED) upload->set_when_busy(v1::WHEN_BUSY_QUEUE);
+  if (!v1::WhenBusy_IsValid(upload->when_busy())) {
+    decoder->Wrong("portal.when_busy", "is unknown; use queue or refuse");
+  }
+  policy.refuse = upload->when_busy() == v1::WHEN_BUSY_REFUSE;
+  if (policy.refuse && upload->lock().empty()) {
+    decoder->Wrong("portal.when_busy",
+                   "is refuse, but there is no lock to be busy by; name one in `locks`");
+  }
+  policy.folder = upload->folder();
+  if (!policy.folder.empty()) {
+    decoder->Check("portal.folder", CheckRelativePath(policy.folder));
+    if (IsPrivate(policy.folder)) {
+      decoder->Wrong("portal.folder", "is .closewrite, which is never watched; name another one");
+    }
+  }
+  policy.show_log = upload->show_log();
+  return policy;
+}
+
+v1::UploadStatus ToProto(const Upload& upload) {
+  v1::UploadStatus shown;
+  shown.set_number(upload.number);
+  shown.set_pipeline(upload.pipeline);
+  shown.set_state(static_cast<v1::UploadState>(upload.state));
+  shown.set_message(upload.message);
+  shown.set_name(upload.name);
+  shown.mutable_file()->set_volume(upload.volume);
+  shown.mutable_file()->set_path(upload.path);
+  shown.set_size(upload.size);
+  shown.set_received(upload.received);
+  shown.set_who(upload.who);
+  for (const std::string& email : upload.emails) shown.add_email(email);
+  SetTime(upload.begun_at, shown.mutable_begun_at());
+  if (IsKnown(upload.published_at)) SetTime(upload.published_at, shown.mutable_published_at());
+  return shown;
+}
+
+v1::UploadPage ToProto(const Pipeline& pipeline, const UploadPageState& state) {
+  v1::UploadPage shown;
+  shown.set_pipeline(pipeline.name);
+  v1::Pipeline definition;
+  if (definition.ParseFromString(pipeline.definition)) {
+    *shown.mutable_page() = definition.portal();
+  }
+  shown.set_max_size_bytes(pipeline.uploads->bytes_max);
+  shown.set_volume(pipeline.volume);
+  shown.set_busy(state.busy);
+  shown.set_busy_message(state.busy_message);
+  if (IsKnown(state.busy_since)) SetTime(state.busy_since, shown.mutable_busy_since());
+  shown.set_before(state.before);
+  if (IsKnown(state.done_at)) SetTime(state.done_at, shown.mutable_done_at());
+  if (state.usual > absl::ZeroDuration()) *shown.mutable_usual_duration() = ToProto(state.usual);
+  shown.set_trouble(state.trouble);
+  return shown;
+}
+
+}  // namespace closewrite
