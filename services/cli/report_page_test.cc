@@ -11,7 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "services/cli/html_text.h"
+#include "services/page/html_text.h"
 #include "services/cli/report_sample.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"

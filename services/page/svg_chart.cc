@@ -1,15 +1,15 @@
-#include "services/cli/svg_chart.h"
+#include "services/page/svg_chart.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
-#include "services/cli/html_text.h"
-#include "services/cli/table.h"
+#include "services/page/html_text.h"
+#include "services/text/text_width.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 // Of a label's character; the page's font is about 12 high.
@@ -301,4 +301,4 @@ std::string DrawRowChart(const RowChart& chart, int width) {
                 Text(right, height - 4, "unit", "end", chart.axis.unit), "</svg>\n");
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

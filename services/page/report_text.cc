@@ -1,10 +1,10 @@
-#include "services/cli/report_text.h"
+#include "services/page/report_text.h"
 
 #include "absl/strings/str_format.h"
-#include "services/cli/time_text.h"
+#include "services/text/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 constexpr absl::Duration kDay = absl::Hours(24);
@@ -85,4 +85,4 @@ std::string SuccessText(const v1::ReportStatistics& jobs) {
   return absl::StrFormat("%d.%d %%", permille / 10, permille % 10);
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

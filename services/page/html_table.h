@@ -1,12 +1,12 @@
 // Tables in pages.
-#ifndef SERVICES_CLI_HTML_TABLE_H_
-#define SERVICES_CLI_HTML_TABLE_H_
+#ifndef SERVICES_PAGE_HTML_TABLE_H_
+#define SERVICES_PAGE_HTML_TABLE_H_
 
 #include <string>
 #include <utility>
 #include <vector>
 
-namespace closewrite::cli {
+namespace closewrite {
 
 enum class HtmlCells {
   kPlain,   // short, in one line
@@ -41,6 +41,6 @@ class HtmlTable {
   std::string rows_;
 };
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
 
-#endif  // SERVICES_CLI_HTML_TABLE_H_
+#endif  // SERVICES_PAGE_HTML_TABLE_H_

@@ -1,4 +1,4 @@
-#include "services/cli/time_text.h"
+#include "services/text/time_text.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
@@ -65,4 +65,4 @@ std::string BytesText(int64_t bytes) {
   return absl::StrFormat(value < 9.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

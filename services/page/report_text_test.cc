@@ -1,11 +1,11 @@
-#include "services/cli/report_text.h"
+#include "services/page/report_text.h"
 
 #include <string>
 
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 constexpr absl::Duration kDay = absl::Hours(24);
@@ -78,4 +78,4 @@ TEST(ReportTextTest, SuccessIsWholeOnlyWhenNoneHasFailed) {
 }
 
 }  // namespace
-}  // namespace closewrite::cli
+}  // namespace closewrite

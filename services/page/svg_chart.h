@@ -3,17 +3,17 @@
 //
 // Texts are escaped here. Each chart has a title and a description for people who can't see it,
 // units on its axes, and for each thing drawn the numbers behind it, shown when pointed at.
-#ifndef SERVICES_CLI_SVG_CHART_H_
-#define SERVICES_CLI_SVG_CHART_H_
+#ifndef SERVICES_PAGE_SVG_CHART_H_
+#define SERVICES_PAGE_SVG_CHART_H_
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
-#include "services/cli/axis_scale.h"
+#include "services/page/axis_scale.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 // In the units of the page at its full width.
 struct ChartSize {
@@ -77,6 +77,6 @@ struct RowChart {
 // As high as its rows need; "" when there are none.
 std::string DrawRowChart(const RowChart& chart, int width);
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
 
-#endif  // SERVICES_CLI_SVG_CHART_H_
+#endif  // SERVICES_PAGE_SVG_CHART_H_

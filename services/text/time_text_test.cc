@@ -1,8 +1,8 @@
-#include "services/cli/time_text.h"
+#include "services/text/time_text.h"
 
 #include "gtest/gtest.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 TEST(TimeText, Rfc3339IsUtcWithMilliseconds) {
@@ -47,4 +47,4 @@ TEST(TimeText, BytesInBinaryUnits) {
 }
 
 }  // namespace
-}  // namespace closewrite::cli
+}  // namespace closewrite

@@ -1,9 +1,9 @@
-#include "services/cli/html_text.h"
+#include "services/page/html_text.h"
 
 #include "absl/strings/str_replace.h"
-#include "services/cli/table.h"
+#include "services/text/text_width.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 std::string HtmlText(std::string_view text) {
   return absl::StrReplaceAll(Printable(text), {{"&", "&amp;"},
@@ -23,4 +23,4 @@ std::string HtmlText(std::string_view text) {
                                                {"\u2069", "\\u2069"}});
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

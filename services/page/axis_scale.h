@@ -1,6 +1,6 @@
 // Where the axis of a chart has its labels, and what they say. Pure.
-#ifndef SERVICES_CLI_AXIS_SCALE_H_
-#define SERVICES_CLI_AXIS_SCALE_H_
+#ifndef SERVICES_PAGE_AXIS_SCALE_H_
+#define SERVICES_PAGE_AXIS_SCALE_H_
 
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 
 #include "absl/time/time.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 struct Tick {
   double value = 0;
@@ -48,6 +48,6 @@ struct TimeTick {
 // `Nov` and `2027` of long periods.
 std::vector<TimeTick> TimeTicks(absl::Time begin, absl::Time end, int ticks_max);
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
 
-#endif  // SERVICES_CLI_AXIS_SCALE_H_
+#endif  // SERVICES_PAGE_AXIS_SCALE_H_

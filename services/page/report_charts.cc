@@ -1,4 +1,4 @@
-#include "services/cli/report_charts.h"
+#include "services/page/report_charts.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,16 +9,16 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
-#include "services/cli/axis_scale.h"
-#include "services/cli/html_table.h"
-#include "services/cli/html_text.h"
-#include "services/cli/report_text.h"
-#include "services/cli/svg_chart.h"
-#include "services/cli/table.h"
-#include "services/cli/time_text.h"
+#include "services/page/axis_scale.h"
+#include "services/page/html_table.h"
+#include "services/page/html_text.h"
+#include "services/page/report_text.h"
+#include "services/page/svg_chart.h"
+#include "services/text/text_width.h"
+#include "services/text/time_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 using enum HtmlCells;
@@ -429,4 +429,4 @@ std::string ExecutorsChart(const v1::GetReportResponse& report) {
   return StrCat(Legend(Outcomes()), DrawBoth(std::move(chart)));
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

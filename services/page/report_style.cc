@@ -1,6 +1,6 @@
-#include "services/cli/report_style.h"
+#include "services/page/report_style.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 constexpr char kStyle[] = R"(
@@ -140,4 +140,4 @@ td.text, th.text { min-width: 14rem; }
 
 std::string_view ReportStyle() { return kStyle; }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

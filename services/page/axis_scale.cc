@@ -1,4 +1,4 @@
-#include "services/cli/axis_scale.h"
+#include "services/page/axis_scale.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 constexpr double kMinute = 60;
@@ -192,4 +192,4 @@ std::vector<TimeTick> TimeTicks(absl::Time begin, absl::Time end, int ticks_max)
   return MonthTicks(begin, end, static_cast<int>(12 * years));
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

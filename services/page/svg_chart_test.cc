@@ -1,4 +1,4 @@
-#include "services/cli/svg_chart.h"
+#include "services/page/svg_chart.h"
 
 #include <limits>
 #include <string>
@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -126,4 +126,4 @@ TEST(SvgChartTest, RowsHaveNamesAndParts) {
 }
 
 }  // namespace
-}  // namespace closewrite::cli
+}  // namespace closewrite

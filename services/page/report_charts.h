@@ -1,13 +1,13 @@
 // The panels of a report that have charts, each as a part of a page.
-#ifndef SERVICES_CLI_REPORT_CHARTS_H_
-#define SERVICES_CLI_REPORT_CHARTS_H_
+#ifndef SERVICES_PAGE_REPORT_CHARTS_H_
+#define SERVICES_PAGE_REPORT_CHARTS_H_
 
 #include <string>
 #include <string_view>
 
 #include "closewrite/v1/report.pb.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 // A part of the page with its heading; `about` is a sentence below it, and `body` is HTML.
 std::string ReportPanel(std::string_view id, std::string_view title, std::string_view about,
@@ -30,6 +30,6 @@ std::string IncrementsPanel(const v1::GetReportResponse& report);
 // The chart of jobs by executor; "" when none had any.
 std::string ExecutorsChart(const v1::GetReportResponse& report);
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
 
-#endif  // SERVICES_CLI_REPORT_CHARTS_H_
+#endif  // SERVICES_PAGE_REPORT_CHARTS_H_

@@ -1,13 +1,13 @@
 // How a report says times, widths of buckets, and how long things took.
-#ifndef SERVICES_CLI_REPORT_TEXT_H_
-#define SERVICES_CLI_REPORT_TEXT_H_
+#ifndef SERVICES_PAGE_REPORT_TEXT_H_
+#define SERVICES_PAGE_REPORT_TEXT_H_
 
 #include <string>
 
 #include "absl/time/time.h"
 #include "closewrite/v1/report.pb.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 
 // For what there is none of.
 inline constexpr char kNone[] = "–";
@@ -29,6 +29,6 @@ int64_t Ended(const v1::ReportStatistics& jobs);
 // Of jobs that were not cancelled: `99.2 %`; kNone when there are none.
 std::string SuccessText(const v1::ReportStatistics& jobs);
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
 
-#endif  // SERVICES_CLI_REPORT_TEXT_H_
+#endif  // SERVICES_PAGE_REPORT_TEXT_H_

@@ -1,4 +1,4 @@
-#include "services/cli/axis_scale.h"
+#include "services/page/axis_scale.h"
 
 #include <cmath>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 template <class Ticks>
@@ -166,4 +166,4 @@ TEST(AxisScaleTest, TimesAreRoundInUtc) {
 }
 
 }  // namespace
-}  // namespace closewrite::cli
+}  // namespace closewrite

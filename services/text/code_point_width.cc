@@ -1,10 +1,10 @@
-#include "services/cli/code_point_width.h"
+#include "services/text/code_point_width.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 struct Range {
@@ -133,4 +133,4 @@ int CodePointWidth(uint32_t code_point) {
   return In(kWide, code_point) ? 2 : 1;
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite

@@ -1,9 +1,9 @@
-#include "services/cli/html_table.h"
+#include "services/page/html_table.h"
 
-#include "services/cli/html_text.h"
+#include "services/page/html_text.h"
 #include "services/log/str_cat.h"
 
-namespace closewrite::cli {
+namespace closewrite {
 namespace {
 
 std::string_view ClassOf(const HtmlColumn& column) {
@@ -47,4 +47,4 @@ std::string HtmlTable::DrawClosed() const {
   return StrCat("<details><summary>The numbers</summary>\n", Draw(), "</details>\n");
 }
 
-}  // namespace closewrite::cli
+}  // namespace closewrite
