@@ -261,6 +261,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   parts->server = *std::move(server);
   parts->alert_watch.Start();
   parts->outbox.Start();
+  parts->uploads.Start();
   if (parts->points != nullptr) {
     parts->points->Start();
     LogInfo("points go to InfluxDB", {{"url", (*influx)->shown}});
@@ -282,6 +283,7 @@ void Coordinator::Shutdown() {
   parts_->loop.EndSoon();
   if (parts_->points != nullptr) parts_->points->Shutdown();
   parts_->alert_watch.Shutdown();
+  parts_->uploads.Shutdown();
   parts_->watchers.Shutdown();  // the outbox may wait for one of them
   parts_->outbox.Shutdown();
   parts_->attend.Shutdown();

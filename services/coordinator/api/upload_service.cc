@@ -189,16 +189,47 @@ grpc::ServerUnaryReactor* UploadService::PublishUpload(grpc::CallbackServerConte
       },
       [this, reactor, response, sealed](const absl::Status& status) {
         *response->mutable_upload() = ToProto(*sealed);
-        const bool goes_on = status.ok() && !sealed->over();
-        reactor->Finish(ToGrpc(goes_on ? Order(*sealed) : status));
+        if (status.ok() && !sealed->over()) Order(*sealed);
+        reactor->Finish(ToGrpc(status));
       });
   return reactor;
 }
 
-absl::Status UploadService::Order(const Upload& upload) {
+void UploadService::Start() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+}
+
+void UploadService::Shutdown() {
   {
     absl::MutexLock lock(&mutex_);
-    if (!ordered_.insert(upload.number).second) return absl::OkStatus();
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void UploadService::Run() {
+  for (;;) {
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kUploadOrderEvery);
+      if (stopping_) return;
+    }
+    std::vector<Upload> uploads;
+    const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
+      uploads = UploadsUnderWay(reader);
+      return absl::OkStatus();
+    });
+    if (!read.ok()) continue;
+    for (const Upload& upload : uploads) {
+      if (upload.state == UploadState::kPublishing) Order(upload);
+    }
+  }
+}
+
+void UploadService::Order(const Upload& upload) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_ || !ordered_.insert(upload.number).second) return;
   }
   WatcherQuestion question{.volume = upload.volume, .look_at = std::nullopt};
   question.upload.emplace();
@@ -211,10 +242,9 @@ absl::Status UploadService::Order(const Upload& upload) {
       board_.Ask(question, [this, upload](const WatcherBoard::Answered& answer) {
         Record(upload, answer);
       });
-  if (asked.ok()) return absl::OkStatus();
+  if (asked.ok()) return;
   absl::MutexLock lock(&mutex_);
   ordered_.erase(upload.number);
-  return asked.status();
 }
 
 void UploadService::Record(const Upload& asked, const WatcherBoard::Answered& answer) {
@@ -222,7 +252,7 @@ void UploadService::Record(const Upload& asked, const WatcherBoard::Answered& an
     absl::MutexLock lock(&mutex_);
     ordered_.erase(asked.number);
   }
-  if (absl::IsUnavailable(answer.status())) return;  // the portal asks again
+  if (absl::IsUnavailable(answer.status())) return;  // it is asked again
   loop_.Submit(
       [asked, status = answer.status()](Engine&, StoreTransaction& tx, absl::Time now) {
         const std::optional<Upload> upload = FindUpload(tx, asked.number, asked.key);

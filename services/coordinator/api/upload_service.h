@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -27,12 +28,22 @@ inline constexpr int64_t kUploadResultBytesMax = 2 << 20;  // as a watcher sends
 // ErrorInfo reason of FAILED_PRECONDITION when a page refuses.
 inline constexpr char kUploadPageBusy[] = "UPLOAD_PAGE_BUSY";
 
-// Thread-safe.
+// How often watchers are asked again about uploads that are to be put into place.
+inline constexpr absl::Duration kUploadOrderEvery = absl::Seconds(1);
+
+// Thread-safe. Uploads that are whole are put into place whether or not the portal that brought
+// them is still there: of several coordinators the one that has the watcher's stream does it.
 class UploadService : public v1::UploadService::CallbackService {
  public:
   // `board` is not owned and must outlive the server.
   UploadService(const ApiOptions& options, WatcherBoard* board)
       : loop_(*options.loop), board_(*board) {}
+  ~UploadService() override { Shutdown(); }
+
+  // From now on watchers are asked again.
+  void Start();
+  // May be called any number of times.
+  void Shutdown();
 
   grpc::ServerUnaryReactor* ListUploadPages(grpc::CallbackServerContext* context,
                                             const v1::ListUploadPagesRequest* request,
@@ -58,13 +69,16 @@ class UploadService : public v1::UploadService::CallbackService {
 
  private:
   absl::Status Show(const v1::GetUploadRequest& request, v1::GetUploadResponse* response);
-  // Has the watcher put it into place, unless it is at it already.
-  absl::Status Order(const Upload& upload);
+  void Run();
+  // Has the watcher put it into place, unless it is at it already, or away.
+  void Order(const Upload& upload);
   void Record(const Upload& upload, const WatcherBoard::Answered& answer);
 
   StoreLoop& loop_;
   WatcherBoard& board_;
+  std::thread thread_;
   absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<int64_t> ordered_ ABSL_GUARDED_BY(mutex_);  // uploads that a watcher was asked about
 };
 

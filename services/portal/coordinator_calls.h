@@ -1,0 +1,83 @@
+// Calls to the coordinator, each with a deadline.
+#ifndef SERVICES_PORTAL_COORDINATOR_CALLS_H_
+#define SERVICES_PORTAL_COORDINATOR_CALLS_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "closewrite/v1/fleet.grpc.pb.h"
+#include "closewrite/v1/job.grpc.pb.h"
+#include "closewrite/v1/lock.grpc.pb.h"
+#include "closewrite/v1/monitor.grpc.pb.h"
+#include "closewrite/v1/pipeline.grpc.pb.h"
+#include "closewrite/v1/task.grpc.pb.h"
+#include "closewrite/v1/upload.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+#include "services/clock/clock.h"
+#include "services/transport/channel.h"
+#include "services/transport/errors.h"
+
+namespace closewrite::portal {
+
+// For a page; for what must not be given up for a coordinator that restarts.
+inline constexpr absl::Duration kPageCallTime = absl::Seconds(10);
+inline constexpr absl::Duration kPatientCallTime = absl::Seconds(25);
+
+// Thread-safe.
+class CoordinatorCalls {
+ public:
+  explicit CoordinatorCalls(const std::string& coordinator) : channel_(coordinator) {}
+
+  // `Call<v1::JobService>(&v1::JobService::Stub::GetJob, request)`.
+  template <class Service, class Request, class Response>
+  absl::StatusOr<Response> Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                                const Request& request) {
+    return Make<Service>(method, request, kPageCallTime, /*wait=*/false);
+  }
+  // Waits for a coordinator that is away. The request must be one that may be repeated.
+  template <class Service, class Request, class Response>
+  absl::StatusOr<Response> CallPatiently(
+      grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+      const Request& request) {
+    return Make<Service>(method, request, kPatientCallTime, /*wait=*/true);
+  }
+
+  std::shared_ptr<grpc::Channel> channel() { return channel_.Get(); }
+
+ private:
+  template <class Service, class Request, class Response>
+  absl::StatusOr<Response> Make(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                                const Request& request, absl::Duration time, bool wait) {
+    const absl::Time until = WallTime() + time;
+    for (;;) {
+      grpc::ClientContext context;
+      context.set_deadline(absl::ToChronoTime(until));
+      context.set_wait_for_ready(wait);
+      Response response;
+      const auto stub = Service::NewStub(channel_.Get());
+      const absl::Status status =
+          FromGrpc((stub.get()->*method)(&context, request, &response));
+      if (status.ok()) return response;
+      // A connection that broke in the middle; the next try waits for a new one.
+      const bool again = wait && absl::IsUnavailable(status) && Reason(status).empty();
+      if (!again || WallTime() >= until) return status;
+    }
+  }
+
+  CoordinatorChannel channel_;
+};
+
+// A sentence for people about a call that failed.
+std::string Sentence(const absl::Status& status);
+// What such a status is in HTTP.
+int HttpStatusOf(const absl::Status& status);
+
+}  // namespace closewrite::portal
+
+#endif  // SERVICES_PORTAL_COORDINATOR_CALLS_H_
