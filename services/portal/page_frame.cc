@@ -130,6 +130,7 @@ WebResponse Answer(const Site& site, const WebRequest& request, const std::strin
   response.status = page.status;
   response.headers.emplace_back("Cache-Control", "no-store");
   response.headers.emplace_back("Vary", "Accept, Cookie");
+  if (!page.cookie.empty()) response.headers.emplace_back("Set-Cookie", page.cookie);
   const bool as_json = WantsJson(request);
   if (!page.location.empty()) {
     response.headers.emplace_back("Location", StrCat(site.base, page.location));

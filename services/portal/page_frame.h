@@ -31,6 +31,7 @@ struct Page {
   nlohmann::json json;   // the same for programs
   bool live = false;     // what has `data-live` is kept up to date
   std::string location;  // when it is elsewhere
+  std::string cookie;    // that is to be set
 };
 
 // A page that says what is wrong.

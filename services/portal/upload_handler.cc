@@ -18,6 +18,7 @@
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/portal/file_kind.h"
+#include "services/portal/log_end.h"
 #include "services/portal/result_file.h"
 #include "services/volume/path.h"
 
@@ -351,22 +352,6 @@ void UploadHandler::GiveUp(const UploadAddress& address) {
   staging_.Forget(address.number);
 }
 
-std::string UploadHandler::LogTail(const v1::Job& job) {
-  if (job.token() == 0) return "";
-  v1::ReadLogRequest request;
-  request.set_job_id(job.id());
-  request.set_tail_lines(kLogTailLines);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(WallTime() + kPageCallTime));
-  const auto stub = v1::JobService::NewStub(calls_.channel());
-  const auto reader = stub->ReadLog(&context, request);
-  std::string log;
-  v1::ReadLogResponse part;
-  while (reader->Read(&part)) log += part.data();
-  (void)reader->Finish();
-  return log;
-}
-
 Page UploadHandler::Status(const std::string& text) {
   UploadView view{.address = text, .now = WallTime()};
   UploadAddress address;
@@ -380,7 +365,7 @@ Page UploadHandler::Status(const std::string& text) {
   if (!found.ok()) return ErrorPage(found.status());
   view.upload = *std::move(found);
   if (view.upload.page().page().show_log() && !view.upload.jobs().empty()) {
-    view.log = LogTail(view.upload.jobs(0));
+    view.log = LogEnd(&calls_, view.upload.jobs(0).id());
   }
   return UploadStatusPage(view);
 }

@@ -27,7 +27,6 @@ inline constexpr int64_t kFormExtraBytesMax = 256 << 10;
 // One piece that is sent by PATCH.
 inline constexpr int64_t kPieceBytesMax = int64_t{64} << 20;
 inline constexpr int kEmailsMax = 5;
-inline constexpr int64_t kLogTailLines = 200;
 
 // Thread-safe.
 class UploadHandler {
@@ -67,7 +66,6 @@ class UploadHandler {
   absl::Status CheckKind(const UploadAddress& address, const std::string& name,
                          const StagedUpload& staged);
   absl::Status Finish(const UploadAddress& address, StagedUpload* staged);
-  std::string LogTail(const v1::Job& job);
   void GiveUp(const UploadAddress& address);
 
   CoordinatorCalls& calls_;

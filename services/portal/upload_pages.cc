@@ -6,6 +6,7 @@
 #include "absl/strings/str_split.h"
 #include "services/log/str_cat.h"
 #include "services/page/html_text.h"
+#include "services/portal/html_rows.h"
 #include "services/text/time_text.h"
 #include "services/volume/path.h"
 
@@ -207,15 +208,6 @@ std::string Steps(const UploadView& view) {
     StrAppend(&html, WorkStep(view, view.upload.jobs(0)));
   }
   return StrCat(html, "</ol>\n");
-}
-
-// Line by line, since HtmlText shows their ends.
-std::string LinesHtml(const std::string& text) {
-  std::string html;
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    StrAppend(&html, html.empty() ? "" : "\n", HtmlText(ToStd(line)));
-  }
-  return html;
 }
 
 bool IsOver(const v1::GetUploadResponse& upload) {

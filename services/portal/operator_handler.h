@@ -1,0 +1,41 @@
+// Asks the coordinator for what operators see, and does what they say.
+#ifndef SERVICES_PORTAL_OPERATOR_HANDLER_H_
+#define SERVICES_PORTAL_OPERATOR_HANDLER_H_
+
+#include <cstdint>
+#include <string>
+
+#include "services/portal/coordinator_calls.h"
+#include "services/portal/page_frame.h"
+#include "services/portal/web.h"
+
+namespace closewrite::portal {
+
+inline constexpr int kJobsPerPage = 50;
+inline constexpr int kTasksPerPage = 500;
+inline constexpr int kFleetPerPage = 500;
+
+// Thread-safe.
+class OperatorHandler {
+ public:
+  // Not owned.
+  explicit OperatorHandler(CoordinatorCalls* calls) : calls_(*calls) {}
+
+  // Of `path`, which is none of ours: 404.
+  Page Show(const WebRequest& request, const std::string& path);
+  // A button was pressed: `/jobs/7/retry`.
+  Page Act(const WebRequest& request, const std::string& path);
+
+ private:
+  Page ShowOverview(const WebRequest& request);
+  Page ShowJobs(const WebRequest& request);
+  Page ShowJob(int64_t id);
+  Page ActOnJob(int64_t id, const std::string& action, const std::string& who);
+  Page ActOnTask(const std::string& name, const std::string& action);
+
+  CoordinatorCalls& calls_;
+};
+
+}  // namespace closewrite::portal
+
+#endif  // SERVICES_PORTAL_OPERATOR_HANDLER_H_
