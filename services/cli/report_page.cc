@@ -6,15 +6,15 @@
 #include <string_view>
 
 #include "absl/strings/str_format.h"
+#include "services/cli/table.h"
+#include "services/cli/time_text.h"
+#include "services/log/str_cat.h"
 #include "services/page/axis_scale.h"
 #include "services/page/html_table.h"
 #include "services/page/html_text.h"
 #include "services/page/report_charts.h"
 #include "services/page/report_style.h"
 #include "services/page/report_text.h"
-#include "services/cli/table.h"
-#include "services/cli/time_text.h"
-#include "services/log/str_cat.h"
 #include "services/volume/path.h"
 
 namespace closewrite::cli {

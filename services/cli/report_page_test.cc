@@ -11,9 +11,9 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "services/page/html_text.h"
 #include "services/cli/report_sample.h"
 #include "services/log/str_cat.h"
+#include "services/page/html_text.h"
 #include "services/volume/path.h"
 
 namespace closewrite::cli {

@@ -189,8 +189,8 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
   }
   for (const auto& [volume, lease] : exchange.staging) {
     // No job has number 0: what is staged under it was uploaded.
-    const bool may = lease.job.value == 0 ? MaySweepUpload(tx, lease.token.value)
-                                          : engine.MaySweep(tx, lease);
+    const bool may =
+        lease.job.value == 0 ? MaySweepUpload(tx, lease.token.value) : engine.MaySweep(tx, lease);
     if (may) exchange.sweep.emplace_back(volume, lease);
   }
   if (!exchange.complete) return absl::OkStatus();

@@ -1,7 +1,7 @@
 #include "services/page/html_table.h"
 
-#include "services/page/html_text.h"
 #include "services/log/str_cat.h"
+#include "services/page/html_text.h"
 
 namespace closewrite {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
+#include "services/log/str_cat.h"
 #include "services/page/axis_scale.h"
 #include "services/page/html_table.h"
 #include "services/page/html_text.h"
@@ -16,7 +17,6 @@
 #include "services/page/svg_chart.h"
 #include "services/text/text_width.h"
 #include "services/text/time_text.h"
-#include "services/log/str_cat.h"
 
 namespace closewrite {
 namespace {

@@ -1,8 +1,8 @@
 #include "services/page/report_text.h"
 
 #include "absl/strings/str_format.h"
-#include "services/text/time_text.h"
 #include "services/log/str_cat.h"
+#include "services/text/time_text.h"
 
 namespace closewrite {
 namespace {

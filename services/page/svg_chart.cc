@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
+#include "services/log/str_cat.h"
 #include "services/page/html_text.h"
 #include "services/text/text_width.h"
-#include "services/log/str_cat.h"
 
 namespace closewrite {
 namespace {

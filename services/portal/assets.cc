@@ -49,8 +49,7 @@ const Asset* FindAsset(std::string_view name) {
 
 std::string AssetPath(std::string_view name) {
   const Asset* const asset = FindAsset(name);
-  const size_t version =
-      asset == nullptr ? 0 : std::hash<std::string_view>()(asset->body);
+  const size_t version = asset == nullptr ? 0 : std::hash<std::string_view>()(asset->body);
   return StrCat("/assets/", name, "?v=", absl::StrFormat("%x", version));
 }
 

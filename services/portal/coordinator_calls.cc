@@ -7,8 +7,8 @@ namespace closewrite::portal {
 
 std::string Sentence(const absl::Status& status) {
   const std::string message = Display(ToStd(status.message()));
-  const bool away = (absl::IsUnavailable(status) && Reason(status).empty()) ||
-                    absl::IsDeadlineExceeded(status);
+  const bool away =
+      (absl::IsUnavailable(status) && Reason(status).empty()) || absl::IsDeadlineExceeded(status);
   if (away) {
     return "The coordinator does not answer just now. Nothing is lost; try again in a moment.";
   }

@@ -41,9 +41,10 @@ class CoordinatorCalls {
   }
   // Waits for a coordinator that is away. The request must be one that may be repeated.
   template <class Service, class Request, class Response>
-  absl::StatusOr<Response> CallPatiently(
-      grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-      const Request& request) {
+  absl::StatusOr<Response> CallPatiently(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
+                                                                               const Request&,
+                                                                               Response*),
+                                         const Request& request) {
     return Make<Service>(method, request, kPatientCallTime, /*wait=*/true);
   }
 
@@ -61,8 +62,7 @@ class CoordinatorCalls {
       context.set_wait_for_ready(wait);
       Response response;
       const auto stub = Service::NewStub(channel_.Get());
-      const absl::Status status =
-          FromGrpc((stub.get()->*method)(&context, request, &response));
+      const absl::Status status = FromGrpc((stub.get()->*method)(&context, request, &response));
       if (status.ok()) return response;
       // A connection that broke in the middle; the next try waits for a new one.
       const bool again = wait && absl::IsUnavailable(status) && Reason(status).empty();

@@ -19,14 +19,14 @@ struct Ending {
 };
 
 constexpr std::array kEndings = {
-    Ending{"csv", Kind::kText},     Ending{"tsv", Kind::kText},   Ending{"txt", Kind::kText},
-    Ending{"json", Kind::kText},    Ending{"ndjson", Kind::kText}, Ending{"xml", Kind::kText},
-    Ending{"yaml", Kind::kText},    Ending{"yml", Kind::kText},   Ending{"md", Kind::kText},
-    Ending{"zip", Kind::kZip},      Ending{"xlsx", Kind::kOffice}, Ending{"xlsm", Kind::kOffice},
-    Ending{"docx", Kind::kOffice},  Ending{"pptx", Kind::kOffice}, Ending{"ods", Kind::kOffice},
-    Ending{"odt", Kind::kOffice},   Ending{"xls", Kind::kOle},    Ending{"doc", Kind::kOle},
-    Ending{"pdf", Kind::kPdf},      Ending{"png", Kind::kPng},    Ending{"jpg", Kind::kJpeg},
-    Ending{"jpeg", Kind::kJpeg},    Ending{"gif", Kind::kGif},    Ending{"gz", Kind::kGzip},
+    Ending{"csv", Kind::kText},        Ending{"tsv", Kind::kText},    Ending{"txt", Kind::kText},
+    Ending{"json", Kind::kText},       Ending{"ndjson", Kind::kText}, Ending{"xml", Kind::kText},
+    Ending{"yaml", Kind::kText},       Ending{"yml", Kind::kText},    Ending{"md", Kind::kText},
+    Ending{"zip", Kind::kZip},         Ending{"xlsx", Kind::kOffice}, Ending{"xlsm", Kind::kOffice},
+    Ending{"docx", Kind::kOffice},     Ending{"pptx", Kind::kOffice}, Ending{"ods", Kind::kOffice},
+    Ending{"odt", Kind::kOffice},      Ending{"xls", Kind::kOle},     Ending{"doc", Kind::kOle},
+    Ending{"pdf", Kind::kPdf},         Ending{"png", Kind::kPng},     Ending{"jpg", Kind::kJpeg},
+    Ending{"jpeg", Kind::kJpeg},       Ending{"gif", Kind::kGif},     Ending{"gz", Kind::kGzip},
     Ending{"parquet", Kind::kParquet},
 };
 
@@ -53,12 +53,12 @@ bool IsZip(std::string_view head) {
 // Office files are zip files whose first entry is one of a few.
 bool IsOffice(std::string_view head) {
   if (!Begins(head, "PK\x03\x04") || head.size() < kZipHeaderBytes) return false;
-  const size_t length = static_cast<uint8_t>(head[kZipNameLengthAt]) +
-                        (static_cast<size_t>(static_cast<uint8_t>(head[kZipNameLengthAt + 1])) << 8);
+  const size_t length =
+      static_cast<uint8_t>(head[kZipNameLengthAt]) +
+      (static_cast<size_t>(static_cast<uint8_t>(head[kZipNameLengthAt + 1])) << 8);
   const std::string_view name = head.substr(kZipHeaderBytes, length);
-  for (const std::string_view first :
-       {"[Content_Types].xml", "_rels/", "docProps/", "xl/", "word/", "ppt/", "customXml/",
-        "mimetype", "META-INF/"}) {
+  for (const std::string_view first : {"[Content_Types].xml", "_rels/", "docProps/", "xl/", "word/",
+                                       "ppt/", "customXml/", "mimetype", "META-INF/"}) {
     if (Begins(name, first)) return true;
   }
   return false;

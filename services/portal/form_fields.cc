@@ -58,8 +58,8 @@ absl::StatusOr<std::map<std::string, std::string>> ReadFields(WebRequest& reques
     body.append(data, size);
     return body.size() <= bytes_max;
   });
-  if (!whole) return body.size() > bytes_max ? too_long
-                                             : absl::InvalidArgumentError("the form broke off");
+  if (!whole)
+    return body.size() > bytes_max ? too_long : absl::InvalidArgumentError("the form broke off");
   return ParseFields(body);
 }
 

@@ -107,8 +107,8 @@ int WhatIsWrong(const httplib::Request& request) {
       request.get_header_value_count("Host") > 1) {
     return kBadRequest;
   }
-  const bool has_body = request.has_header("Content-Length") &&
-                        request.get_header_value("Content-Length") != "0";
+  const bool has_body =
+      request.has_header("Content-Length") && request.get_header_value("Content-Length") != "0";
   // Lengths are checked before anything is read, so they must be said.
   if (request.has_header("Transfer-Encoding")) return kLengthRequired;
   if (request.method == "GET" || request.method == "HEAD") return has_body ? kBadRequest : 0;
@@ -146,10 +146,8 @@ class HttpServer::Listener : public httplib::Server {
       response.set_header("X-Content-Type-Options", "nosniff");
       response.set_header("Content-Security-Policy", "default-src 'none'");
     });
-    set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
-          response.status = kServerError;
-        });
+    set_exception_handler([](const httplib::Request&, httplib::Response& response,
+                             const std::exception_ptr&) { response.status = kServerError; });
   }
 
   absl::Status Open(int* port);
@@ -246,14 +244,13 @@ void HttpServer::Listener::Serve(DeadlineStream* stream) {
   for (int left = kRequestsPerConnectionMax; left > 0 && stream->AwaitRequest(); --left) {
     bool closed = false;
     int64_t length = -1;  // of a request that could not be understood
-    const bool answered =
-        process_request(*stream, /*close_connection=*/left == 1, closed,
-                        [&](httplib::Request& request) {
-                          const std::string said = request.get_header_value("Content-Length");
-                          if (!absl::SimpleAtoi(said, &length)) length = 0;
-                          if (request.has_header("Transfer-Encoding")) length = -1;
-                          stream->BeginBody();
-                        });
+    const bool answered = process_request(
+        *stream, /*close_connection=*/left == 1, closed, [&](httplib::Request& request) {
+          const std::string said = request.get_header_value("Content-Length");
+          if (!absl::SimpleAtoi(said, &length)) length = 0;
+          if (request.has_header("Transfer-Encoding")) length = -1;
+          stream->BeginBody();
+        });
     // What was not read would be taken for the next request.
     if (!answered || closed || stream->body_bytes() != length) return;
   }
@@ -316,11 +313,9 @@ void HttpServer::Listener::Answer(WebResponse answer, httplib::Response* respons
     response->set_content_provider(
         static_cast<size_t>(answer.file_size), answer.type,
         [file = std::move(answer.file)](size_t offset, size_t size, httplib::DataSink& sink) {
-          return file(static_cast<int64_t>(offset),
-                      static_cast<int64_t>(std::min(size, kFilePieceBytes)),
-                      [&](std::string_view piece) {
-                        return sink.write(piece.data(), piece.size());
-                      });
+          return file(
+              static_cast<int64_t>(offset), static_cast<int64_t>(std::min(size, kFilePieceBytes)),
+              [&](std::string_view piece) { return sink.write(piece.data(), piece.size()); });
         });
   } else {
     response->set_content(std::move(answer.body), answer.type);
@@ -340,8 +335,8 @@ absl::Status HttpServer::Listener::Open(int* port) {
     number = -1;
   }
   if (number < 0) {
-    return absl::UnavailableError(StrCat("listen: cannot serve on ", options_.listen,
-                                         "; is something else there already?"));
+    return absl::UnavailableError(
+        StrCat("listen: cannot serve on ", options_.listen, "; is something else there already?"));
   }
   *port = number;
   thread_ = std::thread([this] { listen_after_bind(); });

@@ -75,11 +75,10 @@ std::string QueueChart(const Overview& overview) {
                  .axis = {.unit = "jobs", .ticks = CountTicks(max, kStepsMax)},
                  .css = {"median", "off"}};
   for (const auto& [name, counts] : rows) {
-    chart.rows.push_back({name,
-                          {static_cast<double>(counts.running),
-                           static_cast<double>(counts.waiting)},
-                          StrCat(Grouped(counts.running), " running, ", Grouped(counts.waiting),
-                                 " waiting")});
+    chart.rows.push_back(
+        {name,
+         {static_cast<double>(counts.running), static_cast<double>(counts.waiting)},
+         StrCat(Grouped(counts.running), " running, ", Grouped(counts.waiting), " waiting")});
   }
   std::string html =
       "<ul class=\"legend\"><li><i class=\"median\"></i><span>running</span></li><li><i "
@@ -135,8 +134,9 @@ std::string PeriodMenu(int hours) {
                              : each == 24  ? "day"
                              : each == 168 ? "week"
                                            : "30 days";
-    StrAppend(&html, each == hours ? StrCat("<b aria-current=\"true\">", text, "</b>")
-                                   : Link(StrCat("/overview?hours=", each), text),
+    StrAppend(&html,
+              each == hours ? StrCat("<b aria-current=\"true\">", text, "</b>")
+                            : Link(StrCat("/overview?hours=", each), text),
               " ");
   }
   return StrCat(html, "</p>\n");

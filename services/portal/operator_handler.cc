@@ -26,9 +26,9 @@ google::protobuf::Timestamp ToTimestamp(absl::Time time) {
 
 int HoursOf(const WebRequest& request) {
   int hours = 0;
-  const bool known = absl::SimpleAtoi(request.Query("hours"), &hours) &&
-                     std::find(std::begin(kPeriodHours), std::end(kPeriodHours), hours) !=
-                         std::end(kPeriodHours);
+  const bool known =
+      absl::SimpleAtoi(request.Query("hours"), &hours) &&
+      std::find(std::begin(kPeriodHours), std::end(kPeriodHours), hours) != std::end(kPeriodHours);
   return known ? hours : kPeriodHours[0];
 }
 
@@ -59,8 +59,8 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
     return found.ok() ? WatchersPage(*found, now) : ErrorPage(found.status());
   }
   if (path == "/locks") {
-    const auto found = calls_.Call<v1::LockService>(&v1::LockService::Stub::ListLocks,
-                                                    v1::ListLocksRequest());
+    const auto found =
+        calls_.Call<v1::LockService>(&v1::LockService::Stub::ListLocks, v1::ListLocksRequest());
     if (!found.ok() && !absl::IsUnimplemented(found.status())) return ErrorPage(found.status());
     return LocksPage(found, now);
   }
@@ -80,18 +80,16 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
 
 Page OperatorHandler::ShowOverview(const WebRequest& request) {
   Overview overview{.hours = HoursOf(request)};
-  auto now = calls_.Call<v1::FleetService>(&v1::FleetService::Stub::GetOverview,
-                                           v1::GetOverviewRequest());
+  auto now =
+      calls_.Call<v1::FleetService>(&v1::FleetService::Stub::GetOverview, v1::GetOverviewRequest());
   if (!now.ok()) return ErrorPage(now.status());
   v1::GetReportRequest wanted;
   *wanted.mutable_since() = ToTimestamp(WallTime() - absl::Hours(overview.hours));
-  auto report =
-      calls_.Call<v1::MonitorService>(&v1::MonitorService::Stub::GetReport, wanted);
+  auto report = calls_.Call<v1::MonitorService>(&v1::MonitorService::Stub::GetReport, wanted);
   if (!report.ok()) return ErrorPage(report.status());
   v1::ListExecutorsRequest executors;
   executors.set_page_size(kFleetPerPage);
-  const auto all =
-      calls_.Call<v1::FleetService>(&v1::FleetService::Stub::ListExecutors, executors);
+  const auto all = calls_.Call<v1::FleetService>(&v1::FleetService::Stub::ListExecutors, executors);
   if (!all.ok()) return ErrorPage(all.status());
   v1::ListWatchersRequest watchers;
   watchers.set_page_size(kFleetPerPage);
@@ -105,8 +103,8 @@ Page OperatorHandler::ShowOverview(const WebRequest& request) {
 }
 
 Page OperatorHandler::ShowJobs(const WebRequest& request) {
-  JobList list{.state = request.Query("state"), .pipeline = request.Query("pipeline"),
-               .now = WallTime()};
+  JobList list{
+      .state = request.Query("state"), .pipeline = request.Query("pipeline"), .now = WallTime()};
   v1::ListJobsRequest wanted;
   wanted.set_page_size(kJobsPerPage);
   wanted.set_page_token(request.Query("after"));

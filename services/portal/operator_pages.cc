@@ -20,10 +20,10 @@ namespace closewrite::portal {
 namespace {
 
 constexpr int kMessageCharactersMax = 300;
-constexpr std::array kStates = {
-    v1::JOB_STATE_SCHEDULED,  v1::JOB_STATE_AVAILABLE, v1::JOB_STATE_RUNNING,
-    v1::JOB_STATE_PUBLISHING, v1::JOB_STATE_SUCCEEDED, v1::JOB_STATE_RETRYING,
-    v1::JOB_STATE_FAILED,     v1::JOB_STATE_CANCELLED};
+constexpr std::array kStates = {v1::JOB_STATE_SCHEDULED, v1::JOB_STATE_AVAILABLE,
+                                v1::JOB_STATE_RUNNING,   v1::JOB_STATE_PUBLISHING,
+                                v1::JOB_STATE_SUCCEEDED, v1::JOB_STATE_RETRYING,
+                                v1::JOB_STATE_FAILED,    v1::JOB_STATE_CANCELLED};
 
 std::string_view BadgeOf(v1::JobState state) {
   switch (state) {
@@ -93,8 +93,8 @@ std::string StoryHtml(const v1::ExplainResponse& story) {
   std::string html = "<h2>Its story</h2>\n<ol class=\"story\">\n";
   for (const v1::StoryLine& line : story.lines()) {
     StrAppend(&html, "<li class=\"", absl::AsciiStrToLower(line.topic()), "\">",
-              line.has_at() ? StrCat(TimeHtml(ToTime(line.at())), " ") : "",
-              HtmlText(line.text()), "</li>\n");
+              line.has_at() ? StrCat(TimeHtml(ToTime(line.at())), " ") : "", HtmlText(line.text()),
+              "</li>\n");
   }
   return StrCat(html, "</ol>\n");
 }
@@ -131,9 +131,9 @@ std::string JobActions(const v1::Job& job) {
   const std::string path = StrCat("/jobs/", job.id());
   if (MayRetry(job)) StrAppend(&html, ActionForm(path + "/retry", "Try again"));
   if (MayCancel(job)) {
-    StrAppend(&html, ActionForm(path + "/cancel", "Cancel",
-                                StrCat("Cancel job ", job.id(), "? What runs is killed."),
-                                "danger"));
+    StrAppend(&html,
+              ActionForm(path + "/cancel", "Cancel",
+                         StrCat("Cancel job ", job.id(), "? What runs is killed."), "danger"));
   }
   return StrCat(html, "</div>\n");
 }
@@ -147,7 +147,8 @@ std::string Facts(const v1::Job& job, absl::Time now) {
   add("Why", HtmlText(WhyText(job)));
   add("Pipeline", Link(StrCat("/jobs?pipeline=", UrlPart(job.pipeline())), job.pipeline()));
   add("File", HtmlText(FileText(job.input())));
-  add("Executor", HtmlText(job.executor().empty() ? "" : StrCat(job.executor(), " on ", job.host())));
+  add("Executor",
+      HtmlText(job.executor().empty() ? "" : StrCat(job.executor(), " on ", job.host())));
   add("Attempts", StrCat(job.attempts(), " of ", job.attempts_max()));
   add("Made", TimeHtml(job.has_created_at(), job.created_at()));
   if (job.has_started_at()) add("Took", TookText(job, now));
@@ -161,9 +162,10 @@ std::string Facts(const v1::Job& job, absl::Time now) {
 
 std::string LogHtml(const std::string& log) {
   if (log.empty()) return "";
-  return StrCat("<h2>The end of its log</h2>\n<pre class=\"log\" tabindex=\"0\" "
-                "aria-label=\"Log\">",
-                LinesHtml(log), "</pre>\n");
+  return StrCat(
+      "<h2>The end of its log</h2>\n<pre class=\"log\" tabindex=\"0\" "
+      "aria-label=\"Log\">",
+      LinesHtml(log), "</pre>\n");
 }
 
 std::string RunBadge(const v1::TaskStatus& task) {
@@ -217,7 +219,8 @@ Page JobListPage(const JobList& list) {
   Page page{.title = "Jobs", .here = "/jobs", .json = ToJson(list.jobs), .live = list.is_first};
   page.html = StrCat("<h1>Jobs</h1>\n", Filter(list), "<div data-live=\"jobs\">");
   if (list.jobs.jobs().empty()) StrAppend(&page.html, Note("", "There are none of these."));
-  HtmlRows rows("Jobs", {"Job", "State", "Pipeline or task", "File", "Why", "Host", "Took", "Made"});
+  HtmlRows rows("Jobs",
+                {"Job", "State", "Pipeline or task", "File", "Why", "Host", "Took", "Made"});
   for (const v1::Job& job : list.jobs.jobs()) {
     rows.Add({JobLink(job.id()), StateBadge(job), HtmlText(job.pipeline()),
               HtmlText(FileText(job.input())), HtmlText(WhyText(job)), HtmlText(job.host()),
@@ -226,9 +229,8 @@ Page JobListPage(const JobList& list) {
   if (!list.jobs.jobs().empty()) StrAppend(&page.html, rows.Draw());
   if (!list.jobs.next_page_token().empty()) {
     StrAppend(&page.html, "<p>",
-              Link(StrCat("/jobs?state=", UrlPart(list.state), "&pipeline=",
-                          UrlPart(list.pipeline), "&after=",
-                          UrlPart(list.jobs.next_page_token())),
+              Link(StrCat("/jobs?state=", UrlPart(list.state), "&pipeline=", UrlPart(list.pipeline),
+                          "&after=", UrlPart(list.jobs.next_page_token())),
                    "Older ones"),
               "</p>\n");
   }
@@ -239,13 +241,12 @@ Page JobListPage(const JobList& list) {
 Page JobPage(const JobDetails& details) {
   const v1::Job& job = details.job.job();
   Page page{.title = StrCat("Job ", job.id()), .here = "/jobs", .live = true};
-  page.json = {{"job", ToJson(details.job)}, {"story", ToJson(details.story)},
-               {"log", details.log}};
-  page.html = StrCat("<h1>Job ", job.id(), "</h1>\n<div data-live=\"facts\">",
-                     Facts(job, details.now), JobActions(job), "</div>\n",
-                     "<div data-live=\"story\">", StoryHtml(details.story),
-                     AttemptsHtml(details.job), OutputsHtml(job), LogHtml(details.log),
-                     "</div>\n");
+  page.json = {
+      {"job", ToJson(details.job)}, {"story", ToJson(details.story)}, {"log", details.log}};
+  page.html =
+      StrCat("<h1>Job ", job.id(), "</h1>\n<div data-live=\"facts\">", Facts(job, details.now),
+             JobActions(job), "</div>\n", "<div data-live=\"story\">", StoryHtml(details.story),
+             AttemptsHtml(details.job), OutputsHtml(job), LogHtml(details.log), "</div>\n");
   return page;
 }
 
@@ -260,8 +261,8 @@ Page ExecutorsPage(const v1::ListExecutorsResponse& executors, absl::Time now) {
     std::string labels;
     for (const std::string& label : each.labels()) StrAppend(&labels, label, " ");
     std::string volumes;
-    for (const auto& [name, root] : std::map<std::string, std::string>(
-             each.volume_roots().begin(), each.volume_roots().end())) {
+    for (const auto& [name, root] : std::map<std::string, std::string>(each.volume_roots().begin(),
+                                                                       each.volume_roots().end())) {
       StrAppend(&volumes, name, " at ", root, "; ");
     }
     const std::string state = !each.connected() ? "<b class=\"badge bad\">disconnected</b>"
@@ -287,10 +288,11 @@ Page WatchersPage(const v1::ListWatchersResponse& watchers, absl::Time now) {
   for (const v1::WatcherStatus& watcher : watchers.watchers()) {
     for (const v1::VolumeStatus& volume : watcher.volumes()) {
       const bool is_live = volume.state() == v1::VOLUME_STATE_LIVE && watcher.connected();
-      const std::string name = watcher.connected()
-                                   ? absl::AsciiStrToLower(v1::VolumeState_Name(volume.state())
-                                                               .substr(sizeof("VOLUME_STATE_") - 1))
-                                   : "disconnected";
+      const std::string name =
+          watcher.connected()
+              ? absl::AsciiStrToLower(
+                    v1::VolumeState_Name(volume.state()).substr(sizeof("VOLUME_STATE_") - 1))
+              : "disconnected";
       rows.Add({HtmlText(volume.volume()),
                 StrCat("<b class=\"badge ", is_live ? "good" : "bad", "\">", name, "</b> ",
                        HtmlText(volume.message())),
@@ -320,9 +322,8 @@ Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, absl::Time no
     for (const v1::LockClaim& claim : lock.holders()) {
       StrAppend(&holders, holders.empty() ? "" : "<br>", ClaimText(claim));
     }
-    rows.Add({HtmlText(lock.name()), holders.empty() ? "nobody" : holders,
-              StrCat(lock.capacity()), StrCat(lock.waiting()),
-              lock.waiters().empty() ? "" : ClaimText(lock.waiters(0))});
+    rows.Add({HtmlText(lock.name()), holders.empty() ? "nobody" : holders, StrCat(lock.capacity()),
+              StrCat(lock.waiting()), lock.waiters().empty() ? "" : ClaimText(lock.waiters(0))});
   }
   if (!locks->locks().empty()) StrAppend(&page.html, rows.Draw());
   StrAppend(&page.html, "</div>\n");
@@ -339,19 +340,17 @@ Page TasksPage(const v1::ListTasksResponse& tasks, absl::Time now) {
   for (const v1::TaskStatus& task : tasks.tasks()) {
     const std::string& name = task.task().name();
     const std::string path = StrCat("/tasks/", UrlPart(name));
-    const std::string last =
-        task.has_last_run()
-            ? StrCat(JobLink(task.last_run().id()), " ", StateBadge(task.last_run()))
-            : "never";
-    rows.Add({Link(StrCat("/jobs?pipeline=task%2F", UrlPart(name)), name), RunBadge(task),
-              HtmlText(WhenText(task.task())), last,
-              task.started() && !task.next_runs().empty() ? TimeHtml(ToTime(task.next_runs(0)))
-                                                          : "–",
-              StrCat(task.failures()),
-              task.started() ? ActionForm(path + "/stop", "Stop",
-                                          StrCat("Stop ", name, "? What runs is cancelled."),
-                                          "danger")
-                             : ActionForm(path + "/start", "Start")});
+    const std::string last = task.has_last_run() ? StrCat(JobLink(task.last_run().id()), " ",
+                                                          StateBadge(task.last_run()))
+                                                 : "never";
+    rows.Add(
+        {Link(StrCat("/jobs?pipeline=task%2F", UrlPart(name)), name), RunBadge(task),
+         HtmlText(WhenText(task.task())), last,
+         task.started() && !task.next_runs().empty() ? TimeHtml(ToTime(task.next_runs(0))) : "–",
+         StrCat(task.failures()),
+         task.started() ? ActionForm(path + "/stop", "Stop",
+                                     StrCat("Stop ", name, "? What runs is cancelled."), "danger")
+                        : ActionForm(path + "/start", "Start")});
   }
   if (!tasks.tasks().empty()) StrAppend(&page.html, rows.Draw());
   StrAppend(&page.html, "</div>\n");

@@ -67,9 +67,8 @@ std::string Frame(const Site& site, const WebRequest& request, const Page& page)
       ">\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header class=\"top\">",
       "<a class=\"brand\" href=\"", kBase, "/\">", HtmlText(site.title), "</a>",
       Menu(request.visitor, page.here), Who(site, request.visitor),
-      "</header>\n<main id=\"main\" tabindex=\"-1\">\n", page.html,
-      "</main>\n<footer>closewrite ", kVersion, "<span id=\"live-state\" role=\"status\"></span>",
-      "</footer>\n</body>\n</html>\n");
+      "</header>\n<main id=\"main\" tabindex=\"-1\">\n", page.html, "</main>\n<footer>closewrite ",
+      kVersion, "<span id=\"live-state\" role=\"status\"></span>", "</footer>\n</body>\n</html>\n");
 }
 
 }  // namespace
@@ -143,8 +142,8 @@ WebResponse Answer(const Site& site, const WebRequest& request, const std::strin
     response.body = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     return response;
   }
-  response.body = absl::StrReplaceAll(Frame(site, request, page),
-                                      {{kBase, site.base}, {"@csrf@", form_token}});
+  response.body =
+      absl::StrReplaceAll(Frame(site, request, page), {{kBase, site.base}, {"@csrf@", form_token}});
   return response;
 }
 
@@ -192,8 +191,8 @@ std::string UrlPart(std::string_view text) {
 }
 
 std::string Note(std::string_view css, std::string_view html) {
-  return StrCat("<p class=\"note ", css, "\" role=\"", css == "bad" ? "alert" : "note", "\">",
-                html, "</p>\n");
+  return StrCat("<p class=\"note ", css, "\" role=\"", css == "bad" ? "alert" : "note", "\">", html,
+                "</p>\n");
 }
 
 }  // namespace closewrite::portal

@@ -147,12 +147,12 @@ absl::Status Portal::ServeMetrics(const std::string& listen) {
               .name = name, .help = help, .type = type, .value = static_cast<double>(value)};
         };
         return std::vector<Metric>{
-            metric("closewrite_portal_requests_total", "Requests over HTTP.",
-                   MetricType::kCounter, numbers.requests),
+            metric("closewrite_portal_requests_total", "Requests over HTTP.", MetricType::kCounter,
+                   numbers.requests),
             metric("closewrite_portal_errors_total", "Answers of 500 and more.",
                    MetricType::kCounter, numbers.errors),
-            metric("closewrite_portal_refused_connections_total",
-                   "Connections beyond the limit.", MetricType::kCounter, numbers.refused),
+            metric("closewrite_portal_refused_connections_total", "Connections beyond the limit.",
+                   MetricType::kCounter, numbers.refused),
             metric("closewrite_portal_connections", "Connections that are open.",
                    MetricType::kGauge, numbers.connections),
             metric("closewrite_portal_live_pages", "Pages that are kept up to date.",
@@ -195,8 +195,7 @@ WebResponse Portal::Route(WebRequest& request, const std::string& token) {
     return ReadUpload(request, token);
   }
   if (request.is_read() && path == "/live") return Live(request, token);
-  return Answer(site_, request, token,
-                request.is_read() ? Read(request, path) : Write(request));
+  return Answer(site_, request, token, request.is_read() ? Read(request, path) : Write(request));
 }
 
 Page Portal::Read(const WebRequest& request, const std::string& path) {
@@ -206,8 +205,7 @@ Page Portal::Read(const WebRequest& request, const std::string& path) {
     return uploads_->Status(path.substr(sizeof("/uploads/") - 1));
   }
   const bool is_upload = path == "/" || absl::StartsWith(path, "/pages/");
-  const v1::PortalRole needed =
-      is_upload ? v1::PORTAL_ROLE_UPLOADER : v1::PORTAL_ROLE_OPERATOR;
+  const v1::PortalRole needed = is_upload ? v1::PORTAL_ROLE_UPLOADER : v1::PORTAL_ROLE_OPERATOR;
   if (request.visitor.role < needed) {
     if (site_.has_users && request.visitor.name.empty()) {
       Page page = SignInPage("", path);
@@ -237,8 +235,7 @@ Page Portal::Write(WebRequest& request) {
       ReadFields(request, kSmallFormBytesMax);
   if (!fields.ok()) return ErrorPage(fields.status());
   const auto sent = fields->find("csrf");
-  const std::string token =
-      sent == fields->end() ? request.header("X-Form-Token") : sent->second;
+  const std::string token = sent == fields->end() ? request.header("X-Form-Token") : sent->second;
   if (!access_->IsFormToken(request.cookie(kBrowserCookie), token)) {
     return ErrorPage(kForbidden, "That was not taken",
                      "The form is too old: go back, reload the page, and try again.");
@@ -251,8 +248,8 @@ Page Portal::Write(WebRequest& request) {
   }
   UploadAddress address;
   if (absl::StartsWith(path, "/uploads/") && absl::EndsWith(path, "/drop") &&
-      ParseUploadAddress(
-          ToStd(absl::StripSuffix(absl::StripPrefix(path, "/uploads/"), "/drop")), &address)) {
+      ParseUploadAddress(ToStd(absl::StripSuffix(absl::StripPrefix(path, "/uploads/"), "/drop")),
+                         &address)) {
     return uploads_->Drop(address);
   }
   if (path == "/uploads" && request.visitor.role >= v1::PORTAL_ROLE_UPLOADER) {
@@ -340,8 +337,7 @@ void Portal::SendLive(const WebRequest& request, const std::string& path, const 
       shown = now;
       beat = SinceBoot();
       const nlohmann::json event = {{"html", html}, {"live", page.live}, {"status", page.status}};
-      const std::string data =
-          event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      const std::string data = event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
       if (!send(StrCat("data: ", data, "\n\n"))) return;
       if (!page.live && page.status < kBusy) return;
     } else if (SinceBoot() - beat > kLiveBeat) {

@@ -23,9 +23,8 @@ constexpr int64_t kHashedBytesMax = 32 << 20;
 // Never shown by the browser, whatever it is: it may be a page with a script.
 WebResponse Download(const v1::OutputFile& output) {
   WebResponse response{.type = "application/octet-stream"};
-  response.headers.emplace_back(
-      "Content-Disposition",
-      StrCat("attachment; filename*=UTF-8''", UrlPart(BaseName(output.path()))));
+  response.headers.emplace_back("Content-Disposition", StrCat("attachment; filename*=UTF-8''",
+                                                              UrlPart(BaseName(output.path()))));
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }

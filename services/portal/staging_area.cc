@@ -83,8 +83,7 @@ absl::Status StagedUpload::Append(const char* data, size_t size) {
 
 absl::StatusOr<std::string> StagedUpload::Seal() {
   if (absl::Status s = Sync(file_.get(), directory_); !s.ok()) return s;
-  const absl::StatusOr<Fd> directory =
-      OpenBeneath(root_.get(), directory_, O_RDONLY | O_DIRECTORY);
+  const absl::StatusOr<Fd> directory = OpenBeneath(root_.get(), directory_, O_RDONLY | O_DIRECTORY);
   if (!directory.ok()) return directory.status();
   if (absl::Status s = Sync(directory->get(), directory_); !s.ok()) return s;
   // A copy, so that it can be sealed again.

@@ -45,8 +45,8 @@ std::string AddressText(const UploadAddress& address) {
 }
 
 absl::Status TooLarge(int64_t bytes_max) {
-  return absl::OutOfRangeError(StrCat("the file is larger than this page takes: ", bytes_max,
-                                      " bytes at most"));
+  return absl::OutOfRangeError(
+      StrCat("the file is larger than this page takes: ", bytes_max, " bytes at most"));
 }
 
 WebResponse OffsetResponse(int status, int64_t offset, std::string_view text) {
@@ -86,8 +86,8 @@ struct UploadHandler::Form {
 absl::StatusOr<v1::UploadPage> UploadHandler::FindPage(const std::string& pipeline) {
   v1::ListUploadPagesRequest request;
   request.set_pipeline(pipeline);
-  const auto pages = calls_.CallPatiently<v1::UploadService>(
-      &v1::UploadService::Stub::ListUploadPages, request);
+  const auto pages =
+      calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::ListUploadPages, request);
   if (!pages.ok()) return pages.status();
   if (pipeline.empty() || pages->pages().empty()) {
     return absl::NotFoundError("there is no such upload page; it may have been taken away");
@@ -110,9 +110,8 @@ Page UploadHandler::Show(const std::string& pipeline, const Visitor& visitor) {
 absl::StatusOr<std::string> UploadHandler::RootOf(const std::string& volume) const {
   const auto found = volumes_.find(volume);
   if (found != volumes_.end()) return found->second;
-  return absl::FailedPreconditionError(
-      StrCat("the portal has no way to the folder ", volume,
-             ": whoever runs it must name it in `volumes`"));
+  return absl::FailedPreconditionError(StrCat("the portal has no way to the folder ", volume,
+                                              ": whoever runs it must name it in `volumes`"));
 }
 
 absl::StatusOr<v1::BeginUploadResponse> UploadHandler::BeginUpload(const std::string& pipeline,
@@ -141,8 +140,8 @@ absl::StatusOr<v1::UploadStatus> UploadHandler::Touch(const UploadAddress& addre
   request.set_number(address.number);
   request.set_key(address.key);
   request.set_received(received);
-  const auto touched = calls_.CallPatiently<v1::UploadService>(
-      &v1::UploadService::Stub::TouchUpload, request);
+  const auto touched =
+      calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::TouchUpload, request);
   if (!touched.ok()) return touched.status();
   return touched->upload();
 }
@@ -155,8 +154,8 @@ absl::Status UploadHandler::BeginFile(Form* form, const FormPart& part, const Vi
   const absl::StatusOr<std::string> root = RootOf(form->page.volume());
   if (!root.ok()) return root.status();
   form->name = OwnName(part.filename);
-  const absl::StatusOr<v1::BeginUploadResponse> begun = BeginUpload(
-      form->page.pipeline(), form->name, /*size=*/0, form->fields["email"], visitor);
+  const absl::StatusOr<v1::BeginUploadResponse> begun =
+      BeginUpload(form->page.pipeline(), form->name, /*size=*/0, form->fields["email"], visitor);
   if (!begun.ok()) return begun.status();
   form->address = {begun->upload().number(), begun->key()};
   absl::StatusOr<StagingArea::Lease> staged =
@@ -171,9 +170,8 @@ bool UploadHandler::TakePart(Form* form, const FormPart& part, const Visitor& vi
   form->in_file = part.name == "file";
   form->field = part.name;
   if (!form->in_file) return true;
-  form->status = form->staged.has_value()
-                     ? absl::InvalidArgumentError("one file at a time, please")
-                     : BeginFile(form, part, visitor);
+  form->status = form->staged.has_value() ? absl::InvalidArgumentError("one file at a time, please")
+                                          : BeginFile(form, part, visitor);
   return form->status.ok();
 }
 
@@ -227,10 +225,10 @@ Page UploadHandler::TakeForm(WebRequest& request, const std::string& pipeline) {
   if (form.status.ok()) form.status = Finish(form.address, form.staged->operator->());
   if (form.status.ok()) return Redirect(StrCat("/uploads/", AddressText(form.address)));
   if (form.address.number != 0) GiveUp(form.address);
-  const int http = form.http != 0                        ? form.http
-                   : absl::IsOutOfRange(form.status)     ? kTooLarge
+  const int http = form.http != 0                       ? form.http
+                   : absl::IsOutOfRange(form.status)    ? kTooLarge
                    : absl::IsUnimplemented(form.status) ? kWrongType
-                                                         : HttpStatusOf(form.status);
+                                                        : HttpStatusOf(form.status);
   return ErrorPage(http, "That file was not taken", Sentence(form.status));
 }
 
@@ -250,8 +248,7 @@ Page UploadHandler::Begin(WebRequest& request, const std::map<std::string, std::
   const absl::StatusOr<v1::BeginUploadResponse> begun =
       BeginUpload(field("page"), field("name"), size, field("email"), request.visitor);
   if (!begun.ok()) return ErrorPage(begun.status());
-  const std::string path =
-      StrCat("/uploads/", begun->upload().number(), "-", begun->key());
+  const std::string path = StrCat("/uploads/", begun->upload().number(), "-", begun->key());
   Page answer = Redirect(path);
   answer.json = {{"location", StrCat(site_.base, path)},
                  {"queued", begun->queued()},
@@ -333,8 +330,8 @@ absl::Status UploadHandler::Finish(const UploadAddress& address, StagedUpload* s
   request.set_key(address.key);
   request.set_size(staged->size());
   request.set_sha256(*sha256);
-  const auto published = calls_.CallPatiently<v1::UploadService>(
-      &v1::UploadService::Stub::PublishUpload, request);
+  const auto published =
+      calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::PublishUpload, request);
   if (!published.ok()) return published.status();
   LogInfo("an upload is whole", {{"upload", address.number}, {"bytes", staged->size()}});
   staging_.Forget(address.number);
@@ -379,8 +376,7 @@ WebResponse UploadHandler::Result(const UploadAddress& address, int64_t job_id, 
   v1::GetUploadRequest request;
   request.set_number(address.number);
   request.set_key(address.key);
-  const auto found =
-      calls_.Call<v1::UploadService>(&v1::UploadService::Stub::GetUpload, request);
+  const auto found = calls_.Call<v1::UploadService>(&v1::UploadService::Stub::GetUpload, request);
   if (!found.ok()) return Refusal(found.status());
   for (const v1::Job& job : found->jobs()) {
     if (job.id() != job_id || job.state() != v1::JOB_STATE_SUCCEEDED || index < 0 ||

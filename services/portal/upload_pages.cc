@@ -25,8 +25,8 @@ std::string Accepted(const v1::UploadPage& page) {
 
 std::string Limits(const v1::UploadPage& page) {
   const std::string ends = Accepted(page);
-  return StrCat(ends.empty() ? "Files of any kind" : StrCat("Files that end in ", ends),
-                ", up to ", BytesText(page.max_size_bytes()), " each.");
+  return StrCat(ends.empty() ? "Files of any kind" : StrCat("Files that end in ", ends), ", up to ",
+                BytesText(page.max_size_bytes()), " each.");
 }
 
 // `2 files are before it; done at about 12:40`.
@@ -105,8 +105,9 @@ std::string ProgressHtml(const v1::Job& job) {
   const std::string unit = HtmlText(progress.unit().empty() ? "" : " " + progress.unit());
   if (progress.total() <= 0) return StrCat("<p>", progress.done(), unit, " so far</p>");
   return StrCat("<p><progress max=\"", progress.total(), "\" value=\"",
-                std::min(progress.done(), progress.total()), "\" aria-label=\"Progress\"></progress> ",
-                progress.done(), " of ", progress.total(), unit, "</p>");
+                std::min(progress.done(), progress.total()),
+                "\" aria-label=\"Progress\"></progress> ", progress.done(), " of ",
+                progress.total(), unit, "</p>");
 }
 
 std::string WorkStep(const UploadView& view, const v1::Job& job) {
@@ -124,8 +125,7 @@ std::string WorkStep(const UploadView& view, const v1::Job& job) {
       return Step("now", "Waiting", html);
     }
     case v1::JOB_STATE_RETRYING:
-      return Step("now", "Trying again",
-                  StrCat(HtmlText(job.waiting().message()), ".", attempt));
+      return Step("now", "Trying again", StrCat(HtmlText(job.waiting().message()), ".", attempt));
     case v1::JOB_STATE_RUNNING: {
       std::string html = StrCat("It is being worked on", attempt);
       if (job.has_started_at()) {
@@ -133,16 +133,17 @@ std::string WorkStep(const UploadView& view, const v1::Job& job) {
       }
       if (view.upload.has_page() && view.upload.page().has_usual_duration() &&
           job.has_started_at()) {
-        StrAppend(&html, "; expected to be done at about ",
-                  TimeHtml(ToTime(job.started_at()) +
-                           ToDuration(view.upload.page().usual_duration())));
+        StrAppend(
+            &html, "; expected to be done at about ",
+            TimeHtml(ToTime(job.started_at()) + ToDuration(view.upload.page().usual_duration())));
       }
       return Step("now", "Working", StrCat(html, ".", ProgressHtml(job)));
     }
     case v1::JOB_STATE_PUBLISHING:
       return Step("now", "Almost done", "The results are being put into place.");
     case v1::JOB_STATE_SUCCEEDED:
-      return Step("done", "Done", StrCat("at ", TimeHtml(job.has_finished_at(), job.finished_at())));
+      return Step("done", "Done",
+                  StrCat("at ", TimeHtml(job.has_finished_at(), job.finished_at())));
     case v1::JOB_STATE_FAILED:
       return Step("failed", "Failed",
                   StrCat(HtmlText(job.message()), ".", attempt,
@@ -171,11 +172,10 @@ std::string Results(const UploadView& view, const v1::Job& job) {
 std::string ReceivingSteps(const UploadView& view) {
   const v1::UploadStatus& upload = view.upload.upload();
   const std::string so_far =
-      upload.size() > 0
-          ? StrCat("<progress max=\"", upload.size(), "\" value=\"", upload.received(),
-                   "\" aria-label=\"Received\"></progress> ", BytesText(upload.received()), " of ",
-                   BytesText(upload.size()))
-          : "";
+      upload.size() > 0 ? StrCat("<progress max=\"", upload.size(), "\" value=\"",
+                                 upload.received(), "\" aria-label=\"Received\"></progress> ",
+                                 BytesText(upload.received()), " of ", BytesText(upload.size()))
+                        : "";
   return Step("now", "Receiving", StrCat("The file is not here as a whole yet. ", so_far));
 }
 
@@ -242,23 +242,25 @@ Page UploadListPage(const v1::ListUploadPagesResponse& pages) {
   Page page{.title = "Upload", .here = "/", .json = ToJson(pages), .live = true};
   page.html = "<h1>Upload a file</h1>\n<div data-live=\"pages\">\n";
   if (pages.pages().empty()) {
-    StrAppend(&page.html,
-              Note("warn", "No pipeline takes files from this page yet. One does when its "
-                           "definition has <code>portal:</code>."));
+    StrAppend(&page.html, Note("warn",
+                               "No pipeline takes files from this page yet. One does when its "
+                               "definition has <code>portal:</code>."));
   }
   StrAppend(&page.html, "<ul class=\"cards\">\n");
   for (const v1::UploadPage& each : pages.pages()) {
-    StrAppend(&page.html, "<li class=\"card\"><h2>",
-              Link(StrCat("/pages/", UrlPart(each.pipeline())), each.page().title()), "</h2><p>",
-              each.busy() ? "<b class=\"badge warn\">busy</b> " : "<b class=\"badge good\">free</b> ",
-              each.trouble().empty() ? "" : "<b class=\"badge bad\">something is missing</b> ",
-              HtmlText(Limits(each)), "</p></li>\n");
+    StrAppend(
+        &page.html, "<li class=\"card\"><h2>",
+        Link(StrCat("/pages/", UrlPart(each.pipeline())), each.page().title()), "</h2><p>",
+        each.busy() ? "<b class=\"badge warn\">busy</b> " : "<b class=\"badge good\">free</b> ",
+        each.trouble().empty() ? "" : "<b class=\"badge bad\">something is missing</b> ",
+        HtmlText(Limits(each)), "</p></li>\n");
   }
   StrAppend(&page.html, "</ul>\n</div>\n");
   return page;
 }
 
-Page UploadPage(const v1::UploadPage& upload, const Visitor& visitor, bool mounted, absl::Time now) {
+Page UploadPage(const v1::UploadPage& upload, const Visitor& visitor, bool mounted,
+                absl::Time now) {
   Page page{.title = upload.page().title(), .here = "/", .json = ToJson(upload), .live = true};
   page.html = StrCat("<h1>", HtmlText(upload.page().title()), "</h1>\n");
   for (const absl::string_view part :
@@ -269,9 +271,9 @@ Page UploadPage(const v1::UploadPage& upload, const Visitor& visitor, bool mount
   if (mounted) {
     StrAppend(&page.html, FormHtml(upload, visitor));
   } else {
-    StrAppend(&page.html, Note("bad", StrCat("The portal has no way to the folder ",
-                                             HtmlText(upload.volume()),
-                                             ": whoever runs it must name it in `volumes`.")));
+    StrAppend(&page.html,
+              Note("bad", StrCat("The portal has no way to the folder ", HtmlText(upload.volume()),
+                                 ": whoever runs it must name it in `volumes`.")));
   }
   return page;
 }
@@ -283,20 +285,20 @@ Page UploadStatusPage(const UploadView& view) {
   page.html = StrCat("<h1>", HtmlText(upload.name()), "</h1>\n<p class=\"meta\">Uploaded ",
                      TimeHtml(upload.has_begun_at(), upload.begun_at()),
                      upload.who().empty() ? "" : StrCat(" by ", HtmlText(upload.who())),
-                     ". This page keeps its address.</p>\n<div data-live=\"steps\">\n",
-                     Steps(view), "</div>\n");
+                     ". This page keeps its address.</p>\n<div data-live=\"steps\">\n", Steps(view),
+                     "</div>\n");
   StrAppend(&page.html, "<div data-live=\"results\">");
   if (!view.upload.jobs().empty()) StrAppend(&page.html, Results(view, view.upload.jobs(0)));
   StrAppend(&page.html, "</div>\n", IsOver(view.upload) ? "" : Mailed(upload));
   if (upload.state() == v1::UPLOAD_STATE_RECEIVING) {
-    StrAppend(&page.html,
-              "<p>To go on with it, choose the same file again on ",
+    StrAppend(&page.html, "<p>To go on with it, choose the same file again on ",
               Link(StrCat("/pages/", UrlPart(upload.pipeline())), "its page"), ".</p>\n",
               ActionForm(StrCat("/uploads/", view.address, "/drop"), "Give it up"));
   }
   if (!view.log.empty()) {
-    StrAppend(&page.html, "<h2>What it says</h2>\n<pre class=\"log\" tabindex=\"0\" "
-                          "aria-label=\"Log\" data-live=\"log\">",
+    StrAppend(&page.html,
+              "<h2>What it says</h2>\n<pre class=\"log\" tabindex=\"0\" "
+              "aria-label=\"Log\" data-live=\"log\">",
               LinesHtml(view.log), "</pre>\n");
   }
   return page;

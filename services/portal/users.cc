@@ -59,8 +59,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& file, int64_t* changed_n
 
 absl::StatusOr<std::string> HashPassword(std::string_view password) {
   if (password.empty() || password.size() > kPasswordBytesMax) {
-    return absl::InvalidArgumentError(
-        StrCat("a password has 1 to ", kPasswordBytesMax, " bytes"));
+    return absl::InvalidArgumentError(StrCat("a password has 1 to ", kPasswordBytesMax, " bytes"));
   }
   std::array<char, kSaltBytes> salt;
   if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
@@ -106,8 +105,8 @@ absl::StatusOr<std::map<std::string, User>> ParseUsers(std::string_view file,
       user.email = std::string(fields[3]);
     }
     if (!CheckName("user", ToStd(fields[0])).ok()) {
-      return wrong(StrCat(Quote(ToStd(fields[0])),
-                          " is no name; give 1 to 63 of a-z A-Z 0-9 . _ -"));
+      return wrong(
+          StrCat(Quote(ToStd(fields[0])), " is no name; give 1 to 63 of a-z A-Z 0-9 . _ -"));
     }
     if (!users.emplace(std::string(fields[0]), std::move(user)).second) {
       return wrong(StrCat(ToStd(fields[0]), " is there twice"));

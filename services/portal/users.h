@@ -33,7 +33,8 @@ bool IsPasswordOf(const std::string& hash, std::string_view password);
 
 // Lines `NAME ROLE HASH [MAIL]`; empty ones and those that begin with # are left out.
 // INVALID_ARGUMENT names the line.
-absl::StatusOr<std::map<std::string, User>> ParseUsers(std::string_view file, std::string_view text);
+absl::StatusOr<std::map<std::string, User>> ParseUsers(std::string_view file,
+                                                       std::string_view text);
 
 // Reads the file anew when it has changed. Thread-safe.
 class Users {

@@ -37,8 +37,8 @@ struct WebRequest {
   std::string method;  // "GET", "HEAD", "POST", "PATCH"
   std::string path;    // decoded, below the portal's base
   std::map<std::string, std::string> query;
-  std::string address;          // that the connection comes from
-  int64_t content_length = -1;  // -1: not said
+  std::string address;                                  // that the connection comes from
+  int64_t content_length = -1;                          // -1: not said
   std::function<std::string(const char* name)> header;  // "" when there is none
   std::function<std::string(const char* name)> cookie;
   // Read the body, once, and as it comes; false when it broke off, or was broken off.

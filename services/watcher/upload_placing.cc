@@ -20,8 +20,8 @@ absl::Status Verify(int fd, const UploadTask& task) {
   struct stat st;
   if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat", task.path);
   if (!S_ISREG(st.st_mode) || st.st_size != task.size) {
-    return absl::FailedPreconditionError(StrCat("what is staged has ", st.st_size,
-                                                " bytes instead of ", task.size));
+    return absl::FailedPreconditionError(
+        StrCat("what is staged has ", st.st_size, " bytes instead of ", task.size));
   }
   const absl::StatusOr<Digest> digest = DigestFile(fd);
   if (!digest.ok()) return digest.status();

@@ -75,9 +75,9 @@ TEST_F(UploadPlacingTest, WhatIsNotWhatWasAnnouncedStaysOut) {
 
 TEST_F(UploadPlacingTest, AnOrderIsAnsweredWhereItCameFromLast) {
   absl::Notification answered;
-  UploadPlacer placer({.open_root = [&](const std::string&) { return VolumeRoot::Open(
-                                                                  volume_.path()); },
-                       .on_news = [&] { answered.Notify(); }});
+  UploadPlacer placer(
+      {.open_root = [&](const std::string&) { return VolumeRoot::Open(volume_.path()); },
+       .on_news = [&] { answered.Notify(); }});
   const UploadTask task = Stage(7, "a.csv", "one");
   v1::UploadOrder order;
   order.set_id(1);

@@ -84,7 +84,8 @@ OutboxMessage WithJobText(OutboxMessage message, const std::optional<Job>& job,
     StrAppend(&text, "It took ", DurationWords(job->finished_at - job->started_at), ", until ",
               TimeWords(job->finished_at), "\n");
   }
-  StrAppend(&text, Link(*job, job_url, message.link), Results(*job), LogTail(*job, message.log_lines, reader));
+  StrAppend(&text, Link(*job, job_url, message.link), Results(*job),
+            LogTail(*job, message.log_lines, reader));
   message.text = text;
   message.details = {OwnerDetail(job->pipeline),
                      {"job", StrCat(job->id.value)},

@@ -57,10 +57,11 @@ std::shared_ptr<const Pipeline> PageOf(const Fleet& fleet, const std::string& na
 
 absl::Status CheckAccepted(const Pipeline& pipeline, const std::string& name, int64_t size) {
   const UploadPolicy& policy = *pipeline.uploads;
-  if (absl::Status s = CheckUploadName(name); !s.ok()) return WrongField("name", ToStd(s.message()));
+  if (absl::Status s = CheckUploadName(name); !s.ok())
+    return WrongField("name", ToStd(s.message()));
   if (size < 0 || size > policy.bytes_max) {
-    return WrongField("size", StrCat("is ", size, " bytes, and this page takes ", policy.bytes_max,
-                                     " at most"));
+    return WrongField(
+        "size", StrCat("is ", size, " bytes, and this page takes ", policy.bytes_max, " at most"));
   }
   std::string ends;
   bool accepted = policy.accept.empty();
@@ -69,8 +70,8 @@ absl::Status CheckAccepted(const Pipeline& pipeline, const std::string& name, in
     StrAppend(&ends, ends.empty() ? "" : ", ", end);
   }
   if (!accepted) {
-    return WrongField("name", StrCat(Quote(name), " has another ending than ", ends,
-                                     ", which this page takes"));
+    return WrongField(
+        "name", StrCat(Quote(name), " has another ending than ", ends, ", which this page takes"));
   }
   const Verdict verdict = MatchPath(pipeline, pipeline.volume, Join(policy.folder, name));
   if (verdict.matches) return absl::OkStatus();
@@ -80,8 +81,8 @@ absl::Status CheckAccepted(const Pipeline& pipeline, const std::string& name, in
 absl::Status CheckBegin(const v1::BeginUploadRequest& request) {
   Violations wrong;
   if (request.email_size() > kUploadEmailsMax) {
-    wrong.Add("email", StrCat("has ", request.email_size(), " addresses; give at most ",
-                              kUploadEmailsMax));
+    wrong.Add("email",
+              StrCat("has ", request.email_size(), " addresses; give at most ", kUploadEmailsMax));
   }
   for (int i = 0; i < request.email_size(); ++i) {
     wrong.AddUnlessOk(StrCat("email[", i, "]"), CheckMailAddress(request.email(i)));
@@ -238,10 +239,8 @@ void UploadService::Order(const Upload& upload) {
   question.upload->mutable_file()->set_path(upload.path);
   question.upload->set_size(upload.size);
   question.upload->set_sha256(upload.sha256);
-  const absl::StatusOr<int64_t> asked =
-      board_.Ask(question, [this, upload](const WatcherBoard::Answered& answer) {
-        Record(upload, answer);
-      });
+  const absl::StatusOr<int64_t> asked = board_.Ask(
+      question, [this, upload](const WatcherBoard::Answered& answer) { Record(upload, answer); });
   if (asked.ok()) return;
   absl::MutexLock lock(&mutex_);
   ordered_.erase(upload.number);
@@ -293,11 +292,11 @@ absl::Status UploadService::Show(const v1::GetUploadRequest& request,
     if (!upload.has_value()) return NoSuchUpload();
     *response->mutable_upload() = ToProto(*upload);
     if (upload->state == UploadState::kPublished) {
-      const JobFilter filter{.pipeline = upload->pipeline,
-                             .input_volume = upload->volume,
-                             .input_path = upload->path};
+      const JobFilter filter{
+          .pipeline = upload->pipeline, .input_volume = upload->volume, .input_path = upload->path};
       for (const Job& job : reader.ListJobs(filter, JobId{}, kUploadJobsMax)) {
-        if (job.input.size == upload->size) *response->add_jobs() = ShowJob(job, fleet, reader, now);
+        if (job.input.size == upload->size)
+          *response->add_jobs() = ShowJob(job, fleet, reader, now);
       }
     }
     const auto pipeline = PageOf(fleet, upload->pipeline);

@@ -57,8 +57,7 @@ class UploadServiceTest : public ApiFixture {
     request.set_sha256(std::string(32, 's'));
     grpc::ClientContext context;
     v1::PublishUploadResponse response;
-    const absl::Status status =
-        FromGrpc(uploads_->PublishUpload(&context, request, &response));
+    const absl::Status status = FromGrpc(uploads_->PublishUpload(&context, request, &response));
     if (!status.ok()) return status;
     return response.upload();
   }

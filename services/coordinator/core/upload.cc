@@ -168,13 +168,13 @@ void PutUploadMessage(StoreTransaction& tx, const Job& job, absl::Time now) {
       upload->size != job.input.size) {
     return;
   }
-  OutboxMessage message{.id = StrCat("upload-", job.id.value, "-", job.token.value, "-",
-                                     absl::ToUnixMicros(now)),
-                        .kind = kJobMessage,
-                        .job = job.id,
-                        .log_lines = upload->show_log ? kUploadLogLines : 0,
-                        .attach_bytes_max = kUploadAttachBytesMax,
-                        .created_at = now};
+  OutboxMessage message{
+      .id = StrCat("upload-", job.id.value, "-", job.token.value, "-", absl::ToUnixMicros(now)),
+      .kind = kJobMessage,
+      .job = job.id,
+      .log_lines = upload->show_log ? kUploadLogLines : 0,
+      .attach_bytes_max = kUploadAttachBytesMax,
+      .created_at = now};
   message.link = upload->page;
   (void)PutMessages(tx, {.emails = upload->emails, .webhook = ""}, message);
 }

@@ -51,8 +51,8 @@ std::string Trouble(const Pipeline& pipeline, const Fleet& fleet) {
   }
   for (const VolumeReport& report : home->volumes) {
     if (report.volume == pipeline.volume && report.state == VolumeState::kLost) {
-      return StrCat("the folder ", pipeline.volume, " is not there on its host: ",
-                    Display(report.message));
+      return StrCat("the folder ", pipeline.volume,
+                    " is not there on its host: ", Display(report.message));
     }
   }
   std::string missing;
@@ -99,8 +99,8 @@ UploadPageState StateOfPage(const Pipeline& pipeline, const Fleet& fleet, StoreR
 
 absl::Status CheckUploadName(std::string_view name) {
   const auto wrong = [&](std::string_view what) {
-    return absl::InvalidArgumentError(StrCat("the name ", Quote(name), " ", what,
-                                             "; give the file another name and try again"));
+    return absl::InvalidArgumentError(
+        StrCat("the name ", Quote(name), " ", what, "; give the file another name and try again"));
   };
   if (name.empty()) return absl::InvalidArgumentError("no file was chosen; choose one");
   if (name.size() > kUploadNameBytesMax) {
@@ -130,9 +130,8 @@ absl::StatusOr<Upload> BeginUpload(StoreTransaction& tx, const Pipeline& pipelin
   const UploadPageState state = StateOfPage(pipeline, fleet, tx, now);
   *queued = state.busy;
   if (state.busy && policy.refuse) {
-    return absl::FailedPreconditionError(
-        StrCat("this page takes one file at a time, and ", state.busy_message,
-               ": try again when it is done"));
+    return absl::FailedPreconditionError(StrCat("this page takes one file at a time, and ",
+                                                state.busy_message, ": try again when it is done"));
   }
   upload.pipeline = pipeline.name;
   upload.state = UploadState::kReceiving;
@@ -178,15 +177,15 @@ void FailUpload(StoreTransaction& tx, Upload upload, std::string message, absl::
 void RenameUpload(StoreTransaction& tx, Upload upload, absl::Time now) {
   ++upload.names_tried;
   if (upload.names_tried >= kUploadNamesMax) {
-    return FailUpload(tx, upload,
-                      StrCat("there are ", kUploadNamesMax,
-                             " files of its name already; give it another name"),
-                      now);
+    return FailUpload(
+        tx, upload,
+        StrCat("there are ", kUploadNamesMax, " files of its name already; give it another name"),
+        now);
   }
   const size_t dot = upload.name.rfind('.');
   const size_t end = dot == std::string::npos ? upload.name.size() : dot;
-  const std::string name = StrCat(upload.name.substr(0, end), "-", upload.names_tried + 1,
-                                  upload.name.substr(end));
+  const std::string name =
+      StrCat(upload.name.substr(0, end), "-", upload.names_tried + 1, upload.name.substr(end));
   upload.path = Join(DirName(upload.path), name);
   upload.touched_at = now;
   PutUpload(tx, upload);

@@ -37,15 +37,14 @@ struct UploadPageState {
 UploadPageState StateOfPage(const Pipeline& pipeline, const Fleet& fleet, StoreReader& reader,
                             absl::Time now);
 
-// OK for a name that is a name and nothing else on any system that sees the volume. INVALID_ARGUMENT
-// says what is wrong.
+// OK for a name that is a name and nothing else on any system that sees the volume.
+// INVALID_ARGUMENT says what is wrong.
 absl::Status CheckUploadName(std::string_view name);
 
 // Registers `upload`, whose number, key, name, size and people are filled in. FAILED_PRECONDITION:
 // the page refuses. `queued`: its job will have to wait.
 absl::StatusOr<Upload> BeginUpload(StoreTransaction& tx, const Pipeline& pipeline,
-                                   const Fleet& fleet, Upload upload, absl::Time now,
-                                   bool* queued);
+                                   const Fleet& fleet, Upload upload, absl::Time now, bool* queued);
 // It is whole: what is left is to put it into place.
 absl::StatusOr<Upload> SealUpload(StoreTransaction& tx, Upload upload, int64_t size,
                                   const std::string& sha256, absl::Time now);
