@@ -119,6 +119,10 @@ absl::StatusOr<v1::BeginUploadResponse> UploadHandler::BeginUpload(const std::st
                                                                    int64_t size,
                                                                    const std::string& emails,
                                                                    const Visitor& visitor) {
+  if (!IsUtf8(name) || !IsUtf8(emails)) {
+    return absl::InvalidArgumentError(
+        "the name of the file, or an address, is not UTF-8; give it another name and try again");
+  }
   v1::BeginUploadRequest request;
   request.set_request_id(NewUuid());
   request.set_pipeline(pipeline);
