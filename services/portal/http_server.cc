@@ -1,6 +1,7 @@
 #include "services/portal/http_server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <httplib.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,6 +24,7 @@
 #include "services/log/str_cat.h"
 #include "services/portal/deadline_stream.h"
 #include "services/transport/address.h"
+#include "services/volume/file_system.h"
 
 namespace closewrite::portal {
 namespace {
@@ -33,6 +35,8 @@ constexpr int kLengthRequired = 411;
 constexpr int kTargetTooLong = 414;
 constexpr int kServerError = 500;
 constexpr int64_t kAnyPort = 0;
+// Connections that wait to be accepted.
+constexpr int kBacklog = 1024;
 // What comes after an answer is read for so long, so that the peer gets to see the answer.
 constexpr absl::Duration kLingerMax = absl::Seconds(2);
 constexpr size_t kFilePieceBytes = 64 << 10;
@@ -338,6 +342,8 @@ absl::Status HttpServer::Listener::Open(int* port) {
     return absl::UnavailableError(
         StrCat("listen: cannot serve on ", options_.listen, "; is something else there already?"));
   }
+  // The library waits with a queue of five, which makes browsers wait for seconds.
+  if (::listen(svr_sock_, kBacklog) != 0) return ErrnoStatus(errno, "listen", options_.listen);
   *port = number;
   thread_ = std::thread([this] { listen_after_bind(); });
   return absl::OkStatus();

@@ -52,7 +52,8 @@ struct Tile {
 std::string DrawTile(const Tile& tile) {
   return StrCat("<div class=\"tile", tile.alarm ? " alarm" : "", "\"><dt>",
                 tile.path.empty() ? HtmlText(tile.name) : Link(tile.path, tile.name), "</dt><dd>",
-                HtmlText(tile.value), "</dd><small>", HtmlText(tile.more), "</small></div>\n");
+                HtmlText(tile.value), "</dd><dd class=\"more\">", HtmlText(tile.more),
+                "</dd></div>\n");
 }
 
 // What waits and runs now, by pipeline.
