@@ -8,12 +8,15 @@ import resource
 import socket
 import subprocess
 import time
+import urllib.parse
 
 from e2e import case
 from hosts import browser, fleet, mail_server
 
 _SOON_S_MAX = 90.0
 _PORT = 7480
+_PIECE = 8 << 20
+_MEMORY_MIB_MAX = 64
 # It waits for a file beside it, so that a test says how long it takes.
 _PIPELINES = """
 pipelines:
@@ -107,6 +110,21 @@ class PortalCase(case.HostsCase):
         connection.close()
         return answer.status, dict(answer.getheaders()), body
 
+    def check(self, tab, name):
+        """What a page must be like, whatever is on it. Leaves a picture in $CLOSEWRITE_SHOTS."""
+        shots = os.environ.get("CLOSEWRITE_SHOTS")
+        if shots:
+            tab.shot(os.path.join(shots, f"{name}.png"))
+        self.assertLessEqual(tab.overflow(), 0)
+        self.assertEqual(tab.misplaced(), [])
+        self.assertEqual(tab.axe(), [])
+        self.assertEqual(tab.complaints(), [])
+
+    def token(self):
+        """(Cookie, token of forms) of somebody new."""
+        _, headers, body = self.get("/pages/enrich", Accept="application/json")
+        return headers["Set-Cookie"].partition(";")[0], json.loads(body)["csrf"]
+
     def json(self, path):
         """The JSON twin of a page."""
         status, _, body = self.get(path, Accept="application/json")
@@ -134,12 +152,13 @@ class PortalUploadTest(PortalCase):
         bob.go(f"{self.base}/pages/enrich")
         bob.see("Busy: a file that came before is being worked on since \\d\\d:\\d\\d UTC")
         bob.see("1 file is before a new one")
+        self.check(bob, "busy-dark-phone")
         bob.fill("#email", "bob@example.org")
         bob.files("#file", [self.file("bob.csv", b"id;name\n3;carl\n")])
         bob.click("button.main")
         waits = bob.see("lock picky-api held by job 1 on cw-b since .*next in line")
-        for tab in (ann, bob):
-            self.assertEqual(tab.complaints(), [])
+        for name, tab in (("working-light-desktop", ann), ("waiting-dark-phone", bob)):
+            self.check(tab, name)
             strangers = [each for each in tab.requests() if not each.startswith(self.base)]
             self.assertEqual(strangers, [])
         ann.close()
@@ -161,6 +180,7 @@ class PortalUploadTest(PortalCase):
         ann = made.tab("ann")
         ann.go(page)
         ann.see("Done")
+        self.check(ann, "done-light-desktop")
         got = ann.download(".results a")
         self.assertEqual((got["name"], base64.b64decode(got["content"])),
                          ("ann.csv", b"ID;NAME\n1;ANNA\n2;BERT\n"))
@@ -228,6 +248,63 @@ class PortalUploadTest(PortalCase):
         self.assertEqual(self.read_result(b"web/large.csv"), content.upper())
 
 
+class PortalLargeTest(PortalCase):
+    """A file that is larger than the portal's memory."""
+
+    def _begin(self, size):
+        cookie, token = self.token()
+        fields = urllib.parse.urlencode({"csrf": token, "page": "enrich", "name": "large.csv",
+                                         "size": size})
+        connection = http.client.HTTPConnection(self.portal.address, timeout=120)
+        connection.request("POST", "/uploads?format=json", body=fields, headers={
+            "Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        self.assertEqual(answer.status, 200, said)
+        return connection, said["location"]
+
+    def _peak(self):
+        """Largest resident memory of the portal so far, in MiB."""
+        with open(f"/proc/{self.portal.process.pid}/status", encoding="ascii") as file:
+            [line] = [each for each in file if each.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
+
+    def test_memory_does_not_grow_with_a_file(self):
+        self.begin()
+        piece = b"x" * _PIECE
+        pieces = int(os.environ.get("CLOSEWRITE_UPLOAD_MIB", "256")) * 2**20 // _PIECE
+        connection, address = self._begin(pieces * _PIECE)
+        for number in range(pieces):
+            connection.request("PATCH", address, body=piece,
+                               headers={"Upload-Offset": str(number * _PIECE)})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, 200, answer.read())
+            answer.read()
+        self.until(lambda: self.json(address)["upload"]["state"] == "UPLOAD_STATE_PUBLISHED",
+                   "the file in its place", 600.0)
+        path = os.path.join(self.home("unenriched"), "web/large.csv")
+        self.assertEqual(os.stat(path).st_size, pieces * _PIECE)
+
+        # The same in one form.
+        cookie, token = self.token()
+        head = (f'--XX\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{token}\r\n--XX\r\n'
+                'Content-Disposition: form-data; name="file"; filename="form.csv"\r\n\r\n').encode()
+        tail = b"\r\n--XX--\r\n"
+
+        def body():
+            yield head
+            for _ in range(pieces):
+                yield piece
+            yield tail
+        connection.request("POST", "/pages/enrich", body=body(), headers={
+            "Cookie": cookie, "Content-Type": "multipart/form-data; boundary=XX",
+            "Content-Length": str(len(head) + pieces * _PIECE + len(tail))})
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 303, answer.read())
+        peak = self._peak()
+        self.assertLess(peak, _MEMORY_MIB_MAX)
+
+
 class PortalPagesTest(PortalCase):
     """What operators see, in all forms."""
 
@@ -246,20 +323,14 @@ class PortalPagesTest(PortalCase):
     def test_every_page_in_every_form(self):
         self._fill()
         made = self.browse()
-        shots = os.environ.get("CLOSEWRITE_SHOTS")
         for scheme in ("light", "dark"):
             for kind, width in (("desktop", 1280), ("phone", 360)):
                 tab = made.tab("ops", scheme=scheme, width=width)
                 for path in self.paths:
                     with self.subTest(path=path, scheme=scheme, kind=kind):
                         self.assertEqual(tab.go(self.base + path), 200)
-                        self.assertLessEqual(tab.overflow(), 0)
-                        self.assertEqual(tab.misplaced(), [])
-                        self.assertEqual(tab.axe(), [])
-                        self.assertEqual(tab.complaints(), [])
-                    if shots:
                         name = path.strip("/").replace("/", "-") or "uploads"
-                        tab.shot(os.path.join(shots, f"{name}-{scheme}-{kind}.png"))
+                        self.check(tab, f"{name}-{scheme}-{kind}")
                 tab.close()
 
     def test_twins_and_buttons(self):
@@ -343,7 +414,7 @@ class PortalHostileTest(PortalCase):
                 return ""
 
     def _multipart(self, parts, length=None, token=None):
-        cookie, form_token = self._token()
+        cookie, form_token = self.token()
         body = b""
         fields = [("csrf", None, form_token if token is None else token), *parts]
         for name, filename, value in fields:
@@ -357,10 +428,6 @@ class PortalHostileTest(PortalCase):
                 "Content-Type: multipart/form-data; boundary=XX\r\n"
                 f"Content-Length: {length or len(body)}\r\nConnection: close\r\n\r\n")
         return self.raw(head.encode() + body)
-
-    def _token(self):
-        _, headers, body = self.get("/pages/enrich", Accept="application/json")
-        return headers["Set-Cookie"].partition(";")[0], json.loads(body)["csrf"]
 
     def test_a_hostile_set(self):
         self.begin()
