@@ -152,7 +152,7 @@ std::string Facts(const v1::Job& job, absl::Time now) {
   add("Attempts", StrCat(job.attempts(), " of ", job.attempts_max()));
   add("Made", TimeHtml(job.has_created_at(), job.created_at()));
   if (job.has_started_at()) add("Took", TookText(job, now));
-  if (job.has_progress()) {
+  if (job.progress().done() > 0 || job.progress().total() > 0) {
     const std::string total =
         job.progress().total() > 0 ? StrCat(" of ", job.progress().total()) : "";
     add("Progress", HtmlText(StrCat(job.progress().done(), total, " ", job.progress().unit())));

@@ -100,8 +100,8 @@ std::string Step(std::string_view css, std::string_view title, std::string_view 
 }
 
 std::string ProgressHtml(const v1::Job& job) {
-  if (!job.has_progress()) return "";
   const v1::Progress& progress = job.progress();
+  if (progress.done() == 0 && progress.total() == 0) return "";
   const std::string unit = HtmlText(progress.unit().empty() ? "" : " " + progress.unit());
   if (progress.total() <= 0) return StrCat("<p>", progress.done(), unit, " so far</p>");
   return StrCat("<p><progress max=\"", progress.total(), "\" value=\"",

@@ -286,6 +286,7 @@ class PortalLargeTest(PortalCase):
         self.assertEqual(os.stat(path).st_size, pieces * _PIECE)
 
         # The same in one form.
+        connection.close()
         cookie, token = self.token()
         head = (f'--XX\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{token}\r\n--XX\r\n'
                 'Content-Disposition: form-data; name="file"; filename="form.csv"\r\n\r\n').encode()
@@ -301,6 +302,7 @@ class PortalLargeTest(PortalCase):
             "Content-Length": str(len(head) + pieces * _PIECE + len(tail))})
         answer = connection.getresponse()
         self.assertEqual(answer.status, 303, answer.read())
+        connection.close()
         peak = self._peak()
         self.assertLess(peak, _MEMORY_MIB_MAX)
 
