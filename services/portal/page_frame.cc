@@ -105,7 +105,7 @@ bool WantsJson(const WebRequest& request) {
   return absl::StrContains(accept, "application/json") && !absl::StrContains(accept, "text/html");
 }
 
-void AddSecurityHeaders(WebResponse* response) {
+void AddSecurityHeaders(const Site& site, WebResponse* response) {
   for (const auto& [name, value] : {
            std::pair{"Content-Security-Policy",
                      "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -115,11 +115,15 @@ void AddSecurityHeaders(WebResponse* response) {
            std::pair{"Referrer-Policy", "no-referrer"},
            std::pair{"X-Content-Type-Options", "nosniff"},
            std::pair{"X-Frame-Options", "DENY"},
-           std::pair{"Cross-Origin-Opener-Policy", "same-origin"},
            std::pair{"Cross-Origin-Resource-Policy", "same-origin"},
            std::pair{"Permissions-Policy", "camera=(), geolocation=(), microphone=()"},
        }) {
     response->headers.emplace_back(name, value);
+  }
+  // Browsers complain of these where there is no TLS.
+  if (absl::StartsWith(site.public_url, "https:")) {
+    response->headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+    response->headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   }
 }
 

@@ -44,7 +44,7 @@ Page Redirect(std::string path);
 WebResponse Answer(const Site& site, const WebRequest& request, const std::string& form_token,
                    const Page& page);
 // Set on every answer.
-void AddSecurityHeaders(WebResponse* response);
+void AddSecurityHeaders(const Site& site, WebResponse* response);
 bool WantsJson(const WebRequest& request);
 
 // Of a message of the API, as JSON has it: fields by their names in the .proto.

@@ -182,7 +182,7 @@ void Portal::Handle(WebRequest& request, WebResponse* response) {
   if (is_new && !absl::StartsWith(request.path, "/assets/")) {
     response->headers.emplace_back("Set-Cookie", Cookie(site_, kBrowserCookie, browser, ""));
   }
-  AddSecurityHeaders(response);
+  AddSecurityHeaders(site_, response);
 }
 
 WebResponse Portal::Route(WebRequest& request, const std::string& token) {

@@ -29,6 +29,7 @@ class HostsCase(unittest.TestCase):
     """A test with two hosts and a fleet that is not started yet."""
 
     needs_root = True
+    two_hosts = True  # where there is root; otherwise both are this machine
     session_ttl = "3s"
     store = "sqlite"
     coordinators = 1
@@ -42,7 +43,7 @@ class HostsCase(unittest.TestCase):
         self.run_folder = run_folder.RunFolder("test")
         self.addCleanup(self.run_folder.close)
         self.folder = self.run_folder.path
-        self.hosts = pair.Pair(self.folder, namespaced=not _options["local"])
+        self.hosts = pair.Pair(self.folder, namespaced=self.two_hosts and not _options["local"])
         # Runs before the folder is removed, while services can still be asked.
         self.addCleanup(self.hosts.close)
         self.addCleanup(self._collect_logs)

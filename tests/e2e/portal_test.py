@@ -251,6 +251,8 @@ class PortalUploadTest(PortalCase):
 class PortalLargeTest(PortalCase):
     """A file that is larger than the portal's memory."""
 
+    two_hosts = False  # the test itself connects to the portal
+
     def _begin(self, size):
         cookie, token = self.token()
         fields = urllib.parse.urlencode({"csrf": token, "page": "enrich", "name": "large.csv",
@@ -310,6 +312,7 @@ class PortalLargeTest(PortalCase):
 class PortalPagesTest(PortalCase):
     """What operators see, in all forms."""
 
+    two_hosts = False  # the test itself connects to the portal
     paths = ("/", "/pages/enrich", "/overview", "/jobs", "/jobs/1", "/tasks", "/locks",
              "/executors", "/watchers")
 
@@ -362,6 +365,7 @@ class PortalPagesTest(PortalCase):
 class PortalStrangersTest(PortalCase):
     """Who may not, and what is refused."""
 
+    two_hosts = False  # the test itself connects to the portal
     portal_settings = "users: {folder}/users"
 
     def setUp(self):
@@ -401,6 +405,8 @@ class PortalStrangersTest(PortalCase):
 
 class PortalHostileTest(PortalCase):
     """What strangers may send."""
+
+    two_hosts = False  # the test itself connects to the portal
 
     def raw(self, data, seconds=20):
         """The first line of the answer to these bytes."""
