@@ -87,6 +87,21 @@ bool IsLoopback(std::string_view host) {
          AddressBytes(host) == AddressBytes("::1");
 }
 
+bool IsOwnHost(std::string_view header, std::string_view public_url) {
+  const auto host_of = [](std::string_view text) {
+    std::string_view host = text.substr(0, text.find('/'));
+    const size_t colon = host.rfind(':');
+    const bool in_brackets = !host.empty() && host.back() == ']';
+    if (colon != std::string_view::npos && !in_brackets) host = host.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return absl::AsciiStrToLower(ToAbsl(host));
+  };
+  const std::string host = host_of(header);
+  if (host == "localhost" || !AddressBytes(host).empty()) return true;
+  const size_t scheme = public_url.find("://");
+  return scheme != std::string_view::npos && host == host_of(public_url.substr(scheme + 3));
+}
+
 absl::StatusOr<std::unique_ptr<Access>> Access::Make(const v1::PortalConfig& config) {
   absl::StatusOr<Seal> seal = Seal::Load(config.state());
   if (!seal.ok()) return seal.status();

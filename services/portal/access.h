@@ -39,6 +39,11 @@ bool IsIn(const AddressBlock& block, std::string_view address);
 // Whether what is served there can be reached from this host alone.
 bool IsLoopback(std::string_view host);
 
+// Whether a Host header names this portal: by an address, as localhost, or as `public_url` does. A
+// name of somebody else's that was made to point here must not: to the browser its page would be
+// one of ours.
+bool IsOwnHost(std::string_view header, std::string_view public_url);
+
 // Thread-safe.
 class Access {
  public:

@@ -65,6 +65,18 @@ TEST(AccessTest, Blocks) {
   EXPECT_FALSE(IsLoopback("0.0.0.0"));
 }
 
+TEST(AccessTest, NamesOfOthersAreNotOurs) {
+  const std::string url = "https://Portal.example.org:8443/closewrite";
+  for (const char* host : {"localhost", "localhost:7403", "127.0.0.1:7403", "[::1]:7403", "[::1]",
+                           "10.1.2.3", "portal.example.org:8443", "PORTAL.example.org"}) {
+    EXPECT_TRUE(IsOwnHost(host, url)) << host;
+  }
+  for (const char* host : {"", "evil.example.org", "portal.example.org.evil.org", "x",
+                           "localhost.evil.org:7403", "127.0.0.1.evil.org"}) {
+    EXPECT_FALSE(IsOwnHost(host, url)) << host;
+  }
+}
+
 TEST(UsersTest, PasswordsAreHashed) {
   const absl::StatusOr<std::string> hash = HashPassword("correct horse");
   ASSERT_TRUE(hash.ok());

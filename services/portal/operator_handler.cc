@@ -50,7 +50,8 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
     wanted.set_page_size(kFleetPerPage);
     const auto found =
         calls_.Call<v1::FleetService>(&v1::FleetService::Stub::ListExecutors, wanted);
-    return found.ok() ? ExecutorsPage(*found, now) : ErrorPage(found.status());
+    return found.ok() ? ExecutorsPage(*found, request.visitor.role, now)
+                      : ErrorPage(found.status());
   }
   if (path == "/watchers") {
     v1::ListWatchersRequest wanted;
@@ -62,7 +63,7 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
     const auto found =
         calls_.Call<v1::LockService>(&v1::LockService::Stub::ListLocks, v1::ListLocksRequest());
     if (!found.ok() && !absl::IsUnimplemented(found.status())) return ErrorPage(found.status());
-    return LocksPage(found, now);
+    return LocksPage(found, request.visitor.role);
   }
   if (path == "/tasks") {
     v1::ListTasksRequest wanted;
@@ -144,7 +145,31 @@ Page OperatorHandler::Act(const WebRequest& request, const std::string& path) {
   if (parts[0] == "jobs" && absl::SimpleAtoi(parts[1], &id)) {
     return ActOnJob(id, parts[2], request.visitor.name);
   }
-  return parts[0] == "tasks" ? ActOnTask(parts[1], parts[2]) : NotHere();
+  if (parts[0] == "tasks") return ActOnTask(parts[1], parts[2]);
+  if (request.visitor.role < v1::PORTAL_ROLE_ADMIN) return NotHere();
+  if (parts[0] == "executors" && parts[2] == "drain") return Drain(parts[1]);
+  if (parts[0] == "locks" && parts[2] == "break") return Break(parts[1], request.visitor.name);
+  return NotHere();
+}
+
+Page OperatorHandler::Drain(const std::string& name) {
+  v1::DrainExecutorsRequest wanted;
+  wanted.set_request_id(NewUuid());
+  wanted.add_names(name);
+  const absl::Status status =
+      calls_.CallPatiently<v1::FleetService>(&v1::FleetService::Stub::DrainExecutors, wanted)
+          .status();
+  return status.ok() ? Redirect("/executors") : ErrorPage(status);
+}
+
+Page OperatorHandler::Break(const std::string& lock, const std::string& who) {
+  v1::BreakLockRequest wanted;
+  wanted.set_request_id(NewUuid());
+  wanted.set_lock(lock);
+  wanted.set_reason(StrCat("on the portal", who.empty() ? "" : " by ", who));
+  const absl::Status status =
+      calls_.CallPatiently<v1::LockService>(&v1::LockService::Stub::BreakLock, wanted).status();
+  return status.ok() ? Redirect("/locks") : ErrorPage(status);
 }
 
 Page OperatorHandler::ActOnJob(int64_t id, const std::string& action, const std::string& who) {

@@ -31,6 +31,8 @@ class OperatorHandler {
   Page ShowJobs(const WebRequest& request);
   Page ShowJob(int64_t id);
   Page ActOnJob(int64_t id, const std::string& action, const std::string& who);
+  Page Drain(const std::string& name);
+  Page Break(const std::string& lock, const std::string& who);
   Page ActOnTask(const std::string& name, const std::string& action);
 
   CoordinatorCalls& calls_;

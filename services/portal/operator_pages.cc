@@ -250,13 +250,15 @@ Page JobPage(const JobDetails& details) {
   return page;
 }
 
-Page ExecutorsPage(const v1::ListExecutorsResponse& executors, absl::Time now) {
+Page ExecutorsPage(const v1::ListExecutorsResponse& executors, v1::PortalRole role,
+                   absl::Time now) {
   Page page{.title = "Executors", .here = "/executors", .json = ToJson(executors), .live = true};
   page.html = "<h1>Executors</h1>\n<div data-live=\"executors\">";
   if (executors.executors().empty()) {
     StrAppend(&page.html, Note("warn", "None is here: nothing can be run."));
   }
-  HtmlRows rows("Executors", {"Name", "State", "Host", "Slots", "Labels", "Volumes", "Heard of"});
+  HtmlRows rows("Executors",
+                {"Name", "State", "Host", "Slots", "Labels", "Volumes", "Heard of", ""});
   for (const v1::ExecutorStatus& each : executors.executors()) {
     std::string labels;
     for (const std::string& label : each.labels()) StrAppend(&labels, label, " ");
@@ -270,7 +272,12 @@ Page ExecutorsPage(const v1::ListExecutorsResponse& executors, absl::Time now) {
                                                 : "<b class=\"badge good\">connected</b>";
     rows.Add({HtmlText(each.name()), state, HtmlText(each.host()),
               StrCat(each.leases(), " of ", each.slots()), HtmlText(labels), HtmlText(volumes),
-              Ago(each.has_heartbeat_at(), each.heartbeat_at(), now)});
+              Ago(each.has_heartbeat_at(), each.heartbeat_at(), now),
+              role < v1::PORTAL_ROLE_ADMIN || each.draining()
+                  ? ""
+                  : ActionForm(StrCat("/executors/", UrlPart(each.name()), "/drain"), "Drain",
+                               StrCat("Drain ", each.name(), "? It takes nothing more, and ends."),
+                               "danger")});
   }
   if (!executors.executors().empty()) StrAppend(&page.html, rows.Draw());
   StrAppend(&page.html, "</div>\n");
@@ -306,7 +313,7 @@ Page WatchersPage(const v1::ListWatchersResponse& watchers, absl::Time now) {
   return page;
 }
 
-Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, absl::Time now) {
+Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, v1::PortalRole role) {
   Page page{.title = "Locks", .here = "/locks", .live = true};
   page.html = "<h1>Locks</h1>\n<div data-live=\"locks\">";
   if (!locks.ok()) {
@@ -316,7 +323,7 @@ Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, absl::Time no
   }
   page.json = ToJson(*locks);
   if (locks->locks().empty()) StrAppend(&page.html, Note("", "No lock is held or waited for."));
-  HtmlRows rows("Locks", {"Lock", "Held by", "Capacity", "Waiting", "Next"});
+  HtmlRows rows("Locks", {"Lock", "Held by", "Capacity", "Waiting", "Next", ""});
   for (const v1::Lock& lock : locks->locks()) {
     std::string holders;
     for (const v1::LockClaim& claim : lock.holders()) {

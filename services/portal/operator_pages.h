@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "closewrite/v1/config.pb.h"
 #include "closewrite/v1/fleet.pb.h"
 #include "closewrite/v1/job.pb.h"
 #include "closewrite/v1/lock.pb.h"
@@ -44,10 +45,11 @@ struct JobDetails {
 };
 Page JobPage(const JobDetails& details);
 
-Page ExecutorsPage(const v1::ListExecutorsResponse& executors, absl::Time now);
+// `role`: of whoever looks; admins have more buttons.
+Page ExecutorsPage(const v1::ListExecutorsResponse& executors, v1::PortalRole role, absl::Time now);
 Page WatchersPage(const v1::ListWatchersResponse& watchers, absl::Time now);
 // UNIMPLEMENTED of a coordinator that knows no locks of programs.
-Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, absl::Time now);
+Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, v1::PortalRole role);
 Page TasksPage(const v1::ListTasksResponse& tasks, absl::Time now);
 
 // Its short name, such as `failed`; JOB_STATE_UNSPECIFIED: there is none of that name.

@@ -22,6 +22,7 @@ namespace {
 constexpr int kForbidden = 403;
 constexpr int kNotFound = 404;
 constexpr int kBusy = 503;
+constexpr int kMisdirected = 421;
 constexpr int kUnauthorized = 401;
 constexpr size_t kBrowserBytes = 16;
 
@@ -170,6 +171,12 @@ void Portal::Shutdown() {
 }
 
 void Portal::Handle(WebRequest& request, WebResponse* response) {
+  if (!IsOwnHost(request.header("Host"), site_.public_url)) {
+    *response = PlainText(kMisdirected,
+                          "The portal is not known by this name: whoever runs it may say so in "
+                          "`public_url`.\n");
+    return AddSecurityHeaders(site_, response);
+  }
   if (!site_.base.empty() && absl::StartsWith(request.path, site_.base)) {
     request.path = request.path.substr(site_.base.size());
     if (request.path.empty()) request.path = "/";

@@ -4,135 +4,17 @@ import base64
 import http.client
 import json
 import os
-import resource
-import socket
-import subprocess
-import time
 import urllib.parse
 
-from e2e import case
-from hosts import browser, fleet, mail_server
+from e2e import case, portal_case
+from hosts import mail_server
 
 _SOON_S_MAX = 90.0
-_PORT = 7480
 _PIECE = 8 << 20
 _MEMORY_MIB_MAX = 64
-# It waits for a file beside it, so that a test says how long it takes.
-_PIPELINES = """
-pipelines:
-  - name: enrich
-    on: {{volume: unenriched, match: ["web/*.csv"]}}
-    run:
-      command: [/bin/sh, -c, 'echo it begins; while [ ! -e "{folder}/go" ]; do sleep 0.1; done;
-                head -n 3 "$1" | tr a-z A-Z > "$2"', sh, "{{input}}", "{{output}}"]
-    publish: {{volume: enriched}}
-    locks: [picky-api]
-    retry: {{attempts: 1}}
-    portal:
-      title: Enrich a table
-      help: "Columns: id and name.\\n\\nIt asks a service that takes one caller at a time."
-      accept: [.csv]
-      max_size: 6GiB
-      folder: web
-      show_log: true
-"""
-_CSV = b"id;name\n1;anna\n2;bert\n"
 
 
-class PortalCase(case.HostsCase):
-    """A fleet with a portal on cw-b, which mounts what uploads go to."""
-
-    needs_root = False
-    portal_settings = ""
-
-    def setUp(self):
-        super().setUp()
-        self.mail = None
-        self.fleet.add_executor(self.hosts.b, "cw-b-1")
-        self.portal = self._make_portal()
-        self.base = f"http://{self.portal.address}"
-
-    def _make_portal(self):
-        on = self.hosts.b
-        port = _PORT if self.hosts.namespaced else _free_port()
-        address = f"{on.address}:{port}"
-        folder = os.path.join(on.folder, "portal")
-        os.makedirs(folder)
-        anonymous = "anonymous: admin\n" if not self.portal_settings else ""
-        return fleet.Service("portal", on, folder, "\n".join([
-            f"listen: {address}", f"coordinator: {self.fleet.address}",
-            f"state: {folder}/state", f"public_url: http://{address}", anonymous,
-            self.portal_settings.format(folder=self.folder),
-            "volumes:",
-            f"  unenriched: {{path: {self.hosts.path(on, 'unenriched')}}}",
-            f"  enriched: {{path: {self.hosts.path(on, 'enriched')}}}", ""]), address)
-
-    def begin(self, mail=False):
-        """Starts everything."""
-        if mail:
-            self.mail = mail_server.MailServer(self.hosts.a)
-            with open(self.fleet.coordinator.config, "a", encoding="utf-8") as file:
-                file.write(self.mail.settings + "\n")
-            self.mail.start()
-        self.fleet.start()
-        self.fleet.apply(_PIPELINES.format(folder=self.folder))
-        self.start_portal()
-
-    def start_portal(self):
-        """Starts it and waits until it answers."""
-        self.portal.start()
-        self.until(lambda: self.hosts.b.accepts(int(self.portal.address.rpartition(":")[2])),
-                   "the portal")
-
-    def browse(self):
-        """A browser."""
-        made = browser.Browser(self.script("drive.js"), self.at_keyboard,
-                               os.path.join(self.folder, "browser.log"))
-        self.addCleanup(made.close)
-        return made
-
-    def file(self, name, content=_CSV):
-        """A file to be uploaded; its path."""
-        path = os.path.join(self.folder, "own", name)
-        case.write(path, content)
-        return path
-
-    def let_go(self):
-        """Commands may end."""
-        case.write(os.path.join(self.folder, "go"), b"")
-
-    def get(self, path, **headers):
-        """(status, headers, body) of a request without a browser."""
-        connection = http.client.HTTPConnection(self.portal.address, timeout=30)
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return answer.status, dict(answer.getheaders()), body
-
-    def check(self, tab, name):
-        """What a page must be like, whatever is on it. Leaves a picture in $CLOSEWRITE_SHOTS."""
-        shots = os.environ.get("CLOSEWRITE_SHOTS")
-        if shots:
-            tab.shot(os.path.join(shots, f"{name}.png"))
-        self.assertLessEqual(tab.overflow(), 0)
-        self.assertEqual(tab.misplaced(), [])
-        self.assertEqual(tab.axe(), [])
-        self.assertEqual(tab.complaints(), [])
-
-    def token(self):
-        """(Cookie, token of forms) of somebody new."""
-        _, headers, body = self.get("/pages/enrich", Accept="application/json")
-        return headers["Set-Cookie"].partition(";")[0], json.loads(body)["csrf"]
-
-    def json(self, path):
-        """The JSON twin of a page."""
-        status, _, body = self.get(path, Accept="application/json")
-        self.assertEqual(status, 200, body)
-        return json.loads(body)
-
-
-class PortalUploadTest(PortalCase):
+class PortalUploadTest(portal_case.PortalCase):
     """From a file that is dropped to the mail at the end."""
 
     def test_one_works_and_another_waits(self):
@@ -209,7 +91,7 @@ class PortalUploadTest(PortalCase):
         tab.see("as Größe 2026-2.csv|This page keeps its address")
         self.until(lambda: len(self.results()) == 2, "two results", _SOON_S_MAX)
         self.assertEqual(case.read(os.path.join(self.home("unenriched"), "web/Größe 2026.csv")),
-                         _CSV)
+                         portal_case.CSV)
 
     def test_what_is_not_taken_is_told(self):
         self.begin()
@@ -220,7 +102,7 @@ class PortalUploadTest(PortalCase):
         tab.see("but its content is something else")
         plain = self.browse().tab("eve", javaScript=False)
         plain.go(f"{self.base}/pages/enrich")
-        plain.files("#file", [self.file("table.xlsx", _CSV)])
+        plain.files("#file", [self.file("table.xlsx", portal_case.CSV)])
         plain.click("button.main")
         plain.see("has another ending than .csv")
         self.assertEqual(case.tree(self.home("unenriched")), [])
@@ -250,7 +132,7 @@ class PortalUploadTest(PortalCase):
         self.assertEqual(self.read_result(b"web/large.csv"), first.upper())
 
 
-class PortalLargeTest(PortalCase):
+class PortalLargeTest(portal_case.PortalCase):
     """A file that is larger than the portal's memory."""
 
     two_hosts = False  # the test itself connects to the portal
@@ -311,7 +193,7 @@ class PortalLargeTest(PortalCase):
         self.assertLess(peak, _MEMORY_MIB_MAX)
 
 
-class PortalPagesTest(PortalCase):
+class PortalPagesTest(portal_case.PortalCase):
     """What operators see, in all forms."""
 
     two_hosts = False  # the test itself connects to the portal
@@ -362,159 +244,3 @@ class PortalPagesTest(PortalCase):
         tab.see("RUNNING\\s*1|Running\\s*1")
         tab.press("Tab")
         self.assertEqual(tab.focused(), "A Skip to the content")
-
-
-class PortalStrangersTest(PortalCase):
-    """Who may not, and what is refused."""
-
-    two_hosts = False  # the test itself connects to the portal
-    portal_settings = "users: {folder}/users"
-
-    def setUp(self):
-        super().setUp()
-        hashed = subprocess.run([fleet.program("portal"), "--hash-password"], check=True,
-                                input=b"right\n", capture_output=True).stdout.decode().strip()
-        case.write(os.path.join(self.folder, "users"),
-                   f"up uploader {hashed} up@example.org\nop operator {hashed}\n".encode())
-        os.chmod(os.path.join(self.folder, "users"), 0o600)
-
-    def test_roles(self):
-        self.begin()
-        for path in ("/", "/overview", "/jobs"):
-            self.assertEqual(self.get(path)[0], 401, path)
-        made = self.browse()
-        tab = made.tab("up")
-        tab.go(f"{self.base}/")
-        tab.fill("#name", "up")
-        tab.fill("#password", "wrong")
-        tab.click("button.main")
-        tab.see("the name or the password is wrong")
-        tab.fill("#name", "up")
-        tab.fill("#password", "right")
-        tab.click("button.main")
-        tab.see("Upload a file")
-        self.assertEqual(tab.go(f"{self.base}/overview"), 403)
-        tab.go(f"{self.base}/pages/enrich")
-        tab.click(".who button")
-        tab.see("Sign in")
-        tab = made.tab("op")
-        tab.go(f"{self.base}/sign-in?next=/overview")
-        tab.fill("#name", "op")
-        tab.fill("#password", "right")
-        tab.click("button.main")
-        tab.see("Dead letters")
-
-
-class PortalHostileTest(PortalCase):
-    """What strangers may send."""
-
-    two_hosts = False  # the test itself connects to the portal
-
-    def raw(self, data, seconds=20):
-        """The first line of the answer to these bytes."""
-        host, _, port = self.portal.address.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=seconds) as connection:
-            try:
-                connection.sendall(data)
-            except OSError:
-                pass  # It was refused before its end.
-            try:
-                return connection.recv(4096).split(b"\r\n")[0].decode()
-            except OSError:
-                return ""
-
-    def _multipart(self, parts, length=None, token=None):
-        cookie, form_token = self.token()
-        body = b""
-        fields = [("csrf", None, form_token if token is None else token), *parts]
-        for name, filename, value in fields:
-            value = value.encode() if isinstance(value, str) else value
-            disposition = f'form-data; name="{name}"'.encode()
-            if filename is not None:
-                disposition += b'; filename="' + filename + b'"'
-            body += b"--XX\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + value + b"\r\n"
-        body += b"--XX--\r\n"
-        head = (f"POST /pages/enrich HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
-                "Content-Type: multipart/form-data; boundary=XX\r\n"
-                f"Content-Length: {length or len(body)}\r\nConnection: close\r\n\r\n")
-        return self.raw(head.encode() + body)
-
-    def test_a_hostile_set(self):
-        self.begin()
-        for name in (b"../../evil.csv", b"/etc/evil.csv", b"..\\evil.csv"):
-            # The name alone counts, wherever it says that it lies.
-            self.assertIn(" 303 ", self._multipart([("file", name, _CSV)]), name)
-        for name in (b"", b"..", b".csv", b"a\x00b.csv", b"-rf.csv", b"a\x01.csv", b"x" * 300,
-                     b"a.csv\xff.csv"):
-            line = self._multipart([("file", name, _CSV)])
-            self.assertRegex(line, " (4..) |^$", name)
-        self.until(lambda: len(case.tree(self.home("unenriched"))) == 3, "three files")
-        self.assertEqual(case.tree(self.home("unenriched")),
-                         [b"web/evil-2.csv", b"web/evil-3.csv", b"web/evil.csv"])
-        self.assertIn(" 403 ", self._multipart([("file", b"a.csv", _CSV)], token="0" * 64))
-        self.assertRegex(self._multipart([(f"f{i}", None, "x") for i in range(10_000)]),
-                         " 4..")
-        self.assertRegex(self._multipart([("email", None, "x" * 100_000)]), " 4..")
-        self.assertRegex(self._multipart([("file", b"a.csv", _CSV)] * 2), " 4..")
-        for line, expected in (
-                (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", " 40[0-9] "),
-                (b"GET /assets/../portal.cc HTTP/1.1\r\nHost: x\r\n\r\n", " 404 "),
-                (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", " 400 "),
-                (b"GET /uploads/1-" + b"0" * 32 + b" HTTP/1.1\r\nHost: x\r\n\r\n", " 404 "),
-                (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", " 41[0-9] "),
-                (b"DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", " 405 "),
-                (b"POST /uploads HTTP/1.1\r\nHost: x\r\n\r\n", " 411 "),
-                (b"POST /uploads HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                 b"0\r\n\r\n", " 411 "),
-                (b"POST /uploads HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", " 400 "),
-                (b"POST /uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
-                 " 4.. "),
-                (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde", " 400 "),
-                (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", " 4..|^$"),
-                (b"\x16\x03\x01\x00\xa5", " 4..|^$")):
-            self.assertRegex(self.raw(line), expected, line[:60])
-        self.assertEqual(self.get("/healthz")[0], 200)
-
-    def test_a_crowd_and_the_slow(self):
-        self.begin()
-        host, _, port = self.portal.address.rpartition(":")
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
-        slow = []
-        try:
-            for _ in range(1000):
-                connection = socket.create_connection((host, int(port)), timeout=10)
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-                slow.append(connection)
-            refused = 0
-            for connection in slow:
-                connection.settimeout(0.01)
-                try:
-                    refused += b" 503 " in connection.recv(100)
-                except OSError:
-                    pass
-            self.assertGreater(refused, 500)
-            # Who dawdles loses the place within some seconds, whatever is sent meanwhile.
-            began = time.monotonic()
-            alive = slow[0]
-            alive.settimeout(0.5)
-            ended = False
-            while not ended and time.monotonic() - began < 30:
-                try:
-                    alive.sendall(b"x")
-                    ended = alive.recv(100) == b""
-                except TimeoutError:
-                    pass
-                except OSError:
-                    ended = True
-            self.assertLess(time.monotonic() - began, 20)
-        finally:
-            for connection in slow:
-                connection.close()
-        self.until(lambda: self.get("/healthz")[0] == 200, "the portal to answer again")
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
