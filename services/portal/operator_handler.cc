@@ -79,14 +79,30 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
   return NotHere();
 }
 
+absl::StatusOr<v1::GetReportResponse> OperatorHandler::Report(int hours) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto kept = reports_.find(hours);
+    if (kept != reports_.end() && SinceBoot() - kept->second.made_at < kReportKept) {
+      return kept->second.report;
+    }
+  }
+  v1::GetReportRequest wanted;
+  *wanted.mutable_since() = ToTimestamp(WallTime() - absl::Hours(hours));
+  absl::StatusOr<v1::GetReportResponse> report =
+      calls_.Call<v1::MonitorService>(&v1::MonitorService::Stub::GetReport, wanted);
+  if (!report.ok()) return report.status();
+  absl::MutexLock lock(&mutex_);
+  reports_[hours] = {*report, SinceBoot()};
+  return report;
+}
+
 Page OperatorHandler::ShowOverview(const WebRequest& request) {
   Overview overview{.hours = HoursOf(request)};
   auto now =
       calls_.Call<v1::FleetService>(&v1::FleetService::Stub::GetOverview, v1::GetOverviewRequest());
   if (!now.ok()) return ErrorPage(now.status());
-  v1::GetReportRequest wanted;
-  *wanted.mutable_since() = ToTimestamp(WallTime() - absl::Hours(overview.hours));
-  auto report = calls_.Call<v1::MonitorService>(&v1::MonitorService::Stub::GetReport, wanted);
+  absl::StatusOr<v1::GetReportResponse> report = Report(overview.hours);
   if (!report.ok()) return ErrorPage(report.status());
   v1::ListExecutorsRequest executors;
   executors.set_page_size(kFleetPerPage);

@@ -3,8 +3,14 @@
 #define SERVICES_PORTAL_OPERATOR_HANDLER_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "closewrite/v1/report.pb.h"
 #include "services/portal/coordinator_calls.h"
 #include "services/portal/page_frame.h"
 #include "services/portal/web.h"
@@ -14,6 +20,8 @@ namespace closewrite::portal {
 inline constexpr int kJobsPerPage = 50;
 inline constexpr int kTasksPerPage = 500;
 inline constexpr int kFleetPerPage = 500;
+// Counting all jobs of a month takes its time, and pages that are live ask again and again.
+inline constexpr absl::Duration kReportKept = absl::Seconds(10);
 
 // Thread-safe.
 class OperatorHandler {
@@ -35,7 +43,16 @@ class OperatorHandler {
   Page Break(const std::string& lock, const std::string& who);
   Page ActOnTask(const std::string& name, const std::string& action);
 
+  absl::StatusOr<v1::GetReportResponse> Report(int hours);
+
+  struct KeptReport {
+    v1::GetReportResponse report;
+    absl::Duration made_at;
+  };
+
   CoordinatorCalls& calls_;
+  absl::Mutex mutex_;
+  std::map<int, KeptReport> reports_ ABSL_GUARDED_BY(mutex_);  // by hours
 };
 
 }  // namespace closewrite::portal

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+import urllib.parse
 
 from e2e import case
 from hosts import browser, fleet, mail_server
@@ -27,6 +28,11 @@ pipelines:
       max_size: 6GiB
       folder: web
       show_log: true
+  - name: single
+    on: {{volume: unenriched, match: ["single/*"]}}
+    run: {{command: [/bin/sh, -c, 'while [ ! -e "{folder}/go" ]; do sleep 0.1; done']}}
+    locks: [one]
+    portal: {{folder: single, when_busy: refuse}}
 """
 CSV = b"id;name\n1;anna\n2;bert\n"
 
@@ -101,6 +107,16 @@ class PortalCase(case.HostsCase):
         body = answer.read()
         connection.close()
         return answer.status, dict(answer.getheaders()), body
+
+    def post(self, path, cookie, **fields):
+        """(status, body as text) of a small form without a browser."""
+        connection = http.client.HTTPConnection(self.portal.address, timeout=60)
+        connection.request("POST", path, body=urllib.parse.urlencode(fields), headers={
+            "Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        return answer.status, body
 
     def check(self, tab, name):
         """What a page must be like, whatever is on it. Leaves a picture in $CLOSEWRITE_SHOTS."""

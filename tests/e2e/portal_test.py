@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import os
-import urllib.parse
 
 from e2e import case, portal_case
 from hosts import mail_server
@@ -139,15 +138,11 @@ class PortalLargeTest(portal_case.PortalCase):
 
     def _begin(self, size):
         cookie, token = self.token()
-        fields = urllib.parse.urlencode({"csrf": token, "page": "enrich", "name": "large.csv",
-                                         "size": size})
+        status, said = self.post("/uploads?format=json", cookie, csrf=token, page="enrich",
+                                 name="large.csv", size=str(size))
+        self.assertEqual(status, 200, said)
         connection = http.client.HTTPConnection(self.portal.address, timeout=120)
-        connection.request("POST", "/uploads?format=json", body=fields, headers={
-            "Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"})
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
-        self.assertEqual(answer.status, 200, said)
-        return connection, said["location"]
+        return connection, json.loads(said)["location"]
 
     def _peak(self):
         """Largest resident memory of the portal so far, in MiB."""
@@ -221,6 +216,28 @@ class PortalPagesTest(portal_case.PortalCase):
                         name = path.strip("/").replace("/", "-") or "uploads"
                         self.check(tab, f"{name}-{scheme}-{kind}")
                 tab.close()
+
+    def test_a_page_that_refuses_opens_again(self):
+        self.begin()
+        case.write(os.path.join(self.home("unenriched"), "single/first"), b"x")
+        self.until(lambda: [job for job in self.fleet.jobs() if job.state == "running"], "a job")
+        tab = self.browse().tab("gus")
+        tab.go(f"{self.base}/pages/single")
+        tab.see("This page takes one file at a time")
+        self.check(tab, "refused-light-desktop")
+        # The page is not what keeps anybody out.
+        cookie, token = self.token()
+        status, said = self.post("/uploads?format=json", cookie, csrf=token, page="single",
+                                 name="second", size="5")
+        self.assertEqual(status, 409)
+        self.assertIn("this page takes one file at a time, and a file that came before is being "
+                      "worked on since", said)
+        self.let_go()
+        tab.see("Free")
+        tab.files("#file", [self.file("second")])
+        tab.click("button.main:enabled")
+        tab.see("Done")
+        tab.see("It has left no files")
 
     def test_twins_and_buttons(self):
         self._fill()

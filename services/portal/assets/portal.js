@@ -32,6 +32,25 @@ function secondsText(seconds) {
   return `${(seconds / 3600).toFixed(1)} h left`;
 }
 
+// What a browser remembers, where it may.
+const memory = {
+  get(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      if (value === null) localStorage.removeItem(key);
+      else localStorage.setItem(key, value);
+    } catch {
+      // Then an upload goes on only as long as the page is open.
+    }
+  },
+};
+
 // Times in the zone of whoever looks.
 function localTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
@@ -104,23 +123,25 @@ class Upload {
       return;
     }
     this.busy = true;
+    this.form.dataset.sendingNow = "";
     this.button.disabled = true;
     try {
       const place = (await this.resume(file)) || (await this.begin(file));
       await this.send(file, place);
-      localStorage.removeItem(this.storeKey(file));
+      memory.set(this.storeKey(file), null);
       this.busy = false;
       window.location.assign(place.address);
     } catch (error) {
       this.say(error.message, true);
     }
     this.busy = false;
+    delete this.form.dataset.sendingNow;
     this.button.disabled = false;
   }
 
   // What was begun before, if it still is there.
   async resume(file) {
-    const address = localStorage.getItem(this.storeKey(file));
+    const address = memory.get(this.storeKey(file));
     if (!address) return null;
     try {
       const answer = await fetch(address, { method: "HEAD" });
@@ -130,7 +151,7 @@ class Upload {
     } catch {
       // Begun anew.
     }
-    localStorage.removeItem(this.storeKey(file));
+    memory.set(this.storeKey(file), null);
     return null;
   }
 
@@ -145,7 +166,7 @@ class Upload {
     const answer = await fetch(`${base}/uploads?format=json`, { method: "POST", body: fields });
     const said = await answer.json();
     if (!answer.ok) throw new Error(said.error || `The portal says ${answer.status}.`);
-    localStorage.setItem(this.storeKey(file), said.location);
+    memory.set(this.storeKey(file), said.location);
     return { address: said.location, offset: 0 };
   }
 
@@ -266,6 +287,10 @@ class Live {
       const now = fresh.querySelector(`[data-live="${name}"]`);
       if (now) this.replace(old, now);
     }
+    // A page that refuses while it is busy opens again by itself.
+    const now = fresh.querySelector("form[data-upload] button.main");
+    const old = document.querySelector("form[data-upload]:not([data-sending-now]) button.main");
+    if (now && old) old.disabled = now.disabled;
     // There is something now that has no place on this page yet, or it is over.
     const missing = [...fresh.querySelectorAll("[data-live]")].some(
       (part) => !document.querySelector(`[data-live="${part.dataset.live}"]`));
