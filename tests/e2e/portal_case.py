@@ -38,7 +38,7 @@ CSV = b"id;name\n1;anna\n2;bert\n"
 
 
 class PortalCase(case.HostsCase):
-    """A fleet with a portal on cw-b, which mounts what uploads go to."""
+    """A fleet with a portal on cw-a, which has what uploads go to by a mount, from cw-b."""
 
     needs_root = False
     portal_settings = ""
@@ -51,7 +51,7 @@ class PortalCase(case.HostsCase):
         self.base = f"http://{self.portal.address}"
 
     def _make_portal(self):
-        on = self.hosts.b
+        on = self.hosts.a
         port = _PORT if self.hosts.namespaced else _free_port()
         address = f"{on.address}:{port}"
         folder = os.path.join(on.folder, "portal")
@@ -79,7 +79,7 @@ class PortalCase(case.HostsCase):
     def start_portal(self):
         """Starts it and waits until it answers."""
         self.portal.start()
-        self.until(lambda: self.hosts.b.accepts(int(self.portal.address.rpartition(":")[2])),
+        self.until(lambda: self.hosts.a.accepts(int(self.portal.address.rpartition(":")[2])),
                    "the portal")
 
     def browse(self):
