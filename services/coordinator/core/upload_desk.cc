@@ -1,6 +1,7 @@
 #include "services/coordinator/core/upload_desk.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -27,11 +28,26 @@ absl::Duration UsualDuration(const Pipeline& pipeline, StoreReader& reader) {
   return durations[durations.size() / 2];
 }
 
-std::string WhoHolds(const Pipeline& pipeline, const LockHolder& holder, StoreReader& reader) {
-  const std::optional<Job> job = reader.GetJob(holder.job);
-  if (!job.has_value()) return StrCat("a program holds ", holder.lock);
-  if (job->pipeline == pipeline.name) return "a file that came before is being worked on";
-  return StrCat("a job of ", job->pipeline, " holds ", holder.lock);
+// Who has a lock.
+struct Holding {
+  JobId job;  // 0: a program
+  absl::Time since;
+};
+std::optional<Holding> HoldingOf(const std::string& lock, const Fleet& fleet) {
+  const auto found = fleet.locks.find(lock);
+  if (found == fleet.locks.end()) return std::nullopt;
+  return Holding{found->second.job, found->second.since};
+}
+
+// By role: who it is, is nobody's business who only wants to upload.
+std::string HoldingText(const Pipeline& pipeline, const Holding& holding, StoreReader& reader) {
+  const std::optional<Job> job = reader.GetJob(holding.job);
+  const std::string& lock = pipeline.uploads->lock;
+  const std::string who = !job.has_value() ? StrCat("a program holds ", lock)
+                          : job->pipeline == pipeline.name
+                              ? "a file that came before is being worked on"
+                              : StrCat("a job of ", job->pipeline, " holds ", lock);
+  return StrCat(who, " since ", Clock(holding.since));
 }
 
 // Uploads of the page that somebody is busy with, other than `self`.
@@ -80,13 +96,12 @@ UploadPageState StateOfPage(const Pipeline& pipeline, const Fleet& fleet, StoreR
   }
   state.before = static_cast<int>(reader.CountUnfinished(pipeline.name)) +
                  UploadsBefore(pipeline, reader, now);
-  const auto holder = fleet.locks.find(lock);
+  const std::optional<Holding> holding = HoldingOf(lock, fleet);
   absl::Duration left = state.usual * state.before;
-  if (holder != fleet.locks.end()) {
-    state.busy_since = holder->second.since;
-    state.busy_message =
-        StrCat(WhoHolds(pipeline, holder->second, reader), " since ", Clock(state.busy_since));
-    left -= std::min(now - holder->second.since, state.usual);
+  if (holding.has_value()) {
+    state.busy_since = holding->since;
+    state.busy_message = HoldingText(pipeline, *holding, reader);
+    left -= std::min(now - holding->since, state.usual);
   } else if (state.before > 0) {
     state.busy_message = "another file came before and waits for its turn";
   }
