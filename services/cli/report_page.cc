@@ -69,8 +69,8 @@ std::string ShortCount(int64_t count) {
 
 std::string DrawTile(const Tile& tile) {
   return StrCat("<div class=\"tile", tile.alarm ? " alarm" : "", "\"><dt>", HtmlText(tile.name),
-                "</dt><dd>", HtmlText(tile.value), "</dd><small>", HtmlText(tile.more),
-                "</small></div>\n");
+                "</dt><dd>", HtmlText(tile.value), "</dd><dd class=\"more\">", HtmlText(tile.more),
+                "</dd></div>\n");
 }
 
 std::string Tiles(const ReportPage& page) {

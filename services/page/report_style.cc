@@ -41,7 +41,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 { font-size: 1.1rem; margin: 0; }
 h3 { font-size: .9rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 p { margin: 0; }
-.about, .meta, footer, .tile small { color: var(--quiet); font-size: .875rem; }
+.about, .meta, footer, .tile dd.more { color: var(--quiet); font-size: .875rem; }
 .about { margin-bottom: .5rem; }
 .meta { overflow-wrap: anywhere; }
 .warning {
@@ -58,7 +58,8 @@ p { margin: 0; }
 .tile dd {
   font-size: 1.5rem; font-weight: 600; line-height: 1.3; margin: 0; overflow-wrap: anywhere;
 }
-.tile.alarm dd { color: var(--bad); }
+.tile dd.more { font-size: .8rem; font-weight: 400; line-height: 1.5; }
+.tile.alarm dd:not(.more) { color: var(--bad); }
 .card { margin: 0 0 1rem; padding: 1rem; }
 .nothing { color: var(--quiet); padding: .75rem 0 .25rem; }
 .legend {
