@@ -59,6 +59,23 @@ int UploadsBefore(const Pipeline& pipeline, StoreReader& reader, absl::Time now)
   return before;
 }
 
+// Whoever has begun many and sends none of them must not keep others out: the one that was left
+// alone for longest goes. False: all of them go on.
+bool MakeRoom(StoreTransaction& tx, absl::Time now) {
+  const std::vector<Upload> uploads = UploadsUnderWay(tx);
+  if (uploads.size() < static_cast<size_t>(kUploadsUnderWayMax)) return true;
+  const Upload* oldest = nullptr;
+  for (const Upload& upload : uploads) {
+    const bool is_left =
+        upload.state == UploadState::kReceiving && upload.touched_at + kUploadAlive < now;
+    if (!is_left || (oldest != nullptr && oldest->touched_at <= upload.touched_at)) continue;
+    oldest = &upload;
+  }
+  if (oldest == nullptr) return false;
+  EraseUpload(tx, *oldest);
+  return true;
+}
+
 std::string Trouble(const Pipeline& pipeline, const Fleet& fleet) {
   const Watcher* const home = fleet.HomeOf(pipeline.volume);
   if (home == nullptr) {
@@ -138,7 +155,7 @@ absl::StatusOr<Upload> BeginUpload(StoreTransaction& tx, const Pipeline& pipelin
                                    const Fleet& fleet, Upload upload, absl::Time now,
                                    bool* queued) {
   const UploadPolicy& policy = *pipeline.uploads;
-  if (UploadsUnderWay(tx).size() >= static_cast<size_t>(kUploadsUnderWayMax)) {
+  if (!MakeRoom(tx, now)) {
     return absl::ResourceExhaustedError(
         StrCat(kUploadsUnderWayMax, " uploads are under way already: try again later"));
   }

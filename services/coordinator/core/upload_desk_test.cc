@@ -132,6 +132,24 @@ TEST_F(UploadDeskTest, NamesThatAreMoreThanNames) {
   }
 }
 
+TEST_F(UploadDeskTest, ThoseThatWereLeftMakeRoom) {
+  Write([&](StoreTransaction& tx) {
+    bool queued = false;
+    for (int64_t number = 1; number <= kUploadsUnderWayMax; ++number) {
+      Upload upload = Named(number, "a.csv");
+      upload.begun_at = kNow;
+      upload.touched_at = kNow + absl::Seconds(number == 7 ? -1 : 0);
+      PutUpload(tx, upload);
+    }
+    EXPECT_TRUE(absl::IsResourceExhausted(
+        BeginUpload(tx, pipeline_, fleet_, Named(2000, "b.csv"), kNow, &queued).status()));
+    const absl::Time later = kNow + 2 * kUploadAlive;
+    EXPECT_TRUE(BeginUpload(tx, pipeline_, fleet_, Named(2000, "b.csv"), later, &queued).ok());
+    EXPECT_FALSE(FindUpload(tx, 7, "k").has_value());
+    EXPECT_TRUE(FindUpload(tx, 8, "k").has_value());
+  });
+}
+
 TEST_F(UploadDeskTest, OldOnesAreForgotten) {
   bool queued = false;
   Write([&](StoreTransaction& tx) {
