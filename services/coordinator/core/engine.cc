@@ -95,6 +95,7 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
   (void)book_.TakeEndedRuns();
+  book_.ForgetPoints();
   assigner_.StartAnew();
   if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
@@ -325,6 +326,7 @@ absl::Time Engine::Tick(StoreTransaction& tx, absl::Time now) {
   next = std::min(next, tasks_.Tick(tx, now));
   assigner_.Assign(tx, now);
   if (now >= forget_at_) Forget(tx, now);
+  book_.FlushPoints(tx);
   return std::min({next, forget_at_, logs_.Tick(tx, now)});
 }
 

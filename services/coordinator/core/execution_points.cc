@@ -65,9 +65,9 @@ std::vector<Point> ExecutionPointsOf(const Job& before, const Job& after,
                                      const std::optional<Attempt>& ended, const ExtraTags& tags,
                                      absl::Time now) {
   std::vector<Point> points;
-  const std::string id = ExecutionId({before.id, before.token}, before.leased_at);
   const auto add = [&](ExecutionState state, absl::Time time) {
-    Point point = ExecutionPoint(id, ExecutionJobName(before), state, time);
+    Point point = ExecutionPoint(ExecutionId({before.id, before.token}, before.leased_at),
+                                 ExecutionJobName(before), state, time);
     if (tags.host) point.tags.emplace_back("host", before.host);
     if (tags.attempt) point.tags.emplace_back("attempt", absl::StrCat(before.attempts));
     if (tags.pipeline && !TaskOfRuns(before.pipeline).has_value()) {

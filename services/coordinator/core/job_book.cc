@@ -46,7 +46,7 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   if (points_.has_value()) {
     for (const Point& point : ExecutionPointsOf(job, change->job, change->attempt, *points_, now)) {
-      tx.AppendPoint(EncodePoint(point));
+      AppendPoint(tx, EncodePoint(point));
     }
   }
   if (auto measure = MeasureOf(job, change->job, change->attempt, now); measure.has_value()) {
@@ -58,6 +58,24 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     CloseGap(tx, job, now);
   }
   return std::move(change->job);
+}
+
+void JobBook::AppendPoint(StoreTransaction& tx, std::string_view line) {
+  if (batch_.count > 0) batch_.lines.push_back('\n');
+  batch_.lines.append(line);
+  if (++batch_.count >= kPointBatchMax || batch_.lines.size() >= kPointBatchBytesMax) {
+    FlushPoints(tx);
+  }
+}
+
+void JobBook::FlushPoints(StoreTransaction& tx) {
+  if (batch_.count > 0) tx.AppendPoints(batch_.count, batch_.lines);
+  ForgetPoints();
+}
+
+void JobBook::ForgetPoints() {
+  batch_.count = 0;
+  batch_.lines.clear();  // its memory is used again
 }
 
 // A job has left its file's line, perhaps from the middle.

@@ -132,10 +132,8 @@ class StoreReader {
   virtual std::vector<Watcher> ListWatchers() = 0;
   virtual std::vector<LockHolder> ListLocks() = 0;
 
-  // Points with ids above `after`, oldest first. Where several coordinators share the store a point
-  // may come to light behind others that have larger ids: look from 0 on, `after` is for those that
-  // stay where they are for now.
-  virtual std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) = 0;
+  // Batches of points, oldest first, until they have `limit` points; the last one is whole, too.
+  virtual std::vector<PointBatch> ReadPoints(int64_t limit) = 0;
   // Takes no longer for many points than for few.
   virtual PointRange GetPointRange() = 0;
   virtual std::optional<Increment> FindIncrement(const IncrementKey& key) = 0;
@@ -302,10 +300,10 @@ class StoreTransaction : public StoreReader {
   // Forgets requests recorded before `before`.
   virtual void ForgetRequests(absl::Time before) = 0;
 
-  // On the way of every job, so it costs as little as a row can.
-  virtual void AppendPoint(std::string_view line) = 0;
-  // These and no others, whatever else has come to light since they were read. Returns how many
-  // were there.
+  // `count` points, at least 1, in so many lines.
+  virtual void AppendPoints(int64_t count, std::string_view lines) = 0;
+  // These batches and no others, whatever else has come to light since they were read. Returns how
+  // many were there.
   virtual int64_t ErasePoints(const std::vector<int64_t>& ids) = 0;
   // Inserts or replaces by key.
   virtual void PutIncrement(const Increment& increment) = 0;

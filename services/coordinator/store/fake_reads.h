@@ -180,9 +180,9 @@ class FakeReads : public Interface {
   std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
   std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
 
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+  std::vector<PointBatch> ReadPoints(int64_t limit) override {
     if (!status_.ok()) return {};
-    return tables_->monitoring.ReadPoints(after, limit);
+    return tables_->monitoring.ReadPoints(limit);
   }
 
   PointRange GetPointRange() override {

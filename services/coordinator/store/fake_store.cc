@@ -323,8 +323,8 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     }
   }
 
-  void AppendPoint(std::string_view line) override {
-    if (ok()) tables_->monitoring.AppendPoint(line, &touched_.monitoring);
+  void AppendPoints(int64_t count, std::string_view lines) override {
+    if (ok()) tables_->monitoring.AppendPoints(count, lines, &touched_.monitoring);
   }
   int64_t ErasePoints(const std::vector<int64_t>& ids) override {
     return ok() ? tables_->monitoring.ErasePoints(ids, &touched_.monitoring) : 0;

@@ -291,6 +291,11 @@ constexpr const char* kNotesStep[] = {
     " WHERE state = 7",
 };
 
+// The points of a commit are one row, whose id is the number of its last one.
+constexpr const char* kPointBatchesStep[] = {
+    "ALTER TABLE closewrite.points ADD COLUMN count bigint NOT NULL DEFAULT 1",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -300,7 +305,8 @@ std::vector<Statements> Steps() {
           {std::begin(kVersion3), std::end(kVersion3)},
           {std::begin(kLogsStep), std::end(kLogsStep)},
           {std::begin(kMonitoringStep), std::end(kMonitoringStep)},
-          {std::begin(kNotesStep), std::end(kNotesStep)}};
+          {std::begin(kNotesStep), std::end(kNotesStep)},
+          {std::begin(kPointBatchesStep), std::end(kPointBatchesStep)}};
 }
 
 constexpr char kExists[] =
@@ -371,7 +377,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 6, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 7, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

@@ -85,8 +85,11 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
-  // Makes the schema one of before version 6, but for its number.
+  // Makes the schema one of before version 7, but for its number.
+  void ForgetBatches() { Run("ALTER TABLE closewrite.points DROP COLUMN count"); }
+  // The same of version 6.
   void ForgetNotes() {
+    ForgetBatches();
     Run("DROP TABLE closewrite.notes");
     Run("DROP INDEX closewrite.history_failed_at");
   }
@@ -184,7 +187,7 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
   const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
   const absl::Status status = store->Write([&](StoreTransaction& t) {
     EXPECT_TRUE(t.FindJobByKey("x").has_value());
-    t.AppendPoint("line");
+    t.AppendPoints(1, "line");
     t.PutIncrement({.job = "j", .value = 7});
     t.AppendLoad({.job = "j"});
     t.PutExecution({.id = "e"});
@@ -192,6 +195,22 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
     EXPECT_EQ(t.ListIncrements("", {}, 10).size(), 1u);
     EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
     EXPECT_EQ(t.ListExecutions({}, {}, 10).size(), 1u);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(PostgresStoreTest, PointsOfVersion6WaitOn) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetBatches();
+  Run("INSERT INTO closewrite.points(line) VALUES ('a'), ('b')");
+  Run("UPDATE closewrite.schema_version SET version = 6");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    t.AppendPoints(2, "c\nd");
+    EXPECT_EQ(t.ReadPoints(10),
+              (std::vector<PointBatch>{{1, 1, "a"}, {2, 1, "b"}, {4, 2, "c\nd"}}));
+    EXPECT_EQ(t.GetPointRange(), (PointRange{1, 4}));
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -260,7 +279,7 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     EXPECT_TRUE(t.TakeTurn("d", Second(1), absl::Seconds(1)));
     t.RecordRequest("r", "answer", Second(1));
     t.ForgetRequests(Second(2));
-    t.AppendPoint("line");
+    t.AppendPoints(1, "line");
     EXPECT_EQ(t.ErasePoints({t.GetPointRange().newest}), 1);
     t.PutIncrement({.job = "j"});
     t.AppendLoad({.job = "j"});

@@ -106,7 +106,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
 
-  void AppendPoint(std::string_view line) override;
+  void AppendPoints(int64_t count, std::string_view lines) override;
   int64_t ErasePoints(const std::vector<int64_t>& ids) override;
   std::optional<Increment> FindIncrement(const IncrementKey& key) override;
   void PutIncrement(const Increment& increment) override;

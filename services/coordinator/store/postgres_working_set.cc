@@ -13,7 +13,11 @@ constexpr PostgresColumn kRequestColumns[] = {
     {"request", "uuid"}, {"recorded_at", "bigint"}, {"answer", "bytea"}};
 constexpr PostgresColumn kLockColumns[] = {
     {"lock", "bytea"}, {"job_id", "bigint"}, {"since", "bigint"}, {"host", "bytea"}};
-constexpr PostgresColumn kPointColumns[] = {{"line", "bytea"}};
+// Each point draws a number, the last of which is its row's id.
+constexpr char kInsertPoints[] =
+    "INSERT INTO closewrite.points(id, count, line) OVERRIDING SYSTEM VALUE"
+    " SELECT (SELECT max(nextval('closewrite.points_id_seq')) FROM generate_series(1, u.count)),"
+    " u.count, u.line FROM unnest($1::bigint[], $2::bytea[]) AS u(count, line)";
 
 constexpr char kDeleteSessions[] =
     "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
@@ -135,9 +139,9 @@ void PostgresWorkingSet::EraseLocksOf(JobId job) {
   unlocked_.insert(job);
 }
 
-void PostgresWorkingSet::AddPoint(std::string_view line) {
-  points_.Row().Bytes(line);
-  buffered_bytes_ += line.size();
+void PostgresWorkingSet::AddPoints(int64_t count, std::string_view lines) {
+  points_.Row().Int(count).Bytes(lines);
+  buffered_bytes_ += lines.size();
 }
 
 void PostgresWorkingSet::AddLoad(const Load& load) { WriteLoad(load, &loads_); }
@@ -235,8 +239,6 @@ void PostgresWorkingSet::AddNotes(std::vector<PostgresQuery>* batch) {
 }
 
 void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
-  static const std::string* const insert_points =
-      new std::string(PostgresInsert("closewrite.points", kPointColumns));
   static const std::string* const insert_loads =
       new std::string(PostgresInsert("closewrite.loads", LoadColumns()));
   static const Sql* const increment_sql =
@@ -244,7 +246,7 @@ void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
               PostgresUpdate("closewrite.increments", IncrementColumns(), /*keys=*/3)};
   static const Sql* const execution_sql =
       new Sql(SqlOf("closewrite.executions", ExecutionColumns()));
-  Add(batch, *insert_points, std::exchange(points_, PostgresRows()));
+  Add(batch, kInsertPoints, std::exchange(points_, PostgresRows()));
   Add(batch, *insert_loads, std::exchange(loads_, PostgresRows()));
   const auto never = [](const auto&) {};
   AddRows(

@@ -80,7 +80,7 @@ class PostgresWorkingSet {
   void PutLock(const LockHolder& holder);
   void EraseLocksOf(JobId job);
 
-  void AddPoint(std::string_view line);
+  void AddPoints(int64_t count, std::string_view lines);
   void AddLoad(const Load& load);
   // The note must be cached, as all rows of caches.
   void PutNote(const NoteName& name, std::optional<std::string> value);

@@ -353,9 +353,14 @@ CREATE TABLE notes(
 CREATE INDEX jobs_failed ON jobs(pipeline, finished_at) WHERE state = 7;
 )sql";
 
+// The points of a commit are one row, whose id is the number of its last one.
+constexpr char kPointBatchesStep[] =
+    "ALTER TABLE points ADD COLUMN count INTEGER NOT NULL DEFAULT 1;";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3,       kVersion4,
-                                  kVersion5, kLogsStep, kMonitoringStep, kNotesStep};
+constexpr const char* kSteps[] = {kVersion1,       kVersion2,  kVersion3,
+                                  kVersion4,       kVersion5,  kLogsStep,
+                                  kMonitoringStep, kNotesStep, kPointBatchesStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

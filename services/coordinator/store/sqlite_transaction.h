@@ -88,7 +88,7 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
-  void AppendPoint(std::string_view line) override;
+  void AppendPoints(int64_t count, std::string_view lines) override;
   int64_t ErasePoints(const std::vector<int64_t>& ids) override;
   void PutIncrement(const Increment& increment) override;
   void AppendLoad(const Load& load) override;

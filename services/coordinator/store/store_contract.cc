@@ -101,7 +101,7 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.ListWatchers().empty());
     EXPECT_EQ(t.FindWatcher("h"), std::nullopt);
     EXPECT_TRUE(t.ListLocks().empty());
-    EXPECT_TRUE(t.ReadPoints(0, 10).empty());
+    EXPECT_TRUE(t.ReadPoints(10).empty());
     EXPECT_EQ(t.GetPointRange(), PointRange());
     EXPECT_EQ(t.FindIncrement({.job = "j"}), std::nullopt);
     EXPECT_TRUE(t.ListIncrements("", {}, 10).empty());
@@ -174,7 +174,7 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.PutSession(FullSession(name));
   t.PutWatcher(FullWatcher(name));
   t.PutLock({name, job.id, "host", Second(1)});
-  t.AppendPoint(name);
+  t.AppendPoints(1, name);
   t.PutIncrement({.job = name});
   t.AppendLoad({.job = name});
   t.PutExecution({.id = name});
@@ -197,7 +197,7 @@ int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
   const Lease lease{job.has_value() ? job->id : JobId{1}, FencingToken{1}};
   count += t.ListAttempts(lease.job).size() + t.ReadLog(lease, 0, 100).size() +
            t.OpenLogs(Lease{}, 100).size();
-  count += t.ReadPoints(0, 100).size() + (t.GetPointRange().newest != 0 ? 1 : 0) +
+  count += t.ReadPoints(100).size() + (t.GetPointRange().newest != 0 ? 1 : 0) +
            (t.FindIncrement({.job = name}).has_value() ? 1 : 0) +
            t.ListIncrements("", {}, 100).size() + t.ListLoads({}, {}, 100).size() +
            (t.FindExecution(name).has_value() ? 1 : 0) + t.ListExecutions({}, {}, 100).size();
@@ -247,7 +247,7 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.EraseLocksOf(id);
     t.TakeTurn("duty", Second(5), absl::Seconds(10));
     t.ErasePoints({t.GetPointRange().newest});
-    t.AppendPoint("other");
+    t.AppendPoints(1, "other");
     t.PutIncrement({.job = "x", .value = 5});
     t.PruneLoads(absl::InfiniteFuture(), 10);
     t.PutExecution({.id = "x", .state = ExecutionState::kError});
@@ -273,8 +273,8 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
     EXPECT_EQ(t.ListLocks().size(), 1u);
     EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
-    EXPECT_EQ(t.ReadPoints(0, 10).size(), 1u);
-    EXPECT_EQ(t.ReadPoints(0, 1)[0].line, "x");
+    EXPECT_EQ(t.ReadPoints(10).size(), 1u);
+    EXPECT_EQ(t.ReadPoints(1)[0].lines, "x");
     EXPECT_EQ(t.FindIncrement({.job = "x"}), Increment{.job = "x"});
     EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
     EXPECT_EQ(t.FindExecution("x"), Execution{.id = "x"});
@@ -297,7 +297,7 @@ TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
     EXPECT_FALSE(t.MayGrantLocks());
     EXPECT_FALSE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
     EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
-    t.AppendPoint("y");
+    t.AppendPoints(1, "y");
     t.PutIncrement({.job = "x", .value = 5});
     t.AppendLoad({.job = "y"});
     t.PutExecution({.id = "y"});
