@@ -22,6 +22,7 @@
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/lock_service.h"
 #include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
@@ -155,6 +156,7 @@ struct Coordinator::Parts {
         fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
         stores(&feed, sqlite_path),
         monitor({.loop = &loop, .feed = &feed}, NewUuid),
+        locks({.loop = &loop, .feed = &feed}),
         alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
         alert_watch(alert_options, &loop, NewUuid),
         outbox(alert_options, &loop, &watchers) {
@@ -178,6 +180,7 @@ struct Coordinator::Parts {
   FleetService fleet;
   StoreService stores;
   MonitorService monitor;
+  LockService locks;
   AlertService alerts;
   AlertWatch alert_watch;
   OutboxSender outbox;
@@ -253,7 +256,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
                      .reflection = !config.has_reflection() || config.reflection(),
                      .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
                                   &parts->tasks, &parts->events, &parts->fleet, &parts->stores,
-                                  &parts->monitor, &parts->alerts}});
+                                  &parts->monitor, &parts->locks, &parts->alerts}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   parts->alert_watch.Start();
@@ -287,6 +290,7 @@ void Coordinator::Shutdown() {
   parts_->events.Shutdown();
   parts_->stores.Shutdown();
   parts_->monitor.Shutdown();
+  parts_->locks.Shutdown();
   parts_->server->Shutdown(kShutdownGrace);
   parts_->loop.Shutdown();
 }

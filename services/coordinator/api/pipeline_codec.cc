@@ -34,6 +34,7 @@ class Decoder : private RunDecoder {
     if (definition_.has_publish()) DecodePublish(definition_.publish());
     DecodeRetry(definition_.mutable_retry(), &pipeline_.retry);
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
+    if (definition_.has_rate()) pipeline_.rate = DecodeRate(definition_.rate());
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
     definition_.set_weight(pipeline_.weight);

@@ -364,10 +364,10 @@ TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed)
   without.volume = "in";
   without.match = {*Glob::Parse("**")};
   const absl::Status freed = store_.Write([&](StoreTransaction& tx) {
-    EXPECT_EQ(tx.ListLocks().size(), 1);
+    EXPECT_EQ(tx.ListClaims().size(), 1);
     EXPECT_TRUE(b().desk().ApplyPipelines(tx, {without}, false, now_).ok());
     b().dispatch().Bury(tx, session, now_);
-    EXPECT_TRUE(tx.ListLocks().empty());
+    EXPECT_TRUE(tx.ListClaims().empty());
     return absl::OkStatus();
   });
   EXPECT_TRUE(freed.ok());

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/coordinator/core/ids.h"
+#include "services/coordinator/core/lock.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/presence.h"
@@ -72,7 +73,10 @@ struct Fleet {
   int64_t pipelines_version = 0;
   std::map<SessionId, Session> sessions;
   std::map<std::string, Watcher> watchers;  // by host
-  std::map<std::string, LockHolder> locks;  // held ones, by name; capacity 1
+  std::map<SessionId, SessionRecord> programs;  // sessions that only ask for locks
+  LockTable locks;
+  // Rates that no job may call before, as far as it is known, by name.
+  std::map<std::string, absl::Time> rate_until;
   std::set<std::string> ready;              // pipelines that may have an available job
   // By name: those that were learnt since a definition was changed last.
   std::map<std::string, std::shared_ptr<const Task>> tasks;

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/alert_policy.h"
 #include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/rate.h"
 #include "services/volume/glob.h"
 
 namespace closewrite {
@@ -79,6 +80,7 @@ struct Pipeline {
   std::string output_volume;  // "" for none
   RetryPolicy retry;
   std::vector<std::string> locks;  // sorted, unique
+  std::optional<NamedRate> rate;
   int priority = 0;                // of all pipelines, the largest goes first
   int weight = 1;                  // the share of the slots, beside others of the same priority
   AlertPolicy alerts;

@@ -178,7 +178,7 @@ class FakeReads : public Interface {
 
   std::vector<SessionRecord> ListSessions() override { return Values(tables_->sessions); }
   std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
-  std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
+  std::vector<LockClaim> ListClaims() override { return Values(tables_->claims); }
 
   std::vector<PointBatch> ReadPoints(int64_t limit) override {
     if (!status_.ok()) return {};

@@ -55,7 +55,7 @@ class PostgresReads : public Interface {
                                          const std::string& path) override;
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
-  std::vector<LockHolder> ListLocks() override;
+  std::vector<LockClaim> ListClaims() override;
   std::vector<PointBatch> ReadPoints(int64_t limit) override {
     return PointBatchesOf(Ask(PointsQuery(limit)));
   }

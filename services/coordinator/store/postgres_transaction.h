@@ -97,8 +97,9 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void PutWatcher(const Watcher& watcher) override;
 
   bool MayGrantLocks() override;
-  void PutLock(const LockHolder& holder) override;
-  void EraseLocksOf(JobId job) override;
+  void PutClaim(const LockClaim& claim) override;
+  void EraseClaim(const std::string& lock, const std::string& holder) override;
+  void EraseClaimsOf(const std::string& holder) override;
   bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override;
 
   std::optional<std::string> FindRequest(const std::string& request_id) override;

@@ -54,7 +54,7 @@ class SqliteReads : public Interface {
                                          const std::string& path) override;
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
-  std::vector<LockHolder> ListLocks() override;
+  std::vector<LockClaim> ListClaims() override;
   std::vector<PointBatch> ReadPoints(int64_t limit) override {
     return ReadPointBatches(connection_, limit, &status_);
   }

@@ -100,7 +100,7 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.ExpiredSessions(absl::InfiniteFuture(), 10).empty());
     EXPECT_TRUE(t.ListWatchers().empty());
     EXPECT_EQ(t.FindWatcher("h"), std::nullopt);
-    EXPECT_TRUE(t.ListLocks().empty());
+    EXPECT_TRUE(t.ListClaims().empty());
     EXPECT_TRUE(t.ReadPoints(10).empty());
     EXPECT_EQ(t.GetPointRange(), PointRange());
     EXPECT_EQ(t.FindIncrement({.job = "j"}), std::nullopt);
@@ -173,7 +173,12 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.RecordRequest(name, "answer", Second(1));
   t.PutSession(FullSession(name));
   t.PutWatcher(FullWatcher(name));
-  t.PutLock({name, job.id, "host", Second(1)});
+  t.PutClaim({.lock = name,
+              .holder = HolderOf(job.id),
+              .job = job.id,
+              .host = "host",
+              .held_since = Second(1),
+              .token = 1});
   t.AppendPoints(1, name);
   t.PutIncrement({.job = name});
   t.AppendLoad({.job = name});
@@ -190,7 +195,7 @@ int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
   int64_t count =
       t.ListJobs({}, JobId{}, 100).size() + t.CountUnfinished("p") + t.Claim({{"p", 100}}).size() +
       t.JobsOfEvent(7).size() + t.ListEvents("", "", 0, 100).size() + t.ListPipelines().size() +
-      t.ListSessions().size() + t.ListWatchers().size() + t.ListLocks().size() +
+      t.ListSessions().size() + t.ListWatchers().size() + t.ListClaims().size() +
       (t.LatestEvent("v", name).has_value() ? 1 : 0) + (t.FindSession(name).has_value() ? 1 : 0) +
       (t.FindWatcher(name).has_value() ? 1 : 0) + (t.FindRequest(name).has_value() ? 1 : 0) +
       (job.has_value() ? 1 : 0);
@@ -244,7 +249,7 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.InsertEvent(EventOfPath(2, "v", "x"));
     t.EraseSession("x");
     t.PutWatcher({.host = "x"});
-    t.EraseLocksOf(id);
+    t.EraseClaimsOf(HolderOf(id));
     t.TakeTurn("duty", Second(5), absl::Seconds(10));
     t.ErasePoints({t.GetPointRange().newest});
     t.AppendPoints(1, "other");
@@ -271,7 +276,7 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.LatestEvent("v", "x")->event.sequence, 1);
     EXPECT_EQ(t.FindSession("x"), FullSession("x"));
     EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
-    EXPECT_EQ(t.ListLocks().size(), 1u);
+    EXPECT_EQ(t.ListClaims().size(), 1u);
     EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
     EXPECT_EQ(t.ReadPoints(10).size(), 1u);
     EXPECT_EQ(t.ReadPoints(1)[0].lines, "x");
@@ -340,7 +345,7 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
       EXPECT_TRUE(r.LeasesOf("s").empty());
       EXPECT_TRUE(r.ListSessions().empty());
       EXPECT_TRUE(r.ListWatchers().empty());
-      EXPECT_TRUE(r.ListLocks().empty());
+      EXPECT_TRUE(r.ListClaims().empty());
       EXPECT_EQ(r.GetPointRange(), PointRange());
       EXPECT_TRUE(r.ListIncrements("", {}, 10).empty());
       EXPECT_TRUE(r.ListLoads({}, {}, 10).empty());
