@@ -22,11 +22,10 @@ namespace closewrite {
 namespace {
 
 void CheckSession(const std::string& session, Violations* violations) {
-  const bool good = session.size() >= kLockSessionBytesMin &&
-                    session.size() <= kLockSessionBytesMax &&
-                    std::all_of(session.begin(), session.end(), [](char c) {
-                      return absl::ascii_isalnum(c) || c == '_' || c == '-';
-                    });
+  const bool good =
+      session.size() >= kLockSessionBytesMin && session.size() <= kLockSessionBytesMax &&
+      std::all_of(session.begin(), session.end(),
+                  [](char c) { return absl::ascii_isalnum(c) || c == '_' || c == '-'; });
   if (good) return;
   violations->Add("session_id", StrCat("give ", kLockSessionBytesMin, " to ", kLockSessionBytesMax,
                                        " of `a-z A-Z 0-9 _ -`, made from random bits"));
@@ -114,25 +113,25 @@ grpc::ServerWriteReactor<v1::AcquireLockResponse>* LockService::AcquireLock(
   return PushStream<v1::AcquireLockResponse>::Open(
       {.pump = &pump_,
        .feed = &feed_,
-       .source = std::make_unique<LockAcquisition>(&loop_, *std::move(decoded),
-                                                   request->no_wait())});
+       .source =
+           std::make_unique<LockAcquisition>(&loop_, *std::move(decoded), request->no_wait())});
 }
 
 grpc::ServerUnaryReactor* LockService::RenewLocks(grpc::CallbackServerContext* context,
                                                   const v1::RenewLocksRequest* request,
                                                   v1::RenewLocksResponse* response) {
-  return AnswerAfter(
-      loop_, context,
-      [session = request->session_id(), response](Engine& engine, StoreTransaction& tx,
-                                                  absl::Time now) -> absl::Status {
-        response->Clear();
-        if (absl::Status s = engine.locks().Renew(tx, session, now); !s.ok()) return s;
-        for (const LockClaim& claim : engine.locks().ClaimsOf(tx, session)) {
-          (*response->mutable_claims())[claim.lock] = ShowClaim(claim);
-        }
-        *response->mutable_session_ttl() = ToProto(engine.fleet().session_ttl);
-        return absl::OkStatus();
-      });
+  return AnswerAfter(loop_, context,
+                     [session = request->session_id(), response](
+                         Engine& engine, StoreTransaction& tx, absl::Time now) -> absl::Status {
+                       response->Clear();
+                       if (absl::Status s = engine.locks().Renew(tx, session, now); !s.ok())
+                         return s;
+                       for (const LockClaim& claim : engine.locks().ClaimsOf(tx, session)) {
+                         (*response->mutable_claims())[claim.lock] = ShowClaim(claim);
+                       }
+                       *response->mutable_session_ttl() = ToProto(engine.fleet().session_ttl);
+                       return absl::OkStatus();
+                     });
 }
 
 grpc::ServerUnaryReactor* LockService::ReleaseLock(grpc::CallbackServerContext* context,
@@ -166,12 +165,11 @@ grpc::ServerUnaryReactor* LockService::BreakLock(grpc::CallbackServerContext* co
         if (!broken.ok()) return broken.status();
         for (const LockClaim& claim : *broken) {
           *answer->add_claims() = ShowClaim(claim);
-          LogWarn("a lock was taken from its holder by force",
-                  {{"lock", lock},
-                   {"holder", Shown(claim)},
-                   {"session", claim.holder},
-                   {"by", peer},
-                   {"reason", reason}});
+          LogWarn("a lock was taken from its holder by force", {{"lock", lock},
+                                                                {"holder", Shown(claim)},
+                                                                {"session", claim.holder},
+                                                                {"by", peer},
+                                                                {"reason", reason}});
         }
         return absl::OkStatus();
       });
@@ -195,8 +193,7 @@ grpc::ServerUnaryReactor* LockService::ListLocks(grpc::CallbackServerContext* co
                                                  const v1::ListLocksRequest*,
                                                  v1::ListLocksResponse* response) {
   std::vector<LockSnapshot> snapshots;
-  loop_.Inspect(
-      [&](const Engine& engine) { snapshots = SnapshotsOf(engine, kLocksListedMax); });
+  loop_.Inspect([&](const Engine& engine) { snapshots = SnapshotsOf(engine, kLocksListedMax); });
   return Answer(context, loop_.store().Read([&](StoreReader& reader) {
     for (const LockSnapshot& snapshot : snapshots) {
       *response->add_locks() = ShowLock(reader, snapshot);
@@ -223,14 +220,14 @@ grpc::ServerUnaryReactor* LockService::TakeRate(grpc::CallbackServerContext* con
                                                 v1::TakeRateResponse* response) {
   absl::StatusOr<RateRequest> decoded = Decode(*request);
   if (!decoded.ok()) return Answer(context, decoded.status());
-  return AnswerAfter(loop_, context,
-                     [request = *std::move(decoded), response](Engine&, StoreTransaction& tx,
-                                                               absl::Time now) {
-                       absl::Duration wait;
-                       const absl::Status taken = closewrite::TakeRate(tx, request, now, &wait);
-                       *response->mutable_wait() = ToProto(wait);
-                       return taken;
-                     });
+  return AnswerAfter(
+      loop_, context,
+      [request = *std::move(decoded), response](Engine&, StoreTransaction& tx, absl::Time now) {
+        absl::Duration wait;
+        const absl::Status taken = closewrite::TakeRate(tx, request, now, &wait);
+        *response->mutable_wait() = ToProto(wait);
+        return taken;
+      });
 }
 
 grpc::ServerUnaryReactor* LockService::SetRate(grpc::CallbackServerContext* context,
@@ -241,11 +238,11 @@ grpc::ServerUnaryReactor* LockService::SetRate(grpc::CallbackServerContext* cont
   violations.AddUnlessOk("rate.name", CheckName("rate", request->rate().name()));
   DecodeRate(request->rate().limit(), request->rate().per(), &rate, &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
-  return AnswerAfter(loop_, context,
-                     [name = request->rate().name(), rate](Engine& engine, StoreTransaction& tx,
-                                                           absl::Time now) {
-                       return engine.locks().SetRate(tx, name, rate, now);
-                     });
+  return AnswerAfter(
+      loop_, context,
+      [name = request->rate().name(), rate](Engine& engine, StoreTransaction& tx, absl::Time now) {
+        return engine.locks().SetRate(tx, name, rate, now);
+      });
 }
 
 grpc::ServerUnaryReactor* LockService::ListRates(grpc::CallbackServerContext* context,

@@ -96,9 +96,9 @@ class LockServiceTest : public ApiFixture {
   static std::string Names(const google::protobuf::RepeatedPtrField<v1::LockClaim>& claims) {
     std::string names;
     for (const v1::LockClaim& claim : claims) {
-      absl::StrAppend(&names, names.empty() ? "" : " ",
-                      claim.job_id() == 0 ? claim.program().program()
-                                          : absl::StrCat("job ", claim.job_id()));
+      absl::StrAppend(
+          &names, names.empty() ? "" : " ",
+          claim.job_id() == 0 ? claim.program().program() : absl::StrCat("job ", claim.job_id()));
     }
     return names;
   }
@@ -268,7 +268,7 @@ TEST_F(LockServiceTest, JobsAndProgramsTakeTurns) {
   EXPECT_EQ(List().holders(0).pipeline(), "enrich");
   ReportRunning(executor, Lease{JobId{1}, FencingToken{1}}, 99);
   EXPECT_EQ(List().holders(0).program().pid(), 99);
-  ReportEnd(executor, Lease{JobId{1}, FencingToken{1}}, Outcome::kExitCode, 3);
+  ReportEnd(executor, Lease{JobId{1}, FencingToken{1}}, Outcome::kFailed, 3);
   second->Held();
   EXPECT_EQ(Get(2).state(), v1::JOB_STATE_AVAILABLE);
   EXPECT_TRUE(Release("second").ok());

@@ -101,9 +101,8 @@ v1::LockClaim ShowClaim(const LockClaim& claim) {
 std::vector<v1::LockClaim> WaitersOf(StoreReader& reader, const LockSnapshot& snapshot) {
   std::map<Place, v1::LockClaim> waiters;
   for (const LockClaim& claim : snapshot.line.Waiters()) {
-    waiters.emplace(
-        Place{.priority = claim.priority, .at = claim.asked_at, .holder = claim.holder},
-        ShowClaim(claim));
+    waiters.emplace(Place{.priority = claim.priority, .at = claim.asked_at, .holder = claim.holder},
+                    ShowClaim(claim));
   }
   for (const auto& [pipeline, priority] : snapshot.pipelines) {
     const JobFilter available{.states = {JobState::kAvailable}, .pipeline = pipeline};

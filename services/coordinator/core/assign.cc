@@ -145,7 +145,9 @@ int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64
     const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
       return !fleet_.locks.Free(lock);
     });
-    if (held || HasToWaitForRate(lane) || lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    if (held || HasToWaitForRate(lane) || lane.FreeSlots() == 0 ||
+        !fleet_.ready.contains(lane.pipeline->name))
+      continue;
     ++lanes;
     weight += lane.pipeline->weight;
     wanted.insert(lane.sessions.begin(), lane.sessions.end());
@@ -270,9 +272,8 @@ bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes
     // One that no slot is free for must not hold its locks back from others.
     if (lane->MostFree() == nullptr) continue;
     const std::vector<std::string>& locks = lane->pipeline->locks;
-    const bool locked = std::any_of(locks.begin(), locks.end(), [&](const std::string& lock) {
-      return Taken(lock, reserved);
-    });
+    const bool locked = std::any_of(locks.begin(), locks.end(),
+                                    [&](const std::string& lock) { return Taken(lock, reserved); });
     // It keeps its place in line for its locks, also when a slot is another pipeline's turn.
     if (locked || left == 0) {
       for (const std::string& lock : locks) ++reserved[lock];

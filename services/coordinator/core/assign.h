@@ -59,12 +59,12 @@ class Assigner {
   using Reserved = std::map<std::string, int64_t>;
   // Somebody whose turn it may be.
   struct Candidate {
-    int priority = 0;       // of the pipeline, or of the program
-    int within = 0;         // of the job in its pipeline
-    absl::Time made_at;     // or asked_at
-    int64_t id = 0;         // of jobs that were made at once
-    size_t job = 0;         // its place among those that were claimed
-    LockClaim program;      // "" as its holder: a job
+    int priority = 0;    // of the pipeline, or of the program
+    int within = 0;      // of the job in its pipeline
+    absl::Time made_at;  // or asked_at
+    int64_t id = 0;      // of jobs that were made at once
+    size_t job = 0;      // its place among those that were claimed
+    LockClaim program;   // "" as its holder: a job
 
     bool operator<(const Candidate& other) const {
       return std::tie(other.priority, other.within, made_at, id, program.holder) <
@@ -78,7 +78,8 @@ class Assigner {
   bool HasToWaitForRate(const Lane& lane) const;
   std::vector<Job> ClaimLocked(StoreTransaction& tx, const Lanes& lanes, const Reserved& reserved);
   // Programs that wait for a lock that is not taken, of `priority` or a larger one.
-  void AddPrograms(int priority, const Reserved& reserved, std::vector<Candidate>* candidates) const;
+  void AddPrograms(int priority, const Reserved& reserved,
+                   std::vector<Candidate>* candidates) const;
   void GrantPrograms(StoreTransaction& tx, const Reserved& reserved, absl::Time now);
   bool GrantProgram(StoreTransaction& tx, const LockClaim& claim, absl::Time now);
   bool GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open, int64_t slots,

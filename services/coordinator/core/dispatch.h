@@ -98,8 +98,8 @@ class Dispatch {
   // Notes that a report was not heard, since its session is over.
   void Refuse(const AttendReport& report);
 
-  // Makes due jobs available and ends expired sessions, those of programs too. Returns when it must be called next, at the
-  // latest.
+  // Makes due jobs available and ends expired sessions, those of programs too. Returns when it must
+  // be called next, at the latest.
   absl::Time Tick(StoreTransaction& tx, absl::Time now);
 
  private:

@@ -62,7 +62,7 @@ struct Effects {
   std::vector<EventRecord> events;   // newly recorded
   std::set<JobId> logs;              // jobs whose log has grown
   bool pipelines = false;            // some were applied or deleted
-  bool locks = false;      // claims on them have changed
+  bool locks = false;                // claims on them have changed
   std::vector<LostExecutor> lost;
   int64_t refused_results = 0;  // of leases that are not good any more
   int64_t log_bytes = 0;        // that executors have sent
@@ -71,8 +71,7 @@ struct Effects {
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
            moved.empty() && jobs.empty() && events.empty() && logs.empty() && !pipelines &&
-           !locks && lost.empty() && refused_results == 0 && log_bytes == 0 &&
-           elsewhere.empty();
+           !locks && lost.empty() && refused_results == 0 && log_bytes == 0 && elsewhere.empty();
   }
 };
 

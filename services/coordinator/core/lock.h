@@ -30,7 +30,7 @@ struct LockClaim {
   int priority = 0;
   absl::Time asked_at = absl::InfinitePast();
   absl::Time held_since = absl::InfinitePast();  // that: it waits
-  int64_t token = 0;                             // of all grants that there were the newest is largest
+  int64_t token = 0;  // of all grants that there were the newest is largest
 
   bool held() const { return held_since != absl::InfinitePast(); }
   bool operator==(const LockClaim&) const = default;

@@ -20,10 +20,9 @@ absl::Status LockBook::CheckCapacity(StoreTransaction& tx, const LockRequest& re
   if (!said && (line == nullptr || line->claims.empty())) {
     return SetCapacity(tx, lock, request.capacity);
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("lock ", lock, " has capacity ", capacity, ", not ", request.capacity,
-                   ": `closewrite lock set ", lock, " --capacity ", request.capacity,
-                   "` changes it for all"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "lock ", lock, " has capacity ", capacity, ", not ", request.capacity,
+      ": `closewrite lock set ", lock, " --capacity ", request.capacity, "` changes it for all"));
 }
 
 absl::Status LockBook::SetCapacity(StoreTransaction& tx, const std::string& lock, int capacity) {
@@ -140,9 +139,9 @@ absl::StatusOr<std::vector<LockClaim>> LockBook::Break(StoreTransaction& tx,
     }
   }
   if (claims.empty()) {
-    return absl::NotFoundError(
-        session.empty() ? absl::StrCat("nobody holds lock ", lock)
-                        : absl::StrCat("no session ", session, " asks for lock ", lock));
+    return absl::NotFoundError(session.empty()
+                                   ? absl::StrCat("nobody holds lock ", lock)
+                                   : absl::StrCat("no session ", session, " asks for lock ", lock));
   }
   for (const LockClaim& claim : claims) {
     if (claim.job.value == 0) continue;

@@ -53,9 +53,10 @@ class LockBook {
 
   // Ends a program's session and frees its locks.
   void End(StoreTransaction& tx, const SessionId& session);
+
  private:
-  // Of a shared store: locks its session, so that nobody else gives it anything meanwhile, and reads
-  // what others have done. False: it has ended.
+  // Of a shared store: locks its session, so that nobody else gives it anything meanwhile, and
+  // reads what others have done. False: it has ended.
   bool Hold(StoreTransaction& tx, const SessionId& session);
   absl::Status CheckCapacity(StoreTransaction& tx, const LockRequest& request);
   void Open(StoreTransaction& tx, const LockClaim& claim, absl::Time now);

@@ -81,8 +81,8 @@ struct Pipeline {
   RetryPolicy retry;
   std::vector<std::string> locks;  // sorted, unique
   std::optional<NamedRate> rate;
-  int priority = 0;                // of all pipelines, the largest goes first
-  int weight = 1;                  // the share of the slots, beside others of the same priority
+  int priority = 0;  // of all pipelines, the largest goes first
+  int weight = 1;    // the share of the slots, beside others of the same priority
   AlertPolicy alerts;
   NotifyPolicy notify;
 

@@ -88,9 +88,9 @@ absl::Status TakeRate(StoreTransaction& tx, const RateRequest& request, absl::Ti
   std::optional<StoredRate> stored = FindRate(tx, request.name);
   if (!stored.has_value()) {
     if (!request.expected.has_value()) {
-      return absl::NotFoundError(absl::StrCat(
-          "there is no rate ", request.name,
-          ": name it in a pipeline (`rate:`), or say `--limit` and `--per` here"));
+      return absl::NotFoundError(
+          absl::StrCat("there is no rate ", request.name,
+                       ": name it in a pipeline (`rate:`), or say `--limit` and `--per` here"));
     }
     if (absl::Status s = DefineRate(tx, request.name, *request.expected, now); !s.ok()) return s;
     stored = StoredRate{.name = request.name, .rate = *request.expected};

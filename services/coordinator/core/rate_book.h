@@ -46,9 +46,9 @@ struct RateRequest {
 absl::Status TakeRate(StoreTransaction& tx, const RateRequest& request, absl::Time now,
                       absl::Duration* wait);
 
-// When a job may make its call: `now`, and then the call is taken; or later, and then it is kept for
-// the next job that asks, so programs that take many don't hold jobs up for ever. `rate` is for one
-// that is not defined.
+// When a job may make its call: `now`, and then the call is taken; or later, and then it is kept
+// for the next job that asks, so programs that take many don't hold jobs up for ever. `rate` is for
+// one that is not defined.
 absl::Time TakeRateForJob(StoreTransaction& tx, const std::string& name, const Rate& rate,
                           absl::Time now);
 // When TakeRateForJob would say `now`, as far as it is known.

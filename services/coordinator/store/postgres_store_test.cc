@@ -94,7 +94,7 @@ class PostgresStoreTest : public testing::Test {
   // The same of version 7.
   void ForgetBatches() {
     ForgetClaims();
-     Run("ALTER TABLE closewrite.points DROP COLUMN count");
+    Run("ALTER TABLE closewrite.points DROP COLUMN count");
   }
   // The same of version 6.
   void ForgetNotes() {

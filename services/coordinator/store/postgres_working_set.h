@@ -109,7 +109,7 @@ class PostgresWorkingSet {
   std::map<Lease, std::optional<Attempt>> attempts_;
   std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;
-  std::map<Lease, std::vector<LogRow>> appended_;  // the last rows of a log
+  std::map<Lease, std::vector<LogRow>> appended_;        // the last rows of a log
   using ClaimKey = std::pair<std::string, std::string>;  // lock, holder
   std::map<ClaimKey, LockClaim> claims_;
   // To be erased before any are written.

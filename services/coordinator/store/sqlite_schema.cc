@@ -380,9 +380,9 @@ DROP TABLE locks;
 )sql";
 
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1,       kVersion2,  kVersion3,
-                                  kVersion4,       kVersion5,  kLogsStep,
-                                  kMonitoringStep, kNotesStep, kPointBatchesStep, kLockClaimsStep};
+constexpr const char* kSteps[] = {kVersion1,         kVersion2,      kVersion3,       kVersion4,
+                                  kVersion5,         kLogsStep,      kMonitoringStep, kNotesStep,
+                                  kPointBatchesStep, kLockClaimsStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {
