@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "services/coordinator/core/file_history.h"
 #include "services/coordinator/core/lock_grant.h"
 #include "services/coordinator/core/rate_book.h"
 
@@ -124,7 +125,9 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
   absl::StatusOr<Job> leased = book_.Change(
       tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
   if (!leased.ok()) return false;
-  book_.effects().grants.push_back(Grant{session->id, *std::move(leased), lane.pipeline});
+  std::string event = EventWord(tx, *lane.pipeline, *leased);
+  book_.effects().grants.push_back(
+      Grant{session->id, *std::move(leased), lane.pipeline, std::move(event)});
   if (lane.pipeline->locks.empty() && !lane.pipeline->rate.has_value()) {
     passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
   } else {

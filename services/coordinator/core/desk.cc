@@ -25,6 +25,8 @@ bool Takes(const Pipeline& pipeline, const FileEvent& latest) {
       return !IsGone(latest);
     case When::kDelete:
       return IsGone(latest);
+    case When::kNames:
+      return IsGone(latest) ? pipeline.on_delete : pipeline.on_create;
     default:
       return IsThere(latest);
   }

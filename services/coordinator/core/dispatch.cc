@@ -278,8 +278,9 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) continue;
     std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job->pipeline);
-    if (pipeline != nullptr || job->cancelling)
-      reply.resend.push_back(Grant{session.id, *job, pipeline});
+    if (pipeline == nullptr && !job->cancelling) continue;
+    std::string event = pipeline == nullptr ? "" : EventWord(tx, *pipeline, *job);
+    reply.resend.push_back(Grant{session.id, *job, pipeline, std::move(event)});
   }
 }
 

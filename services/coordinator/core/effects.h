@@ -24,6 +24,7 @@ struct Grant {
   SessionId session;
   Job job;
   std::shared_ptr<const Pipeline> pipeline;  // may be nullptr of a job that is being cancelled
+  std::string event;                         // see EventWord
 };
 
 // How many jobs took a step.
