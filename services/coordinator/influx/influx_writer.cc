@@ -101,7 +101,9 @@ InfluxWriter::Round InfluxWriter::WriteSome() {
   absl::MutexLock lock(&mutex_);
   numbers_.written += static_cast<int64_t>(lines.size()) - refused;
   numbers_.refused += refused;
-  return Round::kMore;
+  // Else points that come meanwhile would be sent a few at a time, each time with a commit.
+  const bool more = static_cast<int64_t>(lines.size()) >= kPointsPerWriteMax;
+  return more ? Round::kMore : Round::kNothing;
 }
 
 InfluxWriter::Round InfluxWriter::Send(const std::vector<absl::string_view>& lines, size_t* next,
