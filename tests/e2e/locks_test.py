@@ -20,6 +20,19 @@ pipelines:
     locks: [picky-api]
     retry: {{attempts: 50, backoff: 100ms, backoff_max: 1s, crash_attempts: 50}}
 """
+_NAMES = """\
+pipelines:
+  - name: lock-files
+    on: {{volume: unenriched, match: ["*.lock"], events: [CREATE, DELETE]}}
+    run: {{command: [sh, -c, 'echo "$0 $1" >> "$2"', "{{event}}", "{{path}}", {journal}]}}
+"""
+_RATED = """\
+pipelines:
+  - name: rated
+    on: {{volume: unenriched, match: ["rated/*"]}}
+    run: {{command: [date, "+%s.%N"]}}
+    rate: {{name: api-x, limit: 2, per: 2s}}
+"""
 _TASK = """\
 tasks:
   - name: {name}
@@ -137,6 +150,36 @@ class LocksTest(case.HostsCase):
         self.assertEqual(frozen.wait(_END_S_MAX), 125)
         self.assert_one_at_a_time()
         self.assertEqual(self.names(), ["next"])
+
+    def test_names_come_and_go_as_incrontab_had_it(self):
+        journal = os.path.join(self.folder, "journal")
+        self.fleet.apply(_NAMES.format(journal=journal))
+        path = os.path.join(self.home("unenriched"), "tool.lock")
+        expected = ""
+        for _ in range(3):
+            for event in ("CREATE", "DELETE"):
+                if event == "CREATE":
+                    case.write(path, b"")
+                else:
+                    os.remove(path)
+                expected += f"{event} tool.lock\n"
+                self.until(lambda: os.path.exists(journal)
+                           and case.read(journal).decode() == expected, "its job")
+
+    def test_jobs_and_programs_share_a_rate(self):
+        self.fleet.apply(_RATED.format())
+        os.makedirs(os.path.join(self.home("unenriched"), "rated"))
+        taken = self.fleet.must("rate", "take", "api-x")
+        self.assertEqual(taken, "")
+        for number in range(3):
+            case.write(os.path.join(self.home("unenriched"), f"rated/{number}"), b"x")
+        refused = self.fleet.cli("rate", "take", "api-x", "--n", "2", "--wait", "0s")
+        self.assertEqual(refused.returncode, 75, refused.stderr)
+        jobs = self.finished_jobs(3)
+        begun = sorted(float(self.fleet.must("logs", str(job.id))) for job in jobs)
+        # The calls that are left at first, then one a second.
+        self.assertGreater(begun[2] - begun[0], 0.9)
+        self.assertIn("api-x", self.fleet.must("rate", "list"))
 
     def test_a_coordinator_that_is_started_again_changes_nothing(self):
         holder = self.run_under_lock("holder", 6)
