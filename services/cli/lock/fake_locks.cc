@@ -80,6 +80,7 @@ class FakeLocks::Service : public v1::LockService::Service {
                            v1::ReleaseLockResponse*) override {
     Note(*request);
     absl::MutexLock lock(&locks_.mutex_);
+    if (locks_.on_release_) locks_.on_release_();
     locks_.Drop(
         [&](const v1::LockClaim& claim) { return claim.session_id() == request->session_id(); });
     return grpc::Status::OK;
@@ -323,6 +324,11 @@ void FakeLocks::SetAcquireStatus(const absl::Status& status) {
   acquire_status_ = status;
 }
 
+void FakeLocks::SetOnRelease(std::function<void()> on_release) {
+  absl::MutexLock lock(&mutex_);
+  on_release_ = std::move(on_release);
+}
+
 void FakeLocks::PutRate(const v1::RateStatus& rate) {
   absl::MutexLock lock(&mutex_);
   rates_.push_back(rate);
@@ -344,8 +350,6 @@ int FakeLocks::renewals() {
   absl::MutexLock lock(&mutex_);
   return renewals_;
 }
-
-int FakeLocks::capacity(const std::string& name) { return lock(name).capacity(); }
 
 v1::TakeRateRequest FakeLocks::taken() {
   absl::MutexLock lock(&mutex_);

@@ -3,7 +3,6 @@
 #define SERVICES_CLI_LOCK_FAKE_LOCKS_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,13 +37,14 @@ class FakeLocks {
   void SetRenewalStatus(const absl::Status& status);
   // What AcquireLock answers instead of a claim; OK: as usual.
   void SetAcquireStatus(const absl::Status& status);
+  // Called by each release before the lock is free.
+  void SetOnRelease(std::function<void()> on_release);
   void PutRate(const v1::RateStatus& rate);
   // How TakeRate ends.
   void SetTake(const absl::Status& status, absl::Duration wait);
 
   v1::Lock lock(const std::string& name);
   int renewals();
-  int capacity(const std::string& name);
   v1::TakeRateRequest taken();
   v1::SetRateRequest rate_set();
   v1::BreakLockRequest broken();
@@ -77,6 +77,7 @@ class FakeLocks {
   int renewals_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status renewal_status_ ABSL_GUARDED_BY(mutex_);
   absl::Status acquire_status_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_release_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::RateStatus> rates_ ABSL_GUARDED_BY(mutex_);
   absl::Status take_status_ ABSL_GUARDED_BY(mutex_);
   absl::Duration take_wait_ ABSL_GUARDED_BY(mutex_);

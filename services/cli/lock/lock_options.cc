@@ -31,11 +31,9 @@ std::string UserName() {
 
 void DeclareLockOptions(CLI::App& app, LockOptions* options) {
   app.add_option("NAME", options->name, "The lock: 1 to 63 of a-z 0-9 . _ -")->required();
-  auto* wait = app.add_option("-w,--wait", options->wait,
-                              "Wait no longer than 30s, 10m ... (exit code 124); by default as "
-                              "long as it takes");
-  app.add_flag("--no-wait", options->no_wait, "Do not wait: exit with 75 when it is not free")
-      ->excludes(wait);
+  app.add_option("-w,--wait", options->wait,
+                 "No longer than 30s, 10m ... (exit code 124); by default as long as it takes");
+  app.add_flag("--no-wait", options->no_wait, "Exit with 75 when it is not free");
   app.add_option("--capacity", options->capacity,
                  "How many may hold it at once; another capacity than it has is an error");
   app.add_option("--priority", options->priority,
@@ -60,6 +58,9 @@ absl::Status CheckLockOptions(const LockOptions& options) {
   if (absl::Status s = CheckName("lock", options.name); !s.ok()) return s;
   if (options.capacity != 0) {
     if (absl::Status s = CheckCapacity(options.capacity); !s.ok()) return s;
+  }
+  if (options.no_wait && !options.wait.empty()) {
+    return UsageError("--wait and --no-wait contradict each other: give one of them");
   }
   if (options.priority < -kPriorityMax || options.priority > kPriorityMax) {
     return UsageError(StrCat("--priority ", options.priority, ": use -1000 to 1000"));

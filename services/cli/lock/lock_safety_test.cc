@@ -2,6 +2,7 @@
 // lock: the fake coordinator gives it away as soon as the session has ended, and no sooner.
 #include <signal.h>
 
+#include <atomic>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -120,10 +121,17 @@ TEST_F(LockSafetyTest, WhatWasLeftBehindIsDeadBeforeTheLockIsFree) {
                   "trap '' TERM; setsid sh -c 'echo daemon $$; exec sleep 1000' & read line; "
                   "exit 4"});
   const WatchedProcess daemon = process_.AwaitProcess("daemon");
+  std::atomic<int> dead_releases = 0;
+  std::atomic<int> releases = 0;
+  locks_.SetOnRelease([&] {
+    ++releases;
+    dead_releases += daemon.IsDead() ? 1 : 0;
+  });
   process_.Write("\n");
-  EXPECT_TRUE(locks_.AwaitFree("api"));
-  EXPECT_TRUE(daemon.IsDead());
   EXPECT_EQ(process_.Wait(), 4);
+  EXPECT_EQ(releases, 1);
+  EXPECT_EQ(dead_releases, 1);
+  locks_.SetOnRelease(nullptr);
 }
 
 TEST_F(LockSafetyTest, AGrantOfLongAgoStartsNothing) {
