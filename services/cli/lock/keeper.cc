@@ -103,7 +103,11 @@ void Keeper::End(absl::Duration kill_at) {
 
 std::optional<KeeperEnd> Keeper::Look() {
   KeeperReport report;
-  const ssize_t count = recv(socket_, &report, sizeof report, MSG_DONTWAIT);
+  ssize_t count = recv(socket_, &report, sizeof report, MSG_DONTWAIT);
+  // It has ended without having read all orders: that is told first, once; its report comes next.
+  if (count < 0 && errno == ECONNRESET) {
+    count = recv(socket_, &report, sizeof report, MSG_DONTWAIT);
+  }
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
   KeeperEnd end;
   if (count != sizeof report) {
