@@ -366,7 +366,7 @@ TEST_F(LockServiceTest, JobsBeginAtTheirRate) {
   v1::Pipeline limited = TestPipeline("enrich");
   limited.mutable_rate()->set_name("api-x");
   limited.mutable_rate()->set_limit(2);
-  limited.mutable_rate()->mutable_per()->set_seconds(10);
+  limited.mutable_rate()->mutable_per()->set_seconds(4);
   Apply(limited);
   OpenSession("vm-c-1", 8);
   for (const char* name : {"a.csv", "b.csv", "c.csv", "d.csv"}) Announce(name);
@@ -374,15 +374,15 @@ TEST_F(LockServiceTest, JobsBeginAtTheirRate) {
   const v1::Job third = Get(3);
   EXPECT_EQ(third.state(), v1::JOB_STATE_AVAILABLE);
   EXPECT_EQ(third.waiting().reason(), v1::WAITING_REASON_RATE);
-  EXPECT_EQ(third.waiting().message(), "rate api-x lets the next one begin in 5s, next in line");
-  clock_.Advance(absl::Milliseconds(4900));
+  EXPECT_EQ(third.waiting().message(), "rate api-x lets the next one begin in 2s, next in line");
+  clock_.Advance(absl::Milliseconds(1900));
   Tick();
   EXPECT_EQ(Get(3).state(), v1::JOB_STATE_AVAILABLE);
   clock_.Advance(absl::Milliseconds(100));
   Tick();
   EXPECT_EQ(Get(3).state(), v1::JOB_STATE_RUNNING);
   EXPECT_EQ(Get(4).state(), v1::JOB_STATE_AVAILABLE);
-  clock_.Advance(absl::Seconds(5));
+  clock_.Advance(absl::Seconds(2));
   Tick();
   EXPECT_EQ(Get(4).state(), v1::JOB_STATE_RUNNING);
 }
