@@ -35,6 +35,7 @@ class Decoder : private RunDecoder {
     DecodeRetry(definition_.mutable_retry(), &pipeline_.retry);
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
     if (definition_.has_rate()) pipeline_.rate = DecodeRate(definition_.rate());
+    if (definition_.has_portal()) Wrong("portal", "is for a portal, which there is none of yet");
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
     definition_.set_weight(pipeline_.weight);
