@@ -5,6 +5,8 @@
 #include "services/cli/event_commands.h"
 #include "services/cli/fleet_commands.h"
 #include "services/cli/jobs_commands.h"
+#include "services/cli/lock/lock_commands.h"
+#include "services/cli/lock/rate_commands.h"
 #include "services/cli/monitor_commands.h"
 #include "services/cli/pipeline_commands.h"
 #include "services/cli/progress_commands.h"
@@ -19,8 +21,8 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto& group :
        {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
-        EventCommands(), FleetCommands(), ProgressCommands(), MonitorCommands(), AlertCommands(),
-        SettingsCommands(), CompletionCommands()}) {
+        EventCommands(), FleetCommands(), LockCommands(), RateCommands(), ProgressCommands(),
+        MonitorCommands(), AlertCommands(), SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;

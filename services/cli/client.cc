@@ -58,6 +58,7 @@ void Client::TakeChannel() {
   monitor_ = v1::MonitorService::NewStub(channel_);
   alerts_ = v1::AlertService::NewStub(channel_);
   store_ = v1::StoreService::NewStub(channel_);
+  locks_ = v1::LockService::NewStub(channel_);
 }
 
 absl::Status Client::Call(absl::FunctionRef<grpc::Status(grpc::ClientContext*)> call) {
@@ -111,10 +112,10 @@ absl::Status Client::Repeat(const Limits& limits, Try try_once) {
     }
     const absl::Duration patience = heard_ ? limits.patience : options_.connect_timeout;
     if (heard || !lost_at.has_value()) lost_at = heard ? now : begun;
-    if (now - *lost_at >= patience) return Unreachable(status, *lost_at, false);
+    if (now - *lost_at >= patience) return Unreachable(status, *lost_at, absl::ZeroDuration());
     if (!noticed && now - *lost_at >= options_.connect_timeout) {
       noticed = true;
-      options_.on_notice(std::string(Unreachable(status, *lost_at, true).message()));
+      options_.on_notice(std::string(Unreachable(status, *lost_at, patience).message()));
     }
     const absl::Time until = std::min(limits.deadline, *lost_at + patience);
     Pause(std::min(Backoff(failures, random), until - now));
@@ -150,12 +151,15 @@ absl::Status Client::WaitForChannel(absl::Time until) {
   }
 }
 
-absl::Status Client::Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const {
+absl::Status Client::Unreachable(const absl::Status& status, absl::Time since,
+                                 absl::Duration patience) const {
   std::string text = StrCat("coordinator ", options_.coordinator, " can't be reached since ",
                             absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (",
                             ConnectionProblem(ToStd(status.message())), "): ");
-  if (goes_on) {
-    StrAppend(&text, "still trying, for ", absl::FormatDuration(kReconnectMax), " at most");
+  if (patience == absl::InfiniteDuration()) {
+    StrAppend(&text, "still trying");
+  } else if (patience > absl::ZeroDuration()) {
+    StrAppend(&text, "still trying, for ", absl::FormatDuration(patience), " at most");
   } else {
     StrAppend(&text, "is closewrite-coordinator running there? ", WhoSaidSo());
   }

@@ -14,6 +14,7 @@
 #include "closewrite/v1/event.grpc.pb.h"
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
+#include "closewrite/v1/lock.grpc.pb.h"
 #include "closewrite/v1/monitor.grpc.pb.h"
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "closewrite/v1/store.grpc.pb.h"
@@ -64,6 +65,7 @@ class Client {
   v1::MonitorService::Stub& monitor() { return *monitor_; }
   v1::AlertService::Stub& alerts() { return *alerts_; }
   v1::StoreService::Stub& store() { return *store_; }
+  v1::LockService::Stub& locks() { return *locks_; }
 
   // Makes one unary call, again with jittered backoff while the coordinator can't be reached.
   // `call` must send the same request each time.
@@ -74,13 +76,15 @@ class Client {
 
   // Reads a stream until `on_message` returns false (OK), the stream ends by itself (OK),
   // `deadline`, or an error that does not pass. A broken stream is opened again: `open` then asks
-  // for what is missing, and `on_message` must bear to hear things twice.
+  // for what is missing, and `on_message` must bear to hear things twice. `patience` is for an
+  // outage once there has been an answer.
   template <class Response>
   absl::Status Follow(
       absl::Time deadline,
       const std::function<std::unique_ptr<grpc::ClientReader<Response>>(grpc::ClientContext*)>&
           open,
-      const std::function<bool(const Response&)>& on_message);
+      const std::function<bool(const Response&)>& on_message,
+      absl::Duration patience = kReconnectMax);
 
  private:
   // One try. `heard` is to be set when the coordinator has answered something.
@@ -98,7 +102,9 @@ class Client {
   absl::Status WaitForChannel(absl::Time until);
   absl::Status NoCoordinator() const;
   std::string WhoSaidSo() const;
-  absl::Status Unreachable(const absl::Status& status, absl::Time since, bool goes_on) const;
+  // Gives up for good, or goes on for `patience`.
+  absl::Status Unreachable(const absl::Status& status, absl::Time since,
+                           absl::Duration patience) const;
 
   const Options options_;
   bool heard_ = false;  // the coordinator has answered once: it exists, and an outage will pass
@@ -112,14 +118,15 @@ class Client {
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
   std::unique_ptr<v1::AlertService::Stub> alerts_;
   std::unique_ptr<v1::StoreService::Stub> store_;
+  std::unique_ptr<v1::LockService::Stub> locks_;
 };
 
 template <class Response>
 absl::Status Client::Follow(
     absl::Time deadline,
     const std::function<std::unique_ptr<grpc::ClientReader<Response>>(grpc::ClientContext*)>& open,
-    const std::function<bool(const Response&)>& on_message) {
-  const Limits limits = {deadline, absl::InfiniteDuration(), kReconnectMax};
+    const std::function<bool(const Response&)>& on_message, absl::Duration patience) {
+  const Limits limits = {deadline, absl::InfiniteDuration(), patience};
   return Repeat(limits, [&](grpc::ClientContext* context, bool* heard) {
     const auto reader = open(context);
     Response response;
@@ -131,9 +138,9 @@ absl::Status Client::Follow(
       return absl::OkStatus();
     }
     absl::Status status = FromGrpc(reader->Finish());
-    // A coordinator that is stopped cancels its streams, and one that is too slow to hear us drops
-    // us.
-    const bool passes = absl::IsCancelled(status) || absl::IsResourceExhausted(status);
+    // A coordinator that is stopped cancels its streams, and one whose messages we are too slow to
+    // read drops us.
+    const bool passes = absl::IsCancelled(status) || (*heard && absl::IsResourceExhausted(status));
     return passes ? absl::UnavailableError(status.message()) : status;
   });
 }

@@ -16,14 +16,15 @@ namespace closewrite::cli {
 using Action = std::function<absl::StatusOr<int>(Invocation&)>;
 
 struct Command {
-  std::string name;       // one or two words, such as "pipeline apply"
-  std::string arguments;  // for help, such as "JOB... [--reason TEXT]"
-  std::string summary;    // sentences; the first one stands in lists of commands
-  std::string examples;   // lines; may be empty
-  bool names = false;     // takes `-o name`
-  bool csv = false;       // takes `-o csv`
-  bool html = false;      // takes `-o html` and `-o json` alone
-  bool local = false;     // asks no coordinator
+  std::string name;             // one or two words, such as "pipeline apply"
+  std::string arguments;        // for help, such as "JOB... [--reason TEXT]"
+  std::string summary;          // sentences; the first one stands in lists of commands
+  std::string examples;         // lines; may be empty
+  bool examples_first = false;  // in its help: they say more than the options
+  bool names = false;           // takes `-o name`
+  bool csv = false;             // takes `-o csv`
+  bool html = false;            // takes `-o html` and `-o json` alone
+  bool local = false;           // asks no coordinator
   // How long it looks for a coordinator that can't be reached, where that is not the general
   // default.
   std::string connect_timeout;

@@ -150,9 +150,12 @@ void DeclareGlobals(CLI::App& app, GlobalOptions* globals) {
 
 Action Declare(const Command& command, GlobalOptions* globals, CLI::App& app) {
   app.name("closewrite " + command.name);
-  app.description(command.summary);
+  const std::string examples =
+      command.examples.empty() ? "" : StrCat("Examples:\n", Indent(command.examples));
+  app.description(command.examples_first ? StrCat(examples, "\n", command.summary)
+                                         : command.summary);
   app.formatter(std::make_shared<UsageFormatter>(UsageText(command)));
-  if (!command.examples.empty()) app.footer(StrCat("Examples:\n", Indent(command.examples)));
+  if (!command.examples_first) app.footer(examples);
   app.set_help_flag();
   app.add_flag("-h,--help")->description("Print this help");
   Action action = command.declare(app);

@@ -246,9 +246,9 @@ class Completer {
       return Live().Pipelines();
     }
     if (name == "NAME" && verb_ == "task" && command_->name != "task add") return Live().Tasks();
-    if (name == "NAME" && verb_ == "drain") {
-      return Live().DrainedNames();
-    }
+    if (name == "NAME" && verb_ == "drain") return Live().DrainedNames();
+    if (name == "NAME" && verb_ == "lock") return Live().Locks();
+    if (name == "NAME" && verb_ == "rate") return Live().Rates();
     return {};
   }
 

@@ -114,6 +114,22 @@ TEST_F(CompletionTest, LiveNames) {
   EXPECT_EQ(Complete({"--host", "vm-"}), Strings({"vm-b", "vm-c"}));
 }
 
+TEST_F(CompletionTest, LocksAndRates) {
+  v1::Lock lock;
+  lock.set_name("picky-api");
+  lock.set_capacity(4);
+  coordinator_.locks().Put(lock);
+  v1::RateStatus rate;
+  rate.mutable_rate()->set_name("api-x");
+  rate.set_available(40);
+  coordinator_.locks().PutRate(rate);
+  EXPECT_EQ(Complete({"lock", ""}), Strings({"run", "hold", "list", "watch", "release", "set"}));
+  EXPECT_EQ(Text({"lock", "run", "p"}), "picky-api\t0 of 4 held, 0 waiting\n");
+  EXPECT_EQ(Complete({"lock", "run", "picky-api", "--", ""}), Strings({":files"}));
+  EXPECT_EQ(Complete({"lock", "list", "-o", ""}), Strings({"table", "wide", "json", "name"}));
+  EXPECT_EQ(Text({"rate", "take", ""}), "api-x\t40 available\n");
+}
+
 TEST_F(CompletionTest, ContextsComeFromTheFileAndSayWhomToAsk) {
   PutFleet();
   const std::string path = testing::TempDir() + "/completion_test.yaml";

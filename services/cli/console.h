@@ -15,11 +15,14 @@
 
 namespace closewrite::cli {
 
-// Owned by main, or by a test; nothing in it may be null.
+class Keeper;
+
+// Owned by main, or by a test; nothing in it may be null but the keeper.
 struct Console {
   std::istream* in;
   std::ostream* out;  // data
   std::ostream* err;  // everything else
+  int in_file = -1;   // the descriptor of `in`; -1: it has none, and never ends
   bool in_terminal = false;
   bool out_terminal = false;
   bool err_terminal = false;
@@ -33,6 +36,8 @@ struct Console {
   std::function<std::string(const std::string& name)> environment;
   const Clock* clock;
   Interrupts* interrupts;
+  // Ready to start the command of `lock run`; null: this command line has none.
+  Keeper* keeper = nullptr;
 };
 
 }  // namespace closewrite::cli

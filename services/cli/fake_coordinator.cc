@@ -204,6 +204,7 @@ void FakeCoordinator::Start() {
   services_.push_back(std::make_unique<Events>(state_));
   services_.push_back(std::make_unique<Fleet>(state_));
   services_.push_back(std::make_unique<Store>(state_));
+  services_.push_back(locks_.MakeService(state_));
   grpc::ServerBuilder builder;
   builder.AddListeningPort(StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &port_);
   for (const auto& service : services_) builder.RegisterService(service.get());

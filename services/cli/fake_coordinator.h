@@ -11,6 +11,7 @@
 #include "closewrite/v1/job.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "services/cli/fake_coordinator_state.h"
+#include "services/cli/lock/fake_locks.h"
 
 namespace closewrite::cli {
 
@@ -68,6 +69,8 @@ class FakeCoordinator {
   // ListJobs gives at most so many at once.
   void SetPageMax(size_t jobs);
 
+  FakeLocks& locks() { return locks_; }
+
   v1::Job job(int64_t id) const;
   // Of all mutating calls in order, those too that failed.
   std::vector<std::string> request_ids() const;
@@ -85,6 +88,7 @@ class FakeCoordinator {
   class Store;
 
   std::shared_ptr<FakeState> state_ = std::make_shared<FakeState>();
+  FakeLocks locks_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;

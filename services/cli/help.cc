@@ -14,14 +14,18 @@ constexpr std::string_view kExitCodes = R"(Exit codes of closewrite:
     2   usage: a wrong option, a file that lies in no volume, a file of pipelines, tasks or contexts
         that can't be read
     6   task add: a task of that name exists (0 with --if-absent)
-  124   the time of --timeout is up; ids of unfinished jobs are on stdout
+   75   lock run, lock hold: busy, with --no-wait; rate take: it would take longer than --wait
+  124   the time of --timeout is up; ids of unfinished jobs are on stdout. `lock`: --wait is over
   125   ours failed: the coordinator can't be reached, did not answer, or has a defect; or stdout
-        can't be written
+        can't be written. `lock run`, `lock hold`: the lock was lost, or was refused
   130   interrupted by Ctrl-C
 
 With --wait, for `wait JOB...` and for `wait --input`, any other code is the command's own: that of
 the first job, in the order asked for, that failed (128 + N when signal N ended it). A command that
 itself exits with 124 or 125 passes that through as well; `closewrite job JOB` tells them apart.
+
+`lock run` exits with the command's own code, 128 + N when signal N ended it, and as shells do with
+126 when it can't be run and 127 when it is not there.
 
 Ctrl-C while waiting leaves the jobs alone and prints how to attach again. With `submit --wait` and
 `run --wait` a second Ctrl-C within 2 s cancels them.
@@ -39,6 +43,9 @@ constexpr std::string_view kEnvironment = R"(Environment of closewrite:
   NO_COLOR                 no colours when not empty (https://no-color.org)
   CLICOLOR_FORCE           colours when neither empty nor 0, also where there is no terminal
   TERM                     `dumb`: no colours, no progress bar
+
+Commands of `lock run` find there CLOSEWRITE_LOCK, the lock's name, and CLOSEWRITE_TOKEN, the
+fencing token; within a job, whose token that is, in CLOSEWRITE_LOCK_TOKEN alone.
 
 Options override it; of the three about colours the first that is set counts. `closewrite config`
 tells what holds, and why.

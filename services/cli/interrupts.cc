@@ -8,7 +8,7 @@ namespace closewrite::cli {
 Interrupts::Scope::Scope(Interrupts* interrupts, std::function<void()> hook)
     : interrupts_(interrupts), hook_(std::move(hook)) {
   absl::MutexLock lock(&interrupts_->mutex_);
-  if (interrupts_->pending_ > 0) hook_();
+  if (!interrupts_->pending_.empty()) hook_();
   interrupts_->scopes_.push_back(this);
 }
 
@@ -18,27 +18,46 @@ Interrupts::Scope::~Scope() {
   scopes.erase(std::remove(scopes.begin(), scopes.end(), this), scopes.end());
 }
 
-void Interrupts::Notify() {
+Interrupts::OfAllKinds::OfAllKinds(Interrupts* interrupts) : interrupts_(interrupts) {
+  absl::MutexLock lock(&interrupts_->mutex_);
+  ++interrupts_->of_all_kinds_;
+}
+
+Interrupts::OfAllKinds::~OfAllKinds() {
+  absl::MutexLock lock(&interrupts_->mutex_);
+  --interrupts_->of_all_kinds_;
+}
+
+bool Interrupts::of_all_kinds() const {
   absl::MutexLock lock(&mutex_);
-  ++pending_;
+  return of_all_kinds_ > 0;
+}
+
+void Interrupts::Notify(int signal) {
+  absl::MutexLock lock(&mutex_);
+  pending_.push_back(signal);
   for (const Scope* scope : scopes_) scope->hook_();
 }
 
 bool Interrupts::Pending() const {
   absl::MutexLock lock(&mutex_);
-  return pending_ > 0;
+  return !pending_.empty();
 }
 
-void Interrupts::Acknowledge() {
+int Interrupts::Acknowledge() {
   absl::MutexLock lock(&mutex_);
-  if (pending_ > 0) --pending_;
+  if (pending_.empty()) return 0;
+  const int signal = pending_.front();
+  pending_.pop_front();
+  return signal;
 }
 
 bool Interrupts::Wait(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(
-                                     +[](int* pending) { return *pending > 0; }, &pending_),
-                                 timeout);
+  return mutex_.AwaitWithTimeout(
+      absl::Condition(
+          +[](std::deque<int>* pending) { return !pending->empty(); }, &pending_),
+      timeout);
 }
 
 }  // namespace closewrite::cli

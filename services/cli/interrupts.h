@@ -2,6 +2,8 @@
 #ifndef SERVICES_CLI_INTERRUPTS_H_
 #define SERVICES_CLI_INTERRUPTS_H_
 
+#include <csignal>
+#include <deque>
 #include <functional>
 #include <vector>
 
@@ -28,17 +30,34 @@ class Interrupts {
     const std::function<void()> hook_;
   };
 
-  // The user pressed Ctrl-C. Called from a thread, never from a signal handler.
-  void Notify();
+  // While it lives, the signals that otherwise end the program at once are interrupts as well, and
+  // any number of them is.
+  class OfAllKinds {
+   public:
+    explicit OfAllKinds(Interrupts* interrupts);
+    ~OfAllKinds();
+    OfAllKinds(const OfAllKinds&) = delete;
+    OfAllKinds& operator=(const OfAllKinds&) = delete;
+
+   private:
+    Interrupts* const interrupts_;
+  };
+
+  // The user pressed Ctrl-C, or sent another signal. Called from a thread, never from a signal
+  // handler.
+  void Notify(int signal = SIGINT);
   bool Pending() const;
-  // The program has acted upon one interrupt.
-  void Acknowledge();
+  // The program has acted upon one interrupt: its signal, 0 when none was pending.
+  int Acknowledge();
   // Waits for an interrupt, at most `timeout`. True when one is pending.
   bool Wait(absl::Duration timeout);
+  // There is an OfAllKinds.
+  bool of_all_kinds() const;
 
  private:
   mutable absl::Mutex mutex_;
-  int pending_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<int> pending_ ABSL_GUARDED_BY(mutex_);  // the oldest first
+  int of_all_kinds_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<const Scope*> scopes_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -20,6 +20,25 @@ TEST(Interrupts, CountsEachOne) {
   EXPECT_FALSE(interrupts.Wait(absl::ZeroDuration()));
 }
 
+TEST(Interrupts, SaysWhichSignalItWas) {
+  Interrupts interrupts;
+  interrupts.Notify(SIGTERM);
+  interrupts.Notify();
+  EXPECT_EQ(interrupts.Acknowledge(), SIGTERM);
+  EXPECT_EQ(interrupts.Acknowledge(), SIGINT);
+  EXPECT_EQ(interrupts.Acknowledge(), 0);
+}
+
+TEST(Interrupts, AreOfAllKindsAsLongAsSomebodyWantsIt) {
+  Interrupts interrupts;
+  EXPECT_FALSE(interrupts.of_all_kinds());
+  {
+    Interrupts::OfAllKinds all(&interrupts);
+    EXPECT_TRUE(interrupts.of_all_kinds());
+  }
+  EXPECT_FALSE(interrupts.of_all_kinds());
+}
+
 TEST(Interrupts, WakesWhoWaits) {
   Interrupts interrupts;
   std::thread user([&] { interrupts.Notify(); });

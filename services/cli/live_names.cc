@@ -168,4 +168,29 @@ std::vector<Candidate> LiveNames::Volumes() {
   return names.Candidates();
 }
 
+std::vector<Candidate> LiveNames::Locks() {
+  const auto response = Ask<v1::ListLocksRequest, v1::ListLocksResponse>(
+      {}, [&](auto* context, const auto& asked, auto* answer) {
+        return client_.locks().ListLocks(context, asked, answer);
+      });
+  std::vector<Candidate> candidates;
+  for (const v1::Lock& each : response.locks()) {
+    candidates.push_back({each.name(), StrCat(each.holders_size(), " of ", each.capacity(),
+                                              " held, ", each.waiting(), " waiting")});
+  }
+  return candidates;
+}
+
+std::vector<Candidate> LiveNames::Rates() {
+  const auto response = Ask<v1::ListRatesRequest, v1::ListRatesResponse>(
+      {}, [&](auto* context, const auto& asked, auto* answer) {
+        return client_.locks().ListRates(context, asked, answer);
+      });
+  std::vector<Candidate> candidates;
+  for (const v1::RateStatus& each : response.rates()) {
+    candidates.push_back({each.rate().name(), StrCat(each.available(), " available")});
+  }
+  return candidates;
+}
+
 }  // namespace closewrite::cli

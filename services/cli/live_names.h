@@ -39,6 +39,8 @@ class LiveNames {
   std::vector<Candidate> DrainedNames();
   std::vector<Candidate> Hosts();
   std::vector<Candidate> Volumes();
+  std::vector<Candidate> Locks();
+  std::vector<Candidate> Rates();
 
   // All that was asked for so far was answered.
   bool answered() const { return answered_; }

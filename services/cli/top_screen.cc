@@ -162,7 +162,7 @@ Section Locks(const TopSnapshot& snapshot) {
   for (const v1::LockStatus& lock : snapshot.overview.locks()) {
     section.rows.push_back(
         {{lock.name()},
-         {StrCat("job ", lock.job_id())},
+         {lock.job_id() == 0 ? lock.holder() : StrCat("job ", lock.job_id())},
          {lock.host()},
          {lock.has_since() ? AgeText(snapshot.now - ToTime(lock.since())) : ""}});
   }

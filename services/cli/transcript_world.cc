@@ -149,6 +149,25 @@ void PutAlerts(FakeCoordinator* coordinator) {
       at { seconds: 4102484419 })"));
 }
 
+void PutLocks(FakeCoordinator* coordinator) {
+  coordinator->locks().Put(Parse<v1::Lock>(R"(
+      name: "picky-api" capacity: 1 waiting: 2
+      holders { job_id: 41 pipeline: "enrich" attempt: 1 token: 8
+                asked_at { seconds: 4102487960 } held_since { seconds: 4102487970 }
+                program { host: "vm-c" pid: 4711 program: "vm-c-1" } }
+      waiters { job_id: 43 pipeline: "enrich" asked_at { seconds: 4102487980 } }
+      waiters { session_id: "fake-5bb5c1f0-0001" asked_at { seconds: 4102487990 } priority: -5
+                program { host: "vm-d" pid: 12 program: "python3 load.py" user: "bob" } })"));
+  coordinator->locks().Put(Parse<v1::Lock>(R"(
+      name: "db-slots" capacity: 4
+      holders { session_id: "fake-5bb5c1f0-0002" token: 3
+                asked_at { seconds: 4102487000 } held_since { seconds: 4102487000 }
+                program { host: "vm-b" pid: 99 program: "Rscript api_calls.R" user: "alice" } })"));
+  coordinator->locks().PutRate(Parse<v1::RateStatus>(R"(
+      rate { name: "api-x" limit: 100 per { seconds: 60 } } available: 40
+      full_at { seconds: 4102488036 })"));
+}
+
 }  // namespace
 
 void FillTranscriptWorld(FakeCoordinator* coordinator) {
@@ -157,6 +176,7 @@ void FillTranscriptWorld(FakeCoordinator* coordinator) {
   PutFleet(coordinator);
   PutJobs(coordinator);
   PutEvents(coordinator);
+  PutLocks(coordinator);
 }
 
 TranscriptTasks::TranscriptTasks() {

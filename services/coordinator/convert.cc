@@ -248,6 +248,7 @@ v1::Assignment ToProto(const Grant& grant) {
   *proto.mutable_visible_within() = ToProto(pipeline.visible_within);
   *proto.mutable_kill_after() = ToProto(pipeline.kill_after);
   proto.set_input_unchecked(!ReadsInput(pipeline));
+  proto.set_event(grant.event);
   proto.set_wd(pipeline.wd);
   proto.set_run_as(pipeline.run_as);
   proto.set_secrets_from(pipeline.secrets_from);

@@ -22,6 +22,7 @@
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/lock_service.h"
 #include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
@@ -156,6 +157,7 @@ struct Coordinator::Parts {
         fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
         stores(&feed, sqlite_path),
         monitor({.loop = &loop, .feed = &feed}, NewUuid),
+        locks({.loop = &loop, .feed = &feed}),
         alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
         uploads({.loop = &loop, .feed = &feed}, &watchers),
         alert_watch(alert_options, &loop, NewUuid),
@@ -180,6 +182,7 @@ struct Coordinator::Parts {
   FleetService fleet;
   StoreService stores;
   MonitorService monitor;
+  LockService locks;
   AlertService alerts;
   UploadService uploads;
   AlertWatch alert_watch;
@@ -251,12 +254,12 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
-  absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start({.listen = config.listen(),
-                     .reflection = !config.has_reflection() || config.reflection(),
-                     .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines,
-                                  &parts->tasks, &parts->events, &parts->fleet, &parts->stores,
-                                  &parts->monitor, &parts->alerts, &parts->uploads}});
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
+      {.listen = config.listen(),
+       .reflection = !config.has_reflection() || config.reflection(),
+       .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
+                    &parts->events, &parts->fleet, &parts->stores, &parts->monitor, &parts->locks,
+                    &parts->alerts, &parts->uploads}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   parts->alert_watch.Start();
@@ -292,6 +295,7 @@ void Coordinator::Shutdown() {
   parts_->events.Shutdown();
   parts_->stores.Shutdown();
   parts_->monitor.Shutdown();
+  parts_->locks.Shutdown();
   parts_->server->Shutdown(kShutdownGrace);
   parts_->loop.Shutdown();
 }

@@ -141,6 +141,7 @@ absl::Status Attempt::Locate() {
     }
     facts_.volume = file.volume();
     facts_.path = file.path();
+    facts_.event = assignment_.event();
     facts_.input = StrCat(volume->root, "/", file.path());
   }
   if (!assignment_.output_volume().empty()) {

@@ -26,6 +26,7 @@ Values ValuesOf(const AttemptFacts& facts) {
       {"ext", std::string(Extension(name))},
       {"volume", facts.volume},
       {"path", facts.path},
+      {"event", facts.event},
       {"job", StrCat(facts.job)},
       {"attempt", StrCat(facts.attempt)},
       {"token", StrCat(facts.token)},

@@ -23,6 +23,7 @@ struct AttemptFacts {
   std::string output_dir;  // the staging directory; empty when nothing is published
   std::string volume;      // the input's volume
   std::string path;        // the input's path relative to that volume
+  std::string event;       // what made the job, see Assignment.event
   int64_t job = 0;
   int32_t attempt = 0;
   int64_t token = 0;
@@ -33,9 +34,9 @@ struct AttemptFacts {
 std::string_view Stem(std::string_view name);
 std::string_view Extension(std::string_view name);
 
-// Expands {input} {output} {output_dir} {name} {stem} {ext} {volume} {path} {job} {attempt} {token}
-// in `text`, once: what they bring in is never looked at again. `{{input}}` (any of these words)
-// stands for the literal text `{input}`. All other braces stay as they are.
+// Expands {input} {output} {output_dir} {name} {stem} {ext} {volume} {path} {event} {job} {attempt}
+// {token} in `text`, once: what they bring in is never looked at again. `{{input}}` (any of these
+// words) stands for the literal text `{input}`. All other braces stay as they are.
 std::string Expand(std::string_view text, const AttemptFacts& facts);
 
 // Expands each argument. INVALID_ARGUMENT for an empty command, an argument with a NUL byte, or

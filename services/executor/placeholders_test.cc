@@ -14,6 +14,7 @@ AttemptFacts Facts(std::string path) {
   facts.output_dir = "/mnt/out/.closewrite/staging/7/2";
   facts.volume = "in";
   facts.path = std::move(path);
+  facts.event = "CLOSE_WRITE";
   facts.job = 7;
   facts.attempt = 3;
   facts.token = 2;
@@ -83,8 +84,8 @@ TEST(Environment, FactsWinOverSecretsOverAddedOverTheHosts) {
   ASSERT_TRUE(environment.ok());
   for (const std::string entry :
        {"PATH=/bin", "LANG=de_DE.UTF-8", "REGION=eu", "KEY=s=1", "CLOSEWRITE_JOB=7",
-        "CLOSEWRITE_TOKEN=2", "CLOSEWRITE_EXT=.csv", "CLOSEWRITE_INPUT=/mnt/in/a/b.csv",
-        "CLOSEWRITE_COORDINATOR=vm-a:7400",
+        "CLOSEWRITE_TOKEN=2", "CLOSEWRITE_EXT=.csv", "CLOSEWRITE_EVENT=CLOSE_WRITE",
+        "CLOSEWRITE_INPUT=/mnt/in/a/b.csv", "CLOSEWRITE_COORDINATOR=vm-a:7400",
         "CLOSEWRITE_OUTPUT_DIR=/mnt/out/.closewrite/staging/7/2"}) {
     EXPECT_TRUE(Has(*environment, entry)) << entry;
   }

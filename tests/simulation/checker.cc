@@ -59,6 +59,7 @@ void Checker::OnCommit(const Changes& changes) {
     for (const Job& job : jobs) CheckRelease(job);
     for (const Job& job : jobs) CheckJob(reader, job);
     for (const Job& job : jobs) CheckLine(job);
+    CheckClaims(reader);
     tasks_.OnCommit(reader, changes, jobs);
   });
 }
@@ -200,15 +201,51 @@ void Checker::OnEnded(const Lease& lease, const Finished& end) {
                                   handed_back_[lease.job], " times, last for: ", end.message));
 }
 
+bool Checker::Frozen(const Part* machine) {
+  return machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now() - kThawMax);
+}
+
+// As the store has it, nobody has what somebody else has.
+void Checker::CheckClaims(StoreReader& reader) {
+  std::map<std::string, LockClaim> held;
+  for (const LockClaim& claim : reader.ListClaims()) {
+    if (!claim.held()) continue;
+    const auto [holder, free] = held.emplace(claim.lock, claim);
+    if (free) continue;
+    Fail("lock", absl::StrCat("lock ", claim.lock, " is held by ", holder->second.holder, " and ",
+                              claim.holder));
+  }
+}
+
+void Checker::OnUse(const SessionId& session, const std::string& lock, const Part* machine) {
+  for (const auto& [other, use] : uses_) {
+    if (use.first != lock || Frozen(use.second)) continue;
+    Fail("lock", absl::StrCat(session, " uses lock ", lock, " while ", other, " does"));
+  }
+  for (const auto& [lease, running] : running_) {
+    const std::vector<std::string>& locks = locks_of_[lease];
+    if (Frozen(running.machine) || std::find(locks.begin(), locks.end(), lock) == locks.end()) {
+      continue;
+    }
+    Fail("lock",
+         absl::StrCat(session, " uses lock ", lock, " while ", Name(lease), " runs under it"));
+  }
+  uses_[session] = {lock, machine};
+}
+
 // No two commands at once of one job, nor of one pipeline and file, nor two that need the same
 // lock. One whose machine is frozen does nothing, and when it has just thawed its supervisor is
 // about to kill what has no lease any more.
 void Checker::CheckOverlap(const Lease& lease, const Running& command) {
   const std::vector<std::string>& locks = locks_of_[lease];
+  for (const auto& [session, use] : uses_) {
+    if (Frozen(use.second)) continue;
+    if (std::find(locks.begin(), locks.end(), use.first) == locks.end()) continue;
+    Fail("lock", absl::StrCat(Name(lease), " starts under lock ", use.first, " while ", session,
+                              " uses it"));
+  }
   for (const auto& [other, running] : running_) {
-    const bool frozen =
-        running.machine->frozen_until_ns() > absl::ToInt64Nanoseconds(world().now() - kThawMax);
-    if (frozen) continue;
+    if (Frozen(running.machine)) continue;
     if (other.job == lease.job || running.line == command.line) {
       Fail(other.job == lease.job ? "P4" : "line",
            absl::StrCat(Name(lease), " starts on ", command.executor, " while ", Name(other),

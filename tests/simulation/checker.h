@@ -15,6 +15,7 @@
 #include "services/coordinator/core/store.h"
 #include "tests/simulation/attempts_model.h"
 #include "tests/simulation/coordinator_model.h"
+#include "tests/simulation/program_model.h"
 #include "tests/simulation/task_checker.h"
 #include "tests/simulation/user_model.h"
 #include "tests/simulation/volume_model.h"
@@ -35,7 +36,10 @@ inline constexpr int kHandedBackMax = 20;
 // Its own, simple model of the promises in shared design documents: P3 to P6, tokens, locks,
 // starvation. It reads the store as a user could, and calls World::Fail at the first breach. Not
 // thread-safe.
-class Checker final : public WatcherWitness, public ExecutorWitness, public UserWitness {
+class Checker final : public WatcherWitness,
+                      public ExecutorWitness,
+                      public UserWitness,
+                      public ProgramWitness {
  public:
   struct Options {
     World* world = nullptr;
@@ -82,6 +86,9 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   void OnAsked(const Call& call) override;
   void OnAnswered(const Call& call, const CallAnswer& answer) override;
 
+  void OnUse(const SessionId& session, const std::string& lock, const Part* machine) override;
+  void OnUnused(const SessionId& session) override { uses_.erase(session); }
+
  private:
   // What was seen of a job last.
   struct Seen {
@@ -112,6 +119,8 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   void CheckRelease(const Job& job);
   void CountOvertaken(StoreReader& reader, const Job& job);
   void CheckOverlap(const Lease& lease, const Running& command);
+  void CheckClaims(StoreReader& reader);
+  bool Frozen(const Part* machine);
   void CheckExpiry();
   void CheckStarvation(absl::Duration quiet_since);
   bool CouldRun(StoreReader& reader, const SessionRecord& session, const Pipeline& pipeline);
@@ -139,8 +148,10 @@ class Checker final : public WatcherWitness, public ExecutorWitness, public User
   std::map<std::string, Lease> locks_;                  // held
   std::map<Lease, std::vector<std::string>> locks_of_;  // what its command relies on
   std::map<Lease, Running> running_;                    // commands
-  std::map<Lease, std::string> assigned_;               // to which executor
-  std::map<Version, JobId> done_;                       // who has made it
+  // Programs that use a lock, by session: the lock, and where.
+  std::map<SessionId, std::pair<std::string, const Part*>> uses_;
+  std::map<Lease, std::string> assigned_;  // to which executor
+  std::map<Version, JobId> done_;          // who has made it
   std::map<Lease, Finished> ends_;
   std::map<Lease, int64_t> logs_;  // acknowledged bytes
   std::map<JobId, std::map<std::string, FencingToken>> published_;

@@ -119,8 +119,8 @@ void Checker::AuditJobs() {
     }
     CheckLogs(reader);
     tasks_.Audit(reader);
-    for (const LockHolder& holder : reader.ListLocks()) {
-      Fail("lock", absl::StrCat("lock ", holder.lock, " is still held by job ", holder.job.value));
+    for (const LockClaim& claim : reader.ListClaims()) {
+      Fail("lock", absl::StrCat("lock ", claim.lock, " is still held by ", Shown(claim)));
     }
   });
 }

@@ -172,6 +172,21 @@ absl::Status CoordinatorModel::Do(const Call& call, Engine& engine, StoreTransac
   return absl::OkStatus();
 }
 
+// A claim is told as it is before locks are given at the end of the transaction.
+absl::Status CoordinatorModel::DoLock(const LockCall& call, Engine& engine, StoreTransaction& tx,
+                                      absl::Time now, CallAnswer& answer) {
+  answer.claim.reset();
+  if (call.wish == LockCall::Wish::kRelease) {
+    engine.locks().Release(tx, call.lock, call.session);
+    return absl::OkStatus();
+  }
+  const LockClaim wanted{.lock = call.lock, .holder = call.session, .priority = call.priority};
+  if (absl::Status s = engine.locks().Ask(tx, {.claim = wanted}, now); !s.ok()) return s;
+  const LockClaim* const claim = engine.fleet().locks.FindClaim(call.lock, call.session);
+  if (claim != nullptr) answer.claim = *claim;
+  return absl::OkStatus();
+}
+
 absl::Status CoordinatorModel::DoTask(const TaskCall& call, TaskBook& book, StoreTransaction& tx,
                                       absl::Time now, std::vector<JobId>& jobs) {
   switch (call.wish) {
@@ -190,21 +205,26 @@ absl::Status CoordinatorModel::DoTask(const TaskCall& call, TaskBook& book, Stor
 }
 
 void CoordinatorModel::Serve(const Call& call, std::function<void(const CallAnswer&)> answer) {
-  auto jobs = std::make_shared<std::vector<JobId>>();
+  auto given = std::make_shared<CallAnswer>();
   process_->loop.Submit(
-      [this, call, jobs](Engine& engine, StoreTransaction& tx, absl::Time now) -> absl::Status {
-        jobs->clear();
-        if (call.request_id.empty()) return Do(call, engine, tx, now, *jobs);
+      [this, call, given](Engine& engine, StoreTransaction& tx, absl::Time now) -> absl::Status {
+        if (const auto* lock = std::get_if<LockCall>(&call.what)) {
+          return DoLock(*lock, engine, tx, now, *given);
+        }
+        std::vector<JobId>& jobs = given->jobs;
+        jobs.clear();
+        if (call.request_id.empty()) return Do(call, engine, tx, now, jobs);
         if (const std::optional<std::string> recorded = tx.FindRequest(call.request_id)) {
-          *jobs = Decode(*recorded);
+          jobs = Decode(*recorded);
           return absl::OkStatus();
         }
-        absl::Status done = Do(call, engine, tx, now, *jobs);
-        if (done.ok()) tx.RecordRequest(call.request_id, Encode(*jobs), now);
+        absl::Status done = Do(call, engine, tx, now, jobs);
+        if (done.ok()) tx.RecordRequest(call.request_id, Encode(jobs), now);
         return done;
       },
-      [jobs, answer = std::move(answer)](const absl::Status& status) {
-        answer(CallAnswer{status, *jobs});
+      [given, answer = std::move(answer)](const absl::Status& status) {
+        given->status = status;
+        answer(*given);
       });
 }
 

@@ -66,6 +66,8 @@ class CoordinatorModel final : public CoordinatorApi {
   // What one call does, inside a transaction.
   absl::Status Do(const Call& call, Engine& engine, StoreTransaction& tx, absl::Time now,
                   std::vector<JobId>& jobs) const;
+  static absl::Status DoLock(const LockCall& call, Engine& engine, StoreTransaction& tx,
+                             absl::Time now, CallAnswer& answer);
   static absl::Status DoTask(const TaskCall& call, TaskBook& book, StoreTransaction& tx,
                              absl::Time now, std::vector<JobId>& jobs);
 

@@ -18,6 +18,7 @@
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/lock.h"
 #include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/task.h"
@@ -103,16 +104,25 @@ struct BuryCall {
   SessionId session;
 };
 
+// Of LockService; asking again renews.
+struct LockCall {
+  enum class Wish { kAsk, kRelease } wish = Wish::kAsk;
+  std::string lock;
+  SessionId session;
+  int priority = 0;
+};
+
 struct Call {
   std::string request_id;  // "" where the call may be repeated anyway
   std::variant<SubmitCall, CancelCall, RetryCall, ApplyCall, DeleteCall, ApplyTaskCall, TaskCall,
-               BuryCall>
+               BuryCall, LockCall>
       what;
 };
 
 struct CallAnswer {
   absl::Status status;
   std::vector<JobId> jobs;  // that were submitted or changed
+  std::optional<LockClaim> claim;
 };
 
 // What a coordinator is to those who connect to it.

@@ -17,6 +17,7 @@ const std::vector<PlantName>& Plants() {
       {Plant::kFireTwice, "fire_twice"},
       {Plant::kForgetDue, "forget_due"},
       {Plant::kIgnoreStop, "ignore_stop"},
+      {Plant::kOutliveLock, "outlive_lock"},
   };
   return *kPlants;
 }

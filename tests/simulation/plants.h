@@ -25,6 +25,7 @@ enum class Plant {
   kFireTwice,           // that a task was fired is not kept, so that it is fired again
   kForgetDue,           // a periodic task is not looked at for a while
   kIgnoreStop,          // a task that is stopped stays started
+  kOutliveLock,         // a program uses its lock on when it can't renew
 };
 
 struct PlantName {

@@ -8,8 +8,6 @@
 namespace closewrite::simulation {
 namespace {
 
-constexpr const char* kLocks[] = {"api", "license"};
-
 double Sometimes(Random& random, double probability, double high) {
   return random.Chance(probability) ? random.Fraction() * high : 0;
 }
@@ -142,6 +140,9 @@ Scenario MakeScenario(uint64_t seed) {
   scenario.run_max = absl::Milliseconds(random.Between(100, 4000));
   scenario.long_runs = Sometimes(random, 0.4, 0.1);
   AddTasks(scenario, Random(Random::Mix(seed) ^ 0x7a5c5000));
+  // Likewise.
+  Random programs(Random::Mix(seed) ^ 0x10c4b00c);
+  if (programs.Chance(0.5)) scenario.programs = static_cast<int>(programs.Between(1, 4));
   return scenario;
 }
 

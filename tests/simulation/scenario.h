@@ -50,6 +50,7 @@ struct Scenario {
   std::vector<VolumePlan> volumes;
   std::vector<Pipeline> pipelines;  // as they are applied first
   std::vector<Task> tasks;          // likewise
+  int programs = 0;                 // that ask for locks
   absl::Duration session_ttl = absl::Seconds(10);
 
   absl::Duration storm;  // how long faults and users go on
@@ -70,6 +71,9 @@ struct Scenario {
   absl::Duration run_max = absl::Seconds(3);
   double long_runs = 0.05;  // commands that take several times to live
 };
+
+// Those that pipelines, tasks and programs need.
+inline constexpr const char* kLocks[] = {"api", "license"};
 
 // Names of volumes that results go to begin with this.
 inline constexpr char kOutputPrefix[] = "out";

@@ -14,6 +14,7 @@
 #include "tests/simulation/executor_model.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/program_model.h"
 #include "tests/simulation/scenario.h"
 #include "tests/simulation/store_lies.h"
 #include "tests/simulation/user_model.h"
@@ -42,6 +43,7 @@ class Run {
  private:
   void MakeCoordinators();
   void MakeHosts();
+  void MakePrograms();
   bool Prepare();
   bool Storm();
   bool Night();
@@ -77,6 +79,7 @@ class Run {
   std::map<std::string, VolumeModel*> volumes_;
   std::vector<std::unique_ptr<ExecutorModel>> executors_;
   std::vector<std::unique_ptr<UserModel>> users_;
+  std::vector<std::unique_ptr<ProgramModel>> programs_;
   std::unique_ptr<Faults> faults_;
 };
 
@@ -97,6 +100,7 @@ Run::Run(uint64_t seed, Plant plant, bool keep_trace)
   for (const Task& task : scenario_.tasks) task_definitions_[task.run.definition] = task;
   MakeCoordinators();
   MakeHosts();
+  MakePrograms();
   Faults::Options options{
       .world = &world_, .network = &network_, .disk = &disk_, .scenario = &scenario_};
   for (const auto& each : coordinators_) options.coordinators.push_back(each.get());
@@ -181,6 +185,19 @@ void Run::MakeHosts() {
   }
 }
 
+void Run::MakePrograms() {
+  for (int i = 0; i < scenario_.programs; ++i) {
+    programs_.push_back(
+        std::make_unique<ProgramModel>(ProgramModel::Options{.name = absl::StrCat("program", i),
+                                                             .world = &world_,
+                                                             .network = &network_,
+                                                             .dial = dial_.get(),
+                                                             .witness = &checker_,
+                                                             .session_ttl = scenario_.session_ttl,
+                                                             .plant = plant_}));
+  }
+}
+
 template <class Condition>
 bool Run::Until(absl::Duration deadline, const std::string& what, Condition done) {
   while (!done()) {
@@ -226,10 +243,12 @@ bool Run::Storm() {
   faults_->Start();
   lies_.Begin(scenario_.pipelines, scenario_.storm);
   for (const auto& user : users_) user->Start();
+  for (const auto& program : programs_) program->Start();
   const absl::Duration end = world_.now() + scenario_.storm;
   if (!Until(end + absl::Seconds(1), "the storm", [&] { return world_.now() >= end; }))
     return false;
   for (const auto& user : users_) user->Stop();
+  for (const auto& program : programs_) program->Stop();
   if (!Night()) return false;
   faults_->Stop();
   calm_ = true;
@@ -252,6 +271,10 @@ bool Run::Pause(absl::Duration pause) {
 std::string Run::Stuck() {
   if (!checker_.unfinished().empty()) return checker_.Describe(*checker_.unfinished().begin());
   if (CallsAreOpen()) return "a call is not answered";
+  for (const auto& program : programs_) {
+    const std::string busy = program->Busy();
+    if (!busy.empty()) return absl::StrCat("a program: ", busy);
+  }
   for (const auto& watcher : watchers_) {
     const std::string busy = watcher->Busy();
     if (!busy.empty()) return absl::StrCat(watcher->part().name(), ": ", busy);

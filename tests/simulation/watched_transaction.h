@@ -90,10 +90,8 @@ class WatchedTransaction final : public StoreTransaction {
   }
   std::vector<SessionRecord> ListSessions() override { return inner_.ListSessions(); }
   std::vector<Watcher> ListWatchers() override { return inner_.ListWatchers(); }
-  std::vector<LockHolder> ListLocks() override { return inner_.ListLocks(); }
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
-    return inner_.ReadPoints(after, limit);
-  }
+  std::vector<LockClaim> ListClaims() override { return inner_.ListClaims(); }
+  std::vector<PointBatch> ReadPoints(int64_t limit) override { return inner_.ReadPoints(limit); }
   PointRange GetPointRange() override { return inner_.GetPointRange(); }
   std::optional<Increment> FindIncrement(const IncrementKey& key) override {
     return inner_.FindIncrement(key);
@@ -187,8 +185,11 @@ class WatchedTransaction final : public StoreTransaction {
   }
   void PutWatcher(const Watcher& watcher) override { inner_.PutWatcher(watcher); }
   bool MayGrantLocks() override { return inner_.MayGrantLocks() && !lies_.RefusesLocks(); }
-  void PutLock(const LockHolder& holder) override { inner_.PutLock(holder); }
-  void EraseLocksOf(JobId job) override { inner_.EraseLocksOf(job); }
+  void PutClaim(const LockClaim& claim) override { inner_.PutClaim(claim); }
+  void EraseClaim(const std::string& lock, const std::string& holder) override {
+    inner_.EraseClaim(lock, holder);
+  }
+  void EraseClaimsOf(const std::string& holder) override { inner_.EraseClaimsOf(holder); }
   bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override {
     return inner_.TakeTurn(duty, now, every);
   }
@@ -198,7 +199,9 @@ class WatchedTransaction final : public StoreTransaction {
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override { inner_.ForgetRequests(before); }
-  void AppendPoint(std::string_view line) override { inner_.AppendPoint(line); }
+  void AppendPoints(int64_t count, std::string_view lines) override {
+    inner_.AppendPoints(count, lines);
+  }
   int64_t ErasePoints(const std::vector<int64_t>& ids) override { return inner_.ErasePoints(ids); }
   void PutIncrement(const Increment& increment) override { inner_.PutIncrement(increment); }
   void AppendLoad(const Load& load) override { inner_.AppendLoad(load); }

@@ -37,6 +37,7 @@ ApiFixture::ApiFixture()
       event_service_({.loop = &loop_, .feed = &feed_}, &board_),
       fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_),
       monitor_service_({.loop = &loop_, .feed = &feed_}, NewUuid),
+      lock_service_({.loop = &loop_, .feed = &feed_}),
       alert_service_({.loop = &loop_, .feed = &feed_},
                      {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
                      NewUuid) {
@@ -50,6 +51,7 @@ ApiFixture::ApiFixture()
   builder.RegisterService(&event_service_);
   builder.RegisterService(&fleet_service_);
   builder.RegisterService(&monitor_service_);
+  builder.RegisterService(&lock_service_);
   builder.RegisterService(&alert_service_);
   server_ = builder.BuildAndStart();
   auto channel =
@@ -60,6 +62,7 @@ ApiFixture::ApiFixture()
   events_ = v1::EventService::NewStub(channel);
   fleet_ = v1::FleetService::NewStub(channel);
   monitor_ = v1::MonitorService::NewStub(channel);
+  locks_ = v1::LockService::NewStub(channel);
   alerts_ = v1::AlertService::NewStub(channel);
 }
 
@@ -67,6 +70,7 @@ ApiFixture::~ApiFixture() {
   job_service_.Shutdown();
   event_service_.Shutdown();
   monitor_service_.Shutdown();
+  lock_service_.Shutdown();
   server_->Shutdown();
   loop_.Shutdown();
 }

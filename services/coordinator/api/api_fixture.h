@@ -20,6 +20,7 @@
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
+#include "services/coordinator/api/lock_service.h"
 #include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_service.h"
 #include "services/coordinator/api/task_service.h"
@@ -88,6 +89,7 @@ class ApiFixture : public ::testing::Test {
   EventService event_service_;
   FleetService fleet_service_;
   MonitorService monitor_service_;
+  LockService lock_service_;
   AlertService alert_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
@@ -96,6 +98,7 @@ class ApiFixture : public ::testing::Test {
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
+  std::unique_ptr<v1::LockService::Stub> locks_;
   std::unique_ptr<v1::AlertService::Stub> alerts_;
 
  private:

@@ -216,14 +216,19 @@ grpc::ServerUnaryReactor* FleetService::GetOverview(grpc::CallbackServerContext*
     shown->set_state(static_cast<v1::JobState>(count.state));
     shown->set_count(count.count);
   }
-  std::map<std::string, LockHolder> locks;
-  loop_.Inspect([&](const Engine& engine) { locks = engine.fleet().locks; });
-  for (const auto& [name, holder] : locks) {
+  std::vector<LockClaim> holders;
+  loop_.Inspect([&](const Engine& engine) {
+    for (const auto& [name, line] : engine.fleet().locks.lines()) {
+      for (LockClaim& claim : line.Holders()) holders.push_back(std::move(claim));
+    }
+  });
+  for (const LockClaim& claim : holders) {
     v1::LockStatus* const shown = response->add_locks();
-    shown->set_name(name);
-    shown->set_job_id(holder.job.value);
-    shown->set_host(holder.host);
-    SetTime(holder.since, shown->mutable_since());
+    shown->set_name(claim.lock);
+    shown->set_job_id(claim.job.value);
+    shown->set_host(claim.host);
+    SetTime(claim.held_since, shown->mutable_since());
+    if (claim.job.value == 0) shown->set_holder(Shown(claim));
   }
   absl::MutexLock lock(&mutex_);
   v1::JobTotals* const totals = response->mutable_totals();

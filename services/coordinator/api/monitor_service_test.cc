@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "services/coordinator/api/api_fixture.h"
 
@@ -89,17 +90,20 @@ class MonitorServiceTest : public ApiFixture {
     std::string text;
     EXPECT_TRUE(store_
                     .Read([&](StoreReader& reader) {
-                      for (const PendingPoint& point : reader.ReadPoints(0, 100)) {
-                        EXPECT_TRUE(absl::EndsWith(
-                            point.line, absl::StrCat(" ", absl::ToUnixMillis(clock_.Now()))))
-                            << point.line;
-                        std::string line = point.line.substr(0, point.line.rfind(' '));
-                        const size_t id = line.find("id=");
-                        EXPECT_EQ(line.substr(id + 39, 1), ",");  // a UUID
-                        if (!execution_.id().empty()) {
-                          line = absl::StrReplaceAll(line, {{execution_.id(), "ID"}});
+                      for (const PointBatch& batch : reader.ReadPoints(100)) {
+                        for (const absl::string_view split : absl::StrSplit(batch.lines, '\n')) {
+                          std::string line(split);
+                          EXPECT_TRUE(absl::EndsWith(
+                              line, absl::StrCat(" ", absl::ToUnixMillis(clock_.Now()))))
+                              << line;
+                          line.resize(line.rfind(' '));
+                          const size_t id = line.find("id=");
+                          EXPECT_EQ(line.substr(id + 39, 1), ",");  // a UUID
+                          if (!execution_.id().empty()) {
+                            line = absl::StrReplaceAll(line, {{execution_.id(), "ID"}});
+                          }
+                          absl::StrAppend(&text, line, "\n");
                         }
-                        absl::StrAppend(&text, line, "\n");
                       }
                       return absl::OkStatus();
                     })

@@ -35,6 +35,7 @@ class Decoder : private RunDecoder {
     if (definition_.has_publish()) DecodePublish(definition_.publish());
     DecodeRetry(definition_.mutable_retry(), &pipeline_.retry);
     pipeline_.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
+    if (definition_.has_rate()) pipeline_.rate = DecodeRate(definition_.rate());
     pipeline_.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     pipeline_.weight = Number("weight", definition_.weight(), 1, 1, kWeightMax);
     definition_.set_weight(pipeline_.weight);
@@ -51,6 +52,7 @@ class Decoder : private RunDecoder {
   void DecodeTrigger(v1::Trigger* on);
   void DecodeWhen(v1::Trigger* on);
   void DecodeMarker(const v1::Trigger& on);
+  void DecodeEvents(const v1::Trigger& on);
   void DecodeEvidence(v1::Trigger* on);
   void DecodePublish(const v1::Publish& publish);
 
@@ -104,6 +106,7 @@ void Decoder::DecodeTrigger(v1::Trigger* on) {
 // `marker` and `quiet` mean their own contract; what they contradict is refused.
 void Decoder::DecodeWhen(v1::Trigger* on) {
   const bool has_marker = !on->marker().empty();
+  if (!on->events().empty() && on->when() == v1::WHEN_UNSPECIFIED) on->set_when(v1::WHEN_NAMES);
   if (has_marker && on->has_quiet()) {
     Wrong("on.quiet", "stands beside marker, which is another contract; leave one of them out");
   }
@@ -113,11 +116,17 @@ void Decoder::DecodeWhen(v1::Trigger* on) {
                                    : v1::WHEN_CLOSE_WRITE);
   }
   if (!v1::When_IsValid(on->when())) {
-    Wrong("on.when", "is unknown; use close_write, rename, marker, quiet, create or delete");
+    Wrong("on.when", "is unknown; use close_write, rename, marker, quiet, create, delete or names");
     return;
   }
   pipeline_.when = static_cast<When>(on->when());
   const std::string when = absl::AsciiStrToLower(v1::When_Name(on->when()).substr(5));
+  if (pipeline_.when == When::kNames) {
+    DecodeEvents(*on);
+  } else if (!on->events().empty()) {
+    Wrong("on.events",
+          StrCat("means `when: names`, not `when: ", when, "`; leave one of them out"));
+  }
   if (has_marker && pipeline_.when != When::kMarker) {
     Wrong("on.marker",
           StrCat("means `when: marker`, not `when: ", when, "`; leave one of them out"));
@@ -131,6 +140,21 @@ void Decoder::DecodeWhen(v1::Trigger* on) {
     if (!on->has_quiet()) *on->mutable_quiet() = ToProto(kQuietDefault);
     pipeline_.quiet = Range("on.quiet", on->quiet(), kQuietMin, kQuietMax);
   }
+}
+
+void Decoder::DecodeEvents(const v1::Trigger& on) {
+  for (int i = 0; i < on.events_size(); ++i) {
+    if (on.events(i) == v1::EVENT_KIND_CREATE) {
+      pipeline_.on_create = true;
+    } else if (on.events(i) == v1::EVENT_KIND_DELETE) {
+      pipeline_.on_delete = true;
+    } else {
+      Wrong(StrCat("on.events[", i, "]"),
+            "is none that makes a job by itself; use CREATE and DELETE, or `when: close_write` for "
+            "files that are finished");
+    }
+  }
+  if (on.events().empty()) Wrong("on.events", "is empty; give CREATE, DELETE or both");
 }
 
 void Decoder::DecodeMarker(const v1::Trigger& on) {

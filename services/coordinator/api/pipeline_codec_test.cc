@@ -111,6 +111,7 @@ TEST(PipelineCodecTest, ContractsAreNamedByWhenOrByWhatOnlyTheyHave) {
       {"quiet: 1h", When::kQuiet, Evidence::kUnchecked, absl::Hours(1)},
       {"when: create", When::kCreate},
       {"when: delete", When::kDelete},
+      {"events: [CREATE, DELETE]", When::kNames},
   };
   for (const Row& row : rows) {
     absl::StatusOr<Pipeline> pipeline = DecodeTrigger(row.trigger);
@@ -180,6 +181,12 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
   const auto set = [](google::protobuf::Duration* field, absl::Duration value) {
     *field = ToProto(value);
   };
+  const auto limit = [&](v1::Pipeline& p, const std::string& name, int64_t calls,
+                         absl::Duration per) {
+    p.mutable_rate()->set_name(name);
+    p.mutable_rate()->set_limit(calls);
+    set(p.mutable_rate()->mutable_per(), per);
+  };
   const Mistake kMistakes[] = {
       {"name", [](auto& p) { p.clear_name(); }},
       {"name", [](auto& p) { p.set_name("with blank"); }},
@@ -192,6 +199,16 @@ TEST(PipelineCodecTest, EveryMistakeNamesItsField) {
        }},
       {"on.ignore[0]", [](auto& p) { p.mutable_on()->add_ignore("{a"); }},
       {"on.when", [](auto& p) { p.mutable_on()->set_when(static_cast<v1::When>(99)); }},
+      {"on.events", [](auto& p) { p.mutable_on()->set_when(v1::WHEN_NAMES); }},
+      {"on.events",
+       [](auto& p) {
+         p.mutable_on()->set_when(v1::WHEN_CREATE);
+         p.mutable_on()->add_events(v1::EVENT_KIND_DELETE);
+       }},
+      {"on.events[0]", [](auto& p) { p.mutable_on()->add_events(v1::EVENT_KIND_CLOSE_WRITE); }},
+      {"rate.name", [&](auto& p) { limit(p, "", 1, absl::Seconds(1)); }},
+      {"rate.limit", [&](auto& p) { limit(p, "x", 0, absl::Seconds(1)); }},
+      {"rate.per", [&](auto& p) { limit(p, "x", 1, absl::ZeroDuration()); }},
       {"on.settle", [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Seconds(-1)); }},
       {"on.settle", [&](auto& p) { set(p.mutable_on()->mutable_settle(), absl::Hours(25)); }},
       {"on.evidence", [](auto& p) { p.mutable_on()->set_evidence(static_cast<v1::Evidence>(99)); }},

@@ -92,6 +92,10 @@ std::string Condition(const Pipeline& pipeline, const v1::VolumePath& file, Stor
       return "; as soon as its name appears";
     case When::kDelete:
       return "; when it is removed or renamed away";
+    case When::kNames:
+      return StrCat("; when its name ", pipeline.on_create ? "appears" : "",
+                    pipeline.on_create && pipeline.on_delete ? " or " : "",
+                    pipeline.on_delete ? "vanishes" : "");
   }
   return "";
 }

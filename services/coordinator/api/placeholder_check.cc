@@ -14,8 +14,8 @@ namespace {
 
 const std::vector<std::string>& Known() {
   static const std::vector<std::string>& words =
-      *new std::vector<std::string>{"input",  "output", "output_dir", "name",    "stem", "ext",
-                                    "volume", "path",   "job",        "attempt", "token"};
+      *new std::vector<std::string>{"input",  "output", "output_dir", "name", "stem",    "ext",
+                                    "volume", "path",   "event",      "job",  "attempt", "token"};
   return words;
 }
 

@@ -172,6 +172,19 @@ void RunDecoder::DecodeEnvironment(const v1::Run& run, Pipeline* pipeline) {
   pipeline->env = {run.env().begin(), run.env().end()};
 }
 
+NamedRate RunDecoder::DecodeRate(const v1::Rate& rate) {
+  NamedRate named{.name = Name("rate.name", "rate", rate.name()), .rate = {.limit = rate.limit()}};
+  if (rate.limit() < 1 || rate.limit() > kRateLimitMax) {
+    Wrong("rate.limit", StrCat("is ", rate.limit(), "; give 1 to ", kRateLimitMax, " calls"));
+  }
+  if (rate.has_per()) {
+    named.rate.period = Range("rate.per", rate.per(), kRatePeriodMin, kRatePeriodMax);
+  } else {
+    Wrong("rate.per", "is missing: in which time, such as `1m`");
+  }
+  return named;
+}
+
 void RunDecoder::DecodeRetry(v1::Retry* retry, RetryPolicy* policy) {
   policy->attempts = Number("retry.attempts", retry->attempts(), policy->attempts, 1, kAttemptsMax);
   policy->crash_attempts = Number("retry.crash_attempts", retry->crash_attempts(),

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "closewrite/v1/lock.pb.h"
 #include "closewrite/v1/pipeline.pb.h"
 #include "google/protobuf/repeated_field.h"
 #include "services/coordinator/api/violations.h"
@@ -50,6 +51,7 @@ class RunDecoder {
 
   void DecodeRun(v1::Run* run, Pipeline* pipeline);
   void DecodeRetry(v1::Retry* retry, RetryPolicy* policy);
+  NamedRate DecodeRate(const v1::Rate& rate);
 
   void Wrong(std::string_view field, std::string_view description) {
     violations_.Add(prefix_ + std::string(field), description);

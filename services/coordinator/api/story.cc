@@ -87,7 +87,7 @@ void Story::Conclude(const std::string& volume, const std::string& path,
     // One of the name that appeared was made before its file was finished.
     const std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(reader_, job->pipeline);
     const bool of_name =
-        pipeline != nullptr && pipeline->when == When::kCreate && job->event_id > LastGone(events);
+        pipeline != nullptr && TakesCreate(*pipeline) && job->event_id > LastGone(events);
     const bool of_it = judged == nullptr || job->event_id >= judged->id || of_name ||
                        job->input == judged->event.file;
     const bool is_new = std::none_of(told.begin(), told.end(), [&](const Job* other) {
@@ -203,7 +203,7 @@ void Story::TellVerdicts(const EventRecord& record, bool is_judged, const std::v
   Scene& scene = scenes_.back();  // that of the event
   int64_t elsewhere = 0;
   for (const auto& [name, pipeline] : fleet_.pipelines) {
-    const bool waits_for_its_end = pipeline->when == When::kDelete && IsGone(record.event);
+    const bool waits_for_its_end = TakesDelete(*pipeline) && IsGone(record.event);
     if (pipeline->volume != record.event.file.volume) {
       ++elsewhere;
     } else if (is_judged || waits_for_its_end) {

@@ -37,6 +37,7 @@ class Decoder : private RunDecoder {
     DecodeSchedule();
     DecodeForever();
     task_.run.locks = Names("locks", "lock", definition_.mutable_locks(), kLocksMax);
+    if (definition_.has_rate()) task_.run.rate = DecodeRate(definition_.rate());
     task_.run.priority = Number("priority", definition_.priority(), 0, -kPriorityMax, kPriorityMax);
     if (definition_.has_alerts()) task_.run.alerts = DecodeAlerts(definition_.alerts(), this);
     if (definition_.has_notify()) task_.run.notify = DecodeNotify(definition_.notify(), this);

@@ -111,10 +111,15 @@ std::string AdviceFor(const Job& job, WaitingReason reason, const Fleet& fleet,
     case WaitingReason::kLock: {
       const std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(reader, job.pipeline);
       for (const std::string& name : pipeline->locks) {
-        const auto lock = fleet.locks.find(name);
-        if (lock == fleet.locks.end()) continue;
-        return StrCat("`closewrite explain ", lock->second.job.value,
-                      "` tells what the holder does, `closewrite cancel ", lock->second.job.value,
+        const LockClaim* const claim = fleet.locks.InTheWay(name);
+        if (claim == nullptr) continue;
+        if (claim->job.value == 0) {
+          return StrCat("`closewrite lock list ", name, "` shows who has it and who waits, `",
+                        "closewrite lock release ", name, " --force` takes it from a program ",
+                        "that does not use it");
+        }
+        return StrCat("`closewrite explain ", claim->job.value,
+                      "` tells what the holder does, `closewrite cancel ", claim->job.value,
                       "` ends it");
       }
       return "";

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <tuple>
 #include <utility>
+
+#include "services/coordinator/core/file_history.h"
+#include "services/coordinator/core/lock_grant.h"
+#include "services/coordinator/core/rate_book.h"
 
 namespace closewrite {
 namespace {
@@ -68,12 +73,17 @@ Assigner::Lanes Assigner::ReadyLanes(StoreTransaction& tx,
 }
 
 void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
-  if (fleet_.ready.empty()) return;
+  std::erase_if(fleet_.rate_until, [now](const auto& entry) { return entry.second <= now; });
+  Reserved reserved;
+  if (!fleet_.ready.empty()) AssignJobs(tx, reserved, now);
+  if (!fleet_.locks.Waiting().empty()) GrantPrograms(tx, reserved, now);
+}
+
+void Assigner::AssignJobs(StoreTransaction& tx, Reserved& reserved, absl::Time now) {
   const std::vector<Session*> sessions = FreeSessions(tx);
   if (sessions.empty()) return;
   ForgetPasses();
   const Lanes lanes = ReadyLanes(tx, sessions);
-  std::set<std::string> reserved;
   for (auto first = lanes.begin(); first != lanes.end();) {
     const auto last = std::find_if(first, lanes.end(), [&](const Lane& lane) {
       return lane.pipeline->priority != first->pipeline->priority;
@@ -81,13 +91,14 @@ void Assigner::Assign(StoreTransaction& tx, absl::Time now) {
     Lanes locked;
     Lanes open;
     for (; first != last; ++first) {
-      (first->pipeline->locks.empty() ? open : locked).push_back(*first);
+      const Pipeline& pipeline = *first->pipeline;
+      (pipeline.locks.empty() && !pipeline.rate.has_value() ? open : locked).push_back(*first);
     }
     const auto slots = [&] { return std::min(FreeSlotsOf(sessions), kLeaseBatchMax); };
     // Once more when those whose turn it was had nothing to do. Each round but the last finds a
     // pipeline empty.
     for (size_t round = 0; round <= lanes.size(); ++round) {
-      std::set<std::string> now_reserved = reserved;
+      Reserved now_reserved = reserved;
       const bool waits = GrantLocked(tx, locked, open, slots(), now_reserved, now);
       while (GrantFairly(tx, open, slots(), now)) {
       }
@@ -114,8 +125,10 @@ bool Assigner::Lease(StoreTransaction& tx, const Lane& lane, const Job& job, abs
   absl::StatusOr<Job> leased = book_.Change(
       tx, job, LeaseTo{session->id, session->executor.name, session->executor.host}, now);
   if (!leased.ok()) return false;
-  book_.effects().grants.push_back(Grant{session->id, *std::move(leased), lane.pipeline});
-  if (lane.pipeline->locks.empty()) {
+  std::string event = EventWord(tx, *lane.pipeline, *leased);
+  book_.effects().grants.push_back(
+      Grant{session->id, *std::move(leased), lane.pipeline, std::move(event)});
+  if (lane.pipeline->locks.empty() && !lane.pipeline->rate.has_value()) {
     passes_[job.pipeline] += 1.0 / lane.pipeline->weight;
   } else {
     passes_[kLockedShare] += locked_step_;
@@ -133,9 +146,11 @@ int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64
   for (const Lane& lane : locked) {
     const std::vector<std::string>& locks = lane.pipeline->locks;
     const bool held = std::any_of(locks.begin(), locks.end(), [this](const std::string& lock) {
-      return fleet_.locks.contains(lock);
+      return !fleet_.locks.Free(lock);
     });
-    if (held || lane.FreeSlots() == 0 || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    if (held || HasToWaitForRate(lane) || lane.FreeSlots() == 0 ||
+        !fleet_.ready.contains(lane.pipeline->name))
+      continue;
     ++lanes;
     weight += lane.pipeline->weight;
     wanted.insert(lane.sessions.begin(), lane.sessions.end());
@@ -149,50 +164,124 @@ int64_t Assigner::SharedWithLocked(const Lanes& locked, const Lanes& open, int64
   return 0;
 }
 
-// True when a job waits for nothing but its turn.
-bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
-                           int64_t slots, std::set<std::string>& reserved, absl::Time now) {
-  if (lanes.empty() || !tx.MayGrantLocks()) return false;
-  if (fleet_.shared) {
-    fleet_.locks.clear();
-    for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
-  }
-  const auto taken = [&](const std::string& lock) {
-    return fleet_.locks.contains(lock) || reserved.contains(lock);
-  };
+bool Assigner::Taken(const std::string& lock, const Reserved& reserved) const {
+  const auto kept = reserved.find(lock);
+  return fleet_.locks.Left(lock) <= (kept == reserved.end() ? 0 : kept->second);
+}
+
+bool Assigner::HasToWaitForRate(const Lane& lane) const {
+  const std::optional<NamedRate>& rate = lane.pipeline->rate;
+  return rate.has_value() && fleet_.rate_until.contains(rate->name);
+}
+
+bool Assigner::TakesRate(StoreTransaction& tx, const Lane& lane, absl::Time now) {
+  const std::optional<NamedRate>& rate = lane.pipeline->rate;
+  if (!rate.has_value()) return true;
+  if (HasToWaitForRate(lane)) return false;
+  const absl::Time at = TakeRateForJob(tx, rate->name, rate->rate, now);
+  if (at > now) fleet_.rate_until[rate->name] = at;
+  return at <= now;
+}
+
+// The first jobs of each lane, as many as its locks may let begin.
+std::vector<Job> Assigner::ClaimLocked(StoreTransaction& tx, const Lanes& lanes,
+                                       const Reserved& reserved) {
   std::vector<StoreTransaction::Wish> wishes;
   for (const Lane& lane : lanes) {
     const std::vector<std::string>& locks = lane.pipeline->locks;
+    const auto taken = [&](const std::string& lock) { return Taken(lock, reserved); };
     // Where all are taken there is nothing to have, nor to reserve.
-    if (std::all_of(locks.begin(), locks.end(), taken)) continue;
-    if (!fleet_.ready.contains(lane.pipeline->name)) continue;
-    wishes.push_back({lane.pipeline->name, 1});
+    if (!locks.empty() && std::all_of(locks.begin(), locks.end(), taken)) continue;
+    if (HasToWaitForRate(lane) || !fleet_.ready.contains(lane.pipeline->name)) continue;
+    int64_t most = lane.FreeSlots();
+    for (const std::string& lock : locks) most = std::min(most, fleet_.locks.Left(lock));
+    wishes.push_back({lane.pipeline->name, std::max<int64_t>(most, 1)});
   }
-  if (wishes.empty()) return false;
+  if (wishes.empty()) return {};
   std::vector<Job> jobs = tx.Claim(wishes);
   for (const StoreTransaction::Wish& wish : wishes) {
     const bool found = std::any_of(jobs.begin(), jobs.end(),
                                    [&](const Job& job) { return job.pipeline == wish.pipeline; });
     if (!found) fleet_.ready.erase(wish.pipeline);
   }
+  return jobs;
+}
+
+void Assigner::AddPrograms(int priority, const Reserved& reserved,
+                           std::vector<Candidate>* candidates) const {
+  for (const LockClaim* claim : fleet_.locks.Waiting()) {
+    if (claim->priority < priority || Taken(claim->lock, reserved)) continue;
+    candidates->push_back(
+        {.priority = claim->priority, .made_at = claim->asked_at, .program = *claim});
+  }
+}
+
+// Its session must live until the commit: otherwise nobody would ever free the lock.
+bool Assigner::GrantProgram(StoreTransaction& tx, const LockClaim& claim, absl::Time now) {
+  if (fleet_.shared) {
+    const std::optional<SessionRecord> session = tx.FindSession(claim.holder);
+    if (!session.has_value() || session->expires_at <= now) return false;
+    // With the session locked its claim stays what it is.
+    LoadLocks(tx, &fleet_);
+    const LockClaim* const waits = fleet_.locks.FindClaim(claim.lock, claim.holder);
+    if (waits == nullptr || waits->held()) return false;
+  } else if (!fleet_.programs.contains(claim.holder)) {
+    return false;
+  }
+  GrantLock(tx, &fleet_, claim, now);
+  book_.effects().locks = true;
+  return true;
+}
+
+void Assigner::GrantPrograms(StoreTransaction& tx, const Reserved& reserved, absl::Time now) {
+  if (!tx.MayGrantLocks()) return;
+  if (fleet_.shared) LoadLocks(tx, &fleet_);
+  std::vector<Candidate> candidates;
+  AddPrograms(std::numeric_limits<int>::min(), reserved, &candidates);
+  std::sort(candidates.begin(), candidates.end());
+  for (const Candidate& candidate : candidates) {
+    if (!Taken(candidate.program.lock, reserved)) GrantProgram(tx, candidate.program, now);
+  }
+}
+
+// True when a job waits for nothing but its turn.
+bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open,
+                           int64_t slots, Reserved& reserved, absl::Time now) {
+  if (lanes.empty() || !tx.MayGrantLocks()) return false;
+  if (fleet_.shared) LoadLocks(tx, &fleet_);
+  const std::vector<Job> jobs = ClaimLocked(tx, lanes, reserved);
+  if (jobs.empty()) return false;
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    candidates.push_back({.priority = lanes.front().pipeline->priority,
+                          .within = jobs[i].priority,
+                          .made_at = jobs[i].created_at,
+                          .id = jobs[i].id.value,
+                          .job = i});
+  }
+  AddPrograms(lanes.front().pipeline->priority, reserved, &candidates);
+  std::sort(candidates.begin(), candidates.end());
   int64_t left = SharedWithLocked(lanes, open, slots);
   bool waits = false;
-  std::stable_sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
-    return std::tuple(-a.priority, a.id) < std::tuple(-b.priority, b.id);
-  });
-  for (const Job& job : jobs) {
+  for (const Candidate& candidate : candidates) {
+    if (!candidate.program.holder.empty()) {
+      if (!Taken(candidate.program.lock, reserved)) GrantProgram(tx, candidate.program, now);
+      continue;
+    }
+    const Job& job = jobs[candidate.job];
     const auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& each) {
       return each.pipeline->name == job.pipeline;
     });
     // One that no slot is free for must not hold its locks back from others.
     if (lane->MostFree() == nullptr) continue;
     const std::vector<std::string>& locks = lane->pipeline->locks;
-    const bool locked = std::any_of(locks.begin(), locks.end(), taken);
+    const bool locked = std::any_of(locks.begin(), locks.end(),
+                                    [&](const std::string& lock) { return Taken(lock, reserved); });
     // It keeps its place in line for its locks, also when a slot is another pipeline's turn.
     if (locked || left == 0) {
-      reserved.insert(locks.begin(), locks.end());
+      for (const std::string& lock : locks) ++reserved[lock];
       waits |= !locked;
-    } else if (Lease(tx, *lane, job, now)) {
+    } else if (TakesRate(tx, *lane, now) && Lease(tx, *lane, job, now)) {
       --left;
     }
   }

@@ -7,11 +7,13 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/lock.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -24,9 +26,10 @@ inline constexpr int64_t kLeaseBatchMax = 1024;
 // lowest pass is next (stride scheduling). One that had nothing to do starts where the others are,
 // so a single job is next in line beside a million of another pipeline's, and nobody saves up.
 //
-// Jobs that need locks go one by one in the order of priority, then of id, over all pipelines. One
-// that can't have all of its locks yet reserves them: nobody overtakes it, so it can't starve.
-// Where slots are few they have, all together, their share by their weights.
+// Jobs that need locks, and programs that ask for one, go one by one in the order of priority, then
+// of when they were made, over all pipelines. A job that can't have all of its locks yet reserves
+// them: nobody overtakes it, so it can't starve. Where slots are few those jobs have, all together,
+// their share by their weights. Jobs that need a rate go the same way.
 //
 // Not thread-safe.
 class Assigner {
@@ -36,7 +39,8 @@ class Assigner {
 
   // Forgets whose turn it is: after a commit that failed, whose leases count for nothing.
   void StartAnew() { passes_.clear(), base_pass_ = 0; }
-  // Gives available jobs to the free slots of sessions that attend this coordinator.
+  // Gives available jobs to the free slots of sessions that attend this coordinator, and locks to
+  // programs.
   void Assign(StoreTransaction& tx, absl::Time now);
 
  private:
@@ -51,8 +55,35 @@ class Assigner {
 
   std::vector<Session*> FreeSessions(StoreTransaction& tx);
   Lanes ReadyLanes(StoreTransaction& tx, const std::vector<Session*>& sessions) const;
+  // Locks, and how many holds on each are kept for those who come first.
+  using Reserved = std::map<std::string, int64_t>;
+  // Somebody whose turn it may be.
+  struct Candidate {
+    int priority = 0;    // of the pipeline, or of the program
+    int within = 0;      // of the job in its pipeline
+    absl::Time made_at;  // or asked_at
+    int64_t id = 0;      // of jobs that were made at once
+    size_t job = 0;      // its place among those that were claimed
+    LockClaim program;   // "" as its holder: a job
+
+    bool operator<(const Candidate& other) const {
+      return std::tie(other.priority, other.within, made_at, id, program.holder) <
+             std::tie(priority, within, other.made_at, other.id, other.program.holder);
+    }
+  };
+  void AssignJobs(StoreTransaction& tx, Reserved& reserved, absl::Time now);
+  bool Taken(const std::string& lock, const Reserved& reserved) const;
+  // Whether a job of the lane may begin as far as rates go; takes its call.
+  bool TakesRate(StoreTransaction& tx, const Lane& lane, absl::Time now);
+  bool HasToWaitForRate(const Lane& lane) const;
+  std::vector<Job> ClaimLocked(StoreTransaction& tx, const Lanes& lanes, const Reserved& reserved);
+  // Programs that wait for a lock that is not taken, of `priority` or a larger one.
+  void AddPrograms(int priority, const Reserved& reserved,
+                   std::vector<Candidate>* candidates) const;
+  void GrantPrograms(StoreTransaction& tx, const Reserved& reserved, absl::Time now);
+  bool GrantProgram(StoreTransaction& tx, const LockClaim& claim, absl::Time now);
   bool GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes& open, int64_t slots,
-                   std::set<std::string>& reserved, absl::Time now);
+                   Reserved& reserved, absl::Time now);
   int64_t SharedWithLocked(const Lanes& locked, const Lanes& open, int64_t slots);
   bool GrantFairly(StoreTransaction& tx, const Lanes& lanes, int64_t slots, absl::Time now);
   // `locked`: jobs that need locks and may have a share.

@@ -364,13 +364,53 @@ TEST_F(CoordinatorsTest, ALockThatAnotherOneGaveUnderAnEarlierDefinitionIsFreed)
   without.volume = "in";
   without.match = {*Glob::Parse("**")};
   const absl::Status freed = store_.Write([&](StoreTransaction& tx) {
-    EXPECT_EQ(tx.ListLocks().size(), 1);
+    EXPECT_EQ(tx.ListClaims().size(), 1);
     EXPECT_TRUE(b().desk().ApplyPipelines(tx, {without}, false, now_).ok());
     b().dispatch().Bury(tx, session, now_);
-    EXPECT_TRUE(tx.ListLocks().empty());
+    EXPECT_TRUE(tx.ListClaims().empty());
     return absl::OkStatus();
   });
   EXPECT_TRUE(freed.ok());
+}
+
+// Whoever is asked, a program's session is renewed, and its lock is one for all.
+TEST_F(CoordinatorsTest, AProgramMayAskAnyOfThem) {
+  const auto ask = [&](Engine& engine, const SessionId& session) {
+    Do(engine, [&](StoreTransaction& tx) {
+      const LockClaim claim{.lock = "lock", .holder = session};
+      EXPECT_TRUE(engine.locks().Ask(tx, {.claim = claim}, now_).ok());
+    });
+  };
+  const auto held = [&](const Engine& engine, const SessionId& session) {
+    const LockClaim* const claim = engine.fleet().locks.FindClaim("lock", session);
+    return claim != nullptr && claim->held();
+  };
+  ask(a(), "one");
+  ask(b(), "two");
+  EXPECT_TRUE(held(a(), "one"));
+  EXPECT_TRUE(held(b(), "one"));
+  EXPECT_FALSE(held(b(), "two"));
+  // Each is heard of at the other one from now on.
+  for (int i = 0; i < 5; ++i) {
+    now_ += kTtl / 2;
+    ask(b(), "one");
+    ask(a(), "two");
+  }
+  EXPECT_TRUE(held(a(), "one"));
+  EXPECT_TRUE(held(b(), "one"));
+  // The first one is silent; whichever notices it first.
+  now_ += kTtl / 2;
+  ask(b(), "two");
+  now_ += kTtl / 2;
+  Do(a());
+  EXPECT_TRUE(held(a(), "two"));
+  Do(b(), [&](StoreTransaction& tx) {
+    EXPECT_TRUE(absl::IsNotFound(b().locks().Renew(tx, "one", now_)));
+    b().locks().Release(tx, "lock", "two");
+  });
+  Do(a());
+  EXPECT_TRUE(a().fleet().locks.lines().empty());
+  EXPECT_TRUE(a().fleet().programs.empty());
 }
 
 TEST_F(CoordinatorsTest, ADeadExecutorsLeasesAreFreeAtOnceWhenItsHostSaysSo) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/coordinator/core/rate_book.h"
 #include "services/volume/path.h"
 
 namespace closewrite {
@@ -24,6 +25,8 @@ bool Takes(const Pipeline& pipeline, const FileEvent& latest) {
       return !IsGone(latest);
     case When::kDelete:
       return IsGone(latest);
+    case When::kNames:
+      return IsGone(latest) ? pipeline.on_delete : pipeline.on_create;
     default:
       return IsThere(latest);
   }
@@ -56,6 +59,11 @@ absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& 
     pipeline.version = old == nullptr ? 1 : old->version + 1;
     pipeline.applied_at = now;
     tx.PutPipeline(StoredPipeline{pipeline.name, pipeline.version, now, pipeline.definition});
+    // Where there are too many it is the pipeline's own.
+    if (pipeline.rate.has_value()) {
+      (void)DefineRate(tx, pipeline.rate->name, pipeline.rate->rate, now);
+      fleet_.rate_until.erase(pipeline.rate->name);
+    }
     fleet_.ready.insert(pipeline.name);
     const std::string name = pipeline.name;
     fleet_.pipelines[name] = std::make_shared<const Pipeline>(std::move(pipeline));

@@ -278,19 +278,22 @@ void Dispatch::Resend(StoreTransaction& tx, const Session& session, const Attend
     std::optional<Job> job = tx.GetJob(id);
     if (!job.has_value()) continue;
     std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job->pipeline);
-    if (pipeline != nullptr || job->cancelling)
-      reply.resend.push_back(Grant{session.id, *job, pipeline});
+    if (pipeline == nullptr && !job->cancelling) continue;
+    std::string event = pipeline == nullptr ? "" : EventWord(tx, *pipeline, *job);
+    reply.resend.push_back(Grant{session.id, *job, pipeline, std::move(event)});
   }
 }
 
 std::vector<SessionRecord> Dispatch::Expired(StoreTransaction& tx, absl::Time now) const {
   std::vector<SessionRecord> expired;
   bool any = false;
-  for (const auto& [id, session] : fleet_.sessions) {
-    if (session.expires_at > now) continue;
+  const auto look = [&](const SessionRecord& session) {
+    if (session.expires_at > now) return;
     any = true;
     if (!fleet_.shared) expired.push_back(session);
-  }
+  };
+  for (const auto& [id, session] : fleet_.sessions) look(session);
+  for (const auto& [id, session] : fleet_.programs) look(session);
   if (any && fleet_.shared) return tx.ExpiredSessions(now, kExpireBatchMax);
   return expired;
 }
@@ -303,13 +306,19 @@ absl::Time Dispatch::Tick(StoreTransaction& tx, absl::Time now) {
     fleet_.due_at = tx.EarliestDue();
   }
   for (const SessionRecord& session : Expired(tx, now)) {
-    End(tx, session, /*died=*/false, now);
+    if (session.is_program()) {
+      locks_.End(tx, session.id);
+    } else {
+      End(tx, session, /*died=*/false, now);
+    }
   }
   absl::Time next = fleet_.due_at;
-  for (const auto& [id, session] : fleet_.sessions) {
+  const auto look = [&](const SessionRecord& session) {
     next = std::min(
         next, fleet_.shared ? std::max(session.expires_at, now + kExpiryPoll) : session.expires_at);
-  }
+  };
+  for (const auto& [id, session] : fleet_.sessions) look(session);
+  for (const auto& [id, session] : fleet_.programs) look(session);
   return next;
 }
 

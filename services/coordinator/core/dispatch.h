@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/lock_book.h"
 #include "services/coordinator/core/log_keeper.h"
 #include "services/coordinator/core/store.h"
 
@@ -65,8 +66,13 @@ struct AttendReply {
 class Dispatch {
  public:
   // `new_session_id` gives ids that never repeat.
-  Dispatch(Fleet* fleet, JobBook* book, LogKeeper* logs, std::function<SessionId()> new_session_id)
-      : fleet_(*fleet), book_(*book), logs_(*logs), new_session_id_(std::move(new_session_id)) {}
+  Dispatch(Fleet* fleet, JobBook* book, LogKeeper* logs, LockBook* locks,
+           std::function<SessionId()> new_session_id)
+      : fleet_(*fleet),
+        book_(*book),
+        logs_(*logs),
+        locks_(*locks),
+        new_session_id_(std::move(new_session_id)) {}
 
   // Opens a session, or resumes one, from whichever coordinator has it. ALREADY_EXISTS, NOT_FOUND:
   // as AttendService says.
@@ -92,8 +98,8 @@ class Dispatch {
   // Notes that a report was not heard, since its session is over.
   void Refuse(const AttendReport& report);
 
-  // Makes due jobs available and ends expired sessions. Returns when it must be called next, at the
-  // latest.
+  // Makes due jobs available and ends expired sessions, those of programs too. Returns when it must
+  // be called next, at the latest.
   absl::Time Tick(StoreTransaction& tx, absl::Time now);
 
  private:
@@ -117,6 +123,7 @@ class Dispatch {
   Fleet& fleet_;
   JobBook& book_;
   LogKeeper& logs_;
+  LockBook& locks_;
   std::function<SessionId()> new_session_id_;
 };
 

@@ -24,6 +24,7 @@ struct Grant {
   SessionId session;
   Job job;
   std::shared_ptr<const Pipeline> pipeline;  // may be nullptr of a job that is being cancelled
+  std::string event;                         // see EventWord
 };
 
 // How many jobs took a step.
@@ -62,7 +63,7 @@ struct Effects {
   std::vector<EventRecord> events;   // newly recorded
   std::set<JobId> logs;              // jobs whose log has grown
   bool pipelines = false;            // some were applied or deleted
-  bool lock_freed = false;
+  bool locks = false;                // claims on them have changed
   std::vector<LostExecutor> lost;
   int64_t refused_results = 0;  // of leases that are not good any more
   int64_t log_bytes = 0;        // that executors have sent
@@ -71,8 +72,7 @@ struct Effects {
   bool empty() const {
     return grants.empty() && publish.empty() && revoked.empty() && expired.empty() &&
            moved.empty() && jobs.empty() && events.empty() && logs.empty() && !pipelines &&
-           !lock_freed && lost.empty() && refused_results == 0 && log_bytes == 0 &&
-           elsewhere.empty();
+           !locks && lost.empty() && refused_results == 0 && log_bytes == 0 && elsewhere.empty();
   }
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/lock_grant.h"
 
 namespace closewrite {
 namespace {
@@ -29,7 +30,8 @@ Engine::Engine(Options options)
       book_(&fleet_, options_.random, options_.points),
       intake_(&fleet_, &book_),
       logs_(options_.logs, options_.shared),
-      dispatch_(&fleet_, &book_, &logs_, options_.new_session_id),
+      locks_(&fleet_, &book_),
+      dispatch_(&fleet_, &book_, &logs_, &locks_, options_.new_session_id),
       assigner_(&fleet_, &book_),
       desk_(&fleet_, &book_, &intake_),
       tasks_(&fleet_, &book_, options_.random),
@@ -95,11 +97,17 @@ void Engine::LoadLeases(StoreReader& reader, absl::Time now) {
 absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
   (void)TakeEffects();
   (void)book_.TakeEndedRuns();
+  book_.ForgetPoints();
   assigner_.StartAnew();
   if (fleet_.started_at == absl::InfinitePast()) fleet_.started_at = now;
   if (absl::Status s = LoadPipelines(reader); !s.ok()) return s;
   const std::map<SessionId, Session> sessions = std::exchange(fleet_.sessions, {});
+  const std::map<SessionId, SessionRecord> programs = std::exchange(fleet_.programs, {});
   for (SessionRecord& record : reader.ListSessions()) {
+    if (record.is_program()) {
+      LoadProgram(std::move(record), programs, now);
+      continue;
+    }
     Session& session = fleet_.sessions[record.id];
     static_cast<SessionRecord&>(session) = std::move(record);
     const auto known = sessions.find(session.id);
@@ -119,8 +127,8 @@ absl::Status Engine::Load(StoreReader& reader, absl::Time now) {
     if (!fleet_.shared && known == watchers.end()) watcher.coordinator.clear();
     fleet_.watchers[watcher.host] = std::move(watcher);
   }
-  fleet_.locks.clear();
-  for (LockHolder& holder : reader.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
+  LoadLocks(reader, &fleet_);
+  fleet_.rate_until.clear();
   fleet_.due_at = absl::InfinitePast();
   LearnAvailableTasks(reader);
   return absl::OkStatus();
@@ -151,8 +159,8 @@ absl::Status Engine::CatchUp(StoreTransaction& tx, const News& news, absl::Time 
     ForgetStale(watcher, now);
     fleet_.watchers[watcher.host] = std::move(watcher);
   }
-  fleet_.locks.clear();
-  for (LockHolder& holder : tx.ListLocks()) fleet_.locks[holder.lock] = std::move(holder);
+  LoadLocks(tx, &fleet_);
+  fleet_.rate_until.clear();
   for (const auto& [name, pipeline] : fleet_.pipelines) fleet_.ready.insert(name);
   fleet_.due_at = absl::InfinitePast();
   LearnAvailableTasks(tx);
@@ -174,7 +182,7 @@ void Engine::AddWhatIsRead(Expected& expected) const {
 }
 
 News Engine::NewsOf(const Effects& effects) const {
-  News news{.work = effects.lock_freed || (effects.pipelines && !effects.elsewhere.work),
+  News news{.work = effects.locks || (effects.pipelines && !effects.elsewhere.work),
             .jobs = !effects.jobs.empty() || !effects.events.empty() || !effects.logs.empty()};
   for (const auto& [id, job] : effects.jobs) {
     news.work |= job.state == JobState::kAvailable;
@@ -191,10 +199,25 @@ News Engine::NewsOf(const Effects& effects) const {
   return news;
 }
 
+// As of executors: the store does not know of heartbeats, memory does, unless it is new itself.
+void Engine::LoadProgram(SessionRecord record, const std::map<SessionId, SessionRecord>& known,
+                         absl::Time now) {
+  if (!fleet_.shared) {
+    const auto old = known.find(record.id);
+    record.expires_at = old == known.end() ? now + fleet_.session_ttl : old->second.expires_at;
+  }
+  fleet_.programs[record.id] = std::move(record);
+}
+
 void Engine::CatchUpSessions(StoreReader& reader) {
   std::set<SessionId> gone;
   for (const auto& [id, session] : fleet_.sessions) gone.insert(id);
+  fleet_.programs.clear();
   for (SessionRecord& record : reader.ListSessions()) {
+    if (record.is_program()) {
+      fleet_.programs[record.id] = std::move(record);
+      continue;
+    }
     gone.erase(record.id);
     Session& session = fleet_.sessions[record.id];
     if (session.coordinator == fleet_.self && record.coordinator != fleet_.self) {
@@ -325,6 +348,8 @@ absl::Time Engine::Tick(StoreTransaction& tx, absl::Time now) {
   next = std::min(next, tasks_.Tick(tx, now));
   assigner_.Assign(tx, now);
   if (now >= forget_at_) Forget(tx, now);
+  book_.FlushPoints(tx);
+  for (const auto& [rate, at] : fleet_.rate_until) next = std::min(next, at);
   return std::min({next, forget_at_, logs_.Tick(tx, now)});
 }
 

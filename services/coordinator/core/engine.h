@@ -18,6 +18,7 @@
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/intake.h"
 #include "services/coordinator/core/job_book.h"
+#include "services/coordinator/core/lock_book.h"
 #include "services/coordinator/core/log_keeper.h"
 #include "services/coordinator/core/monitor_book.h"
 #include "services/coordinator/core/news.h"
@@ -88,6 +89,7 @@ class Engine {
   Desk& desk() { return desk_; }
   TaskBook& tasks() { return tasks_; }
   MonitorBook& monitor() { return monitor_; }
+  LockBook& locks() { return locks_; }
   const Fleet& fleet() const { return fleet_; }
 
   // Does what is due, then gives free slots to available jobs. To be called at the end of each
@@ -101,6 +103,8 @@ class Engine {
   absl::Status LoadPipelines(StoreReader& reader);
   void LearnAvailableTasks(StoreReader& reader);
   void LoadLeases(StoreReader& reader, absl::Time now);
+  void LoadProgram(SessionRecord record, const std::map<SessionId, SessionRecord>& known,
+                   absl::Time now);
   void CatchUpSessions(StoreReader& reader);
   absl::Status CheckWatcher(StoreTransaction& tx, const WatcherStream& stream);
   void Forget(StoreTransaction& tx, absl::Time now);
@@ -110,6 +114,7 @@ class Engine {
   JobBook book_;
   Intake intake_;
   LogKeeper logs_;
+  LockBook locks_;
   Dispatch dispatch_;
   Assigner assigner_;
   Desk desk_;

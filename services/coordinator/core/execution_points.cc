@@ -9,6 +9,8 @@
 namespace closewrite {
 namespace {
 
+constexpr size_t kExecutionTagsMax = 6;  // with those that are asked for
+
 // The finalizer of SplitMix64 (https://prng.di.unimi.it/splitmix64.c): it maps no two numbers to
 // the same one.
 uint64_t Mix(uint64_t x) {
@@ -53,21 +55,22 @@ std::string ExecutionJobName(const Job& job) {
 
 Point ExecutionPoint(std::string_view id, std::string_view job, ExecutionState state,
                      absl::Time time) {
-  return {.measurement = "execution",
-          .tags = {{"id", std::string(id)},
-                   {"job", std::string(job)},
-                   {"state", std::string(ExecutionStateName(state))}},
-          .fields = {{"value", 1.0}},
-          .time = time};
+  Point point{.measurement = "execution", .time = time};
+  point.tags.reserve(kExecutionTagsMax);
+  point.tags.emplace_back("id", id);
+  point.tags.emplace_back("job", job);
+  point.tags.emplace_back("state", ExecutionStateName(state));
+  point.fields.emplace_back("value", 1.0);
+  return point;
 }
 
 std::vector<Point> ExecutionPointsOf(const Job& before, const Job& after,
                                      const std::optional<Attempt>& ended, const ExtraTags& tags,
                                      absl::Time now) {
   std::vector<Point> points;
-  const std::string id = ExecutionId({before.id, before.token}, before.leased_at);
   const auto add = [&](ExecutionState state, absl::Time time) {
-    Point point = ExecutionPoint(id, ExecutionJobName(before), state, time);
+    Point point = ExecutionPoint(ExecutionId({before.id, before.token}, before.leased_at),
+                                 ExecutionJobName(before), state, time);
     if (tags.host) point.tags.emplace_back("host", before.host);
     if (tags.attempt) point.tags.emplace_back("attempt", absl::StrCat(before.attempts));
     if (tags.pipeline && !TaskOfRuns(before.pipeline).has_value()) {

@@ -45,4 +45,16 @@ FileHistory HistoryOf(StoreReader& reader, const Pipeline& pipeline, const Event
   return history;
 }
 
+std::string EventWord(StoreReader& reader, const Pipeline& pipeline, const Job& job) {
+  if (job.input.path.empty()) return "";
+  if (ReadsInput(pipeline)) return "CLOSE_WRITE";
+  bool gone = !TakesCreate(pipeline);
+  if (TakesCreate(pipeline) && TakesDelete(pipeline)) {
+    const std::vector<EventRecord> made_by =
+        reader.ListEvents(job.input.volume, job.input.path, job.event_id + 1, 1);
+    gone = !made_by.empty() && made_by[0].id == job.event_id && IsGone(made_by[0].event);
+  }
+  return gone ? "DELETE" : "CREATE";
+}
+
 }  // namespace closewrite

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
+#include "services/coordinator/core/lock.h"
 #include "services/coordinator/core/pipeline.h"
 #include "services/coordinator/core/presence.h"
 #include "services/coordinator/core/store.h"
@@ -71,9 +72,12 @@ struct Fleet {
   std::map<std::string, std::shared_ptr<const Pipeline>> pipelines;
   int64_t pipelines_version = 0;
   std::map<SessionId, Session> sessions;
-  std::map<std::string, Watcher> watchers;  // by host
-  std::map<std::string, LockHolder> locks;  // held ones, by name; capacity 1
-  std::set<std::string> ready;              // pipelines that may have an available job
+  std::map<std::string, Watcher> watchers;      // by host
+  std::map<SessionId, SessionRecord> programs;  // sessions that only ask for locks
+  LockTable locks;
+  // Rates that no job may call before, as far as it is known, by name.
+  std::map<std::string, absl::Time> rate_until;
+  std::set<std::string> ready;  // pipelines that may have an available job
   // By name: those that were learnt since a definition was changed last.
   std::map<std::string, std::shared_ptr<const Task>> tasks;
   // Reads a stored definition back.

@@ -8,7 +8,7 @@ Interest InterestIn(const Fleet& fleet, const std::string& volume) {
   Interest interest;
   for (const auto& [name, pipeline] : fleet.pipelines) {
     if (pipeline->volume != volume) continue;
-    interest.create = interest.create || pipeline->when == When::kCreate;
+    interest.create = interest.create || TakesCreate(*pipeline);
     if (pipeline->quiet == absl::ZeroDuration()) continue;
     interest.quiet = interest.quiet == absl::ZeroDuration()
                          ? pipeline->quiet

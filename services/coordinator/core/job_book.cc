@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/coordinator/core/job_measure.h"
+#include "services/coordinator/core/lock_grant.h"
 #include "services/coordinator/core/outbox.h"
 #include "services/coordinator/core/upload.h"
 
@@ -47,7 +48,7 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
   if (change->attempt.has_value()) tx.PutAttempt(*change->attempt);
   if (points_.has_value()) {
     for (const Point& point : ExecutionPointsOf(job, change->job, change->attempt, *points_, now)) {
-      tx.AppendPoint(EncodePoint(point));
+      AppendPoint(tx, EncodePoint(point));
     }
   }
   if (auto measure = MeasureOf(job, change->job, change->attempt, now); measure.has_value()) {
@@ -62,6 +63,24 @@ absl::StatusOr<Job> JobBook::Change(StoreTransaction& tx, const Job& job, const 
     CloseGap(tx, job, now);
   }
   return std::move(change->job);
+}
+
+void JobBook::AppendPoint(StoreTransaction& tx, std::string_view line) {
+  if (batch_.count > 0) batch_.lines.push_back('\n');
+  batch_.lines.append(line);
+  if (++batch_.count >= kPointBatchMax || batch_.lines.size() >= kPointBatchBytesMax) {
+    FlushPoints(tx);
+  }
+}
+
+void JobBook::FlushPoints(StoreTransaction& tx) {
+  if (batch_.count > 0) tx.AppendPoints(batch_.count, batch_.lines);
+  ForgetPoints();
+}
+
+void JobBook::ForgetPoints() {
+  batch_.count = 0;
+  batch_.lines.clear();  // its memory is used again
 }
 
 // A job has left its file's line, perhaps from the middle.
@@ -118,9 +137,15 @@ void JobBook::Grip(StoreTransaction& tx, const Job& job) {
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   if (pipeline == nullptr) return;
   for (const std::string& lock : pipeline->locks) {
-    const LockHolder holder{lock, job.id, job.host, job.leased_at};
-    tx.PutLock(holder);
-    fleet_.locks.insert_or_assign(lock, holder);
+    GrantLock(tx, &fleet_,
+              {.lock = lock,
+               .holder = HolderOf(job.id),
+               .job = job.id,
+               .host = job.host,
+               .priority = pipeline->priority,
+               .asked_at = job.created_at},
+              job.leased_at);
+    effects_.locks = true;
   }
 }
 
@@ -131,14 +156,12 @@ void JobBook::LetGo(StoreTransaction& tx, const Job& job) {
     session->second.progress.erase(job.id);
   }
   // By holder, not by the pipeline's definition alone, which may have changed since.
-  const bool held = std::erase_if(fleet_.locks, [&](const auto& entry) {
-                      return entry.second.job == job.id;
-                    }) > 0;
+  const bool held = fleet_.locks.EraseOf(HolderOf(job.id));
   std::shared_ptr<const Pipeline> pipeline = fleet_.FindPipeline(tx, job.pipeline);
   const bool freed = held || (pipeline != nullptr && !pipeline->locks.empty());
   // Of a lock that another coordinator gave, by an earlier definition, memory may not know.
-  if (freed || fleet_.shared) tx.EraseLocksOf(job.id);
-  effects_.lock_freed |= freed;
+  if (freed || fleet_.shared) tx.EraseClaimsOf(HolderOf(job.id));
+  effects_.locks |= freed;
 }
 
 }  // namespace closewrite

@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -12,6 +14,7 @@
 #include "services/coordinator/core/execution_points.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_rules.h"
+#include "services/coordinator/core/monitoring.h"
 #include "services/coordinator/core/store.h"
 
 namespace closewrite {
@@ -40,7 +43,13 @@ class JobBook {
   // Runs of tasks that have come to a final state since.
   std::vector<Job> TakeEndedRuns() { return std::exchange(ended_runs_, {}); }
 
+  // Writes the points of this transaction so far; to be called before it ends.
+  void FlushPoints(StoreTransaction& tx);
+  // Those of a transaction that was given up.
+  void ForgetPoints();
+
  private:
+  void AppendPoint(StoreTransaction& tx, std::string_view line);
   void CloseGap(StoreTransaction& tx, const Job& left, absl::Time now);
   void Remember(StoreTransaction& tx, const Job& before, const Job& after);
   void Count(JobState before, JobState after);
@@ -51,6 +60,7 @@ class JobBook {
   Fleet& fleet_;
   std::function<double()> random_;
   const std::optional<ExtraTags> points_;
+  PointBatch batch_;  // not in the store yet
   Effects effects_;
   std::vector<Job> ended_runs_;
 };

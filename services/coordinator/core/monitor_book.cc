@@ -179,7 +179,7 @@ bool MonitorBook::Forget(StoreTransaction& tx, absl::Time before) {
 }
 
 void MonitorBook::Append(StoreTransaction& tx, const Point& point) const {
-  if (points_) tx.AppendPoint(EncodePoint(point));
+  if (points_) tx.AppendPoints(1, EncodePoint(point));
 }
 
 }  // namespace closewrite

@@ -18,18 +18,25 @@ namespace closewrite {
 // PostgreSQL takes no more than 2,704 bytes of names into one entry of an index.
 inline constexpr size_t kMonitoringNameBytesMax = 256;
 
-// A line of InfluxDB's line protocol that waits to be sent; some hundred bytes, no newline.
-struct PendingPoint {
-  int64_t id = 0;  // rises, never used again
-  std::string line;
-  bool operator==(const PendingPoint&) const = default;
+// Limits of a batch of points, in points and in bytes, about.
+inline constexpr int64_t kPointBatchMax = 500;
+inline constexpr size_t kPointBatchBytesMax = 64 << 10;
+
+// Points that wait to be sent: lines of InfluxDB's line protocol with newlines between them. Those
+// of one commit are kept as one, since a row costs more than a line does.
+struct PointBatch {
+  int64_t id = 0;     // the number of its last point: rises, never used again
+  int64_t count = 0;  // of lines, at least 1
+  std::string lines;
+  bool operator==(const PointBatch&) const = default;
 };
 
-// Ids of the points that wait; both 0 when none do. There may be gaps, so that
-// newest - oldest + 1 is the most that there can be.
+// Numbers of the points that wait; both 0 when none do. newest - oldest + 1 is their count, about:
+// there may be gaps.
 struct PointRange {
   int64_t oldest = 0;
   int64_t newest = 0;
+  int64_t count() const { return newest == 0 ? 0 : newest - oldest + 1; }
   bool operator==(const PointRange&) const = default;
 };
 

@@ -115,8 +115,10 @@ Verdict MatchEvidence(const Pipeline& pipeline, const FileEvent& event) {
 Verdict MatchEvent(const Pipeline& pipeline, const FileEvent& event, const FileHistory& history) {
   Verdict by_name = MatchPath(pipeline, event.file.volume, event.file.path);
   if (!by_name.matches) return by_name;
-  if (pipeline.when == When::kCreate) return MatchCreate(by_name, event, history);
-  if (pipeline.when == When::kDelete) return MatchDelete(by_name, event, history);
+  if (!ReadsInput(pipeline)) {
+    const bool deletes = TakesDelete(pipeline) && (IsGone(event) || !TakesCreate(pipeline));
+    return deletes ? MatchDelete(by_name, event, history) : MatchCreate(by_name, event, history);
+  }
   if (!IsFinished(event)) return {false, "the event does not say that the file is finished"};
   // A scan can't tell how a file came; a name that is not temporary was most likely renamed into
   // place.

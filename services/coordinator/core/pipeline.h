@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "services/coordinator/core/alert_policy.h"
 #include "services/coordinator/core/file_event.h"
+#include "services/coordinator/core/rate.h"
 #include "services/coordinator/core/upload_policy.h"
 #include "services/volume/glob.h"
 
@@ -25,6 +26,7 @@ enum class When {
   kQuiet = 4,
   kCreate = 5,
   kDelete = 6,
+  kNames = 7,
 };
 
 // How the marker of a file is named: what stands before and after the file's own name.
@@ -59,8 +61,10 @@ struct Pipeline {
   absl::Duration settle;
   // The weakest that is accepted. QUIET only where it is asked for: by its name, or by kQuiet.
   Evidence evidence = Evidence::kUnchecked;
-  MarkerName marker;     // of kMarker
-  absl::Duration quiet;  // a file must not have changed for so long; zero: QUIET is not accepted
+  MarkerName marker;       // of kMarker
+  absl::Duration quiet;    // a file must not have changed for so long; zero: QUIET is not accepted
+  bool on_create = false;  // of kNames
+  bool on_delete = false;  // likewise
   OnNewVersion on_new_version = OnNewVersion::kQueue;
 
   std::vector<std::string> command;
@@ -80,8 +84,9 @@ struct Pipeline {
   std::string output_volume;  // "" for none
   RetryPolicy retry;
   std::vector<std::string> locks;  // sorted, unique
-  int priority = 0;                // of all pipelines, the largest goes first
-  int weight = 1;                  // the share of the slots, beside others of the same priority
+  std::optional<NamedRate> rate;
+  int priority = 0;  // of all pipelines, the largest goes first
+  int weight = 1;    // the share of the slots, beside others of the same priority
   AlertPolicy alerts;
   NotifyPolicy notify;
   std::optional<UploadPolicy> uploads;  // people may hand in files
@@ -114,7 +119,15 @@ Verdict MatchEvidence(const Pipeline& pipeline, const FileEvent& event);
 
 // False for jobs about a name: their file need not be there any more, or not yet.
 inline bool ReadsInput(const Pipeline& pipeline) {
-  return pipeline.when != When::kCreate && pipeline.when != When::kDelete;
+  return pipeline.when != When::kCreate && pipeline.when != When::kDelete &&
+         pipeline.when != When::kNames;
+}
+// Whether names that appear make a job, and those that vanish.
+inline bool TakesCreate(const Pipeline& pipeline) {
+  return pipeline.when == When::kCreate || pipeline.on_create;
+}
+inline bool TakesDelete(const Pipeline& pipeline) {
+  return pipeline.when == When::kDelete || pipeline.on_delete;
 }
 // The marker of a file, and the file that is marked by `path`, nullopt when it is no marker. Of
 // kMarker only.

@@ -131,6 +131,27 @@ TEST(PipelineTest, DeleteTakesEachDeletionOnce) {
   EXPECT_TRUE(MatchEvent(pipeline, gone.event, {.before = Record(5, EventKind::kDelete)}).matches);
 }
 
+TEST(PipelineTest, NamesAreTakenAsTheyComeAndGo) {
+  Pipeline pipeline = CsvPipeline();
+  pipeline.when = When::kNames;
+  pipeline.on_create = pipeline.on_delete = true;
+  const EventRecord made = Record(5, EventKind::kCreate);
+  const EventRecord gone = Record(9, EventKind::kDelete);
+  EXPECT_TRUE(MatchEvent(pipeline, made.event).matches);
+  EXPECT_FALSE(
+      MatchEvent(pipeline, Event(EventKind::kCloseWrite, Evidence::kClosed), {.before = made})
+          .matches);
+  EXPECT_TRUE(MatchEvent(pipeline, gone.event, {.before = made}).matches);
+  EXPECT_TRUE(MatchEvent(pipeline, made.event, {.before = gone}).matches);
+  EXPECT_FALSE(ReadsInput(pipeline));
+  pipeline.on_create = false;
+  EXPECT_FALSE(MatchEvent(pipeline, made.event).matches);
+  EXPECT_TRUE(MatchEvent(pipeline, gone.event).matches);
+  pipeline.on_create = true;
+  pipeline.on_delete = false;
+  EXPECT_FALSE(MatchEvent(pipeline, gone.event).matches);
+}
+
 Pipeline MarkerPipeline(MarkerName marker = {"", ".done"}) {
   Pipeline pipeline = CsvPipeline();
   pipeline.when = When::kMarker;

@@ -1,4 +1,4 @@
-// Who is there, as it is kept in the store: executors' sessions, watchers, holders of locks. With
+// Who is there, as it is kept in the store: executors' sessions, watchers. With
 // several coordinators this is how each knows of what attends the others. Plain values.
 #ifndef SERVICES_COORDINATOR_CORE_PRESENCE_H_
 #define SERVICES_COORDINATOR_CORE_PRESENCE_H_
@@ -52,6 +52,8 @@ struct SessionRecord {
   bool operator==(const SessionRecord&) const = default;
 
   bool connected() const { return !coordinator.empty(); }
+  // It runs nothing: the session of a program that asks for locks.
+  bool is_program() const { return executor.slots == 0; }
 };
 
 // The same numbers as VolumeState in observe.proto.
@@ -102,15 +104,6 @@ struct WatcherStream {
   std::string host;
   std::string ledger_id;
   int64_t number = 0;
-};
-
-// Who holds a lock.
-struct LockHolder {
-  std::string lock;
-  JobId job;
-  std::string host;
-  absl::Time since = absl::InfinitePast();
-  bool operator==(const LockHolder&) const = default;
 };
 
 }  // namespace closewrite

@@ -6,7 +6,7 @@
 #define SERVICES_COORDINATOR_CORE_RATE_H_
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -24,6 +24,12 @@ struct Rate {
 
 // INVALID_ARGUMENT when it is out of the limits above.
 absl::Status CheckRate(const Rate& rate);
+
+// As a pipeline or a task names it.
+struct NamedRate {
+  std::string name;
+  Rate rate;
+};
 
 struct Bucket {
   // When it will be full; any time that has passed means that it is full.

@@ -18,6 +18,7 @@
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
 #include "services/coordinator/core/kept_log.h"
+#include "services/coordinator/core/lock.h"
 #include "services/coordinator/core/log_row.h"
 #include "services/coordinator/core/monitoring.h"
 #include "services/coordinator/core/presence.h"
@@ -127,15 +128,13 @@ class StoreReader {
   virtual std::optional<EventRecord> LatestEvent(const std::string& volume,
                                                  const std::string& path) = 0;
 
-  // By id; by host; by lock.
+  // By id; by host; by lock, then by holder.
   virtual std::vector<SessionRecord> ListSessions() = 0;
   virtual std::vector<Watcher> ListWatchers() = 0;
-  virtual std::vector<LockHolder> ListLocks() = 0;
+  virtual std::vector<LockClaim> ListClaims() = 0;
 
-  // Points with ids above `after`, oldest first. Where several coordinators share the store a point
-  // may come to light behind others that have larger ids: look from 0 on, `after` is for those that
-  // stay where they are for now.
-  virtual std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) = 0;
+  // Batches of points, oldest first, until they have `limit` points; the last one is whole, too.
+  virtual std::vector<PointBatch> ReadPoints(int64_t limit) = 0;
   // Takes no longer for many points than for few.
   virtual PointRange GetPointRange() = 0;
   virtual std::optional<Increment> FindIncrement(const IncrementKey& key) = 0;
@@ -288,8 +287,10 @@ class StoreTransaction : public StoreReader {
   // True when this transaction alone may give locks away; it stays so until the commit. False:
   // another one does so just now.
   virtual bool MayGrantLocks() = 0;
-  virtual void PutLock(const LockHolder& holder) = 0;
-  virtual void EraseLocksOf(JobId job) = 0;
+  // Inserts or replaces by lock and holder.
+  virtual void PutClaim(const LockClaim& claim) = 0;
+  virtual void EraseClaim(const std::string& lock, const std::string& holder) = 0;
+  virtual void EraseClaimsOf(const std::string& holder) = 0;
 
   // True once in `every` for the whole fleet: for duties that one coordinator is to do. The name is
   // one of a few constants.
@@ -302,10 +303,10 @@ class StoreTransaction : public StoreReader {
   // Forgets requests recorded before `before`.
   virtual void ForgetRequests(absl::Time before) = 0;
 
-  // On the way of every job, so it costs as little as a row can.
-  virtual void AppendPoint(std::string_view line) = 0;
-  // These and no others, whatever else has come to light since they were read. Returns how many
-  // were there.
+  // `count` points, at least 1, in so many lines.
+  virtual void AppendPoints(int64_t count, std::string_view lines) = 0;
+  // These batches and no others, whatever else has come to light since they were read. Returns how
+  // many were there.
   virtual int64_t ErasePoints(const std::vector<int64_t>& ids) = 0;
   // Inserts or replaces by key.
   virtual void PutIncrement(const Increment& increment) = 0;

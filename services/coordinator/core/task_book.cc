@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "services/coordinator/core/rate_book.h"
 
 namespace closewrite {
 
@@ -70,6 +71,11 @@ absl::StatusOr<std::vector<ApplyEffect>> TaskBook::Apply(StoreTransaction& tx,
     ++stored[i].version;
     stored[i].applied_at = now;
     stored[i].definition = tasks[i].run.definition;
+    // Where there are too many it is the task's own.
+    if (const auto& rate = tasks[i].run.rate; rate.has_value()) {
+      (void)DefineRate(tx, rate->name, rate->rate, now);
+      fleet_.rate_until.erase(rate->name);
+    }
     if (stored[i].state.started) stored[i].state = StartTask(tasks[i], stored[i].state, now);
     fleet_.tasks.erase(tasks[i].name);
     Put(tx, stored[i]);

@@ -28,26 +28,15 @@ absl::Duration UsualDuration(const Pipeline& pipeline, StoreReader& reader) {
   return durations[durations.size() / 2];
 }
 
-// Who has a lock.
-struct Holding {
-  JobId job;  // 0: a program
-  absl::Time since;
-};
-std::optional<Holding> HoldingOf(const std::string& lock, const Fleet& fleet) {
-  const auto found = fleet.locks.find(lock);
-  if (found == fleet.locks.end()) return std::nullopt;
-  return Holding{found->second.job, found->second.since};
-}
-
 // By role: who it is, is nobody's business who only wants to upload.
-std::string HoldingText(const Pipeline& pipeline, const Holding& holding, StoreReader& reader) {
+std::string HoldingText(const Pipeline& pipeline, const LockClaim& holding, StoreReader& reader) {
   const std::optional<Job> job = reader.GetJob(holding.job);
   const std::string& lock = pipeline.uploads->lock;
   const std::string who = !job.has_value() ? StrCat("a program holds ", lock)
                           : job->pipeline == pipeline.name
                               ? "a file that came before is being worked on"
                               : StrCat("a job of ", job->pipeline, " holds ", lock);
-  return StrCat(who, " since ", Clock(holding.since));
+  return StrCat(who, " since ", Clock(holding.held_since));
 }
 
 // Uploads of the page that somebody is busy with, other than `self`.
@@ -113,12 +102,14 @@ UploadPageState StateOfPage(const Pipeline& pipeline, const Fleet& fleet, StoreR
   }
   state.before = static_cast<int>(reader.CountUnfinished(pipeline.name)) +
                  UploadsBefore(pipeline, reader, now);
-  const std::optional<Holding> holding = HoldingOf(lock, fleet);
+  const LockLine* const line = fleet.locks.Find(lock);
+  if (line != nullptr) state.before += static_cast<int>(line->Waiters().size());
+  const LockClaim* const holding = fleet.locks.InTheWay(lock);
   absl::Duration left = state.usual * state.before;
-  if (holding.has_value()) {
-    state.busy_since = holding->since;
+  if (holding != nullptr) {
+    state.busy_since = holding->held_since;
     state.busy_message = HoldingText(pipeline, *holding, reader);
-    left -= std::min(now - holding->since, state.usual);
+    left -= std::min(now - holding->held_since, state.usual);
   } else if (state.before > 0) {
     state.busy_message = "another file came before and waits for its turn";
   }

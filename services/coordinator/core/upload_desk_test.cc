@@ -94,7 +94,7 @@ TEST_F(UploadDeskTest, APageThatRefusesTakesOneAtATime) {
 }
 
 TEST_F(UploadDeskTest, APageThatQueuesSaysSo) {
-  fleet_.locks["api"] = {.lock = "api", .job = JobId{41}, .host = "vm-b", .since = kNow};
+  fleet_.locks.Put({.lock = "api", .holder = "session", .host = "vm-b", .held_since = kNow});
   Write([&](StoreTransaction& tx) {
     const UploadPageState state = StateOfPage(pipeline_, fleet_, tx, kNow);
     EXPECT_TRUE(state.busy);

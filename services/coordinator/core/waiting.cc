@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/coordinator/core/rate_book.h"
 
 namespace closewrite {
 namespace {
@@ -33,7 +34,7 @@ Waiting ForASlot(const Job& job, const std::set<std::string>& busy, bool elsewhe
 
 // Of a job whose locks, and a slot, are free: whoever waits for another lock keeps one of these.
 Waiting KeptLock(const Pipeline& pipeline, const Fleet& fleet) {
-  const auto is_held = [&](const std::string& lock) { return fleet.locks.contains(lock); };
+  const auto is_held = [&](const std::string& lock) { return !fleet.locks.Free(lock); };
   for (const std::string& name : fleet.ready) {
     const std::shared_ptr<const Pipeline> other = fleet.FindPipeline(name);
     if (other == nullptr) continue;
@@ -47,19 +48,21 @@ Waiting KeptLock(const Pipeline& pipeline, const Fleet& fleet) {
   return {WaitingReason::kNone, "it is given a slot at once"};
 }
 
-Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
+std::string ShortDuration(absl::Duration duration) {
+  const absl::Duration shown =
+      absl::Trunc(std::max(duration, absl::ZeroDuration()), absl::Milliseconds(100));
+  return shown == absl::ZeroDuration() ? "less than 100ms" : absl::FormatDuration(shown);
+}
+
+Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
   std::shared_ptr<const Pipeline> pipeline = fleet.FindPipeline(reader, job.pipeline);
   if (pipeline == nullptr) {
     return {WaitingReason::kNoPipeline, absl::StrCat("pipeline ", job.pipeline, " was deleted")};
   }
   for (const std::string& name : pipeline->locks) {
-    auto lock = fleet.locks.find(name);
-    if (lock == fleet.locks.end()) continue;
+    if (fleet.locks.Free(name)) continue;
     return {WaitingReason::kLock,
-            absl::StrCat("lock ", name, " held by job ", lock->second.job.value, " on ",
-                         lock->second.host, " since ",
-                         absl::FormatTime("%H:%M:%S UTC", lock->second.since, absl::UTCTimeZone()),
-                         ", ", InLine(job, reader))};
+            absl::StrCat(WhoHolds(name, fleet.locks), ", ", InLine(job, reader))};
   }
   std::set<std::string> missing;
   std::set<std::string> troubles;
@@ -85,6 +88,14 @@ Waiting Available(const Job& job, const Fleet& fleet, StoreReader& reader) {
   }
   // Slots are given at the end of each transaction; whoever asks within one, as of a job that has
   // just been retried, asks too early.
+  if (free && pipeline->rate.has_value()) {
+    const absl::Time at = RateAllows(reader, pipeline->rate->name, now);
+    if (at > now) {
+      return {WaitingReason::kRate,
+              absl::StrCat("rate ", pipeline->rate->name, " lets the next one begin in ",
+                           ShortDuration(at - now), ", ", InLine(job, reader))};
+    }
+  }
   if (free) return KeptLock(*pipeline, fleet);
   if (!busy.empty()) return ForASlot(job, busy, elsewhere, reader);
   if (!troubles.empty()) {
@@ -119,10 +130,7 @@ Waiting Publishing(const Job& job, const Fleet& fleet) {
 }  // namespace
 
 Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl::Time now) {
-  const absl::Duration left_for =
-      absl::Trunc(std::max(job.due_at - now, absl::ZeroDuration()), absl::Milliseconds(100));
-  const std::string left =
-      left_for == absl::ZeroDuration() ? "less than 100ms" : absl::FormatDuration(left_for);
+  const std::string left = ShortDuration(job.due_at - now);
   switch (job.state) {
     case JobState::kScheduled:
       if (job.after.value != 0) {
@@ -136,7 +144,7 @@ Waiting WhyWaiting(const Job& job, const Fleet& fleet, StoreReader& reader, absl
       return {WaitingReason::kBackoff,
               absl::StrCat("attempt ", job.attempts + 1, " in ", left, ": ", job.message)};
     case JobState::kAvailable:
-      return Available(job, fleet, reader);
+      return Available(job, fleet, reader, now);
     case JobState::kPublishing:
       return Publishing(job, fleet);
     default:

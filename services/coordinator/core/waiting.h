@@ -24,6 +24,7 @@ enum class WaitingReason {
   kNoPipeline = 9,
   kReattach = 10,
   kVolumeUnusable = 11,
+  kRate = 12,
 };
 
 struct Waiting {

@@ -90,7 +90,7 @@ TEST_F(WaitingTest, ALockThatIsKeptForOthersIsNamed) {
   auto other = std::make_shared<Pipeline>(*pipeline);
   other->locks = {"x", "y"};
   fleet_.pipelines["other"] = other;
-  fleet_.locks["y"] = {.lock = "y"};
+  fleet_.locks.Put({.lock = "y", .holder = "job/1", .held_since = absl::UnixEpoch()});
   EXPECT_EQ(Why().reason, WaitingReason::kNone);  // it has no job that waits
   fleet_.ready = {"other"};
   EXPECT_EQ(Why().reason, WaitingReason::kLock);

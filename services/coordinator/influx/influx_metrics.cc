@@ -17,10 +17,9 @@ Metric Make(const std::string& name, const std::string& help, MetricType type, i
 }  // namespace
 
 std::vector<Metric> InfluxMetrics(const InfluxWriter::Numbers& numbers, const PointRange& waiting) {
-  const int64_t count = waiting.newest == 0 ? 0 : waiting.newest - waiting.oldest + 1;
   return {
-      Make("points_waiting", "Points in the store that InfluxDB does not have yet, at most.",
-           MetricType::kGauge, count),
+      Make("points_waiting", "Points in the store that InfluxDB does not have yet, about.",
+           MetricType::kGauge, waiting.count()),
       Make("points_written_total", "Points that InfluxDB has taken.", MetricType::kCounter,
            numbers.written),
       Make("points_refused_total", "Points given up because InfluxDB will never take them.",

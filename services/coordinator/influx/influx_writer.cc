@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 
@@ -67,62 +68,74 @@ void InfluxWriter::Run() {
 }
 
 bool InfluxWriter::GiveUpSome() {
-  std::vector<PendingPoint> points;
+  std::vector<PointBatch> batches;
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-    const PointRange range = reader.GetPointRange();
-    const int64_t excess = range.newest - range.oldest + 1 - options_.points_max;
-    if (excess > 0) points = reader.ReadPoints(0, std::min(excess, kPointsPerWriteMax));
+    const int64_t excess = reader.GetPointRange().count() - options_.points_max;
+    if (excess > 0) batches = reader.ReadPoints(std::min(excess, kPointsPerWriteMax));
     return absl::OkStatus();
   });
-  if (!read.ok() || points.empty() || !Erase(points).ok()) return false;
+  if (!read.ok() || batches.empty() || !Erase(batches).ok()) return false;
   absl::MutexLock lock(&mutex_);
-  numbers_.overflowed += static_cast<int64_t>(points.size());
+  for (const PointBatch& batch : batches) numbers_.overflowed += batch.count;
   return true;
 }
 
 InfluxWriter::Round InfluxWriter::WriteSome() {
   if (!turn_.Mine()) return Round::kNothing;
-  std::vector<PendingPoint> points;
+  std::vector<PointBatch> batches;
   const absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-    points = reader.ReadPoints(0, points_per_write_);
+    batches = reader.ReadPoints(kPointsPerWriteMax);
     return absl::OkStatus();
   });
-  if (!read.ok() || points.empty()) return Round::kNothing;
-  return Send(points);
+  if (!read.ok() || batches.empty()) return Round::kNothing;
+  std::vector<absl::string_view> lines;
+  for (const PointBatch& batch : batches) {
+    for (const absl::string_view line : absl::StrSplit(batch.lines, '\n')) lines.push_back(line);
+  }
+  int64_t refused = 0;
+  for (size_t next = 0; next < lines.size();) {
+    const Round round = Send(lines, &next, &refused);
+    if (round != Round::kMore) return round;
+  }
+  if (!Erase(batches).ok()) return Round::kFailed;
+  absl::MutexLock lock(&mutex_);
+  numbers_.written += static_cast<int64_t>(lines.size()) - refused;
+  numbers_.refused += refused;
+  // Else points that come meanwhile would be sent a few at a time, each time with a commit.
+  const bool more = static_cast<int64_t>(lines.size()) >= kPointsPerWriteMax;
+  return more ? Round::kMore : Round::kNothing;
 }
 
-InfluxWriter::Round InfluxWriter::Send(const std::vector<PendingPoint>& points) {
+InfluxWriter::Round InfluxWriter::Send(const std::vector<absl::string_view>& lines, size_t* next,
+                                       int64_t* refused) {
   HttpRequest request = options_.write;
-  size_t count = 0;
-  while (count < points.size() && (count == 0 || request.body.size() < kWriteBytesMax)) {
-    StrAppend(&request.body, points[count++].line, "\n");
+  size_t end = *next;
+  while (end < lines.size() && static_cast<int64_t>(end - *next) < points_per_write_ &&
+         (end == *next || request.body.size() < kWriteBytesMax)) {
+    StrAppend(&request.body, lines[end++], "\n");
   }
-  const std::vector<PendingPoint> sent(points.begin(), points.begin() + count);
   const absl::StatusOr<HttpAnswer> answer = http_.Send(request, [this] { return Stopping(); });
   if (absl::IsCancelled(answer.status())) return Round::kNothing;
   if (!answer.ok()) return Repeat(std::string(answer.status().message()));
-  const auto all = static_cast<int64_t>(sent.size());
+  const auto all = static_cast<int64_t>(end - *next);
   if (answer->code == 413 && all > 1) {  // too large
     points_per_write_ = all / 2;
     return Round::kMore;
   }
   const bool taken = answer->ok();
-  const bool refused = answer->code == 400 || answer->code == 413 || answer->code == 422;
-  if (!taken && !refused) {
-    return Repeat(answer->Shown());
-  }
-  if (!Erase(sent).ok()) return Round::kFailed;
+  const bool never = answer->code == 400 || answer->code == 413 || answer->code == 422;
+  if (!taken && !never) return Repeat(answer->Shown());
   points_per_write_ = kPointsPerWriteMax;
-  const int64_t dropped = refused ? Dropped(answer->body, all) : 0;
+  const int64_t dropped = never ? Dropped(answer->body, all) : 0;
   if (dropped > 0) {
     LogWarn("InfluxDB has refused points, which are given up",
             {{"points", dropped},
              {"answer", answer->body.substr(0, kHttpShownBytesMax)},
-             {"first", sent.front().line}});
+             {"first", lines[*next]}});
   }
+  *next = end;
+  *refused += dropped;
   absl::MutexLock lock(&mutex_);
-  numbers_.written += all - dropped;
-  numbers_.refused += dropped;
   if (!numbers_.trouble.empty()) LogInfo("InfluxDB takes points again", {{"url", options_.shown}});
   numbers_.trouble.clear();
   return Round::kMore;
@@ -139,10 +152,10 @@ InfluxWriter::Round InfluxWriter::Repeat(const std::string& trouble) {
   return Round::kFailed;
 }
 
-absl::Status InfluxWriter::Erase(const std::vector<PendingPoint>& points) {
+absl::Status InfluxWriter::Erase(const std::vector<PointBatch>& batches) {
   std::vector<int64_t> ids;
-  ids.reserve(points.size());
-  for (const PendingPoint& point : points) ids.push_back(point.id);
+  ids.reserve(batches.size());
+  for (const PointBatch& batch : batches) ids.push_back(batch.id);
   return loop_.Do([ids = std::move(ids)](Engine&, StoreTransaction& tx, absl::Time) {
     tx.ErasePoints(ids);
     return absl::OkStatus();

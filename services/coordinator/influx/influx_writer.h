@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/coordinator/fleet_turn.h"
@@ -17,7 +18,8 @@
 
 namespace closewrite {
 
-// Points in one request, and bytes of it, about.
+// Points in one request, and bytes of it, about. More points than that may be read at once, by
+// those of a batch.
 inline constexpr int64_t kPointsPerWriteMax = 5000;
 inline constexpr size_t kWriteBytesMax = 1 << 20;
 // How often points are looked for, and the pauses after failures, which double.
@@ -54,11 +56,13 @@ class InfluxWriter {
 
   void Run();
   Round WriteSome();
-  Round Send(const std::vector<PendingPoint>& points);
+  // Sends some of the lines from `next` on, and sets `next` behind those that need not be sent
+  // again; adds to `refused` those of them that InfluxDB will never take.
+  Round Send(const std::vector<absl::string_view>& lines, size_t* next, int64_t* refused);
   Round Repeat(const std::string& trouble);
   // Gives up the oldest of too many; true when some are left to be.
   bool GiveUpSome();
-  absl::Status Erase(const std::vector<PendingPoint>& points);
+  absl::Status Erase(const std::vector<PointBatch>& batches);
   bool Stopping() const;
 
   const InfluxOptions options_;

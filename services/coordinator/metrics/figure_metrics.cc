@@ -133,7 +133,7 @@ void AppendLocks(const StoreFigures& figures, const Fleet& fleet, MetricList* li
     if (count.state == JobState::kAvailable) available[count.pipeline] = count.count;
   }
   struct Row {
-    bool held = false;
+    int64_t held = 0;
     int64_t waiters = 0;
   };
   LabelMap<Row> rows;
@@ -142,10 +142,16 @@ void AppendLocks(const StoreFigures& figures, const Fleet& fleet, MetricList* li
   };
   for (const auto& [name, pipeline] : fleet.pipelines) add(*pipeline);
   for (const auto& [name, task] : fleet.tasks) add(task->run);
-  for (const auto& [name, holder] : fleet.locks) rows[name].held = true;
+  for (const auto& [name, line] : fleet.locks.lines()) {
+    const int64_t held = line.held();
+    rows[name].held += held;
+    // Of jobs a hold alone is a claim.
+    rows[name].waiters += static_cast<int64_t>(line.claims.size()) - held;
+  }
   for (const auto& [lock, row] : rows) {
-    list->Gauge("lock_held", "1 while a job holds the lock.", {{"lock", lock}}, row.held ? 1 : 0);
-    list->Gauge("lock_waiters", "AVAILABLE jobs of pipelines and tasks that need the lock.",
+    list->Gauge("lock_held", "Jobs and programs that hold the lock.", {{"lock", lock}}, row.held);
+    list->Gauge("lock_waiters",
+                "AVAILABLE jobs of pipelines and tasks that need the lock, and programs that wait.",
                 {{"lock", lock}}, row.waiters);
   }
 }

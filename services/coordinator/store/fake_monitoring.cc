@@ -58,18 +58,20 @@ void FakeMonitoring::CopyRows(const FakeMonitoring& from, const Touched& touched
   last_load_id_ = from.last_load_id_;
 }
 
-std::vector<PendingPoint> FakeMonitoring::ReadPoints(int64_t after, int64_t limit) const {
-  std::vector<PendingPoint> points;
-  for (auto it = points_.upper_bound(after); it != points_.end(); ++it) {
-    if (static_cast<int64_t>(points.size()) >= limit) break;
-    points.push_back({it->first, it->second});
+std::vector<PointBatch> FakeMonitoring::ReadPoints(int64_t limit) const {
+  std::vector<PointBatch> batches;
+  int64_t count = 0;
+  for (auto it = points_.begin(); it != points_.end() && count < limit; ++it) {
+    batches.push_back(it->second);
+    count += it->second.count;
   }
-  return points;
+  return batches;
 }
 
 PointRange FakeMonitoring::GetPointRange() const {
   if (points_.empty()) return {};
-  return {.oldest = points_.begin()->first, .newest = points_.rbegin()->first};
+  const PointBatch& first = points_.begin()->second;
+  return {.oldest = first.id - first.count + 1, .newest = points_.rbegin()->first};
 }
 
 const Increment* FakeMonitoring::FindIncrement(const IncrementKey& key) const {
@@ -131,8 +133,9 @@ int64_t FakeMonitoring::CountNotes(const std::string& kind, int64_t limit) const
   return static_cast<int64_t>(ListNotes(kind, "", limit).size());
 }
 
-void FakeMonitoring::AppendPoint(std::string_view line, Touched* touched) {
-  points_[++last_point_id_] = std::string(line);
+void FakeMonitoring::AppendPoints(int64_t count, std::string_view lines, Touched* touched) {
+  last_point_id_ += count;
+  points_[last_point_id_] = {.id = last_point_id_, .count = count, .lines = std::string(lines)};
   touched->points.insert(last_point_id_);
 }
 

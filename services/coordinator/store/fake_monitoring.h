@@ -35,7 +35,7 @@ class FakeMonitoring {
   // Makes the touched rows what they are in `from`, whether there or not.
   void CopyRows(const FakeMonitoring& from, const Touched& touched);
 
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) const;
+  std::vector<PointBatch> ReadPoints(int64_t limit) const;
   PointRange GetPointRange() const;
   // Null when there is none.
   const Increment* FindIncrement(const IncrementKey& key) const;
@@ -51,7 +51,7 @@ class FakeMonitoring {
   const std::string* FindNote(const std::string& kind, const std::string& key) const;
   int64_t CountNotes(const std::string& kind, int64_t limit) const;
 
-  void AppendPoint(std::string_view line, Touched* touched);
+  void AppendPoints(int64_t count, std::string_view lines, Touched* touched);
   int64_t ErasePoints(const std::vector<int64_t>& ids, Touched* touched);
   void PutIncrement(const Increment& increment, Touched* touched);
   void AppendLoad(const Load& load, Touched* touched);
@@ -62,7 +62,7 @@ class FakeMonitoring {
   void EraseNote(const std::string& kind, const std::string& key, Touched* touched);
 
  private:
-  std::map<int64_t, std::string> points_;
+  std::map<int64_t, PointBatch> points_;  // by id
   std::map<IncrementKey, Increment> increments_;
   std::map<int64_t, Load> loads_;
   std::map<std::string, Execution> executions_;

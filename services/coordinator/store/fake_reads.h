@@ -178,11 +178,11 @@ class FakeReads : public Interface {
 
   std::vector<SessionRecord> ListSessions() override { return Values(tables_->sessions); }
   std::vector<Watcher> ListWatchers() override { return Values(tables_->watchers); }
-  std::vector<LockHolder> ListLocks() override { return Values(tables_->locks); }
+  std::vector<LockClaim> ListClaims() override { return Values(tables_->claims); }
 
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
+  std::vector<PointBatch> ReadPoints(int64_t limit) override {
     if (!status_.ok()) return {};
-    return tables_->monitoring.ReadPoints(after, limit);
+    return tables_->monitoring.ReadPoints(limit);
   }
 
   PointRange GetPointRange() override {

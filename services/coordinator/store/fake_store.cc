@@ -270,22 +270,24 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
   // There is one transaction at a time.
   bool MayGrantLocks() override { return ok(); }
 
-  void PutLock(const LockHolder& holder) override {
+  void PutClaim(const LockClaim& claim) override {
     if (!ok()) return;
-    tables_->locks[holder.lock] = holder;
-    Touch(&touched_.locks, holder.lock);
+    tables_->claims[{claim.lock, claim.holder}] = claim;
+    Touch(&touched_.claims, {claim.lock, claim.holder});
   }
 
-  void EraseLocksOf(JobId job) override {
+  void EraseClaim(const std::string& lock, const std::string& holder) override {
+    if (!ok() || tables_->claims.erase({lock, holder}) == 0) return;
+    Touch(&touched_.claims, {lock, holder});
+  }
+
+  void EraseClaimsOf(const std::string& holder) override {
     if (!ok()) return;
-    for (auto it = tables_->locks.begin(); it != tables_->locks.end();) {
-      if (it->second.job != job) {
-        ++it;
-        continue;
-      }
-      Touch(&touched_.locks, it->first);
-      it = tables_->locks.erase(it);
-    }
+    std::erase_if(tables_->claims, [&](const auto& entry) {
+      if (entry.first.second != holder) return false;
+      Touch(&touched_.claims, entry.first);
+      return true;
+    });
   }
 
   bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override {
@@ -323,8 +325,8 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     }
   }
 
-  void AppendPoint(std::string_view line) override {
-    if (ok()) tables_->monitoring.AppendPoint(line, &touched_.monitoring);
+  void AppendPoints(int64_t count, std::string_view lines) override {
+    if (ok()) tables_->monitoring.AppendPoints(count, lines, &touched_.monitoring);
   }
   int64_t ErasePoints(const std::vector<int64_t>& ids) override {
     return ok() ? tables_->monitoring.ErasePoints(ids, &touched_.monitoring) : 0;

@@ -87,7 +87,7 @@ void FakeTables::CopyRows(const FakeTables& from, const Touched& touched) {
   for (const std::string& id : touched.requests) CopyRow(from.requests, id, &requests);
   for (const SessionId& id : touched.sessions) CopyRow(from.sessions, id, &sessions);
   for (const std::string& host : touched.watchers) CopyRow(from.watchers, host, &watchers);
-  for (const std::string& lock : touched.locks) CopyRow(from.locks, lock, &locks);
+  for (const auto& key : touched.claims) CopyRow(from.claims, key, &claims);
   for (const std::string& duty : touched.turns) CopyRow(from.turns, duty, &turns);
   monitoring.CopyRows(from.monitoring, touched.monitoring);
   pipelines_version = from.pipelines_version;

@@ -49,7 +49,7 @@ class FakeTables {
     std::set<std::string> requests;
     std::set<SessionId> sessions;
     std::set<std::string> watchers;
-    std::set<std::string> locks;
+    std::set<std::pair<std::string, std::string>> claims;
     std::set<std::string> turns;
     FakeMonitoring::Touched monitoring;
   };
@@ -92,9 +92,9 @@ class FakeTables {
   std::map<std::string, StoredTask> tasks;
   std::map<std::string, Request> requests;
   std::map<SessionId, SessionRecord> sessions;
-  std::map<std::string, Watcher> watchers;  // by host
-  std::map<std::string, LockHolder> locks;  // by lock
-  std::map<std::string, absl::Time> turns;  // when each duty was taken last
+  std::map<std::string, Watcher> watchers;                          // by host
+  std::map<std::pair<std::string, std::string>, LockClaim> claims;  // by lock and holder
+  std::map<std::string, absl::Time> turns;                          // when each duty was taken last
   FakeMonitoring monitoring;
   int64_t last_job_id = 0;
   int64_t last_event_id = 0;

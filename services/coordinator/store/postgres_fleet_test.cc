@@ -328,13 +328,13 @@ TEST_P(PostgresFleetTest, LocksAreGrantedByOneAtATime) {
   Write(a_.get(), [&](StoreTransaction& a) {
     EXPECT_TRUE(a.MayGrantLocks());
     Write(b_.get(), [&](StoreTransaction& b) { EXPECT_FALSE(b.MayGrantLocks()); });
-    a.PutLock({"picky-api", JobId{1}, "vm-b", Second(1)});
+    a.PutClaim({.lock = "picky-api", .holder = "job/1", .job = JobId{1}});
     Write(b_.get(), [&](StoreTransaction& b) { EXPECT_FALSE(b.MayGrantLocks()); });
   });
   Write(b_.get(), [&](StoreTransaction& b) {
     EXPECT_TRUE(b.MayGrantLocks());
-    ASSERT_EQ(b.ListLocks().size(), 1u);
-    EXPECT_EQ(b.ListLocks()[0].job, JobId{1});
+    ASSERT_EQ(b.ListClaims().size(), 1u);
+    EXPECT_EQ(b.ListClaims()[0].job, JobId{1});
   });
 }
 

@@ -27,9 +27,9 @@ constexpr char kPruneOpen[] = CLOSEWRITE_PRUNE(
 
 }  // namespace
 
-void PostgresTransaction::AppendPoint(std::string_view line) {
+void PostgresTransaction::AppendPoints(int64_t count, std::string_view lines) {
   if (!ok()) return;
-  set_.AddPoint(line);
+  set_.AddPoints(count, lines);
   FlushIfLarge();
 }
 

@@ -26,9 +26,11 @@ constexpr PostgresColumn kExecutionColumns[] = {{"id", "bytea"},
 constexpr PostgresColumn kNoteColumns[] = {{"kind", "bytea"}, {"key", "bytea"}, {"value", "bytea"}};
 
 constexpr char kPoints[] =
-    "SELECT id, line FROM closewrite.points WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint";
+    "SELECT id, count, line FROM (SELECT id, count, line, sum(count) OVER (ORDER BY id) - count"
+    " AS before FROM (SELECT * FROM closewrite.points ORDER BY id LIMIT $1::bigint) AS first)"
+    " AS counted WHERE before < $1::bigint ORDER BY id";
 constexpr char kPointRange[] =
-    "SELECT (SELECT id FROM closewrite.points ORDER BY id LIMIT 1),"
+    "SELECT (SELECT id - count + 1 FROM closewrite.points ORDER BY id LIMIT 1),"
     " (SELECT id FROM closewrite.points ORDER BY id DESC LIMIT 1)";
 constexpr char kNotes[] =
     "SELECT key, value FROM closewrite.notes WHERE kind = $1::bytea AND key > $2::bytea"
@@ -112,8 +114,8 @@ void WriteNote(const NoteName& name, const std::string& value, PostgresRows* row
   rows->Row().Bytes(name.first).Bytes(name.second).Bytes(value);
 }
 
-PostgresQuery PointsQuery(int64_t after, int64_t limit) {
-  return {.sql = kPoints, .params = PostgresParams().Int(after).Int(AtMost(limit))};
+PostgresQuery PointsQuery(int64_t limit) {
+  return {.sql = kPoints, .params = PostgresParams().Int(AtMost(limit))};
 }
 
 PostgresQuery PointRangeQuery() { return {.sql = kPointRange}; }
@@ -173,16 +175,17 @@ PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit) {
   return {.sql = kCountNotes, .params = PostgresParams().Bytes(kind).Int(AtMost(limit))};
 }
 
-std::vector<PendingPoint> PointsOf(const PostgresResult& result) {
-  std::vector<PendingPoint> points;
-  points.reserve(result.rows());
+std::vector<PointBatch> PointBatchesOf(const PostgresResult& result) {
+  std::vector<PointBatch> batches;
+  batches.reserve(result.rows());
   for (int i = 0; i < result.rows(); ++i) {
     PostgresRow row(result, i);
-    PendingPoint& point = points.emplace_back();
-    point.id = row.Int();
-    point.line = row.Bytes();
+    PointBatch& batch = batches.emplace_back();
+    batch.id = row.Int();
+    batch.count = row.Int();
+    batch.lines = row.Bytes();
   }
-  return points;
+  return batches;
 }
 
 PointRange PointRangeOf(const PostgresResult& result) {

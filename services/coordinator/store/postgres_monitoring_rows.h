@@ -30,7 +30,7 @@ void WriteExecution(const Execution& execution, PostgresRows* rows);
 void WriteNote(const NoteName& name, const std::string& value, PostgresRows* rows);
 
 // The queries of StoreReader, and what they gave.
-PostgresQuery PointsQuery(int64_t after, int64_t limit);
+PostgresQuery PointsQuery(int64_t limit);
 PostgresQuery PointRangeQuery();
 // `lock`: until the commit.
 PostgresQuery IncrementQuery(const IncrementKey& key, bool lock);
@@ -42,7 +42,7 @@ PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlac
 PostgresQuery NotesQuery(const std::string& kind, const std::string& after, int64_t limit);
 PostgresQuery NoteQuery(const NoteName& name, bool lock);
 PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit);
-std::vector<PendingPoint> PointsOf(const PostgresResult& result);
+std::vector<PointBatch> PointBatchesOf(const PostgresResult& result);
 PointRange PointRangeOf(const PostgresResult& result);
 std::vector<Increment> IncrementsOf(const PostgresResult& result);
 std::vector<Load> LoadsOf(const PostgresResult& result);

@@ -9,18 +9,18 @@ namespace {
 
 class PostgresMonitoringTest : public PostgresFleetTest {
  protected:
-  static std::vector<PendingPoint> Points(Store* store) {
-    std::vector<PendingPoint> points;
+  static std::vector<PointBatch> Points(Store* store) {
+    std::vector<PointBatch> points;
     const absl::Status status = store->Read([&](StoreReader& r) {
-      points = r.ReadPoints(0, 1000000);
+      points = r.ReadPoints(1000000);
       return absl::OkStatus();
     });
     EXPECT_TRUE(status.ok()) << status;
     return points;
   }
-  static int64_t Erase(Store* store, const std::vector<PendingPoint>& points) {
+  static int64_t Erase(Store* store, const std::vector<PointBatch>& points) {
     std::vector<int64_t> ids;
-    for (const PendingPoint& point : points) ids.push_back(point.id);
+    for (const PointBatch& point : points) ids.push_back(point.id);
     int64_t erased = 0;
     Write(store, [&](StoreTransaction& t) { erased = t.ErasePoints(ids); });
     return erased;
@@ -34,16 +34,16 @@ INSTANTIATE_TEST_SUITE_P(Urls, PostgresMonitoringTest, testing::Values(""));
 TEST_P(PostgresMonitoringTest, PointThatComesToLightLateStays) {
   int64_t late = 0;
   Write(a_.get(), [&](StoreTransaction& a) {
-    a.AppendPoint("late");
+    a.AppendPoints(1, "late");
     late = a.GetPointRange().newest;  // has its id now
-    Write(b_.get(), [](StoreTransaction& b) { b.AppendPoint("soon"); });
-    const std::vector<PendingPoint> sent = Points(b_.get());
+    Write(b_.get(), [](StoreTransaction& b) { b.AppendPoints(1, "soon"); });
+    const std::vector<PointBatch> sent = Points(b_.get());
     ASSERT_EQ(sent.size(), 1u);
-    EXPECT_EQ(sent[0].line, "soon");
+    EXPECT_EQ(sent[0].lines, "soon");
     EXPECT_LT(late, sent[0].id);
     EXPECT_EQ(Erase(b_.get(), sent), 1);
   });
-  EXPECT_EQ(Points(b_.get()), (std::vector<PendingPoint>{{late, "late"}}));
+  EXPECT_EQ(Points(b_.get()), (std::vector<PointBatch>{{late, 1, "late"}}));
 }
 
 // Some write while one sends: each point is sent once.
@@ -57,7 +57,7 @@ TEST_P(PostgresMonitoringTest, NoPointIsLostBetweenWritersAndASender) {
       const std::unique_ptr<PostgresStore> store = Open(name);
       for (int i = 0; i < kWrites; ++i) {
         Write(store.get(), [&](StoreTransaction& t) {
-          for (int n = 0; n < kPointsEach; ++n) t.AppendPoint(absl::StrCat(name, i, " ", n));
+          for (int n = 0; n < kPointsEach; ++n) t.AppendPoints(1, absl::StrCat(name, i, " ", n));
         });
       }
       --writing;
@@ -66,8 +66,8 @@ TEST_P(PostgresMonitoringTest, NoPointIsLostBetweenWritersAndASender) {
   std::set<std::string> sent;
   for (bool all = false; !all;) {
     all = writing == 0;
-    const std::vector<PendingPoint> points = Points(a_.get());
-    for (const PendingPoint& point : points) EXPECT_TRUE(sent.insert(point.line).second);
+    const std::vector<PointBatch> points = Points(a_.get());
+    for (const PointBatch& point : points) EXPECT_TRUE(sent.insert(point.lines).second);
     EXPECT_EQ(Erase(a_.get(), points), static_cast<int64_t>(points.size()));
   }
   for (std::thread& writer : writers) writer.join();
@@ -77,9 +77,9 @@ TEST_P(PostgresMonitoringTest, NoPointIsLostBetweenWritersAndASender) {
 // Two that send the same points erase each of them once.
 TEST_P(PostgresMonitoringTest, PointIsErasedByOneOfTwo) {
   Write(a_.get(), [](StoreTransaction& a) {
-    for (const char* line : {"x", "y"}) a.AppendPoint(line);
+    for (const char* line : {"x", "y"}) a.AppendPoints(1, line);
   });
-  const std::vector<PendingPoint> points = Points(a_.get());
+  const std::vector<PointBatch> points = Points(a_.get());
   ASSERT_EQ(points.size(), 2u);
   std::thread other;
   Write(a_.get(), [&](StoreTransaction& a) {

@@ -156,8 +156,9 @@ const std::string& WatchersSql() {
   return *sql;
 }
 
-constexpr char kListLocks[] =
-    "SELECT lock, job_id, host, since FROM closewrite.locks ORDER BY lock";
+constexpr char kListClaims[] =
+    "SELECT lock, holder, job_id, pid, priority, asked_at, held_since, token, host, program, owner"
+    " FROM closewrite.lock_claims ORDER BY lock, holder";
 
 // 0 stands for "from the newest".
 int64_t Below(int64_t before) { return before == 0 ? std::numeric_limits<int64_t>::max() : before; }
@@ -410,18 +411,25 @@ std::vector<Watcher> PostgresReads<Interface>::ListWatchers() {
 }
 
 template <class Interface>
-std::vector<LockHolder> PostgresReads<Interface>::ListLocks() {
-  const PostgresResult result = Ask({.sql = kListLocks});
-  std::vector<LockHolder> locks;
+std::vector<LockClaim> PostgresReads<Interface>::ListClaims() {
+  const PostgresResult result = Ask({.sql = kListClaims});
+  std::vector<LockClaim> claims;
   for (int i = 0; i < result.rows(); ++i) {
     PostgresRow row(result, i);
-    LockHolder& holder = locks.emplace_back();
-    holder.lock = row.Bytes();
-    holder.job.value = row.Int();
-    holder.host = row.Bytes();
-    holder.since = row.Time();
+    LockClaim& claim = claims.emplace_back();
+    claim.lock = row.Bytes();
+    claim.holder = row.Bytes();
+    claim.job.value = row.Int();
+    claim.pid = row.Int();
+    claim.priority = static_cast<int>(row.Int());
+    claim.asked_at = row.Time();
+    claim.held_since = row.Time();
+    claim.token = row.Int();
+    claim.host = row.Bytes();
+    claim.program = row.Bytes();
+    claim.user = row.Bytes();
   }
-  return locks;
+  return claims;
 }
 
 absl::Status PostgresReader::Begin() {

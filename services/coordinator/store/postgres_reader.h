@@ -55,9 +55,9 @@ class PostgresReads : public Interface {
                                          const std::string& path) override;
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
-  std::vector<LockHolder> ListLocks() override;
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
-    return PointsOf(Ask(PointsQuery(after, limit)));
+  std::vector<LockClaim> ListClaims() override;
+  std::vector<PointBatch> ReadPoints(int64_t limit) override {
+    return PointBatchesOf(Ask(PointsQuery(limit)));
   }
   PointRange GetPointRange() override { return PointRangeOf(Ask(PointRangeQuery())); }
   std::optional<Increment> FindIncrement(const IncrementKey& key) override {

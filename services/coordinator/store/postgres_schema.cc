@@ -291,6 +291,34 @@ constexpr const char* kNotesStep[] = {
     " WHERE state = 7",
 };
 
+// The points of a commit are one row, whose id is the number of its last one.
+constexpr const char* kPointBatchesStep[] = {
+    "ALTER TABLE closewrite.points ADD COLUMN count bigint NOT NULL DEFAULT 1",
+};
+
+// Programs have locks, too, and wait for them in line; a lock may have several holders.
+constexpr const char* kLockClaimsStep[] = {
+    R"sql(CREATE TABLE closewrite.lock_claims(
+  lock bytea NOT NULL,
+  holder bytea NOT NULL,
+  job_id bigint NOT NULL,
+  pid bigint NOT NULL,
+  priority bigint NOT NULL,
+  asked_at bigint NOT NULL,
+  held_since bigint NOT NULL,
+  token bigint NOT NULL,
+  host bytea NOT NULL,
+  program bytea NOT NULL,
+  owner bytea NOT NULL,
+  PRIMARY KEY (lock, holder)
+) WITH (fillfactor = 50))sql",
+    "CREATE INDEX lock_claims_by_holder ON closewrite.lock_claims(holder)",
+    "INSERT INTO closewrite.lock_claims SELECT lock, convert_to('job/' || job_id, 'UTF8'), job_id, "
+    "0,"
+    " 0, since, since, 0, host, '', '' FROM closewrite.locks",
+    "DROP TABLE closewrite.locks",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -300,7 +328,9 @@ std::vector<Statements> Steps() {
           {std::begin(kVersion3), std::end(kVersion3)},
           {std::begin(kLogsStep), std::end(kLogsStep)},
           {std::begin(kMonitoringStep), std::end(kMonitoringStep)},
-          {std::begin(kNotesStep), std::end(kNotesStep)}};
+          {std::begin(kNotesStep), std::end(kNotesStep)},
+          {std::begin(kPointBatchesStep), std::end(kPointBatchesStep)},
+          {std::begin(kLockClaimsStep), std::end(kLockClaimsStep)}};
 }
 
 constexpr char kExists[] =
@@ -371,7 +401,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 6, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 8, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

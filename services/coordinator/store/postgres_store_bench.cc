@@ -76,7 +76,7 @@ std::vector<Job> Cycle(StoreTransaction& t, const std::vector<Job>& running, int
     job->finished_at = t.Now(absl::Time());
     job->outputs = {{job->input.path, 4567, std::string(32, 'h')}};
     t.UpdateJob(*job);
-    t.EraseLocksOf(job->id);
+    t.EraseClaimsOf(HolderOf(job->id));
     t.PutAttempt({.job = job->id,
                   .token = job->token,
                   .number = 1,

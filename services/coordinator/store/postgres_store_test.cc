@@ -85,8 +85,20 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
-  // Makes the schema one of before version 6, but for its number.
+  // Makes the schema one of before version 8, but for its number.
+  void ForgetClaims() {
+    Run("DROP TABLE closewrite.lock_claims");
+    Run("CREATE TABLE closewrite.locks(lock bytea NOT NULL PRIMARY KEY, job_id bigint NOT NULL,"
+        " since bigint NOT NULL, host bytea NOT NULL)");
+  }
+  // The same of version 7.
+  void ForgetBatches() {
+    ForgetClaims();
+    Run("ALTER TABLE closewrite.points DROP COLUMN count");
+  }
+  // The same of version 6.
   void ForgetNotes() {
+    ForgetBatches();
     Run("DROP TABLE closewrite.notes");
     Run("DROP INDEX closewrite.history_failed_at");
   }
@@ -184,7 +196,7 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
   const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
   const absl::Status status = store->Write([&](StoreTransaction& t) {
     EXPECT_TRUE(t.FindJobByKey("x").has_value());
-    t.AppendPoint("line");
+    t.AppendPoints(1, "line");
     t.PutIncrement({.job = "j", .value = 7});
     t.AppendLoad({.job = "j"});
     t.PutExecution({.id = "e"});
@@ -192,6 +204,42 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
     EXPECT_EQ(t.ListIncrements("", {}, 10).size(), 1u);
     EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
     EXPECT_EQ(t.ListExecutions({}, {}, 10).size(), 1u);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(PostgresStoreTest, LocksOfVersion7AreHeldOn) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetClaims();
+  Run("INSERT INTO closewrite.locks VALUES ('picky-api', 41, 5000000, 'vm-b')");
+  Run("UPDATE closewrite.schema_version SET version = 7");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    const std::vector<LockClaim> claims = t.ListClaims();
+    EXPECT_EQ(claims.size(), 1u);
+    if (claims.empty()) return absl::OkStatus();
+    EXPECT_EQ(claims[0].lock, "picky-api");
+    EXPECT_EQ(claims[0].holder, HolderOf(JobId{41}));
+    EXPECT_EQ(claims[0].job, JobId{41});
+    EXPECT_EQ(claims[0].host, "vm-b");
+    EXPECT_TRUE(claims[0].held());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(PostgresStoreTest, PointsOfVersion6WaitOn) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetBatches();
+  Run("INSERT INTO closewrite.points(line) VALUES ('a'), ('b')");
+  Run("UPDATE closewrite.schema_version SET version = 6");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    t.AppendPoints(2, "c\nd");
+    EXPECT_EQ(t.ReadPoints(10),
+              (std::vector<PointBatch>{{1, 1, "a"}, {2, 1, "b"}, {4, 2, "c\nd"}}));
+    EXPECT_EQ(t.GetPointRange(), (PointRange{1, 4}));
     return absl::OkStatus();
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -256,11 +304,13 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     t.PutSession(FullSession("s"));
     t.PutWatcher(FullWatcher("h"));
     EXPECT_TRUE(t.MayGrantLocks());
-    t.PutLock({"l", job.id, "h", Second(1)});
+    t.PutClaim({.lock = "l", .holder = "h"});
+    t.EraseClaim("l", "h");
+    t.EraseClaimsOf("h");
     EXPECT_TRUE(t.TakeTurn("d", Second(1), absl::Seconds(1)));
     t.RecordRequest("r", "answer", Second(1));
     t.ForgetRequests(Second(2));
-    t.AppendPoint("line");
+    t.AppendPoints(1, "line");
     EXPECT_EQ(t.ErasePoints({t.GetPointRange().newest}), 1);
     t.PutIncrement({.job = "j"});
     t.AppendLoad({.job = "j"});

@@ -97,8 +97,9 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void PutWatcher(const Watcher& watcher) override;
 
   bool MayGrantLocks() override;
-  void PutLock(const LockHolder& holder) override;
-  void EraseLocksOf(JobId job) override;
+  void PutClaim(const LockClaim& claim) override;
+  void EraseClaim(const std::string& lock, const std::string& holder) override;
+  void EraseClaimsOf(const std::string& holder) override;
   bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override;
 
   std::optional<std::string> FindRequest(const std::string& request_id) override;
@@ -106,7 +107,7 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
 
-  void AppendPoint(std::string_view line) override;
+  void AppendPoints(int64_t count, std::string_view lines) override;
   int64_t ErasePoints(const std::vector<int64_t>& ids) override;
   std::optional<Increment> FindIncrement(const IncrementKey& key) override;
   void PutIncrement(const Increment& increment) override;

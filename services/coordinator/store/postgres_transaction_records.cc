@@ -207,12 +207,16 @@ bool PostgresTransaction::MayGrantLocks() {
   return ok() && may_grant_locks_;
 }
 
-void PostgresTransaction::PutLock(const LockHolder& holder) {
-  if (ok()) set_.PutLock(holder);
+void PostgresTransaction::PutClaim(const LockClaim& claim) {
+  if (ok()) set_.PutClaim(claim);
 }
 
-void PostgresTransaction::EraseLocksOf(JobId job) {
-  if (ok()) set_.EraseLocksOf(job);
+void PostgresTransaction::EraseClaim(const std::string& lock, const std::string& holder) {
+  if (ok()) set_.EraseClaim(lock, holder);
+}
+
+void PostgresTransaction::EraseClaimsOf(const std::string& holder) {
+  if (ok()) set_.EraseClaimsOf(holder);
 }
 
 bool PostgresTransaction::TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) {

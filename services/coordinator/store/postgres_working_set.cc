@@ -11,9 +11,15 @@ constexpr PostgresColumn kFileColumns[] = {
     {"file", "uuid"}, {"event_id", "bigint"}, {"job_id", "bigint"}};
 constexpr PostgresColumn kRequestColumns[] = {
     {"request", "uuid"}, {"recorded_at", "bigint"}, {"answer", "bytea"}};
-constexpr PostgresColumn kLockColumns[] = {
-    {"lock", "bytea"}, {"job_id", "bigint"}, {"since", "bigint"}, {"host", "bytea"}};
-constexpr PostgresColumn kPointColumns[] = {{"line", "bytea"}};
+constexpr PostgresColumn kClaimColumns[] = {
+    {"lock", "bytea"},      {"holder", "bytea"},    {"job_id", "bigint"},     {"pid", "bigint"},
+    {"priority", "bigint"}, {"asked_at", "bigint"}, {"held_since", "bigint"}, {"token", "bigint"},
+    {"host", "bytea"},      {"program", "bytea"},   {"owner", "bytea"}};
+// Each point draws a number, the last of which is its row's id.
+constexpr char kInsertPoints[] =
+    "INSERT INTO closewrite.points(id, count, line) OVERRIDING SYSTEM VALUE"
+    " SELECT (SELECT max(nextval('closewrite.points_id_seq')) FROM generate_series(1, u.count)),"
+    " u.count, u.line FROM unnest($1::bigint[], $2::bytea[]) AS u(count, line)";
 
 constexpr char kDeleteSessions[] =
     "DELETE FROM closewrite.sessions AS t USING unnest($1::bytea[]) AS u(id) WHERE t.id = u.id";
@@ -22,9 +28,12 @@ constexpr char kDeleteTasks[] =
 constexpr char kDeleteNotes[] =
     "DELETE FROM closewrite.notes AS t USING unnest($1::bytea[], $2::bytea[]) AS u(kind, key)"
     " WHERE t.kind = u.kind AND t.key = u.key";
-constexpr char kDeleteLocks[] =
-    "DELETE FROM closewrite.locks AS t USING unnest($1::bigint[]) AS u(job_id)"
-    " WHERE t.job_id = u.job_id";
+constexpr char kDeleteClaims[] =
+    "DELETE FROM closewrite.lock_claims AS t USING unnest($1::bytea[], $2::bytea[])"
+    " AS u(lock, holder) WHERE t.lock = u.lock AND t.holder = u.holder";
+constexpr char kDeleteClaimsOf[] =
+    "DELETE FROM closewrite.lock_claims AS t USING unnest($1::bytea[]) AS u(holder)"
+    " WHERE t.holder = u.holder";
 
 // The statements that insert and update rows of one table; made once.
 struct Sql {
@@ -128,16 +137,23 @@ void PostgresWorkingSet::AppendLog(const Lease& lease, LogRow row) {
   }
 }
 
-void PostgresWorkingSet::PutLock(const LockHolder& holder) { locks_[holder.lock] = holder; }
-
-void PostgresWorkingSet::EraseLocksOf(JobId job) {
-  std::erase_if(locks_, [&](const auto& entry) { return entry.second.job == job; });
-  unlocked_.insert(job);
+void PostgresWorkingSet::PutClaim(const LockClaim& claim) {
+  claims_[{claim.lock, claim.holder}] = claim;
 }
 
-void PostgresWorkingSet::AddPoint(std::string_view line) {
-  points_.Row().Bytes(line);
-  buffered_bytes_ += line.size();
+void PostgresWorkingSet::EraseClaim(const std::string& lock, const std::string& holder) {
+  claims_.erase({lock, holder});
+  erased_claims_.emplace(lock, holder);
+}
+
+void PostgresWorkingSet::EraseClaimsOf(const std::string& holder) {
+  std::erase_if(claims_, [&](const auto& entry) { return entry.first.second == holder; });
+  gone_holders_.insert(holder);
+}
+
+void PostgresWorkingSet::AddPoints(int64_t count, std::string_view lines) {
+  points_.Row().Int(count).Bytes(lines);
+  buffered_bytes_ += lines.size();
 }
 
 void PostgresWorkingSet::AddLoad(const Load& load) { WriteLoad(load, &loads_); }
@@ -160,8 +176,8 @@ bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || tasks.dirty() || increments.dirty() || executions.dirty() ||
          notes.dirty() || !points_.empty() || !loads_.empty() || !events_.empty() ||
-         !new_attempts_.empty() || !appended_.empty() || !logs.empty() || !locks_.empty() ||
-         !unlocked_.empty();
+         !new_attempts_.empty() || !appended_.empty() || !logs.empty() || !claims_.empty() ||
+         !erased_claims_.empty() || !gone_holders_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
@@ -174,22 +190,23 @@ void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
   logs.AddWrites(batch);
 }
 
-void PostgresWorkingSet::AddLocks(std::vector<PostgresQuery>* batch) {
+void PostgresWorkingSet::AddClaims(std::vector<PostgresQuery>* batch) {
   static const std::string* const upsert =
-      new std::string(Upsert("closewrite.locks", kLockColumns, 1));
-  if (!unlocked_.empty()) {
-    PostgresArray jobs_unlocked;
-    for (const JobId job : unlocked_) jobs_unlocked.Int(job.value);
-    batch->push_back(
-        {.sql = kDeleteLocks, .params = PostgresParams().Array(std::move(jobs_unlocked))});
-  }
+      new std::string(Upsert("closewrite.lock_claims", kClaimColumns, 2));
+  Delete(batch, kDeleteClaimsOf, Names(gone_holders_.begin(), gone_holders_.end()));
+  PostgresRows erased;
+  for (const auto& [lock, holder] : erased_claims_) erased.Row().Bytes(lock).Bytes(holder);
+  Add(batch, kDeleteClaims, std::move(erased));
   PostgresRows rows;
-  for (const auto& [lock, holder] : locks_) {
-    rows.Row().Bytes(lock).Int(holder.job.value).Time(holder.since).Bytes(holder.host);
+  for (const auto& [key, claim] : claims_) {
+    rows.Row().Bytes(claim.lock).Bytes(claim.holder).Int(claim.job.value).Int(claim.pid);
+    rows.Int(claim.priority).Time(claim.asked_at).Time(claim.held_since).Int(claim.token);
+    rows.Bytes(claim.host).Bytes(claim.program).Bytes(claim.user);
   }
   Add(batch, *upsert, std::move(rows));
-  unlocked_.clear();
-  locks_.clear();
+  gone_holders_.clear();
+  erased_claims_.clear();
+  claims_.clear();
 }
 
 void PostgresWorkingSet::AddSmallRows(std::vector<PostgresQuery>* batch) {
@@ -235,8 +252,6 @@ void PostgresWorkingSet::AddNotes(std::vector<PostgresQuery>* batch) {
 }
 
 void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
-  static const std::string* const insert_points =
-      new std::string(PostgresInsert("closewrite.points", kPointColumns));
   static const std::string* const insert_loads =
       new std::string(PostgresInsert("closewrite.loads", LoadColumns()));
   static const Sql* const increment_sql =
@@ -244,7 +259,7 @@ void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
               PostgresUpdate("closewrite.increments", IncrementColumns(), /*keys=*/3)};
   static const Sql* const execution_sql =
       new Sql(SqlOf("closewrite.executions", ExecutionColumns()));
-  Add(batch, *insert_points, std::exchange(points_, PostgresRows()));
+  Add(batch, kInsertPoints, std::exchange(points_, PostgresRows()));
   Add(batch, *insert_loads, std::exchange(loads_, PostgresRows()));
   const auto never = [](const auto&) {};
   AddRows(
@@ -276,7 +291,7 @@ std::vector<PostgresQuery> PostgresWorkingSet::TakeWrites() {
   new_attempts_.clear();
   Add(&batch, *upsert_attempts, std::move(attempts));
   AddLogs(&batch);
-  AddLocks(&batch);
+  AddClaims(&batch);
   AddSmallRows(&batch);
   AddMonitoring(&batch);
   buffered_bytes_ = 0;

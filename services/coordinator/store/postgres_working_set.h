@@ -77,10 +77,11 @@ class PostgresWorkingSet {
   void AppendLog(const Lease& lease, LogRow row);
   PostgresLogChanges logs;
 
-  void PutLock(const LockHolder& holder);
-  void EraseLocksOf(JobId job);
+  void PutClaim(const LockClaim& claim);
+  void EraseClaim(const std::string& lock, const std::string& holder);
+  void EraseClaimsOf(const std::string& holder);
 
-  void AddPoint(std::string_view line);
+  void AddPoints(int64_t count, std::string_view lines);
   void AddLoad(const Load& load);
   // The note must be cached, as all rows of caches.
   void PutNote(const NoteName& name, std::optional<std::string> value);
@@ -97,7 +98,7 @@ class PostgresWorkingSet {
  private:
   bool dirty() const;
   void AddLogs(std::vector<PostgresQuery>* batch);
-  void AddLocks(std::vector<PostgresQuery>* batch);
+  void AddClaims(std::vector<PostgresQuery>* batch);
   void AddSmallRows(std::vector<PostgresQuery>* batch);
   void AddNotes(std::vector<PostgresQuery>* batch);
   void AddMonitoring(std::vector<PostgresQuery>* batch);
@@ -108,9 +109,12 @@ class PostgresWorkingSet {
   std::map<Lease, std::optional<Attempt>> attempts_;
   std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;
-  std::map<Lease, std::vector<LogRow>> appended_;  // the last rows of a log
-  std::map<std::string, LockHolder> locks_;
-  std::set<JobId> unlocked_;
+  std::map<Lease, std::vector<LogRow>> appended_;        // the last rows of a log
+  using ClaimKey = std::pair<std::string, std::string>;  // lock, holder
+  std::map<ClaimKey, LockClaim> claims_;
+  // To be erased before any are written.
+  std::set<ClaimKey> erased_claims_;
+  std::set<std::string> gone_holders_;
   size_t buffered_bytes_ = 0;
   bool wrote_ = false;
 };

@@ -20,9 +20,11 @@ constexpr char kFindWatcher[] =
     "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers WHERE host = ?";
 constexpr char kPutWatcher[] =
     "INSERT OR REPLACE INTO watchers(" CLOSEWRITE_WATCHER_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?)";
-constexpr char kPutLock[] =
-    "INSERT OR REPLACE INTO locks(name, job_id, host, since) VALUES (?,?,?,?)";
-constexpr char kEraseLocksOf[] = "DELETE FROM locks WHERE job_id = ?";
+constexpr char kPutClaim[] =
+    "INSERT OR REPLACE INTO lock_claims(lock, holder, job_id, host, pid, program, user, priority,"
+    " asked_at, held_since, token) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
+constexpr char kEraseClaim[] = "DELETE FROM lock_claims WHERE lock = ? AND holder = ?";
+constexpr char kEraseClaimsOf[] = "DELETE FROM lock_claims WHERE holder = ?";
 constexpr char kFindTurn[] = "SELECT taken_at FROM turns WHERE duty = ?";
 constexpr char kPutTurn[] = "INSERT OR REPLACE INTO turns(duty, taken_at) VALUES (?,?)";
 
@@ -73,15 +75,22 @@ void SqliteTransaction::PutWatcher(const Watcher& watcher) {
   query.BindTime(watcher.expires_at).BindBytes(volumes).Run();
 }
 
-void SqliteTransaction::PutLock(const LockHolder& holder) {
-  SqliteQuery query(connection(), kPutLock, sticky_status());
-  query.BindBytes(holder.lock).BindInt(holder.job.value).BindBytes(holder.host);
-  query.BindTime(holder.since).Run();
+void SqliteTransaction::PutClaim(const LockClaim& claim) {
+  SqliteQuery query(connection(), kPutClaim, sticky_status());
+  query.BindBytes(claim.lock).BindBytes(claim.holder).BindInt(claim.job.value);
+  query.BindBytes(claim.host).BindInt(claim.pid).BindBytes(claim.program).BindBytes(claim.user);
+  query.BindInt(claim.priority).BindTime(claim.asked_at).BindTime(claim.held_since);
+  query.BindInt(claim.token).Run();
 }
 
-void SqliteTransaction::EraseLocksOf(JobId job) {
-  SqliteQuery query(connection(), kEraseLocksOf, sticky_status());
-  query.BindInt(job.value).Run();
+void SqliteTransaction::EraseClaim(const std::string& lock, const std::string& holder) {
+  SqliteQuery query(connection(), kEraseClaim, sticky_status());
+  query.BindBytes(lock).BindBytes(holder).Run();
+}
+
+void SqliteTransaction::EraseClaimsOf(const std::string& holder) {
+  SqliteQuery query(connection(), kEraseClaimsOf, sticky_status());
+  query.BindBytes(holder).Run();
 }
 
 bool SqliteTransaction::TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) {

@@ -7,8 +7,10 @@
 namespace closewrite {
 namespace {
 
-constexpr char kAppendPoint[] = "INSERT INTO points(line) VALUES (?)";
-constexpr char kErasePoint[] = "DELETE FROM points WHERE id = ?";
+constexpr char kAppendPoints[] =
+    "INSERT INTO points(id, line, count) VALUES"
+    " (coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'points'), 0) + ?1, ?2, ?1)";
+constexpr char kErasePoints[] = "DELETE FROM points WHERE id = ?";
 constexpr char kPutIncrement[] =
     "INSERT OR REPLACE INTO increments(job, type, datasource, value, logged_at)"
     " VALUES (?,?,?,?,?)";
@@ -32,15 +34,15 @@ constexpr char kEraseNote[] = "DELETE FROM notes WHERE kind = ? AND key = ?";
 
 }  // namespace
 
-void SqliteTransaction::AppendPoint(std::string_view line) {
-  SqliteQuery query(connection(), kAppendPoint, sticky_status());
-  query.BindBytes(line).Run();
+void SqliteTransaction::AppendPoints(int64_t count, std::string_view lines) {
+  SqliteQuery query(connection(), kAppendPoints, sticky_status());
+  query.BindInt(count).BindBytes(lines).Run();
 }
 
 int64_t SqliteTransaction::ErasePoints(const std::vector<int64_t>& ids) {
   int64_t erased = 0;
   for (const int64_t id : ids) {
-    SqliteQuery query(connection(), kErasePoint, sticky_status());
+    SqliteQuery query(connection(), kErasePoints, sticky_status());
     if (!query.BindInt(id).Run()) return 0;
     erased += connection()->Changes();
   }

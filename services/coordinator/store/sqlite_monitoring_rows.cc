@@ -9,8 +9,10 @@ namespace {
 
 // INDEXED BY where the planner, which has no statistics, could take another index that fits too.
 
-constexpr char kReadPoints[] = "SELECT id, line FROM points WHERE id > ? ORDER BY id LIMIT ?";
-constexpr char kOldestPoint[] = "SELECT min(id) FROM points";
+constexpr char kReadPoints[] =
+    "SELECT id, count, line FROM points WHERE id > 0 ORDER BY id LIMIT ?";
+constexpr char kOldestPoint[] =
+    "SELECT id - count + 1 FROM points WHERE id > 0 ORDER BY id LIMIT 1";
 constexpr char kNewestPoint[] = "SELECT max(id) FROM points";
 
 #define CLOSEWRITE_INCREMENT_SELECT \
@@ -59,13 +61,6 @@ std::vector<Row> ReadAll(SqliteQuery* query, Row (*read)(SqliteQuery*),
   return rows;
 }
 
-PendingPoint ReadPoint(SqliteQuery* query) {
-  PendingPoint point;
-  point.id = query->Int();
-  point.line = query->Bytes();
-  return point;
-}
-
 Increment ReadIncrementRow(SqliteQuery* query) {
   Increment increment;
   increment.job = query->Bytes();
@@ -108,12 +103,21 @@ Note ReadNoteRow(SqliteQuery* query) {
 
 }  // namespace
 
-std::vector<PendingPoint> ReadPendingPoints(SqliteConnection* connection, int64_t after,
-                                            int64_t limit, absl::Status* status) {
-  if (limit <= 0) return {};
+std::vector<PointBatch> ReadPointBatches(SqliteConnection* connection, int64_t limit,
+                                         absl::Status* status) {
+  std::vector<PointBatch> batches;
+  if (limit <= 0) return batches;
   SqliteQuery query(connection, kReadPoints, status);
-  query.BindInt(after).BindInt(limit);
-  return ReadAll(&query, ReadPoint, *status);
+  query.BindInt(limit);
+  for (int64_t count = 0; count < limit && query.Step();) {
+    PointBatch& batch = batches.emplace_back();
+    batch.id = query.Int();
+    batch.count = query.Int();
+    batch.lines = query.Bytes();
+    count += batch.count;
+  }
+  if (!status->ok()) batches.clear();
+  return batches;
 }
 
 PointRange ReadPointRange(SqliteConnection* connection, absl::Status* status) {

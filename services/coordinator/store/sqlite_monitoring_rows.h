@@ -14,8 +14,8 @@
 
 namespace closewrite {
 
-std::vector<PendingPoint> ReadPendingPoints(SqliteConnection* connection, int64_t after,
-                                            int64_t limit, absl::Status* status);
+std::vector<PointBatch> ReadPointBatches(SqliteConnection* connection, int64_t limit,
+                                         absl::Status* status);
 PointRange ReadPointRange(SqliteConnection* connection, absl::Status* status);
 std::optional<Increment> ReadIncrement(SqliteConnection* connection, const IncrementKey& key,
                                        absl::Status* status);

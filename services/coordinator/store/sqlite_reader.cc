@@ -76,7 +76,9 @@ constexpr char kPipelinesVersion[] = "SELECT version FROM versions WHERE what = 
 constexpr char kListSessions[] = "SELECT " CLOSEWRITE_SESSION_COLUMNS " FROM sessions ORDER BY id";
 constexpr char kListWatchers[] =
     "SELECT " CLOSEWRITE_WATCHER_COLUMNS " FROM watchers ORDER BY host";
-constexpr char kListLocks[] = "SELECT name, job_id, host, since FROM locks ORDER BY name";
+constexpr char kListClaims[] =
+    "SELECT lock, holder, job_id, host, pid, program, user, priority, asked_at, held_since, token"
+    " FROM lock_claims ORDER BY lock, holder";
 constexpr char kLastChunk[] =
     "SELECT offset FROM log_chunks WHERE job_id = ? AND token = ? AND offset <= ?"
     " ORDER BY offset DESC LIMIT 1";
@@ -280,19 +282,25 @@ std::vector<Watcher> SqliteReads<Interface>::ListWatchers() {
 }
 
 template <class Interface>
-std::vector<LockHolder> SqliteReads<Interface>::ListLocks() {
-  SqliteQuery query(connection_, kListLocks, &status_);
-  std::vector<LockHolder> locks;
+std::vector<LockClaim> SqliteReads<Interface>::ListClaims() {
+  SqliteQuery query(connection_, kListClaims, &status_);
+  std::vector<LockClaim> claims;
   while (query.Step()) {
-    LockHolder holder;
-    holder.lock = query.Bytes();
-    holder.job.value = query.Int();
-    holder.host = query.Bytes();
-    holder.since = query.Time();
-    locks.push_back(std::move(holder));
+    LockClaim& claim = claims.emplace_back();
+    claim.lock = query.Bytes();
+    claim.holder = query.Bytes();
+    claim.job = JobId{query.Int()};
+    claim.host = query.Bytes();
+    claim.pid = query.Int();
+    claim.program = query.Bytes();
+    claim.user = query.Bytes();
+    claim.priority = static_cast<int>(query.Int());
+    claim.asked_at = query.Time();
+    claim.held_since = query.Time();
+    claim.token = query.Int();
   }
-  if (!status_.ok()) locks.clear();
-  return locks;
+  if (!status_.ok()) claims.clear();
+  return claims;
 }
 
 template <class Interface>

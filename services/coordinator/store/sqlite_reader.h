@@ -54,9 +54,9 @@ class SqliteReads : public Interface {
                                          const std::string& path) override;
   std::vector<SessionRecord> ListSessions() override;
   std::vector<Watcher> ListWatchers() override;
-  std::vector<LockHolder> ListLocks() override;
-  std::vector<PendingPoint> ReadPoints(int64_t after, int64_t limit) override {
-    return ReadPendingPoints(connection_, after, limit, &status_);
+  std::vector<LockClaim> ListClaims() override;
+  std::vector<PointBatch> ReadPoints(int64_t limit) override {
+    return ReadPointBatches(connection_, limit, &status_);
   }
   PointRange GetPointRange() override { return ReadPointRange(connection_, &status_); }
   std::optional<Increment> FindIncrement(const IncrementKey& key) override {

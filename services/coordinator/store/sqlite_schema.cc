@@ -353,9 +353,36 @@ CREATE TABLE notes(
 CREATE INDEX jobs_failed ON jobs(pipeline, finished_at) WHERE state = 7;
 )sql";
 
+// The points of a commit are one row, whose id is the number of its last one.
+constexpr char kPointBatchesStep[] =
+    "ALTER TABLE points ADD COLUMN count INTEGER NOT NULL DEFAULT 1;";
+
+// Programs have locks, too, and wait for them in line; a lock may have several holders.
+constexpr char kLockClaimsStep[] = R"sql(
+CREATE TABLE lock_claims(
+  lock BLOB NOT NULL,
+  holder BLOB NOT NULL,
+  job_id INTEGER NOT NULL,
+  host BLOB NOT NULL,
+  pid INTEGER NOT NULL,
+  program BLOB NOT NULL,
+  user BLOB NOT NULL,
+  priority INTEGER NOT NULL,
+  asked_at INTEGER NOT NULL,
+  held_since INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  PRIMARY KEY (lock, holder)
+) WITHOUT ROWID;
+CREATE INDEX lock_claims_by_holder ON lock_claims(holder);
+INSERT INTO lock_claims SELECT name, CAST('job/' || job_id AS BLOB), job_id, host, 0, x'', x'', 0,
+  since, since, 0 FROM locks;
+DROP TABLE locks;
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3,       kVersion4,
-                                  kVersion5, kLogsStep, kMonitoringStep, kNotesStep};
+constexpr const char* kSteps[] = {kVersion1,         kVersion2,      kVersion3,       kVersion4,
+                                  kVersion5,         kLogsStep,      kMonitoringStep, kNotesStep,
+                                  kPointBatchesStep, kLockClaimsStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

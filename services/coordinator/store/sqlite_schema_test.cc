@@ -244,7 +244,7 @@ TEST_P(OldStore, MonitoringBegins) {
     EXPECT_TRUE(t.ListIncrements("", {}, 10).empty());
     EXPECT_TRUE(t.ListLoads({}, {}, 10).empty());
     EXPECT_TRUE(t.ListExecutions({}, {}, 10).empty());
-    t.AppendPoint("line");
+    t.AppendPoints(1, "line");
     t.PutIncrement(increment);
     t.AppendLoad({.execution = "e", .job = "j", .at = Second(6)});
     t.PutExecution(execution);
@@ -259,6 +259,52 @@ TEST_P(OldStore, MonitoringBegins) {
 }
 
 // There were none, and no list of what has failed.
+// By jobs alone, one each.
+TEST_P(OldStore, LocksAreHeldOn) {
+  constexpr int kLocksBegin = 3;
+  if (GetParam() < kLocksBegin) GTEST_SKIP() << "it kept none";
+  Make({}, {}, "");
+  const absl::StatusOr<std::unique_ptr<SqliteConnection>> old =
+      SqliteConnection::Open(folder_.file());
+  ASSERT_TRUE(old.ok()) << old.status();
+  ASSERT_TRUE((*old)->Execute("INSERT INTO locks VALUES (x'61', 41, x'62', 5)").ok());
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  const absl::Status status = store->Read([&](StoreReader& r) {
+    const std::vector<LockClaim> claims = r.ListClaims();
+    EXPECT_EQ(claims.size(), 1u);
+    if (claims.empty()) return absl::OkStatus();
+    EXPECT_EQ(claims[0].lock, "a");
+    EXPECT_EQ(claims[0].holder, HolderOf(JobId{41}));
+    EXPECT_EQ(claims[0].job, JobId{41});
+    EXPECT_EQ(claims[0].host, "b");
+    EXPECT_TRUE(claims[0].held());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// Each was a row.
+TEST_P(OldStore, PointsWaitOn) {
+  constexpr int kPointsBegin = 7;
+  if (GetParam() < kPointsBegin) GTEST_SKIP() << "it had no points";
+  Make({}, {}, "");
+  const absl::StatusOr<std::unique_ptr<SqliteConnection>> old =
+      SqliteConnection::Open(folder_.file());
+  ASSERT_TRUE(old.ok()) << old.status();
+  ASSERT_TRUE((*old)->Execute("INSERT INTO points(line) VALUES (x'61'), (x'62')").ok());
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    t.AppendPoints(2, "c\nd");
+    EXPECT_EQ(t.ReadPoints(10),
+              (std::vector<PointBatch>{{1, 1, "a"}, {2, 1, "b"}, {4, 2, "c\nd"}}));
+    EXPECT_EQ(t.GetPointRange(), (PointRange{1, 4}));
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_P(OldStore, NotesBegin) {
   const std::vector<Job> jobs = {
       OldJob(1, JobState::kFailed, rows_version_), OldJob(2, JobState::kSucceeded, rows_version_),

@@ -81,14 +81,15 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   std::optional<Watcher> FindWatcher(const std::string& host) override;
   void PutWatcher(const Watcher& watcher) override;
   bool MayGrantLocks() override { return status().ok(); }
-  void PutLock(const LockHolder& holder) override;
-  void EraseLocksOf(JobId job) override;
+  void PutClaim(const LockClaim& claim) override;
+  void EraseClaim(const std::string& lock, const std::string& holder) override;
+  void EraseClaimsOf(const std::string& holder) override;
   bool TakeTurn(const std::string& duty, absl::Time now, absl::Duration every) override;
   std::optional<std::string> FindRequest(const std::string& request_id) override;
   void RecordRequest(const std::string& request_id, const std::string& answer,
                      absl::Time now) override;
   void ForgetRequests(absl::Time before) override;
-  void AppendPoint(std::string_view line) override;
+  void AppendPoints(int64_t count, std::string_view lines) override;
   int64_t ErasePoints(const std::vector<int64_t>& ids) override;
   void PutIncrement(const Increment& increment) override;
   void AppendLoad(const Load& load) override;

@@ -100,8 +100,8 @@ TEST_P(StoreContract, EmptyStoreGivesNothing) {
     EXPECT_TRUE(t.ExpiredSessions(absl::InfiniteFuture(), 10).empty());
     EXPECT_TRUE(t.ListWatchers().empty());
     EXPECT_EQ(t.FindWatcher("h"), std::nullopt);
-    EXPECT_TRUE(t.ListLocks().empty());
-    EXPECT_TRUE(t.ReadPoints(0, 10).empty());
+    EXPECT_TRUE(t.ListClaims().empty());
+    EXPECT_TRUE(t.ReadPoints(10).empty());
     EXPECT_EQ(t.GetPointRange(), PointRange());
     EXPECT_EQ(t.FindIncrement({.job = "j"}), std::nullopt);
     EXPECT_TRUE(t.ListIncrements("", {}, 10).empty());
@@ -173,8 +173,13 @@ void WriteOfEach(StoreTransaction& t, const std::string& name) {
   t.RecordRequest(name, "answer", Second(1));
   t.PutSession(FullSession(name));
   t.PutWatcher(FullWatcher(name));
-  t.PutLock({name, job.id, "host", Second(1)});
-  t.AppendPoint(name);
+  t.PutClaim({.lock = name,
+              .holder = HolderOf(job.id),
+              .job = job.id,
+              .host = "host",
+              .held_since = Second(1),
+              .token = 1});
+  t.AppendPoints(1, name);
   t.PutIncrement({.job = name});
   t.AppendLoad({.job = name});
   t.PutExecution({.id = name});
@@ -190,14 +195,14 @@ int64_t CountOfEach(StoreTransaction& t, const std::string& name) {
   int64_t count =
       t.ListJobs({}, JobId{}, 100).size() + t.CountUnfinished("p") + t.Claim({{"p", 100}}).size() +
       t.JobsOfEvent(7).size() + t.ListEvents("", "", 0, 100).size() + t.ListPipelines().size() +
-      t.ListSessions().size() + t.ListWatchers().size() + t.ListLocks().size() +
+      t.ListSessions().size() + t.ListWatchers().size() + t.ListClaims().size() +
       (t.LatestEvent("v", name).has_value() ? 1 : 0) + (t.FindSession(name).has_value() ? 1 : 0) +
       (t.FindWatcher(name).has_value() ? 1 : 0) + (t.FindRequest(name).has_value() ? 1 : 0) +
       (job.has_value() ? 1 : 0);
   const Lease lease{job.has_value() ? job->id : JobId{1}, FencingToken{1}};
   count += t.ListAttempts(lease.job).size() + t.ReadLog(lease, 0, 100).size() +
            t.OpenLogs(Lease{}, 100).size();
-  count += t.ReadPoints(0, 100).size() + (t.GetPointRange().newest != 0 ? 1 : 0) +
+  count += t.ReadPoints(100).size() + (t.GetPointRange().newest != 0 ? 1 : 0) +
            (t.FindIncrement({.job = name}).has_value() ? 1 : 0) +
            t.ListIncrements("", {}, 100).size() + t.ListLoads({}, {}, 100).size() +
            (t.FindExecution(name).has_value() ? 1 : 0) + t.ListExecutions({}, {}, 100).size();
@@ -244,10 +249,10 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     t.InsertEvent(EventOfPath(2, "v", "x"));
     t.EraseSession("x");
     t.PutWatcher({.host = "x"});
-    t.EraseLocksOf(id);
+    t.EraseClaimsOf(HolderOf(id));
     t.TakeTurn("duty", Second(5), absl::Seconds(10));
     t.ErasePoints({t.GetPointRange().newest});
-    t.AppendPoint("other");
+    t.AppendPoints(1, "other");
     t.PutIncrement({.job = "x", .value = 5});
     t.PruneLoads(absl::InfiniteFuture(), 10);
     t.PutExecution({.id = "x", .state = ExecutionState::kError});
@@ -271,10 +276,10 @@ TEST_P(StoreContract, FailedTransactionRestoresWhatItChanged) {
     EXPECT_EQ(t.LatestEvent("v", "x")->event.sequence, 1);
     EXPECT_EQ(t.FindSession("x"), FullSession("x"));
     EXPECT_EQ(t.FindWatcher("x"), FullWatcher("x"));
-    EXPECT_EQ(t.ListLocks().size(), 1u);
+    EXPECT_EQ(t.ListClaims().size(), 1u);
     EXPECT_TRUE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
-    EXPECT_EQ(t.ReadPoints(0, 10).size(), 1u);
-    EXPECT_EQ(t.ReadPoints(0, 1)[0].line, "x");
+    EXPECT_EQ(t.ReadPoints(10).size(), 1u);
+    EXPECT_EQ(t.ReadPoints(1)[0].lines, "x");
     EXPECT_EQ(t.FindIncrement({.job = "x"}), Increment{.job = "x"});
     EXPECT_EQ(t.ListLoads({}, {}, 10).size(), 1u);
     EXPECT_EQ(t.FindExecution("x"), Execution{.id = "x"});
@@ -297,7 +302,7 @@ TEST_P(StoreContract, AfterTheFirstFailureEveryCallGivesNothing) {
     EXPECT_FALSE(t.MayGrantLocks());
     EXPECT_FALSE(t.TakeTurn("duty", Second(5), absl::Seconds(10)));
     EXPECT_EQ(t.Prune(absl::InfiniteFuture(), 10), 0);
-    t.AppendPoint("y");
+    t.AppendPoints(1, "y");
     t.PutIncrement({.job = "x", .value = 5});
     t.AppendLoad({.job = "y"});
     t.PutExecution({.id = "y"});
@@ -340,7 +345,7 @@ TEST_P(StoreContract, ReadsSeeNothingBeforeTheCommit) {
       EXPECT_TRUE(r.LeasesOf("s").empty());
       EXPECT_TRUE(r.ListSessions().empty());
       EXPECT_TRUE(r.ListWatchers().empty());
-      EXPECT_TRUE(r.ListLocks().empty());
+      EXPECT_TRUE(r.ListClaims().empty());
       EXPECT_EQ(r.GetPointRange(), PointRange());
       EXPECT_TRUE(r.ListIncrements("", {}, 10).empty());
       EXPECT_TRUE(r.ListLoads({}, {}, 10).empty());

@@ -113,37 +113,57 @@ TEST_P(StoreContract, WatcherIsReplaced) {
   });
 }
 
-TEST_P(StoreContract, LocksAreListedByName) {
-  const LockHolder first{AllBytes(), JobId{7}, AllBytes(),
-                         absl::FromUnixNanos(1234567890123456789)};
-  const LockHolder second{"picky-api", JobId{8}, "", absl::InfinitePast()};
-  const LockHolder third{"a", JobId{8}, "vm-b", absl::InfiniteFuture()};
+TEST_P(StoreContract, ClaimsAreListedByLockAndHolder) {
+  const LockClaim full{.lock = AllBytes(),
+                       .holder = AllBytes(),
+                       .job = JobId{7},
+                       .host = AllBytes(),
+                       .pid = std::numeric_limits<int64_t>::max(),
+                       .program = AllBytes(),
+                       .user = AllBytes(),
+                       .priority = -1000,
+                       .asked_at = absl::FromUnixNanos(1),
+                       .held_since = absl::InfiniteFuture(),
+                       .token = std::numeric_limits<int64_t>::max()};
+  const LockClaim waits{.lock = "picky-api", .holder = "b"};
+  const LockClaim second{.lock = "picky-api", .holder = "c", .held_since = Second(3), .token = 4};
+  LockClaim held = waits;
+  held.held_since = Second(5);
+  held.token = 9;
   Write([&](StoreTransaction& t) {
     EXPECT_TRUE(t.MayGrantLocks());
     EXPECT_TRUE(t.MayGrantLocks());
-    for (const LockHolder& holder : {second, first, third}) t.PutLock(holder);
-    EXPECT_EQ(t.ListLocks(), (std::vector<LockHolder>{first, third, second}));
+    for (const LockClaim& claim : {second, full, waits}) t.PutClaim(claim);
+    EXPECT_EQ(t.ListClaims(), (std::vector<LockClaim>{full, waits, second}));
   });
+  Write([&](StoreTransaction& t) { t.PutClaim(held); });
   Read([&](StoreReader& r) {
-    EXPECT_EQ(r.ListLocks(), (std::vector<LockHolder>{first, third, second}));
+    EXPECT_EQ(r.ListClaims(), (std::vector<LockClaim>{full, held, second}));
   });
 }
 
-TEST_P(StoreContract, LocksOfAJobGoTogether) {
+TEST_P(StoreContract, ClaimsGoAloneOrTogether) {
+  const auto claim = [](const char* lock, const char* holder) {
+    return LockClaim{.lock = lock, .holder = holder};
+  };
   Write([&](StoreTransaction& t) {
-    EXPECT_TRUE(t.MayGrantLocks());
-    t.PutLock({"a", JobId{7}, "h", Second(1)});
-    t.PutLock({"b", JobId{8}, "h", Second(1)});
-    t.PutLock({"c", JobId{7}, "h", Second(1)});
+    for (const char* lock : {"a", "b", "c"}) t.PutClaim(claim(lock, "x"));
+    t.PutClaim(claim("b", "y"));
+    t.PutClaim(claim("c", "z"));
   });
   Write([&](StoreTransaction& t) {
-    EXPECT_TRUE(t.MayGrantLocks());
-    t.EraseLocksOf(JobId{7});
-    t.EraseLocksOf(JobId{9});
-    EXPECT_EQ(t.ListLocks(), (std::vector<LockHolder>{{"b", JobId{8}, "h", Second(1)}}));
-    // Its next holder.
-    t.PutLock({"b", JobId{9}, "i", Second(2)});
-    EXPECT_EQ(t.ListLocks(), (std::vector<LockHolder>{{"b", JobId{9}, "i", Second(2)}}));
+    t.EraseClaimsOf("x");
+    t.EraseClaimsOf("nobody");
+    t.EraseClaim("b", "nobody");
+    t.EraseClaim("c", "z");
+    EXPECT_EQ(t.ListClaims(), (std::vector<LockClaim>{claim("b", "y")}));
+    // Again in the same transaction.
+    t.PutClaim(claim("a", "x"));
+    t.EraseClaim("a", "x");
+    t.PutClaim(claim("c", "z"));
+  });
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(r.ListClaims(), (std::vector<LockClaim>{claim("b", "y"), claim("c", "z")}));
   });
 }
 

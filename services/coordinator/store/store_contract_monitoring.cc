@@ -15,51 +15,80 @@ using Ids = std::vector<int64_t>;
 constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
 constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min();
 
-Names LinesOf(const std::vector<PendingPoint>& points) {
+Names LinesOf(const std::vector<PointBatch>& batches) {
   Names lines;
-  for (const PendingPoint& point : points) lines.push_back(point.line);
+  for (const PointBatch& batch : batches) lines.push_back(batch.lines);
   return lines;
 }
 
-Ids IdsOf(const std::vector<PendingPoint>& points) {
+Ids IdsOf(const std::vector<PointBatch>& batches) {
   Ids ids;
-  for (const PendingPoint& point : points) ids.push_back(point.id);
+  for (const PointBatch& batch : batches) ids.push_back(batch.id);
   return ids;
 }
 
 TEST_P(StoreContract, PointsAreReadInTheirOrder) {
   const Names lines = {"a", AllBytes(), "", std::string("\0b\0", 3), std::string(100000, 'c')};
   Write([&](StoreTransaction& t) {
-    EXPECT_TRUE(t.ReadPoints(0, 10).empty());
+    EXPECT_TRUE(t.ReadPoints(10).empty());
     EXPECT_EQ(t.GetPointRange(), PointRange());
-    for (const std::string& line : lines) t.AppendPoint(line);
-    EXPECT_EQ(LinesOf(t.ReadPoints(0, 10)), lines);
+    for (const std::string& line : lines) t.AppendPoints(1, line);
+    EXPECT_EQ(LinesOf(t.ReadPoints(10)), lines);
   });
-  Write([&](StoreTransaction& t) { t.AppendPoint("last"); });
+  Write([&](StoreTransaction& t) { t.AppendPoints(1, "last"); });
   Read([&](StoreReader& r) {
-    const std::vector<PendingPoint> points = r.ReadPoints(0, 10);
-    ASSERT_EQ(points.size(), 6u);
-    EXPECT_EQ(points.back().line, "last");
-    EXPECT_GT(points.front().id, 0);
-    for (size_t i = 1; i < points.size(); ++i) EXPECT_GT(points[i].id, points[i - 1].id);
-    EXPECT_EQ(LinesOf(r.ReadPoints(0, 2)), Names(lines.begin(), lines.begin() + 2));
-    EXPECT_EQ(LinesOf(r.ReadPoints(points[3].id, 10)), (Names{lines[4], "last"}));
-    EXPECT_TRUE(r.ReadPoints(points.back().id, 10).empty());
-    EXPECT_TRUE(r.ReadPoints(0, 0).empty());
-    EXPECT_TRUE(r.ReadPoints(0, -1).empty());
-    EXPECT_EQ(r.GetPointRange(), (PointRange{points.front().id, points.back().id}));
+    const std::vector<PointBatch> batches = r.ReadPoints(10);
+    ASSERT_EQ(batches.size(), 6u);
+    EXPECT_EQ(batches.back().lines, "last");
+    EXPECT_GT(batches.front().id, 0);
+    for (size_t i = 1; i < batches.size(); ++i) EXPECT_GT(batches[i].id, batches[i - 1].id);
+    EXPECT_EQ(LinesOf(r.ReadPoints(2)), Names(lines.begin(), lines.begin() + 2));
+    EXPECT_TRUE(r.ReadPoints(0).empty());
+    EXPECT_TRUE(r.ReadPoints(-1).empty());
+    EXPECT_EQ(r.GetPointRange(), (PointRange{batches.front().id, batches.back().id}));
+  });
+}
+
+TEST_P(StoreContract, PointsOfABatchAreCounted) {
+  Write([&](StoreTransaction& t) {
+    t.AppendPoints(3, "a\nb\nc");
+    t.AppendPoints(1, "d");
+    t.AppendPoints(500, "e");
+  });
+  Ids ids;
+  Read([&](StoreReader& r) {
+    EXPECT_EQ(r.GetPointRange().count(), 504);
+    const std::vector<PointBatch> all = r.ReadPoints(5);
+    ids = IdsOf(all);
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[0], (PointBatch{ids[0], 3, "a\nb\nc"}));
+    EXPECT_EQ(all[1], (PointBatch{ids[0] + 1, 1, "d"}));
+    EXPECT_EQ(all[2], (PointBatch{ids[0] + 501, 500, "e"}));
+    // Until there are so many, and the last one whole.
+    EXPECT_EQ(r.ReadPoints(1).size(), 1u);
+    EXPECT_EQ(r.ReadPoints(3).size(), 1u);
+    EXPECT_EQ(r.ReadPoints(4).size(), 2u);
+  });
+  ASSERT_EQ(ids.size(), 3u);
+  Write([&](StoreTransaction& t) {
+    EXPECT_EQ(t.ErasePoints({ids[0]}), 1);
+    EXPECT_EQ(t.GetPointRange().count(), 501);
+    EXPECT_EQ(t.ErasePoints({ids[1], ids[2]}), 2);
+    EXPECT_EQ(t.GetPointRange().count(), 0);
+    t.AppendPoints(2, "f\ng");
+    EXPECT_EQ(t.GetPointRange(), (PointRange{ids[2] + 1, ids[2] + 2}));
   });
 }
 
 TEST_P(StoreContract, PointsAreErasedOneByOne) {
   Ids ids;
   Write([&](StoreTransaction& t) {
-    for (const char* line : {"a", "b", "c", "d"}) t.AppendPoint(line);
-    ids = IdsOf(t.ReadPoints(0, 10));
+    for (const char* line : {"a", "b", "c", "d"}) t.AppendPoints(1, line);
+    ids = IdsOf(t.ReadPoints(10));
     ASSERT_EQ(ids.size(), 4u);
     EXPECT_EQ(t.ErasePoints({}), 0);
     EXPECT_EQ(t.ErasePoints({ids[1]}), 1);
-    EXPECT_EQ(LinesOf(t.ReadPoints(0, 10)), (Names{"a", "c", "d"}));
+    EXPECT_EQ(LinesOf(t.ReadPoints(10)), (Names{"a", "c", "d"}));
   });
   Write([&](StoreTransaction& t) {
     EXPECT_EQ(t.ErasePoints({ids[0], ids[1], ids[2], ids[3] + 1}), 2);
@@ -67,7 +96,7 @@ TEST_P(StoreContract, PointsAreErasedOneByOne) {
     EXPECT_EQ(t.ErasePoints(ids), 0);
   });
   Read([&](StoreReader& r) {
-    EXPECT_TRUE(r.ReadPoints(0, 10).empty());
+    EXPECT_TRUE(r.ReadPoints(10).empty());
     EXPECT_EQ(r.GetPointRange(), PointRange());
   });
 }
@@ -75,12 +104,12 @@ TEST_P(StoreContract, PointsAreErasedOneByOne) {
 TEST_P(StoreContract, IdOfAPointIsNeverUsedAgain) {
   int64_t last = 0;
   const auto append_and_erase = [&](StoreTransaction& t) {
-    t.AppendPoint("x");
-    const Ids ids = IdsOf(t.ReadPoints(0, 10));
-    ASSERT_EQ(ids.size(), 1u);
-    EXPECT_GT(ids[0], last);
-    last = ids[0];
-    EXPECT_EQ(t.ErasePoints(ids), 1);
+    t.AppendPoints(2, "x\ny");
+    const std::vector<PointBatch> batches = t.ReadPoints(10);
+    ASSERT_EQ(batches.size(), 1u);
+    EXPECT_GT(batches[0].id - batches[0].count, last - 1);
+    last = batches[0].id;
+    EXPECT_EQ(t.ErasePoints({last}), 1);
   };
   Write(append_and_erase);
   Write([&](StoreTransaction& t) {
@@ -95,13 +124,13 @@ TEST_P(StoreContract, IdOfAPointIsNeverUsedAgain) {
 TEST_P(StoreContract, ThousandsOfPoints) {
   constexpr int kPoints = 10000;
   Write([&](StoreTransaction& t) {
-    for (int i = 0; i < kPoints; ++i) t.AppendPoint(absl::StrCat("attempt,job=x n=", i, "i"));
+    for (int i = 0; i < kPoints; ++i) t.AppendPoints(1, absl::StrCat("attempt,job=x n=", i, "i"));
   });
   Write([&](StoreTransaction& t) {
-    const std::vector<PendingPoint> points = t.ReadPoints(0, kPoints);
-    ASSERT_EQ(points.size(), static_cast<size_t>(kPoints));
-    EXPECT_EQ(points.back().line, absl::StrCat("attempt,job=x n=", kPoints - 1, "i"));
-    EXPECT_EQ(t.ErasePoints(IdsOf(points)), kPoints);
+    const std::vector<PointBatch> batches = t.ReadPoints(kPoints);
+    ASSERT_EQ(batches.size(), static_cast<size_t>(kPoints));
+    EXPECT_EQ(batches.back().lines, absl::StrCat("attempt,job=x n=", kPoints - 1, "i"));
+    EXPECT_EQ(t.ErasePoints(IdsOf(batches)), kPoints);
   });
   Read([&](StoreReader& r) { EXPECT_EQ(r.GetPointRange(), PointRange()); });
 }

@@ -75,12 +75,13 @@ def _drained(found):
 
 
 def _watched(found):
-    plain, scraped, all_of_it = (kind.name for kind in watched.KINDS)
+    plain, scraped, elsewhere, all_of_it = (kind.name for kind in watched.KINDS)
     return [Goal("J11", f"drain, {slots} slots, {what} / neither", _over(
         found.value(watched.SECTION, name, slots, "rate"),
         found.value(watched.SECTION, plain, slots, "rate")), "x", 0.95, False)
             for slots in watched.SLOTS
-            for what, name in (("metrics", scraped), ("metrics and InfluxDB", all_of_it))]
+            for what, name in (("metrics", scraped), ("metrics and points", elsewhere),
+                               ("metrics and InfluxDB beside it", all_of_it))]
 
 
 def _waited(found):

@@ -141,6 +141,19 @@ class Watched(Scraped):
         super().start()
 
 
+class WatchedElsewhere(Scraped):
+    """The same, with an InfluxDB that takes no processor from the coordinator."""
+
+    name = "closewrite, SQLite, metrics and points"
+
+    def start(self):
+        sink = servers.PointSink(os.path.join(self.folder, "point-sink"))
+        self.servers.append(sink)
+        sink.start()
+        self.settings = (f'influx: {{url: "{sink.url}", database: meta}}',)
+        super().start()
+
+
 class ClosewritePostgres(Closewrite):
     """With the PostgreSQL store."""
 

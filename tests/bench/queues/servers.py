@@ -169,6 +169,21 @@ class Prometheus(Server):
         return self
 
 
+class PointSink(Server):
+    """Takes points as InfluxDB does and forgets them: what is left of one that has a machine of its
+    own."""
+
+    def __init__(self, folder):
+        super().__init__("point-sink", folder)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        """Starts it."""
+        self.spawn(["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "point_sink.py"),
+                    self.port], lambda: _answers(self.port))
+
+
 class Influxd(Server):
     """InfluxDB 1 with one database."""
 

@@ -5,7 +5,7 @@ from bench.queues import meter, ours, results
 
 SECTION = "watched"
 SLOTS = (16, 256)
-KINDS = (ours.Closewrite, ours.Scraped, ours.Watched)
+KINDS = (ours.Closewrite, ours.Scraped, ours.WatchedElsewhere, ours.Watched)
 _JOBS = 50_000
 _JOBS_QUICK = 1000
 _SECONDS = 20.0
@@ -54,6 +54,7 @@ def text(bench):
         f"watched: jobs/s over {jobs:,} waiting, {bench.options.runs} runs in turns",
         ["", *heads, ""], cells,
         ["metrics: a Prometheus on the same machine scrapes each second",
-         "InfluxDB: one on the same machine gets two points a job, each of a series of its own",
+         "points: two a job go to a server on the same machine that reads and forgets them",
+         "InfluxDB: one on the same machine gets them, each of a series of its own",
          "others: user and system time of Prometheus and InfluxDB, which elsewhere is not taken "
          "from the coordinator"])
