@@ -28,7 +28,12 @@ void ProgramModel::Start() {
   Rest();
 }
 
+// A call that is still on its way may ask again for what was given back: that claim goes when its
+// session does.
 void ProgramModel::Rest() {
+  if (!session_.empty()) {
+    forgotten_at_ = world().now() + options_.session_ttl + kForgottenSlack;
+  }
   session_.clear();
   process_.Start();
   keeper_.Start();
@@ -126,7 +131,6 @@ void ProgramModel::Crash() {
   process_.Crash();
   keeper_.Crash();
   options_.network->Died(process_);
-  forgotten_at_ = world().now() + options_.session_ttl + kForgottenSlack;
   Rest();
 }
 
