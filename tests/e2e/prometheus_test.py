@@ -214,7 +214,7 @@ class TableTest(PrometheusCase):
         self.assertEqual(self.value(coordinator + 'oldest_waiting_seconds{reason="LOCK"}'), 0)
         self.until(lambda: self.value(
             coordinator + 'pipeline_oldest_running_seconds{pipeline="slow"}') > 1, "theirs")
-        self.assertEqual(self.value("closewrite_executor_slots_busy"), 4)
+        self.await_value("closewrite_executor_slots_busy", 4)
 
 
 class AlertTest(PrometheusCase):
