@@ -59,11 +59,7 @@ absl::StatusOr<std::vector<ApplyEffect>> Desk::ApplyPipelines(StoreTransaction& 
     pipeline.version = old == nullptr ? 1 : old->version + 1;
     pipeline.applied_at = now;
     tx.PutPipeline(StoredPipeline{pipeline.name, pipeline.version, now, pipeline.definition});
-    // Where there are too many it is the pipeline's own.
-    if (pipeline.rate.has_value()) {
-      (void)DefineRate(tx, pipeline.rate->name, pipeline.rate->rate, now);
-      fleet_.rate_until.erase(pipeline.rate->name);
-    }
+    DefineOwnRate(tx, &fleet_, pipeline.rate, now);
     fleet_.ready.insert(pipeline.name);
     const std::string name = pipeline.name;
     fleet_.pipelines[name] = std::make_shared<const Pipeline>(std::move(pipeline));

@@ -1,6 +1,5 @@
 #include "services/coordinator/core/lock_book.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "services/coordinator/core/rate_book.h"
 
 namespace closewrite {
+
 absl::Status LockBook::CheckCapacity(StoreTransaction& tx, const LockRequest& request) {
   if (request.capacity == 0) return absl::OkStatus();
   const std::string& lock = request.claim.lock;

@@ -83,6 +83,13 @@ absl::Status DefineRate(StoreTransaction& tx, const std::string& name, const Rat
   return absl::OkStatus();
 }
 
+void DefineOwnRate(StoreTransaction& tx, Fleet* fleet, const std::optional<NamedRate>& rate,
+                   absl::Time now) {
+  if (!rate.has_value()) return;
+  (void)DefineRate(tx, rate->name, rate->rate, now);
+  fleet->rate_until.erase(rate->name);
+}
+
 absl::Status TakeRate(StoreTransaction& tx, const RateRequest& request, absl::Time now,
                       absl::Duration* wait) {
   std::optional<StoredRate> stored = FindRate(tx, request.name);

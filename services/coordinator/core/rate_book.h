@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/rate.h"
 #include "services/coordinator/core/store.h"
 
@@ -34,6 +35,11 @@ std::optional<StoredRate> FindRate(StoreReader& reader, const std::string& name)
 // RESOURCE_EXHAUSTED: there are too many.
 absl::Status DefineRate(StoreTransaction& tx, const std::string& name, const Rate& rate,
                         absl::Time now);
+
+// The same of a pipeline or a task that is applied, if it names one; jobs that wait for the rate
+// are looked at again. Where there are too many rates it is its owner's own.
+void DefineOwnRate(StoreTransaction& tx, Fleet* fleet, const std::optional<NamedRate>& rate,
+                   absl::Time now);
 
 struct RateRequest {
   std::string name;

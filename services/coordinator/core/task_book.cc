@@ -71,11 +71,7 @@ absl::StatusOr<std::vector<ApplyEffect>> TaskBook::Apply(StoreTransaction& tx,
     ++stored[i].version;
     stored[i].applied_at = now;
     stored[i].definition = tasks[i].run.definition;
-    // Where there are too many it is the task's own.
-    if (const auto& rate = tasks[i].run.rate; rate.has_value()) {
-      (void)DefineRate(tx, rate->name, rate->rate, now);
-      fleet_.rate_until.erase(rate->name);
-    }
+    DefineOwnRate(tx, &fleet_, tasks[i].run.rate, now);
     if (stored[i].state.started) stored[i].state = StartTask(tasks[i], stored[i].state, now);
     fleet_.tasks.erase(tasks[i].name);
     Put(tx, stored[i]);

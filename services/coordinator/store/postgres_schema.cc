@@ -313,9 +313,8 @@ constexpr const char* kLockClaimsStep[] = {
   PRIMARY KEY (lock, holder)
 ) WITH (fillfactor = 50))sql",
     "CREATE INDEX lock_claims_by_holder ON closewrite.lock_claims(holder)",
-    "INSERT INTO closewrite.lock_claims SELECT lock, convert_to('job/' || job_id, 'UTF8'), job_id, "
-    "0,"
-    " 0, since, since, 0, host, '', '' FROM closewrite.locks",
+    "INSERT INTO closewrite.lock_claims SELECT lock, convert_to('job/' || job_id, 'UTF8'), job_id,"
+    " 0, 0, since, since, 0, host, '', '' FROM closewrite.locks",
     "DROP TABLE closewrite.locks",
 };
 
