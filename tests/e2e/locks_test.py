@@ -131,7 +131,7 @@ class LocksTest(case.HostsCase):
 
     def test_the_lock_of_the_dead_is_free(self):
         dead = self.run_under_lock("dead", 60)
-        self.until(lambda: (self.lock() or {}).get("holders"), "it to hold the lock")
+        self.until(lambda: self.picky.begun() == ["dead"], "its call")
         busy = self.fleet.cli("lock", "run", _LOCK, "--no-wait", "--", "true")
         self.assertEqual(busy.returncode, 75, busy.stderr)
         self.assertIn("held by", busy.stderr.decode())
@@ -143,7 +143,7 @@ class LocksTest(case.HostsCase):
 
     def test_one_that_is_frozen_loses_it_and_what_it_runs(self):
         frozen = self.run_under_lock("frozen", 60)
-        self.until(lambda: (self.lock() or {}).get("holders"), "it to hold the lock")
+        self.until(lambda: self.picky.begun() == ["frozen"], "its call")
         frozen.freeze()
         self.assertEqual(self.run_under_lock("next", _CALL_S).wait(_END_S_MAX), 0)
         frozen.thaw()

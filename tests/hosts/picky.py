@@ -17,6 +17,7 @@ PYTHON = "/usr/bin/python3"
 PROGRAM = os.path.realpath(__file__)
 _READY_S_MAX = 30.0
 _CALL_S_MAX = 120.0
+_BEGUN = ".begun"  # Ends the name of the file of calls that have begun.
 BUSY = 3  # Exit code of a caller who was told 429.
 
 
@@ -29,6 +30,7 @@ class Picky:
         os.makedirs(folder)
         self.log = os.path.join(folder, "log")
         self._calls = os.path.join(folder, "calls")
+        self._begun = self._calls + _BEGUN
         self.url = f"http://{on.address}:{PORT}/"
         self.process = None
 
@@ -43,6 +45,13 @@ class Picky:
     def command(self, name, seconds):
         """A command that calls it."""
         return [PYTHON, PROGRAM, "call", self.url, name, str(seconds)]
+
+    def begun(self):
+        """Names of all who have called, in order; their calls may go on."""
+        if not os.path.exists(self._begun):
+            return []
+        with open(self._begun, encoding="utf-8") as file:
+            return file.read().splitlines()
 
     def calls(self):
         """All calls in the order of their ends: name, how many there were at once, status."""
@@ -65,6 +74,8 @@ def _serve(address, calls):
             with lock:
                 now.append(name)
                 at_once = len(now)
+                with open(calls + _BEGUN, "a", encoding="utf-8") as file:
+                    file.write(f"{name}\n")
             status = 429 if at_once > 1 else 200
             if status == 200:
                 gone, _, _ = select.select([self.connection], [], [], float(seconds))
