@@ -3,13 +3,11 @@
 import http.client
 import json
 import os
-import socket
 import urllib.parse
 
 from e2e import case
-from hosts import browser, fleet, mail_server
+from hosts import browser, mail_server
 
-_PORT = 7480
 # It waits for a file beside it, so that a test says how long it takes.
 _PIPELINES = """
 pipelines:
@@ -47,23 +45,9 @@ class PortalCase(case.HostsCase):
         super().setUp()
         self.mail = None
         self.fleet.add_executor(self.hosts.b, "cw-b-1")
-        self.portal = self._make_portal()
+        settings = self.portal_settings.format(folder=self.folder) or "anonymous: admin"
+        self.portal = self.fleet.make_portal(self.hosts.a, settings)
         self.base = f"http://{self.portal.address}"
-
-    def _make_portal(self):
-        on = self.hosts.a
-        port = _PORT if self.hosts.namespaced else _free_port()
-        address = f"{on.address}:{port}"
-        folder = os.path.join(on.folder, "portal")
-        os.makedirs(folder)
-        anonymous = "anonymous: admin\n" if not self.portal_settings else ""
-        return fleet.Service("portal", on, folder, "\n".join([
-            f"listen: {address}", f"coordinator: {self.fleet.address}",
-            f"state: {folder}/state", f"public_url: http://{address}", anonymous,
-            self.portal_settings.format(folder=self.folder),
-            "volumes:",
-            f"  unenriched: {{path: {self.hosts.path(on, 'unenriched')}}}",
-            f"  enriched: {{path: {self.hosts.path(on, 'enriched')}}}", ""]), address)
 
     def begin(self, mail=False):
         """Starts everything."""
@@ -138,9 +122,3 @@ class PortalCase(case.HostsCase):
         status, _, body = self.get(path, Accept="application/json")
         self.assertEqual(status, 200, body)
         return json.loads(body)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -14,6 +14,7 @@ _PORT_COORDINATOR = 7400
 _PORT_COORDINATOR_STEP = 100
 _PORT_WATCHER = 7401
 _PORT_EXECUTOR = 7410
+_PORT_PORTAL = 7480
 _PORT_METRICS = 9470
 _READY_S_MAX = 30.0
 _STOP_S_MAX = 20.0
@@ -24,7 +25,7 @@ _REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..
 
 
 def program(service):
-    """Path of a program: `watcher`, `coordinator`, `executor` or `cli`.
+    """Path of a program: `watcher`, `coordinator`, `executor`, `portal` or `cli`.
 
     CLOSEWRITE_TEST_PROGRAMS names a folder with programs of these names, of another build.
     """
@@ -149,8 +150,22 @@ class Fleet:
                                        self._metrics(on))
         return self.executors[name]
 
+    def make_portal(self, on, settings="", port=None):
+        """A portal on host `on` that is not started with the others, with further lines of its
+        configuration."""
+        address = f"{on.address}:{port}" if port else self._listen(on, _PORT_PORTAL)
+        folder = _folder(on, "portal")
+        return Service("portal", on, folder, "\n".join([
+            f"listen: {address}",
+            f"coordinator: {self.address}",
+            f"state: {_folder(on, 'portal', 'state')}",
+            f"public_url: http://{address}",
+            "volumes:",
+            *[f"  {volume}: {{path: {self.hosts.path(on, volume)}}}"
+              for volume in ("unenriched", "enriched")], settings, ""]), address)
+
     def services(self):
-        """All of them, without PostgreSQL."""
+        """All of them, without PostgreSQL and portals."""
         return [*self.coordinators, *self.watchers.values(), *self.executors.values()]
 
     def start(self):

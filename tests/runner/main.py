@@ -8,7 +8,8 @@ import sys
 
 _TESTS = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
 _SIMULATION_S = 120
-_LANES = 2  # Classes of end-to-end tests side by side: they mostly wait.
+# Classes of end-to-end tests side by side: they mostly wait, and have networks of their own.
+_LANES = 2
 sys.dont_write_bytecode = True
 sys.path.insert(0, _TESTS)
 
@@ -62,7 +63,7 @@ def main():
     fuzzing.fuzz(report, [], fuzzing.SECONDS_IN_A_RUN, random.randrange(1, 1 << 30))
     if built:
         simulate.simulate(report, ["--seconds", str(_SIMULATION_S)], _SIMULATION_S)
-        end_to_end(report, ["--lanes", str(_LANES)] + (["--local"] if options.fast else []))
+        end_to_end(report, ["--local"] if options.fast else ["--lanes", str(_LANES)])
     return report.finish()
 
 

@@ -72,7 +72,9 @@ def files():
         full = os.path.join(ROOT, path)
         if os.path.isfile(full) and not os.path.islink(full):
             with open(full, encoding="utf-8", errors="replace") as file:
-                found.append(File(path, file.read()))
+                text = file.read()
+            if "\0" not in text:
+                found.append(File(path, text))
     return found
 
 
