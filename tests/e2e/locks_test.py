@@ -42,7 +42,7 @@ tasks:
 """
 
 
-class LocksTest(case.HostsCase):
+class LocksCase(case.HostsCase):
     """A picky service on cw-a; whoever calls it has the lock."""
 
     session_ttl = "3s"
@@ -79,19 +79,22 @@ class LocksTest(case.HostsCase):
         self.assertEqual([call for call in self.picky.calls() if call["at_once"] > 1], [])
 
     def _disaster(self):
-        executor = self.random.choice(list(self.fleet.executors.values()))
-        if not executor.process.alive():
+        # A coordinator that freezes for longer than a session lives costs programs their locks.
+        coordinators = self.fleet.coordinators[1:]
+        service = self.random.choice([*self.fleet.executors.values(), *coordinators])
+        if not service.process.alive():
             return
-        if self.random.random() < 0.5:
-            executor.kill()
+        if service in coordinators or self.random.random() < 0.5:
+            service.kill()
             time.sleep(self.random.uniform(0, 1))
-            executor.start()
+            service.start()
         else:
-            executor.process.freeze()
+            service.process.freeze()
             time.sleep(self.random.uniform(0, 4))
-            executor.process.thaw()
+            service.process.thaw()
 
-    def test_everybody_has_a_turn_and_nobody_two(self):
+    def check_that_everybody_has_a_turn_and_nobody_two(self):
+        """With disasters."""
         self.fleet.apply(_PIPELINE.format(command=self.picky.command("{name}", _CALL_S)))
         path = os.path.join(self.folder, "tasks.yaml")
         tasks = ("task-1", "task-2")
@@ -117,6 +120,13 @@ class LocksTest(case.HostsCase):
                          | {f"program-{number}" for number in range(0, _JOBS, _JOBS // _PROGRAMS)}
                          | set(tasks))
         self.until(lambda: not (self.lock() or {}).get("holders"), "the lock to be free")
+
+
+class LocksTest(LocksCase):
+    """One coordinator, with SQLite."""
+
+    def test_everybody_has_a_turn_and_nobody_two(self):
+        self.check_that_everybody_has_a_turn_and_nobody_two()
 
     def test_first_come_first_served_by_priority(self):
         first = self.run_under_lock("first", 3)
@@ -190,3 +200,13 @@ class LocksTest(case.HostsCase):
         self.assertEqual((holder.wait(_END_S_MAX), waiter.wait(_END_S_MAX)), (0, 0))
         self.assertEqual(self.names(), ["holder", "waiter"])
         self.assert_one_at_a_time()
+
+
+class SharedLocksTest(LocksCase):
+    """Three coordinators, two of which are killed, share a PostgreSQL."""
+
+    store = "postgresql"
+    coordinators = 3
+
+    def test_everybody_has_a_turn_and_nobody_two(self):
+        self.check_that_everybody_has_a_turn_and_nobody_two()

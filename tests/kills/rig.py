@@ -1,4 +1,5 @@
-"""A fleet whose commands keep journals, and what is around it: recorder, writer, submitter."""
+"""A fleet whose commands keep journals, and what is around it: recorder, writer, submitter,
+programs that share a lock with the jobs."""
 
 import os
 import subprocess
@@ -6,7 +7,7 @@ import threading
 import zlib
 
 from hosts import fleet, host, pair, process
-from kills import checker
+from kills import checker, programs
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _COMPILE_S_MAX = 60.0
@@ -94,6 +95,8 @@ class Rig:
         self._machine = host.LocalHost("machine", folder)
         self._submitting = threading.Event()  # set when it is to end early
         self._threads = []
+        self._programs = []
+        self.command = os.path.join(folder, "command")
         self._writer = None
         self.hosts = pair.Pair(folder, namespaced=options.namespaced, sshfs=options.sshfs)
         try:
@@ -110,6 +113,9 @@ class Rig:
                                       (self.hosts.a, "cw-a-1", True)):
                 self.fleet.add_executor(on, name, slots=2, env={"KILLS_EXECUTOR": name},
                                         outlive=outlive)
+            self._programs = [programs.Programs(self, on, number, chance.random(),
+                                                options.ttl_ms / 1000)
+                              for number, on in enumerate((self.hosts.a, self.hosts.b))]
         except BaseException:
             self.close()
             raise
@@ -143,13 +149,12 @@ class Rig:
 
     def start(self):
         """Starts recorder and fleet, and applies the pipelines. Waits until all are ready."""
-        command = os.path.join(self.folder, "command")
-        subprocess.run(["gcc", "-O2", "-Wall", "-o", command, os.path.join(_HERE, "command.c")],
-                       check=True, timeout=_COMPILE_S_MAX)
+        subprocess.run(["gcc", "-O2", "-Wall", "-o", self.command,
+                        os.path.join(_HERE, "command.c")], check=True, timeout=_COMPILE_S_MAX)
         process.until(lambda: os.path.exists(os.path.join(self.evidence, "recorder")),
                       _START_S_MAX, "the recorder")
         self.fleet.start()
-        self.fleet.apply(_PIPELINES.format(command=command, evidence=self.evidence))
+        self.fleet.apply(_PIPELINES.format(command=self.command, evidence=self.evidence))
 
     def begin(self):
         """Files begin to come, and to be submitted."""
@@ -158,6 +163,12 @@ class Rig:
              os.path.join(self.folder, "sources"), self.hosts.path(self.hosts.a, "unenriched"),
              self.evidence], os.path.join(self.folder, "writer.log"))
         self._threads = [threading.Thread(target=self._submit_all)]
+        # With `temporary` nothing but a job's second attempt would come to an end.
+        paths = sorted(path for path in self._plan.contents if "-temporary-" not in path)
+        for each in self._programs:
+            self._threads.append(threading.Thread(target=each.run, args=(
+                lambda: self._writer.alive() and not self._submitting.is_set(),
+                os.path.join(self.folder, "sources"), paths)))
         for each in self._threads:
             each.start()
 
@@ -174,14 +185,19 @@ class Rig:
         for each in self._threads:
             each.join(_SUBMIT_S_MAX)
             if each.is_alive():
-                raise RuntimeError("what was to be submitted was not accepted in time")
-        wrong = []
+                raise RuntimeError("what was to be submitted was not accepted in time, or a "
+                                   "program has not ended")
+        wrong = [text for each in self._programs for text in each.wrong]
         try:
             process.until(self._done, _FINISH_S_MAX, "all results")
         except TimeoutError:
             wrong.append(f"not all was done within {_FINISH_S_MAX:g} s")
         return wrong + [f"job {job.id} {job.state}: {job.message}" for job in self.fleet.jobs()
                         if job.state != "succeeded"]
+
+    def pause(self, seconds):
+        """Sleeps; ends early when all is to end."""
+        self._submitting.wait(seconds)
 
     def _done(self):
         if self._results() < len(self._plan.contents):
@@ -220,7 +236,11 @@ class Rig:
 
     def check(self):
         """(findings, numbers) of what was seen."""
-        return checker.check(self.evidence, self.published)
+        findings, numbers = checker.check(self.evidence, self.published)
+        for each in self._programs:
+            for name, count in each.counts.items():
+                numbers[name] = numbers.get(name, 0) + count
+        return findings, numbers
 
 
 def stop_fleet(services):

@@ -170,6 +170,7 @@ absl::StatusOr<int> Set(Invocation& invocation, const LockOptions& options) {
   if (absl::Status s = CheckName("lock", options.name); !s.ok()) return s;
   if (absl::Status s = CheckCapacity(options.capacity); !s.ok()) return s;
   v1::SetLockRequest request;
+  request.set_request_id(NewRequestId());
   request.set_lock(options.name);
   request.set_capacity(options.capacity);
   v1::SetLockResponse response;

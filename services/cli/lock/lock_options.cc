@@ -3,24 +3,17 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "services/cli/table.h"
 #include "services/config/duration.h"
 #include "services/log/str_cat.h"
+#include "services/volume/path.h"
 
 namespace closewrite::cli {
 namespace {
 
-constexpr size_t kNameBytesMax = 63;
 constexpr size_t kTextBytesMax = 255;
 constexpr int32_t kCapacityMax = 1000;
 constexpr int32_t kPriorityMax = 1000;
-
-bool IsNameByte(char c) {
-  return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '.' || c == '_' || c == '-';
-}
 
 std::string UserName() {
   const passwd* user = getpwuid(geteuid());
@@ -30,7 +23,7 @@ std::string UserName() {
 }  // namespace
 
 void DeclareLockOptions(CLI::App& app, LockOptions* options) {
-  app.add_option("NAME", options->name, "The lock: 1 to 63 of a-z 0-9 . _ -")->required();
+  app.add_option("NAME", options->name, "The lock: 1 to 63 of a-z A-Z 0-9 . _ -")->required();
   app.add_option("-w,--wait", options->wait,
                  "No longer than 30s, 10m ... (exit code 124); by default as long as it takes");
   app.add_flag("--no-wait", options->no_wait, "Exit with 75 when it is not free");
@@ -41,12 +34,9 @@ void DeclareLockOptions(CLI::App& app, LockOptions* options) {
 }
 
 absl::Status CheckName(std::string_view what, const std::string& name) {
-  if (!name.empty() && name.size() <= kNameBytesMax &&
-      std::all_of(name.begin(), name.end(), IsNameByte)) {
-    return absl::OkStatus();
-  }
-  return UsageError(StrCat("\"", Printable(name), "\" is no name of a ", what,
-                           ": use 1 to 63 of a-z 0-9 . _ -, such as picky-api"));
+  const absl::Status s = closewrite::CheckName(what, name);
+  if (s.ok()) return s;
+  return UsageError(StrCat(ToStd(s.message()), ", such as picky-api"));
 }
 
 absl::Status CheckCapacity(int32_t capacity) {

@@ -61,6 +61,7 @@ absl::StatusOr<int> Take(Invocation& invocation, const RateOptions& options) {
     request.set_limit(options.limit);
     *request.mutable_per() = ToProto(per);
   }
+  request.set_request_id(NewRequestId());
   request.set_rate(options.name);
   request.set_calls(options.calls);
   const auto deadline = WaitDeadline(invocation, options.wait);
@@ -131,6 +132,7 @@ absl::StatusOr<int> Set(Invocation& invocation, const RateOptions& options) {
   const auto defines = CheckRate(options, &per);
   if (!defines.ok()) return defines.status();
   v1::SetRateRequest request;
+  request.set_request_id(NewRequestId());
   request.mutable_rate()->set_name(options.name);
   request.mutable_rate()->set_limit(options.limit);
   *request.mutable_rate()->mutable_per() = ToProto(per);
@@ -158,7 +160,7 @@ Command TakeCommand() {
       "closewrite rate take api-x --n 10 --wait 10m\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<RateOptions>();
-    app.add_option("NAME", options->name, "The rate: 1 to 63 of a-z 0-9 . _ -")->required();
+    app.add_option("NAME", options->name, "The rate: 1 to 63 of a-z A-Z 0-9 . _ -")->required();
     app.add_option("-n,--n", options->calls, "How many calls")->capture_default_str();
     app.add_option("-w,--wait", options->wait,
                    "No longer than 30s, 10m ...; by default as long "
@@ -186,7 +188,7 @@ Command SetCommand() {
   command.examples = "closewrite rate set api-x --limit 100 --per 1m\n";
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<RateOptions>();
-    app.add_option("NAME", options->name, "The rate: 1 to 63 of a-z 0-9 . _ -")->required();
+    app.add_option("NAME", options->name, "The rate: 1 to 63 of a-z A-Z 0-9 . _ -")->required();
     DeclareRate(app, options.get(), "Calls: 1 to 1000000", true);
     return [options](Invocation& invocation) { return Set(invocation, *options); };
   };

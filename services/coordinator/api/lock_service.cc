@@ -95,7 +95,7 @@ void ShowRate(const StoredRate& stored, absl::Time now, v1::RateStatus* shown) {
   if (stored.bucket.full_at > now) SetTime(stored.bucket.full_at, shown->mutable_full_at());
 }
 
-// Answers once `step` is committed. What has no request id may be done twice.
+// Answers once `step` is committed, for calls that may be made twice: they say what shall be so.
 grpc::ServerUnaryReactor* AnswerAfter(StoreLoop& loop, grpc::CallbackServerContext* context,
                                       StoreLoop::Step step) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
@@ -177,16 +177,17 @@ grpc::ServerUnaryReactor* LockService::BreakLock(grpc::CallbackServerContext* co
 
 grpc::ServerUnaryReactor* LockService::SetLock(grpc::CallbackServerContext* context,
                                                const v1::SetLockRequest* request,
-                                               v1::SetLockResponse*) {
+                                               v1::SetLockResponse* response) {
   Violations violations;
   violations.AddUnlessOk("lock", CheckName("lock", request->lock()));
   CheckNumber("capacity", request->capacity(), 1, kLockCapacityMax, &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
-  return AnswerAfter(loop_, context,
-                     [lock = request->lock(), capacity = request->capacity()](
-                         Engine& engine, StoreTransaction& tx, absl::Time) {
-                       return engine.locks().SetCapacity(tx, lock, capacity);
-                     });
+  return AnswerOnce<v1::SetLockResponse>(
+      loop_, context, "SetLock", request->request_id(), response,
+      [lock = request->lock(), capacity = request->capacity()](
+          Engine& engine, StoreTransaction& tx, absl::Time, v1::SetLockResponse*) {
+        return engine.locks().SetCapacity(tx, lock, capacity);
+      });
 }
 
 grpc::ServerUnaryReactor* LockService::ListLocks(grpc::CallbackServerContext* context,
@@ -220,27 +221,29 @@ grpc::ServerUnaryReactor* LockService::TakeRate(grpc::CallbackServerContext* con
                                                 v1::TakeRateResponse* response) {
   absl::StatusOr<RateRequest> decoded = Decode(*request);
   if (!decoded.ok()) return Answer(context, decoded.status());
-  return AnswerAfter(
-      loop_, context,
-      [request = *std::move(decoded), response](Engine&, StoreTransaction& tx, absl::Time now) {
+  return AnswerOnce<v1::TakeRateResponse>(
+      loop_, context, "TakeRate", request->request_id(), response,
+      [request = *std::move(decoded)](Engine&, StoreTransaction& tx, absl::Time now,
+                                      v1::TakeRateResponse* answer) {
         absl::Duration wait;
         const absl::Status taken = closewrite::TakeRate(tx, request, now, &wait);
-        *response->mutable_wait() = ToProto(wait);
+        *answer->mutable_wait() = ToProto(wait);
         return taken;
       });
 }
 
 grpc::ServerUnaryReactor* LockService::SetRate(grpc::CallbackServerContext* context,
                                                const v1::SetRateRequest* request,
-                                               v1::SetRateResponse*) {
+                                               v1::SetRateResponse* response) {
   Violations violations;
   Rate rate;
   violations.AddUnlessOk("rate.name", CheckName("rate", request->rate().name()));
   DecodeRate(request->rate().limit(), request->rate().per(), &rate, &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
-  return AnswerAfter(
-      loop_, context,
-      [name = request->rate().name(), rate](Engine& engine, StoreTransaction& tx, absl::Time now) {
+  return AnswerOnce<v1::SetRateResponse>(
+      loop_, context, "SetRate", request->request_id(), response,
+      [name = request->rate().name(), rate](Engine& engine, StoreTransaction& tx, absl::Time now,
+                                            v1::SetRateResponse*) {
         return engine.locks().SetRate(tx, name, rate, now);
       });
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "services/coordinator/api/api_fixture.h"
 #include "services/coordinator/api/lock_view.h"
+#include "services/log/str_cat.h"
 
 namespace closewrite {
 namespace {
@@ -76,7 +77,7 @@ class LockServiceTest : public ApiFixture {
     return locks_->RenewLocks(&context, request, &renewed_);
   }
   grpc::Status SetCapacity(int capacity) {
-    v1::SetLockRequest request;
+    auto request = WithId<v1::SetLockRequest>(StrCat("set-", ++requests_));
     request.set_lock(kLock);
     request.set_capacity(capacity);
     grpc::ClientContext context;
@@ -111,6 +112,7 @@ class LockServiceTest : public ApiFixture {
   }
 
   v1::RenewLocksResponse renewed_;
+  int requests_ = 0;
 };
 
 TEST_F(LockServiceTest, OneHoldsItAndTheNextOneWaits) {
@@ -331,8 +333,8 @@ TEST_F(LockServiceTest, RefusesWhatIsMalformed) {
 }
 
 TEST_F(LockServiceTest, CallsAreTakenAtTheirRate) {
-  const auto take = [&](int64_t calls, int64_t wait_max_s, bool define) {
-    v1::TakeRateRequest request;
+  const auto take = [&](int64_t calls, int64_t wait_max_s, bool define, bool again = false) {
+    auto request = WithId<v1::TakeRateRequest>(StrCat("take-", again ? requests_ : ++requests_));
     request.set_rate("api-x");
     request.set_calls(calls);
     if (wait_max_s >= 0) request.mutable_wait_max()->set_seconds(wait_max_s);
@@ -349,6 +351,7 @@ TEST_F(LockServiceTest, CallsAreTakenAtTheirRate) {
   EXPECT_EQ(take(1, -1, false), Answer(grpc::StatusCode::OK, 0));
   EXPECT_EQ(take(1, 4, false).first, grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(take(1, 5, false), Answer(grpc::StatusCode::OK, 5));
+  EXPECT_EQ(take(1, 5, false, true), Answer(grpc::StatusCode::OK, 5));
   EXPECT_EQ(take(1, -1, false), Answer(grpc::StatusCode::OK, 10));  // after that one
   EXPECT_EQ(take(3, -1, false).first, grpc::StatusCode::INVALID_ARGUMENT);
   clock_.Advance(absl::Seconds(60));
