@@ -184,8 +184,8 @@ grpc::ServerUnaryReactor* LockService::SetLock(grpc::CallbackServerContext* cont
   if (!violations.empty()) return Answer(context, violations.ToStatus());
   return AnswerOnce<v1::SetLockResponse>(
       loop_, context, "SetLock", request->request_id(), response,
-      [lock = request->lock(), capacity = request->capacity()](
-          Engine& engine, StoreTransaction& tx, absl::Time, v1::SetLockResponse*) {
+      [lock = request->lock(), capacity = request->capacity()](Engine& engine, StoreTransaction& tx,
+                                                               absl::Time, v1::SetLockResponse*) {
         return engine.locks().SetCapacity(tx, lock, capacity);
       });
 }

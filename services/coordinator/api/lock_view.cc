@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <tuple>
 
 #include "services/coordinator/convert.h"
 #include "services/log/str_cat.h"
@@ -15,20 +14,6 @@ namespace {
 bool Needs(const Pipeline& pipeline, const std::string& lock) {
   return std::binary_search(pipeline.locks.begin(), pipeline.locks.end(), lock);
 }
-
-// In the order of Assigner::Candidate.
-struct Place {
-  int priority = 0;
-  int within = 0;
-  absl::Time at;
-  int64_t id = 0;
-  std::string holder;
-
-  bool operator<(const Place& other) const {
-    return std::tie(other.priority, other.within, at, id, holder) <
-           std::tie(priority, within, other.at, other.id, other.holder);
-  }
-};
 
 v1::LockClaim ShowWaiter(const Job& job, int priority) {
   v1::LockClaim shown;
@@ -99,18 +84,17 @@ v1::LockClaim ShowClaim(const LockClaim& claim) {
 }
 
 std::vector<v1::LockClaim> WaitersOf(StoreReader& reader, const LockSnapshot& snapshot) {
-  std::map<Place, v1::LockClaim> waiters;
+  std::map<LockPlace, v1::LockClaim> waiters;
   for (const LockClaim& claim : snapshot.line.Waiters()) {
-    waiters.emplace(Place{.priority = claim.priority, .at = claim.asked_at, .holder = claim.holder},
-                    ShowClaim(claim));
+    waiters.emplace(PlaceOf(claim), ShowClaim(claim));
   }
   for (const auto& [pipeline, priority] : snapshot.pipelines) {
     const JobFilter available{.states = {JobState::kAvailable}, .pipeline = pipeline};
     for (const Job& job : reader.ListJobs(available, JobId{}, kWaitingJobsMax)) {
-      waiters.emplace(Place{.priority = priority,
-                            .within = job.priority,
-                            .at = job.created_at,
-                            .id = job.id.value},
+      waiters.emplace(LockPlace{.priority = priority,
+                                .within = job.priority,
+                                .since = job.created_at,
+                                .job = job.id.value},
                       ShowWaiter(job, priority));
     }
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "services/coordinator/core/file_history.h"
@@ -209,10 +208,9 @@ std::vector<Job> Assigner::ClaimLocked(StoreTransaction& tx, const Lanes& lanes,
 
 void Assigner::AddPrograms(int priority, const Reserved& reserved,
                            std::vector<Candidate>* candidates) const {
-  for (const LockClaim* claim : fleet_.locks.Waiting()) {
+  for (const LockClaim* const claim : fleet_.locks.Waiting()) {
     if (claim->priority < priority || Taken(claim->lock, reserved)) continue;
-    candidates->push_back(
-        {.priority = claim->priority, .made_at = claim->asked_at, .program = *claim});
+    candidates->push_back({.place = PlaceOf(*claim), .program = *claim});
   }
 }
 
@@ -253,10 +251,10 @@ bool Assigner::GrantLocked(StoreTransaction& tx, const Lanes& lanes, const Lanes
   if (jobs.empty()) return false;
   std::vector<Candidate> candidates;
   for (size_t i = 0; i < jobs.size(); ++i) {
-    candidates.push_back({.priority = lanes.front().pipeline->priority,
-                          .within = jobs[i].priority,
-                          .made_at = jobs[i].created_at,
-                          .id = jobs[i].id.value,
+    candidates.push_back({.place = {.priority = lanes.front().pipeline->priority,
+                                    .within = jobs[i].priority,
+                                    .since = jobs[i].created_at,
+                                    .job = jobs[i].id.value},
                           .job = i});
   }
   AddPrograms(lanes.front().pipeline->priority, reserved, &candidates);

@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -59,17 +58,11 @@ class Assigner {
   using Reserved = std::map<std::string, int64_t>;
   // Somebody whose turn it may be.
   struct Candidate {
-    int priority = 0;    // of the pipeline, or of the program
-    int within = 0;      // of the job in its pipeline
-    absl::Time made_at;  // or asked_at
-    int64_t id = 0;      // of jobs that were made at once
-    size_t job = 0;      // its place among those that were claimed
-    LockClaim program;   // "" as its holder: a job
+    LockPlace place;
+    size_t job = 0;     // its place among those that were claimed
+    LockClaim program;  // "" as its holder: a job
 
-    bool operator<(const Candidate& other) const {
-      return std::tie(other.priority, other.within, made_at, id, program.holder) <
-             std::tie(priority, within, other.made_at, other.id, other.program.holder);
-    }
+    bool operator<(const Candidate& other) const { return place < other.place; }
   };
   void AssignJobs(StoreTransaction& tx, Reserved& reserved, absl::Time now);
   bool Taken(const std::string& lock, const Reserved& reserved) const;

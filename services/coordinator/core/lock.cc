@@ -26,8 +26,13 @@ std::string WhoHolds(const std::string& lock, const LockTable& locks) {
       others == 0 ? "" : absl::StrCat(" and by ", others, others == 1 ? " other" : " others"));
 }
 
-bool GoesBefore(const LockClaim& a, const LockClaim& b) {
-  return std::tie(b.priority, a.asked_at, a.holder) < std::tie(a.priority, b.asked_at, b.holder);
+bool LockPlace::operator<(const LockPlace& other) const {
+  return std::tie(other.priority, other.within, since, job, holder) <
+         std::tie(priority, within, other.since, other.job, other.holder);
+}
+
+LockPlace PlaceOf(const LockClaim& claim) {
+  return {.priority = claim.priority, .since = claim.asked_at, .holder = claim.holder};
 }
 
 int64_t LockLine::held() const {
@@ -51,7 +56,8 @@ std::vector<LockClaim> LockLine::Waiters() const {
   for (const auto& [holder, claim] : claims) {
     if (!claim.held()) waiters.push_back(claim);
   }
-  std::sort(waiters.begin(), waiters.end(), GoesBefore);
+  std::sort(waiters.begin(), waiters.end(),
+            [](const LockClaim& a, const LockClaim& b) { return PlaceOf(a) < PlaceOf(b); });
   return waiters;
 }
 

@@ -46,8 +46,17 @@ class LockTable;
 // Of a lock that is not free: `lock picky-api held by job 41 on vm-b since 12:01:03 UTC`.
 std::string WhoHolds(const std::string& lock, const LockTable& locks);
 
-// Larger priority first, then who asked first.
-bool GoesBefore(const LockClaim& a, const LockClaim& b);
+// A place in line for locks, of a program or of a job that waits. Those who are first are smaller.
+struct LockPlace {
+  int priority = 0;  // of the program, or of the job's pipeline
+  int within = 0;    // of the job in its pipeline
+  absl::Time since = absl::InfinitePast();
+  int64_t job = 0;     // of jobs that were made at once
+  std::string holder;  // of programs that asked at once
+
+  bool operator<(const LockPlace& other) const;
+};
+LockPlace PlaceOf(const LockClaim& claim);
 
 // One lock.
 struct LockLine {
