@@ -60,10 +60,13 @@ Page OperatorHandler::Show(const WebRequest& request, const std::string& path) {
     return found.ok() ? WatchersPage(*found, now) : ErrorPage(found.status());
   }
   if (path == "/locks") {
-    const auto found =
+    const auto locks =
         calls_.Call<v1::LockService>(&v1::LockService::Stub::ListLocks, v1::ListLocksRequest());
-    if (!found.ok() && !absl::IsUnimplemented(found.status())) return ErrorPage(found.status());
-    return LocksPage(found, request.visitor.role);
+    if (!locks.ok()) return ErrorPage(locks.status());
+    const auto rates =
+        calls_.Call<v1::LockService>(&v1::LockService::Stub::ListRates, v1::ListRatesRequest());
+    if (!rates.ok()) return ErrorPage(rates.status());
+    return LocksPage(*locks, *rates, request.visitor.role, now);
   }
   if (path == "/tasks") {
     v1::ListTasksRequest wanted;

@@ -265,7 +265,7 @@ Page ExecutorsPage(const v1::ListExecutorsResponse& executors, v1::PortalRole ro
     std::string volumes;
     for (const auto& [name, root] : std::map<std::string, std::string>(each.volume_roots().begin(),
                                                                        each.volume_roots().end())) {
-      StrAppend(&volumes, name, " at ", root, "; ");
+      StrAppend(&volumes, volumes.empty() ? "" : "; ", name, " at ", root);
     }
     const std::string state = !each.connected() ? "<b class=\"badge bad\">disconnected</b>"
                               : each.draining() ? "<b class=\"badge warn\">draining</b>"
@@ -313,26 +313,42 @@ Page WatchersPage(const v1::ListWatchersResponse& watchers, absl::Time now) {
   return page;
 }
 
-Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, v1::PortalRole role) {
+Page LocksPage(const v1::ListLocksResponse& locks, const v1::ListRatesResponse& rates,
+               v1::PortalRole role, absl::Time now) {
   Page page{.title = "Locks", .here = "/locks", .live = true};
+  page.json = {{"locks", ToJson(locks)["locks"]}, {"rates", ToJson(rates)["rates"]}};
   page.html = "<h1>Locks</h1>\n<div data-live=\"locks\">";
-  if (!locks.ok()) {
-    StrAppend(&page.html, Note("warn", "This coordinator tells nothing about locks."), "</div>\n");
-    page.json = {{"locks", nlohmann::json::array()}, {"note", "UNIMPLEMENTED"}};
-    return page;
-  }
-  page.json = ToJson(*locks);
-  if (locks->locks().empty()) StrAppend(&page.html, Note("", "No lock is held or waited for."));
+  if (locks.locks().empty()) StrAppend(&page.html, Note("", "No lock is held or waited for."));
   HtmlRows rows("Locks", {"Lock", "Held by", "Capacity", "Waiting", "Next", ""});
-  for (const v1::Lock& lock : locks->locks()) {
+  for (const v1::Lock& lock : locks.locks()) {
     std::string holders;
+    bool by_program = false;
     for (const v1::LockClaim& claim : lock.holders()) {
       StrAppend(&holders, holders.empty() ? "" : "<br>", ClaimText(claim));
+      by_program |= claim.job_id() == 0;
     }
     rows.Add({HtmlText(lock.name()), holders.empty() ? "nobody" : holders, StrCat(lock.capacity()),
-              StrCat(lock.waiting()), lock.waiters().empty() ? "" : ClaimText(lock.waiters(0))});
+              StrCat(lock.waiting()), lock.waiters().empty() ? "" : ClaimText(lock.waiters(0)),
+              role < v1::PORTAL_ROLE_ADMIN || !by_program
+                  ? ""
+                  : ActionForm(StrCat("/locks/", UrlPart(lock.name()), "/break"), "Take away",
+                               StrCat("Take lock ", lock.name(),
+                                      " from the programs that hold it? `closewrite lock run` "
+                                      "kills what runs under it."),
+                               "danger")});
   }
-  if (!locks->locks().empty()) StrAppend(&page.html, rows.Draw());
+  if (!locks.locks().empty()) StrAppend(&page.html, rows.Draw());
+  if (!rates.rates().empty()) {
+    HtmlRows calls("Rates", {"Rate", "Calls", "May be made now", "All of them"});
+    for (const v1::RateStatus& each : rates.rates()) {
+      const bool full = !each.has_full_at() || ToTime(each.full_at()) <= now;
+      calls.Add({HtmlText(each.rate().name()),
+                 StrCat(each.rate().limit(), " per ",
+                        absl::FormatDuration(ToDuration(each.rate().per()))),
+                 StrCat(each.available()), full ? "now" : TimeHtml(ToTime(each.full_at()))});
+    }
+    StrAppend(&page.html, "<h2>Rates</h2>\n", calls.Draw());
+  }
   StrAppend(&page.html, "</div>\n");
   return page;
 }

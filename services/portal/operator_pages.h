@@ -48,8 +48,8 @@ Page JobPage(const JobDetails& details);
 // `role`: of whoever looks; admins have more buttons.
 Page ExecutorsPage(const v1::ListExecutorsResponse& executors, v1::PortalRole role, absl::Time now);
 Page WatchersPage(const v1::ListWatchersResponse& watchers, absl::Time now);
-// UNIMPLEMENTED of a coordinator that knows no locks of programs.
-Page LocksPage(const absl::StatusOr<v1::ListLocksResponse>& locks, v1::PortalRole role);
+Page LocksPage(const v1::ListLocksResponse& locks, const v1::ListRatesResponse& rates,
+               v1::PortalRole role, absl::Time now);
 Page TasksPage(const v1::ListTasksResponse& tasks, absl::Time now);
 
 // Its short name, such as `failed`; JOB_STATE_UNSPECIFIED: there is none of that name.

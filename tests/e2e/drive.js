@@ -50,6 +50,8 @@ const calls = {
       if (message.type() === 'error') tab.complaints.push(message.text());
     });
     page.on('pageerror', (error) => tab.complaints.push(String(error)));
+    // Who clicks means it.
+    page.on('dialog', (dialog) => dialog.accept());
     page.on('request', (request) => tab.requests.push(request.url()));
     tabs.set(name, tab);
   },

@@ -26,6 +26,10 @@ pipelines:
       max_size: 6GiB
       folder: web
       show_log: true
+  - name: broken
+    on: {{volume: unenriched, match: ["broken/*"]}}
+    run: {{command: [/bin/sh, -c, 'echo "no such column: id" >&2; exit 3']}}
+    retry: {{attempts: 1}}
   - name: single
     on: {{volume: unenriched, match: ["single/*"]}}
     run: {{command: [/bin/sh, -c, 'while [ ! -e "{folder}/go" ]; do sleep 0.1; done']}}
@@ -83,9 +87,10 @@ class PortalCase(case.HostsCase):
         """Commands may end."""
         case.write(os.path.join(self.folder, "go"), b"")
 
-    def get(self, path, **headers):
-        """(status, headers, body) of a request without a browser."""
-        connection = http.client.HTTPConnection(self.portal.address, timeout=30)
+    def get(self, path, source="127.0.0.1", **headers):
+        """(status, headers, body) of a request without a browser, from an address."""
+        connection = http.client.HTTPConnection(self.portal.address, timeout=30,
+                                                source_address=(source, 0))
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()

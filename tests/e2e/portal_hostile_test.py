@@ -51,6 +51,33 @@ class PortalStrangersTest(portal_case.PortalCase):
         tab.see("Dead letters")
 
 
+class PortalProxyTest(portal_case.PortalCase):
+    """Behind a proxy that has signed people in and says who they are."""
+
+    two_hosts = False  # the test itself is the proxy
+    portal_settings = """\
+proxy:
+  from: [127.0.0.1]
+  user_header: X-Forwarded-User
+  email_header: X-Forwarded-Email
+  groups_header: X-Forwarded-Groups
+  groups: {{closewrite-ops: operator}}
+  everybody: uploader"""
+
+    def test_who_is_who(self):
+        self.begin()
+        user = {"X-Forwarded-User": "ann", "X-Forwarded-Email": "ann@example.org"}
+        operator = {**user, "X-Forwarded-Groups": "staff,closewrite-ops"}
+        self.assertEqual(self.get("/")[0], 403)
+        status, _, page = self.get("/pages/enrich", **user)
+        self.assertEqual(status, 200)
+        self.assertIn(b"ann@example.org", page)
+        self.assertEqual(self.get("/overview", **user)[0], 403)
+        self.assertEqual(self.get("/overview", **operator)[0], 200)
+        # Nobody else is believed.
+        self.assertEqual(self.get("/overview", source="127.0.0.2", **operator)[0], 403)
+
+
 class PortalHostileTest(portal_case.PortalCase):
     """What strangers may send."""
 

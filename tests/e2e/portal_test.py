@@ -4,9 +4,10 @@ import base64
 import http.client
 import json
 import os
+import re
 
 from e2e import case, portal_case
-from hosts import mail_server
+from hosts import fleet, mail_server
 
 _SOON_S_MAX = 90.0
 _PIECE = 8 << 20
@@ -194,6 +195,7 @@ class PortalPagesTest(portal_case.PortalCase):
     two_hosts = False  # the test itself connects to the portal
     paths = ("/", "/pages/enrich", "/overview", "/jobs", "/jobs/1", "/tasks", "/locks",
              "/executors", "/watchers")
+    more_paths = ("/jobs/2", "/jobs/3", "/pages/single", "/jobs?state=failed", "/overview?hours=1")
 
     def _fill(self):
         self.begin()
@@ -204,16 +206,34 @@ class PortalPagesTest(portal_case.PortalCase):
         case.write(tasks, b"tasks: [{name: nightly, period: day, run: {command: [/bin/true]}}]")
         self.fleet.must("task", "apply", "-f", tasks)
 
+    def _fill_more(self):
+        """Something of everything that pages may have to show."""
+        case.write(os.path.join(self.home("unenriched"), "broken/table.csv"), b"x")
+        self.finished_jobs(2)
+        self.fleet.must("rate", "set", "api-x", "--limit", "100", "--per", "1m")
+        self.fleet.must("rate", "take", "api-x", "--n", "60")
+        holder = self.hosts.a.spawn(
+            [fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run", "one", "--",
+             "sleep", "600"], os.path.join(self.folder, "holder.log"))
+        self.addCleanup(holder.kill)
+        self.until(lambda: any(row["holders"] for row in self.fleet.rows("lock", "list")),
+                   "its lock")
+        for name in ("a", "b"):
+            case.write(os.path.join(self.home("unenriched"), f"single/{name}"), b"x")
+        self.until(lambda: len(self.fleet.jobs()) == 4, "jobs that wait")
+        return holder
+
     def test_every_page_in_every_form(self):
         self._fill()
+        self._fill_more()
         made = self.browse()
         for scheme in ("light", "dark"):
             for kind, width in (("desktop", 1280), ("phone", 360)):
                 tab = made.tab("ops", scheme=scheme, width=width)
-                for path in self.paths:
+                for path in (*self.paths, *self.more_paths):
                     with self.subTest(path=path, scheme=scheme, kind=kind):
                         self.assertEqual(tab.go(self.base + path), 200)
-                        name = path.strip("/").replace("/", "-") or "uploads"
+                        name = re.sub("[^a-z0-9]+", "-", path).strip("-") or "uploads"
                         self.check(tab, f"{name}-{scheme}-{kind}")
                 tab.close()
 
@@ -238,6 +258,19 @@ class PortalPagesTest(portal_case.PortalCase):
         tab.click("button.main:enabled")
         tab.see("Done")
         tab.see("It has left no files")
+
+    def test_a_lock_is_taken_away(self):
+        self._fill()
+        holder = self._fill_more()
+        tab = self.browse().tab("ops")
+        tab.go(f"{self.base}/locks")
+        tab.see(r"one\s*sleep 600 \(pid \d+\) on cw-a since")
+        tab.see(r"api-x\s*100 per 1m\s*4\d")
+        tab.click("main button.danger")
+        self.assertEqual(holder.wait(60.0), 125)
+        self.until(lambda: not any(row["holders"] and row["holders"][0].get("session_id")
+                                   for row in self.fleet.rows("lock", "list")), "its end")
+        self.assertEqual(sorted(self.json("/locks")), ["locks", "rates"])
 
     def test_twins_and_buttons(self):
         self._fill()
