@@ -1,5 +1,6 @@
 """Locks and rates: jobs, tasks and programs in one line before a third party."""
 
+import json
 import os
 import time
 
@@ -7,6 +8,9 @@ from e2e import case
 from hosts import fleet, picky
 
 _LOCK = "picky-api"
+_EXAMPLE = os.path.join(case.SCRIPTS, "..", "..", "deploy", "examples", "picky-api", "service.py")
+_EXAMPLE_PORT = 8098
+_ASK = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
 _JOBS = 50
 _PROGRAMS = 10
 _DISASTERS = 12
@@ -55,12 +59,15 @@ class LocksCase(case.HostsCase):
             self.fleet.add_executor(self.hosts.b, name, slots=4)
         self.fleet.start()
 
-    def run_under_lock(self, name, seconds, *options, on=None):
+    def run_under_lock(self, name, seconds, *options):
         """Starts `closewrite lock run`; its log is in the test's folder."""
-        return (on or self.hosts.a).spawn(
-            [fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run", _LOCK,
-             *options, "--", *self.picky.command(name, seconds)],
-            os.path.join(self.folder, f"{name}.log"))
+        return self.spawn_under_lock(self.hosts.a, name, self.picky.command(name, seconds),
+                                     *options)
+
+    def spawn_under_lock(self, on, name, command, *options):
+        """The same on a host, with any command."""
+        return on.spawn([fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run",
+                         _LOCK, *options, "--", *command], os.path.join(self.folder, f"{name}.log"))
 
     def lock(self):
         """As `lock list` has it; None while nobody uses it."""
@@ -94,19 +101,28 @@ class LocksCase(case.HostsCase):
             service.process.thaw()
 
     def check_that_everybody_has_a_turn_and_nobody_two(self):
-        """With disasters."""
-        self.fleet.apply(_PIPELINE.format(command=self.picky.command("{name}", _CALL_S)))
+        """With disasters, before the service of deploy/examples/picky-api."""
+        self.hosts.a.spawn([picky.PYTHON, _EXAMPLE, "--address", self.hosts.a.address, "--port",
+                            str(_EXAMPLE_PORT), "--seconds", str(_CALL_S)],
+                           os.path.join(self.folder, "service.log"))
+        self.until(lambda: self.hosts.a.accepts(_EXAMPLE_PORT), "the service")
+        service = f"http://{self.hosts.a.address}:{_EXAMPLE_PORT}"
+
+        def ask(name):
+            return [picky.PYTHON, "-c", _ASK, f"{service}/price/{name}"]
+        self.fleet.apply(_PIPELINE.format(command=json.dumps(ask("{name}"))))
         path = os.path.join(self.folder, "tasks.yaml")
         tasks = ("task-1", "task-2")
         for name in tasks:
-            fleet.write(path, _TASK.format(name=name, command=self.picky.command(name, _CALL_S)))
+            fleet.write(path, _TASK.format(name=name, command=json.dumps(ask(name))))
             self.fleet.must("task", "apply", "-f", path)
         programs = []
         for number in range(_JOBS):
             case.write(os.path.join(self.home("unenriched"), f"job-{number}"), b"x")
             if number % (_JOBS // _PROGRAMS) == 0:
                 on = self.hosts.a if number % 2 else self.hosts.b
-                programs.append(self.run_under_lock(f"program-{number}", _CALL_S, on=on))
+                name = f"program-{number}"
+                programs.append(self.spawn_under_lock(on, name, ask(name)))
         for name in tasks:
             self.fleet.must("task", "start", name)
         for _ in range(_DISASTERS):
@@ -114,11 +130,10 @@ class LocksCase(case.HostsCase):
         jobs = self.finished_jobs(_JOBS + len(tasks), 240)
         self.assertEqual({job.state for job in jobs}, {"succeeded"})
         self.assertEqual([program.wait(_END_S_MAX) for program in programs], [0] * _PROGRAMS)
-        self.assert_one_at_a_time()
-        served = set(self.names())
-        self.assertEqual(served, {f"job-{number}" for number in range(_JOBS)}
-                         | {f"program-{number}" for number in range(0, _JOBS, _JOBS // _PROGRAMS)}
-                         | set(tasks))
+        counted = json.loads(self.hosts.a.check(
+            [picky.PYTHON, "-c", _ASK, f"{service}/calls"]))
+        self.assertEqual((counted["at_once_max"], counted["refused"]), (1, 0))
+        self.assertGreaterEqual(counted["calls"], _JOBS + _PROGRAMS + len(tasks))
         self.until(lambda: not (self.lock() or {}).get("holders"), "the lock to be free")
 
 

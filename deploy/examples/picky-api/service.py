@@ -1,6 +1,6 @@
 """A third party that takes one caller at a time, as many do: a second one is told 429.
 
-  service.py [--port 8097] [--seconds 1]
+  service.py [--address 127.0.0.1] [--port 8097] [--seconds 1]
 
 GET /price/PRODUCT answers with a number after that long. GET /calls counts: all calls, those that
 were refused, and the most at once.
@@ -87,11 +87,12 @@ def main():
     """Serves until it is killed."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8097)
     parser.add_argument("--seconds", type=float, default=1.0)
     options = parser.parse_args()
     http.server.ThreadingHTTPServer(
-        ("127.0.0.1", options.port), handler(Counts(), options.seconds)).serve_forever()
+        (options.address, options.port), handler(Counts(), options.seconds)).serve_forever()
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ TEST_F(LockCommandsTest, AWrongNameIsTold) {
 
 TEST_F(LockCommandsTest, BadInputIsRefusedHere) {
   for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
-           {"lock", "list", "Picky"},
+           {"lock", "list", "picky api"},
            {"lock", "watch", ""},
            {"lock", "set", "db", "--capacity", "0"},
            {"lock", "set", "db", "--capacity", "1001"},
@@ -81,7 +81,7 @@ TEST_F(LockCommandsTest, BadInputIsRefusedHere) {
            {"lock", "hold", "db", "--wait", "soon"},
            {"lock", "hold", "db", "--wait", "1s", "--no-wait"},
            {"lock", "hold", std::string(64, 'a')},
-           {"rate", "take", "Api"},
+           {"rate", "take", ".api"},
            {"rate", "take", "api", "--n", "0"},
            {"rate", "take", "api", "--limit", "5"},
            {"rate", "take", "api", "--per", "1m"},
