@@ -10,10 +10,12 @@ void HtmlRows::Add(const std::vector<std::string>& cells) {
   StrAppend(&rows_, "<tr>");
   for (size_t i = 0; i < cells.size(); ++i) {
     const std::string heading = HtmlText(headings_[i]);
+    // On a narrow page heading and content stand side by side: the content must be one thing.
+    const std::string cell = cells[i].empty() ? "" : StrCat("<div>", cells[i], "</div>");
     if (i == 0) {
-      StrAppend(&rows_, "<th scope=\"row\" data-heading=\"", heading, "\">", cells[i], "</th>");
+      StrAppend(&rows_, "<th scope=\"row\" data-heading=\"", heading, "\">", cell, "</th>");
     } else {
-      StrAppend(&rows_, "<td data-heading=\"", heading, "\">", cells[i], "</td>");
+      StrAppend(&rows_, "<td data-heading=\"", heading, "\">", cell, "</td>");
     }
   }
   StrAppend(&rows_, "</tr>\n");
