@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 _JOBS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "bench", "jobs")
-_SECTIONS = ("floor", "submit", "drain", "watched", "tasks")
+_SECTIONS = ("floor", "submit", "drain", "watched", "commands", "tasks")
 _BENCH_S_MAX = 300.0
 
 

@@ -6,7 +6,7 @@ import time
 
 from bench import measure, table
 from bench.queues import built, client, contender, ours, servers, workbench
-from hosts import fleet, process
+from hosts import process
 
 SECTION = "failover"
 EXECUTOR = "executor killed, its command with it"
@@ -30,36 +30,6 @@ class _Fleet(ours.Closewrite):
 
 class _FleetPostgres(ours.ClosewritePostgres):
     session_ttl = f"{SESSION_TTL_S:g}s"
-
-
-class _Executor(servers.Server):
-    """The executor of the product, with one slot."""
-
-    def __init__(self, folder, number, address):
-        super().__init__(f"executor-{number}", folder)
-        self._config = os.path.join(folder, "executor.yaml")
-        state, volume = os.path.join(folder, "state"), os.path.join(folder, "volume")
-        for each in (state, volume):
-            os.makedirs(each)
-        fleet.write(self._config, "\n".join([
-            f"host: bench-{number}", "listen: 127.0.0.1:0", f"coordinator: {address}",
-            f"state: {state}", "slots: 1", "commands_outlive: false", "volumes:",
-            f"  bench-0: {{path: {volume}}}", ""]))
-
-    def start(self, coordinator):
-        """Starts it and waits until the coordinator knows it."""
-        self.spawn([fleet.program("executor"), "--config", self._config],
-                   lambda: f"executor={self.name_there}".encode() in coordinator.said())
-        return self
-
-    @property
-    def name_there(self):
-        """Its name at the coordinator."""
-        return self.name.replace("executor", "bench")
-
-    def kill(self):
-        """SIGKILL; does not wait."""
-        self.process.send(signal.SIGKILL)
 
 
 def _boot_ns():
@@ -99,7 +69,7 @@ def _kill_executors(bench, queue, found):
 
     def start():
         number = len(executors)
-        executors.append(_Executor(os.path.join(queue.folder, f"executor-{number}"), number,
+        executors.append(servers.Executor(os.path.join(queue.folder, f"executor-{number}"), number,
                                    queue.coordinator.address))
         executors[-1].start(queue.coordinator)
 

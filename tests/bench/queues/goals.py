@@ -3,8 +3,8 @@
 import collections
 
 from bench import measure, table
-from bench.queues import (by_hand, drain, failover, floor, from_npm, growth, latency,
-                          ours, submit, watched)
+from bench.queues import (by_hand, commands, drain, failover, floor, from_npm, growth,
+                          latency, ours, submit, watched)
 
 # `value` is None when what it needs was not measured.
 Goal = collections.namedtuple("Goal", "number what value unit goal at_most")
@@ -81,7 +81,12 @@ def _watched(found):
         found.value(watched.SECTION, plain, slots, "rate")), "x", 0.95, False)
             for slots in watched.SLOTS
             for what, name in (("metrics", scraped), ("metrics and points", elsewhere),
-                               ("metrics and InfluxDB beside it", all_of_it))]
+                               ("metrics and InfluxDB beside it", all_of_it))] + [
+        Goal("J11", f"commands, {what} / neither", _over(
+            found.value(commands.SECTION, name, commands.SLOTS, "rate"),
+            found.value(commands.SECTION, plain, commands.SLOTS, "rate")), "x", 0.95, False)
+        for what, name in (("metrics", scraped), ("metrics and points", elsewhere),
+                           ("metrics and InfluxDB beside it", all_of_it))]
 
 
 def _waited(found):

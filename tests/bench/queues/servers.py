@@ -319,3 +319,33 @@ class Postgres(Server):
         if self.process is not None and self.process.alive():
             self.process.send(signal.SIGINT)
             self.process.wait(_STOP_S_MAX)
+
+
+class Executor(Server):
+    """The executor of the product, with the benchmark's first volume."""
+
+    def __init__(self, folder, number, address, slots=1):
+        super().__init__(f"executor-{number}", folder)
+        self._config = os.path.join(folder, "executor.yaml")
+        state, volume = os.path.join(folder, "state"), os.path.join(folder, "volume")
+        for each in (state, volume):
+            os.makedirs(each)
+        fleet.write(self._config, "\n".join([
+            f"host: bench-{number}", "listen: 127.0.0.1:0", f"coordinator: {address}",
+            f"state: {state}", f"slots: {slots}", "commands_outlive: false", "volumes:",
+            f"  bench-0: {{path: {volume}}}", ""]))
+
+    def start(self, coordinator):
+        """Starts it and waits until the coordinator knows it."""
+        self.spawn([fleet.program("executor"), "--config", self._config],
+                   lambda: f"executor={self.name_there}".encode() in coordinator.said())
+        return self
+
+    @property
+    def name_there(self):
+        """Its name at the coordinator."""
+        return self.name.replace("executor", "bench")
+
+    def kill(self):
+        """SIGKILL; does not wait."""
+        self.process.send(signal.SIGKILL)
