@@ -74,6 +74,7 @@ def text(bench):
     return table.render(
         f"commands: jobs/s of {jobs:,}, each of which runs {_COMMAND}, {bench.options.runs} runs "
         "in turns",
-        ["", f"{SLOTS} slots", "of unwatched", "coordinator us a job", "others us a job", ""], cells,
+        ["", f"{SLOTS} slots", "of unwatched", "coordinator us a job", "others us a job", ""],
+        cells,
         ["an executor on the same machine; from the first command's lease to the last one's end",
          "metrics, points, InfluxDB, others: as in `watched`"])
