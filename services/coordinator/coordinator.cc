@@ -159,7 +159,7 @@ struct Coordinator::Parts {
         monitor({.loop = &loop, .feed = &feed}, NewUuid),
         locks({.loop = &loop, .feed = &feed}),
         alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
-        uploads({.loop = &loop, .feed = &feed}, &watchers),
+        uploads({.loop = &loop, .feed = &feed}, &watchers, alert_options.mail.has_value()),
         alert_watch(alert_options, &loop, NewUuid),
         outbox(alert_options, &loop, &watchers) {
     if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);

@@ -333,6 +333,11 @@ absl::Status HttpServer::Listener::Open(int* port) {
   if (!absl::SimpleAtoi(at->port, &number) || number < 0 || number > UINT16_MAX) {
     return absl::InvalidArgumentError(StrCat("listen: ", at->port, " is no port"));
   }
+  // By default the library lets several programs share a port, each with a part of the requests.
+  set_socket_options([](int socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
   if (number == kAnyPort) {
     number = bind_to_any_port(at->host);
   } else if (!bind_to_port(at->host, number)) {

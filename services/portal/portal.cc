@@ -64,7 +64,7 @@ Page SignInPage(const std::string& message, const std::string& next) {
       "autocomplete=\"username\" required></p><p><label for=\"password\">Password</label><input "
       "id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" "
       "required></p><p class=\"buttons\"><button class=\"main\">Sign in</button></p></form>\n");
-  page.json = {{"error", message}};
+  page.json = {{"error", message.empty() ? "nobody is signed in: sign in at /sign-in" : message}};
   return page;
 }
 

@@ -217,8 +217,11 @@ bool IsOver(const v1::GetUploadResponse& upload) {
   return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_CANCELLED;
 }
 
-std::string Mailed(const v1::UploadStatus& upload) {
-  if (upload.email().empty()) return "";
+std::string Mailed(const v1::GetUploadResponse& view) {
+  const v1::UploadStatus& upload = view.upload();
+  // One that has failed may be tried again, but its mail is on the way.
+  const bool failed = !view.jobs().empty() && view.jobs(0).state() == v1::JOB_STATE_FAILED;
+  if (upload.email().empty() || failed || IsOver(view)) return "";
   std::string to;
   for (const std::string& email : upload.email()) StrAppend(&to, to.empty() ? "" : ", ", email);
   return StrCat("<p>A mail goes to ", HtmlText(to),
@@ -289,7 +292,7 @@ Page UploadStatusPage(const UploadView& view) {
                      "</div>\n");
   StrAppend(&page.html, "<div data-live=\"results\">");
   if (!view.upload.jobs().empty()) StrAppend(&page.html, Results(view, view.upload.jobs(0)));
-  StrAppend(&page.html, "</div>\n", IsOver(view.upload) ? "" : Mailed(upload));
+  StrAppend(&page.html, "</div>\n", Mailed(view.upload));
   if (upload.state() == v1::UPLOAD_STATE_RECEIVING) {
     StrAppend(&page.html, "<p>To go on with it, choose the same file again on ",
               Link(StrCat("/pages/", UrlPart(upload.pipeline())), "its page"), ".</p>\n",

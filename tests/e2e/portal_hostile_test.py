@@ -24,6 +24,13 @@ class PortalStrangersTest(portal_case.PortalCase):
                    f"up uploader {hashed} up@example.org\nop operator {hashed}\n".encode())
         os.chmod(os.path.join(self.folder, "users"), 0o600)
 
+    def test_one_portal_has_the_port(self):
+        self.begin()
+        second = self.hosts.a.run([fleet.program("portal"), "--config", self.portal.config],
+                                  timeout=30)
+        self.assertEqual(second.returncode, 2)
+        self.assertIn(b"cannot serve on", second.stderr)
+
     def test_roles(self):
         self.begin()
         for path in ("/", "/overview", "/jobs"):

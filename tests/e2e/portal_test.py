@@ -105,6 +105,12 @@ class PortalUploadTest(portal_case.PortalCase):
         plain.files("#file", [self.file("table.xlsx", portal_case.CSV)])
         plain.click("button.main")
         plain.see("has another ending than .csv")
+        # Here nobody sends mail, so none is promised.
+        plain.go(f"{self.base}/pages/enrich")
+        plain.fill("#email", "eve@example.org")
+        plain.files("#file", [self.file("mail.csv")])
+        plain.click("button.main")
+        plain.see("this coordinator has no `mail:`")
         self.assertEqual(case.tree(self.home("unenriched")), [])
 
     def test_a_coordinator_and_a_portal_that_die_lose_nothing(self):

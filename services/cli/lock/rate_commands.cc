@@ -1,5 +1,6 @@
 #include "services/cli/lock/rate_commands.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -67,7 +68,9 @@ absl::StatusOr<int> Take(Invocation& invocation, const RateOptions& options) {
   const auto deadline = WaitDeadline(invocation, options.wait);
   if (!deadline.ok()) return deadline.status();
   if (*deadline != absl::InfiniteFuture()) {
-    *request.mutable_wait_max() = ToProto(*deadline - invocation.now());
+    // The clock has gone on since the deadline was worked out.
+    *request.mutable_wait_max() =
+        ToProto(std::max(*deadline - invocation.now(), absl::ZeroDuration()));
   }
   v1::TakeRateResponse response;
   Client& client = invocation.client();

@@ -55,6 +55,12 @@ int64_t DecodeMaxSize(v1::Upload* upload, RunDecoder* decoder) {
 
 UploadPolicy DecodeUpload(v1::Upload* upload, const Pipeline& pipeline, RunDecoder* decoder) {
   UploadPolicy policy;
+  const bool by_names = pipeline.when == When::kNames && !pipeline.on_create;
+  if (pipeline.when == When::kMarker || pipeline.when == When::kDelete || by_names) {
+    decoder->Wrong("portal",
+                   "needs a pipeline that a file starts which is moved into place; a marker or a "
+                   "deletion never comes with an upload");
+  }
   CheckText("portal.title", upload->title(), kUploadTitleBytesMax, decoder);
   CheckText("portal.help", upload->help(), kUploadHelpBytesMax, decoder);
   if (upload->title().empty()) upload->set_title(pipeline.name);

@@ -70,6 +70,9 @@ TEST(UploadCodecTest, WhatIsWrongIsNamed) {
   definition.mutable_portal()->set_when_busy(v1::WHEN_BUSY_REFUSE);
   EXPECT_NE(Error(definition).find("portal.when_busy"), std::string::npos);
   definition = WithPage();
+  definition.mutable_on()->set_when(v1::WHEN_DELETE);
+  EXPECT_NE(Error(definition).find("portal: needs a pipeline"), std::string::npos);
+  definition = WithPage();
   definition.mutable_portal()->set_folder(".closewrite/staging");
   EXPECT_NE(Error(definition).find("portal.folder"), std::string::npos);
 }

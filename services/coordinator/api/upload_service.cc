@@ -118,6 +118,12 @@ grpc::ServerUnaryReactor* UploadService::BeginUpload(grpc::CallbackServerContext
                                                      const v1::BeginUploadRequest* request,
                                                      v1::BeginUploadResponse* response) {
   if (absl::Status s = CheckBegin(*request); !s.ok()) return Answer(context, s);
+  if (!mails_ && !request->email().empty()) {
+    return Answer(context, WrongField("email",
+                                      "can't be served, because this coordinator has no `mail:` in "
+                                      "its configuration; leave it empty, and keep the page's "
+                                      "address"));
+  }
   Upload upload{.number = RandomNumber(), .key = absl::BytesToHexString(RandomBytes(kKeyBytes))};
   upload.name = request->name();
   upload.size = request->size();

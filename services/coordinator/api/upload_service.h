@@ -35,9 +35,9 @@ inline constexpr absl::Duration kUploadOrderEvery = absl::Seconds(1);
 // them is still there: of several coordinators the one that has the watcher's stream does it.
 class UploadService : public v1::UploadService::CallbackService {
  public:
-  // `board` is not owned and must outlive the server.
-  UploadService(const ApiOptions& options, WatcherBoard* board)
-      : loop_(*options.loop), board_(*board) {}
+  // `board` is not owned and must outlive the server. `mails`: mails can be sent.
+  UploadService(const ApiOptions& options, WatcherBoard* board, bool mails)
+      : loop_(*options.loop), board_(*board), mails_(mails) {}
   ~UploadService() override { Shutdown(); }
 
   // From now on watchers are asked again.
@@ -76,6 +76,7 @@ class UploadService : public v1::UploadService::CallbackService {
 
   StoreLoop& loop_;
   WatcherBoard& board_;
+  const bool mails_;
   std::thread thread_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

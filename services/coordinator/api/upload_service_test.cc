@@ -14,7 +14,7 @@ namespace {
 
 class UploadServiceTest : public ApiFixture {
  protected:
-  UploadServiceTest() : service_({.loop = &loop_, .feed = &feed_}, &board_) {
+  UploadServiceTest() : service_({.loop = &loop_, .feed = &feed_}, &board_, /*mails=*/true) {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
