@@ -158,6 +158,8 @@ TEST_F(StoryTest, ComesDownToWhatARunningJobDoes) {
 job 1 of pipeline enrich runs for 9s on executor e1 at vm-c, pid 4711
 -> `closewrite logs -f 1` follows it, `closewrite cancel 1` ends it
 )");
+  // Otherwise its session is over just then.
+  Report({.session = session, .heartbeat = true, .running = {{.lease = lease, .pid = 4711}}});
   clock_.Advance(absl::Seconds(1));
   ExplainJob(1);
   EXPECT_EQ(Verdict(), R"(
