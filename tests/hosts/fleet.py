@@ -6,6 +6,7 @@ watcher on each host, executors where a test wants them.
 
 import json
 import os
+import random
 import socket
 
 from hosts import job, postgres, process
@@ -16,6 +17,8 @@ _PORT_WATCHER = 7401
 _PORT_EXECUTOR = 7410
 _PORT_PORTAL = 7480
 _PORT_METRICS = 9470
+_PORTS_ANY = (20_000, 32_000)
+_PORT_TRIES_MAX = 100
 _READY_S_MAX = 30.0
 _STOP_S_MAX = 20.0
 _CLI_S_MAX = 120.0
@@ -241,6 +244,13 @@ def _folder(on, *names):
 
 
 def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    # Below those that the kernel gives to connections, which may take one before its server does.
+    for _ in range(_PORT_TRIES_MAX):
+        port = random.randrange(*_PORTS_ANY)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise RuntimeError("no port is free")
