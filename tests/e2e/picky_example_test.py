@@ -8,14 +8,13 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import unittest
 import zipfile
 import zlib
 
 from e2e import case
-from hosts import process, run_folder
+from hosts import fleet, process, run_folder
 
 _EXAMPLE = os.path.realpath(os.path.join(case.SCRIPTS, "..", "..", "deploy", "examples",
                                          "picky-api"))
@@ -44,9 +43,7 @@ class PickyExampleTest(unittest.TestCase):
     needs_root = False
 
     def setUp(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = fleet.free_port()
         self.output = os.path.join(run_folder.RunFolder("test").path, "output")
         with open(self.output, "wb") as file:
             # A group of its own, as a terminal gives it one: Ctrl-C reaches all of it.

@@ -216,7 +216,7 @@ class PortalPagesTest(portal_case.PortalCase):
         """Something of everything that pages may have to show."""
         case.write(os.path.join(self.home("unenriched"), "broken/table.csv"), b"x")
         self.finished_jobs(2)
-        self.fleet.must("rate", "set", "api-x", "--limit", "100", "--per", "1m")
+        self.fleet.must("rate", "set", "api-x", "--limit", "100", "--per", "1h")
         self.fleet.must("rate", "take", "api-x", "--n", "60")
         holder = self.hosts.a.spawn(
             [fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run", "one", "--",
@@ -271,7 +271,7 @@ class PortalPagesTest(portal_case.PortalCase):
         tab = self.browse().tab("ops")
         tab.go(f"{self.base}/locks")
         tab.see(r"one\s*sleep 600 \(pid \d+\) on \S+ since")
-        tab.see(r"api-x\s*100 per 1m\s*4\d")
+        tab.see(r"api-x\s*100 per 1h\s*4\d")
         tab.click("main button.danger")
         self.assertEqual(holder.wait(60.0), 125)
         self.until(lambda: not any(row["holders"] and row["holders"][0].get("session_id")

@@ -114,7 +114,7 @@ class Fleet:
             f"session_ttl: {session_ttl}", *settings, ""]), address, self._metrics(self.hosts.a))
 
     def _listen(self, on, port):
-        return f"{on.address}:{port if self.hosts.namespaced else _free_port()}"
+        return f"{on.address}:{port if self.hosts.namespaced else free_port()}"
 
     def _metrics(self, on):
         return self._listen(on, next(self._metrics_ports)) if self._metrics_ports else None
@@ -243,8 +243,9 @@ def _folder(on, *names):
     return path
 
 
-def _free_port():
-    # Below those that the kernel gives to connections, which may take one before its server does.
+def free_port():
+    """A port of the loopback that nobody listens on; below those that the kernel gives to
+    connections, which may take one before its server does."""
     for _ in range(_PORT_TRIES_MAX):
         port = random.randrange(*_PORTS_ANY)
         with socket.socket() as probe:

@@ -21,14 +21,18 @@ def say(text):
     print(f"==> {text}", flush=True)
 
 
+def await_port(on, port, started, what):
+    """Waits until `started` takes connections there."""
+    process.until(lambda: on.accepts(port) or not started.alive(), _READY_S_MAX, what)
+    if not started.alive():
+        raise RuntimeError(f"{what} has ended: {started.read_log().decode()}")
+
+
 def start_service(on):
-    """The third party. Returns its process."""
+    """The third party."""
     started = on.spawn(["/usr/bin/python3", os.path.join(_HERE, "service.py"),
                         "--port", str(_SERVICE_PORT)], os.path.join(on.folder, "service.log"))
-    process.until(lambda: on.accepts(_SERVICE_PORT) or not started.alive(), _READY_S_MAX,
-                  "the service")
-    if not started.alive():
-        raise RuntimeError(f"the service has ended: {started.read_log().decode()}")
+    await_port(on, _SERVICE_PORT, started, "the service")
 
 
 def pipelines():
@@ -41,10 +45,7 @@ def start_portal(services, on, port):
     """Returns its address."""
     portal = services.make_portal(on, port=port)
     portal.start()
-    process.until(lambda: on.accepts(port) or not portal.process.alive(), _READY_S_MAX,
-                  "the portal")
-    if not portal.process.alive():
-        raise RuntimeError(f"the portal has ended: {portal.process.read_log().decode()}")
+    await_port(on, port, portal.process, "the portal")
     return f"http://{portal.address}"
 
 
