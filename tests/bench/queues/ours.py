@@ -4,6 +4,7 @@ import itertools
 import os
 
 from bench.queues import client, contender, servers
+from hosts import fleet
 
 _VOLUMES = 16
 _LOAD_BATCH = 512
@@ -113,7 +114,7 @@ class Scraped(Closewrite):
     name = "closewrite, SQLite, metrics"
 
     def start(self):
-        address = f"127.0.0.1:{servers.free_port()}"
+        address = f"127.0.0.1:{fleet.free_port()}"
         self.settings = (f"metrics: {address}", *self.settings)
         super().start()
         prometheus = servers.Prometheus(os.path.join(self.folder, "prometheus"), address)

@@ -27,13 +27,6 @@ class Unsupported(RuntimeError):
     """A server that this build, or this machine, does not have; the text says why."""
 
 
-def free_port():
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _answers(port):
     with socket.socket() as probe:
         probe.settimeout(1.0)
@@ -121,7 +114,7 @@ class Beanstalkd(Server):
     def __init__(self, folder, sync):
         super().__init__("beanstalkd", folder)
         self._sync = sync
-        self.port = free_port()
+        self.port = fleet.free_port()
 
     def start(self):
         """Starts it."""
@@ -137,7 +130,7 @@ class Redis(Server):
 
     def __init__(self, folder):
         super().__init__("redis", folder)
-        self.port = free_port()
+        self.port = fleet.free_port()
 
     def start(self):
         """Starts it."""
@@ -155,7 +148,7 @@ class Prometheus(Server):
     def __init__(self, folder, target):
         super().__init__("prometheus", folder)
         self._target = target
-        self.port = free_port()
+        self.port = fleet.free_port()
 
     def start(self):
         """Starts it."""
@@ -175,7 +168,7 @@ class PointSink(Server):
 
     def __init__(self, folder):
         super().__init__("point-sink", folder)
-        self.port = free_port()
+        self.port = fleet.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self):
@@ -189,14 +182,14 @@ class Influxd(Server):
 
     def __init__(self, folder):
         super().__init__("influxd", folder)
-        self.port = free_port()
+        self.port = fleet.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self, database):
         """Starts it, and makes the database."""
         config = os.path.join(self.folder, "influx.conf")
         fleet.write(config, influx.CONFIG.format(address="127.0.0.1", port=self.port,
-                                                 rpc=free_port(), folder=self.folder,
+                                                 rpc=fleet.free_port(), folder=self.folder,
                                                  body=_INFLUX_BODY_BYTES_MAX))
         self.spawn([_installed("influxd"), "-config", config], lambda: _answers(self.port))
         query = urllib.parse.urlencode({"q": f"CREATE DATABASE {database}"}).encode()
@@ -222,7 +215,7 @@ class Postgres(Server):
         super().__init__("postgres", folder)
         self.data = os.path.join(folder, "data")
         self.socket = os.path.join(folder, "s")
-        self.port = free_port()
+        self.port = fleet.free_port()
         self.password = secrets.token_hex(16)
         self._shared_buffers = shared_buffers
         self._made = False
