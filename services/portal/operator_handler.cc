@@ -132,7 +132,10 @@ Page OperatorHandler::ShowJobs(const WebRequest& request) {
   wanted.mutable_filter()->set_pipeline(list.pipeline);
   if (!list.state.empty()) {
     const v1::JobState state = StateNamed(list.state);
-    if (state == v1::JOB_STATE_UNSPECIFIED) return NotHere();
+    if (state == v1::JOB_STATE_UNSPECIFIED) {
+      return ErrorPage(absl::InvalidArgumentError(
+          StrCat("state=", list.state, " is none: say available, running, failed ...")));
+    }
     wanted.mutable_filter()->add_states(state);
   }
   auto jobs = calls_.Call<v1::JobService>(&v1::JobService::Stub::ListJobs, wanted);

@@ -28,6 +28,8 @@ constexpr int kHashThreads = 1;
 // Checked when there is no such user, so that it takes as long.
 constexpr char kNobodysPassword[] = "nobody has this password";
 
+constexpr int64_t kGone = -1;  // as a time of change: there is no such file
+
 v1::PortalRole RoleNamed(absl::string_view name) {
   if (name == "uploader") return v1::PORTAL_ROLE_UPLOADER;
   if (name == "operator") return v1::PORTAL_ROLE_OPERATOR;
@@ -40,7 +42,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& file, int64_t* changed_n
   if (!fd.ok()) return ErrnoStatus(errno, "open", file);
   struct stat st;
   if (fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, "stat", file);
-  if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+  if (!S_ISREG(st.st_mode)) {
+    return absl::FailedPreconditionError(StrCat("users: ", file, " is no file"));
+  }
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return absl::FailedPreconditionError(
         StrCat("users: ", file, " may be written by others; say `chmod go-w` of it"));
   }
@@ -137,10 +142,12 @@ absl::Status Users::Read() {
 std::map<std::string, User> Users::All() {
   absl::MutexLock lock(&mutex_);
   struct stat st;
-  if (stat(file_.c_str(), &st) == 0 && MtimeNs(st) != changed_ns_) {
+  const bool there = stat(file_.c_str(), &st) == 0;
+  if (there ? MtimeNs(st) != changed_ns_ : changed_ns_ != kGone) {
     if (const absl::Status read = Read(); !read.ok()) {
       LogWarn("the users stay as they were", {{"error", read.message()}});
     }
+    if (!there) changed_ns_ = kGone;  // said once
   }
   return users_;
 }

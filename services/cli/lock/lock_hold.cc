@@ -55,8 +55,13 @@ class LockHold : public LockUser {
     invocation_.out() << "held " << session.lock() << " token " << claim.token() << std::endl;
     if (!invocation_.out()) return kExitOurs;
     for (;;) {
-      if (invocation_.console().interrupts->Pending()) return kExitOk;
-      if (input_ >= 0 && HasEnded(input_)) return kExitOk;
+      const bool ends =
+          invocation_.console().interrupts->Pending() || (input_ >= 0 && HasEnded(input_));
+      if (ends) {
+        // Whoever relied on it must hear that it was lost a moment ago.
+        session.Confirm();
+        return session.lost().empty() ? kExitOk : Lost(session);
+      }
       // Not at its end but before it, so that whoever relies on the lock has time to stop.
       const Lease lease = session.lease();
       const bool late = SinceBoot() >= lease.terminate_at();

@@ -28,7 +28,10 @@ void DeclareLockOptions(CLI::App& app, LockOptions* options) {
                  "No longer than 30s, 10m ... (exit code 124); by default as long as it takes");
   app.add_flag("--no-wait", options->no_wait, "Exit with 75 when it is not free");
   app.add_option("--capacity", options->capacity,
-                 "How many may hold it at once; another capacity than it has is an error");
+                 "How many may hold it at once; another capacity than it has is an error")
+      ->check([](const std::string& text) {
+        return text == "0" ? StrCat("use 1 to ", kCapacityMax) : std::string();
+      });
   app.add_option("--priority", options->priority,
                  "Larger goes first, -1000 to 1000; first come first served among equals");
 }

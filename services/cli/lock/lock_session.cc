@@ -94,6 +94,18 @@ std::string LockSession::WhyLost() const {
                           : StrCat("it could not be renewed (", trouble_, ")");
 }
 
+void LockSession::Confirm() {
+  absl::MutexLock lock(&mutex_);
+  wanted_ = next_ = SinceBoot();
+  alarm_.Ring();
+  const auto known = [this] {
+    mutex_.AssertHeld();
+    return stopping_ || !alive_ || tried_ >= wanted_;
+  };
+  // Each try ends by itself.
+  mutex_.Await(absl::Condition(&known));
+}
+
 void LockSession::Stop() {
   {
     absl::MutexLock lock(&mutex_);
@@ -141,6 +153,8 @@ void LockSession::Renew() {
     call_ = nullptr;
     if (stopping_) return;
     lost = See(status, response, sent);
+    tried_ = sent;
+    if (sent < wanted_) next_ = SinceBoot();
     lease = lease_;
   }
   if (lost) {

@@ -53,6 +53,10 @@ class LockSession {
   // For people; also of a lease that is running out.
   std::string WhyLost() const;
 
+  // Renews at once, so that lost() knows what has happened since the last renewal. Returns when
+  // that was answered, or failed.
+  void Confirm();
+
   // No more renewals; may be called again.
   void Stop();
 
@@ -72,6 +76,8 @@ class LockSession {
   Lease lease_ ABSL_GUARDED_BY(mutex_);
   bool alive_ ABSL_GUARDED_BY(mutex_) = false;  // it has been answered, and has not ended
   absl::Duration next_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration wanted_ ABSL_GUARDED_BY(mutex_);  // a renewal that leaves then or later
+  absl::Duration tried_ ABSL_GUARDED_BY(mutex_);   // when the last one left that has come back
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t token_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: it waits
   absl::Duration held_since_ ABSL_GUARDED_BY(mutex_);

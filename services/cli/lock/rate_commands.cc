@@ -18,6 +18,8 @@ namespace closewrite::cli {
 namespace {
 
 constexpr int64_t kLimitMax = 1'000'000;
+constexpr absl::Duration kPeriodMin = absl::Milliseconds(1);
+constexpr absl::Duration kPeriodMax = absl::Hours(24 * 366);
 // What is waited for in silence; of longer waits people want to know.
 constexpr absl::Duration kSilentMax = absl::Seconds(2);
 
@@ -37,6 +39,9 @@ absl::StatusOr<bool> CheckRate(const RateOptions& options, absl::Duration* per) 
   }
   const auto duration = ParseDuration(options.per);
   if (!duration.ok()) return UsageError(StrCat("--per: ", ToStd(duration.status().message())));
+  if (*duration < kPeriodMin || *duration > kPeriodMax) {
+    return UsageError(StrCat("--per ", options.per, ": use 1ms to 366d"));
+  }
   *per = *duration;
   return true;
 }
