@@ -42,7 +42,7 @@ std::string ConnectionProblem(std::string_view message) {
 }
 
 Client::Client(Options options)
-    : options_(std::move(options)), coordinators_(options_.coordinator) {
+    : options_(std::move(options)), coordinators_(options_.coordinator, options_.credentials) {
   TakeChannel();
 }
 

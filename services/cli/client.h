@@ -47,6 +47,7 @@ class Client {
  public:
   struct Options {
     std::string coordinator;                                 // host:port, several with commas
+    std::shared_ptr<grpc::ChannelCredentials> credentials;   // null: no TLS
     std::string coordinator_from;                            // who said so; "" is not told
     absl::Duration call_timeout = absl::Seconds(30);         // for one answer
     absl::Duration connect_timeout = absl::Seconds(10);      // for one that can't be reached

@@ -139,6 +139,9 @@ void DeclareGlobals(CLI::App& app, GlobalOptions* globals) {
   };
   declare("--coordinator", &globals->coordinator, "host:port, or CLOSEWRITE_COORDINATOR");
   declare("--context", &globals->context, "A name for it, or CLOSEWRITE_CONTEXT; see `context`");
+  declare("--tls", &globals->tls, "Folder with ca.crt, tls.crt and tls.key, or CLOSEWRITE_TLS");
+  declare(kTokenFileOption, &globals->access_token_file,
+          "File with a token, or CLOSEWRITE_ACCESS_TOKEN_FILE");
   declare("--host", &globals->host, "What the fleet calls this host, or CLOSEWRITE_HOST");
   declare("--timeout", &globals->timeout,
           "Give up waiting after this long (exit code 124), or for one answer (125; 30s)");

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "services/cli/command_parser.h"
 #include "services/cli/contexts.h"
+#include "services/cli/credentials.h"
 #include "services/cli/help.h"
 #include "services/cli/job_list.h"
 #include "services/cli/live_names.h"
@@ -99,6 +100,8 @@ class Completer {
   void Take(const CLI::Option& option, const std::string& value) {
     if (option.check_lname("coordinator")) globals_.coordinator = value;
     if (option.check_lname("context")) globals_.context = value;
+    if (option.check_lname("tls")) globals_.tls = value;
+    if (option.check_lname("access-token-file")) globals_.access_token_file = value;
   }
 
   const Command* Find() {
@@ -280,7 +283,11 @@ class Completer {
   LiveNames& Live() {
     if (!live_.has_value()) {
       const auto settings = ResolveSettings(globals_, console_);
-      live_.emplace(settings.ok() ? settings->coordinator.value : "", console_);
+      // Nobody who presses Tab wants to read what is wrong with certificates.
+      std::shared_ptr<grpc::ChannelCredentials> credentials;
+      if (settings.ok()) credentials = MakeCredentials(*settings, console_).value_or(nullptr);
+      live_.emplace(settings.ok() ? settings->coordinator.value : "", std::move(credentials),
+                    console_);
     }
     return *live_;
   }

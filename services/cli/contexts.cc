@@ -45,6 +45,10 @@ std::string Line(const std::string& name, const Context& context) {
     fields.push_back(StrCat("coordinator: ", Quoted(context.coordinator())));
   }
   if (!context.host().empty()) fields.push_back(StrCat("host: ", Quoted(context.host())));
+  if (!context.tls().empty()) fields.push_back(StrCat("tls: ", Quoted(context.tls())));
+  if (!context.access_token_file().empty()) {
+    fields.push_back(StrCat("access_token_file: ", Quoted(context.access_token_file())));
+  }
   return StrCat("  ", Key(name), ": {", absl::StrJoin(fields, ", "), "}");
 }
 

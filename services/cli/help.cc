@@ -37,6 +37,10 @@ constexpr std::string_view kEnvironment = R"(Environment of closewrite:
                            127.0.0.1:7400 by default
   CLOSEWRITE_HOST          what the fleet calls this host, to find the volume of a local path;
                            the system's host name by default
+  CLOSEWRITE_TLS           folder with ca.crt, tls.crt and tls.key, as `closewrite certs issue`
+                           makes it, for a coordinator with TLS
+  CLOSEWRITE_ACCESS_TOKEN, CLOSEWRITE_ACCESS_TOKEN_FILE
+                           a token in place of tls.crt and tls.key, or the file that has it
   CLOSEWRITE_CONTEXT       name of a context, see `closewrite help contexts`
   CLOSEWRITE_CONFIG        the file of contexts; by default closewrite/config.yaml in
                            XDG_CONFIG_HOME, or in ~/.config
@@ -66,7 +70,8 @@ The file is CLOSEWRITE_CONFIG, else closewrite/config.yaml in XDG_CONFIG_HOME, e
   closewrite --context test jobs                          once in another
   closewrite config                                       what holds, and why
 
-host is what that fleet calls this host, and may be left out. The first of these that is given
+host is what that fleet calls this host, and may be left out; so may tls, the folder with the
+certificates for that fleet, and access_token_file. The first of these that is given
 counts: --coordinator; --context; CLOSEWRITE_COORDINATOR; CLOSEWRITE_CONTEXT; `current` of the file;
 127.0.0.1:7400. `current` is not looked at when a coordinator is named.
 )";
@@ -94,6 +99,8 @@ constexpr std::string_view kTail = R"(
 Options of every command:
   --coordinator HOST:PORT   or CLOSEWRITE_COORDINATOR; 127.0.0.1:7400 by default
   --context NAME            a name for it, or CLOSEWRITE_CONTEXT; see `closewrite context`
+  --tls FOLDER              with ca.crt, tls.crt and tls.key, or CLOSEWRITE_TLS
+  --access-token-file FILE  with a token, or CLOSEWRITE_ACCESS_TOKEN_FILE
   --host NAME               what the fleet calls this host, or CLOSEWRITE_HOST
   --timeout TIME            give up waiting after 30s, 5m, 1h ...
   --connect-timeout TIME    look this long for a coordinator that can't be reached; 10s

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "services/cli/credentials.h"
 #include "services/cli/time_text.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
@@ -59,6 +60,9 @@ absl::StatusOr<std::unique_ptr<Invocation>> Invocation::Make(Console* console,
   invocation->settings_ = *std::move(settings);
   if (!local) {
     if (absl::Status s = CheckCoordinator(invocation->settings_.coordinator); !s.ok()) return s;
+    auto credentials = MakeCredentials(invocation->settings_, *console);
+    if (!credentials.ok()) return credentials.status();
+    invocation->credentials_ = *std::move(credentials);
   }
   const auto format = FormatOption(options.output);
   if (!format.ok()) return format.status();
@@ -83,6 +87,7 @@ Client& Invocation::client() {
   if (client_ == nullptr) {
     Client::Options options;
     options.coordinator = coordinator();
+    options.credentials = credentials_;
     // What was written in this very command needs no explanation.
     if (settings_.coordinator.from != "--coordinator") {
       options.coordinator_from = settings_.coordinator.from;

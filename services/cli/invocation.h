@@ -36,6 +36,8 @@ class Invocation {
   Console& console() { return *console_; }
   const GlobalOptions& options() const { return options_; }
   const std::string& coordinator() const { return settings_.coordinator.value; }
+  // Null: no TLS.
+  const std::shared_ptr<grpc::ChannelCredentials>& credentials() const { return credentials_; }
   // This host as the fleet may know it.
   const std::string& host() const { return settings_.host.value; }
   absl::Time now() const { return console_->clock->Now(); }
@@ -69,6 +71,7 @@ class Invocation {
   Console* const console_;
   const GlobalOptions options_;
   Settings settings_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::optional<Format> format_;
   std::optional<absl::Duration> timeout_;
   absl::Duration connect_timeout_;

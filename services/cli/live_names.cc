@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_join.h"
 #include "services/cli/file_argument.h"
@@ -11,9 +12,12 @@
 namespace closewrite::cli {
 namespace {
 
-Client::Options OptionsOf(const std::string& coordinator, const Console& console) {
+Client::Options OptionsOf(const std::string& coordinator,
+                          std::shared_ptr<grpc::ChannelCredentials> credentials,
+                          const Console& console) {
   Client::Options options;
   options.coordinator = coordinator;
+  options.credentials = std::move(credentials);
   options.call_timeout = kLiveNamesTimeout;
   options.connect_timeout = kLiveNamesTimeout;
   options.clock = console.clock;
@@ -43,9 +47,10 @@ class Gathered {
 
 }  // namespace
 
-LiveNames::LiveNames(const std::string& coordinator, const Console& console)
+LiveNames::LiveNames(const std::string& coordinator,
+                     std::shared_ptr<grpc::ChannelCredentials> credentials, const Console& console)
     : deadline_(console.clock->Now() + kLiveNamesTimeout),
-      client_(OptionsOf(coordinator, console)) {}
+      client_(OptionsOf(coordinator, std::move(credentials), console)) {}
 
 // Empty when there is no answer in time: nobody who presses Tab wants to read why.
 template <class Request, class Response, class Make>

@@ -28,7 +28,8 @@ inline constexpr int kLiveNamesMax = 1000;
 // Answers what it has learned within kLiveNamesTimeout of its construction. Used by one thread.
 class LiveNames {
  public:
-  LiveNames(const std::string& coordinator, const Console& console);
+  LiveNames(const std::string& coordinator, std::shared_ptr<grpc::ChannelCredentials> credentials,
+            const Console& console);
 
   // The newest, in these states or in any.
   std::vector<Candidate> Jobs(const std::vector<v1::JobState>& states);

@@ -45,6 +45,8 @@ std::vector<std::pair<std::string, Setting>> Settings::List() const {
   return {{"coordinator", coordinator},
           {"host", host},
           {"context", context},
+          {"tls", tls},
+          {"access-token-file", access_token_file},
           {"timeout", timeout},
           {"connect-timeout", connect_timeout},
           {"output", output},
@@ -88,6 +90,15 @@ absl::StatusOr<Settings> ResolveSettings(const GlobalOptions& options, const Con
                          {console.environment("CLOSEWRITE_HOST"), "CLOSEWRITE_HOST"},
                          {context.host(), place},
                          {HostName(), kDefault}});
+  settings.tls = First({{options.tls, "--tls"},
+                        {asked.tls(), place},
+                        {console.environment("CLOSEWRITE_TLS"), "CLOSEWRITE_TLS"},
+                        {context.tls(), place}});
+  settings.access_token_file = First(
+      {{options.access_token_file, kTokenFileOption},
+       {asked.access_token_file(), place},
+       {console.environment("CLOSEWRITE_ACCESS_TOKEN_FILE"), "CLOSEWRITE_ACCESS_TOKEN_FILE"},
+       {context.access_token_file(), place}});
   settings.timeout = First({{options.timeout, "--timeout"}, {kTimeoutDefault, kDefault}});
   settings.connect_timeout =
       First({{options.connect_timeout, "--connect-timeout"}, {kConnectTimeoutDefault, kDefault}});

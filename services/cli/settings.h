@@ -16,11 +16,15 @@ struct GlobalOptions {
   std::string coordinator;
   std::string host;
   std::string context;
+  std::string tls;
+  std::string access_token_file;
   std::string timeout;
   std::string connect_timeout;
   std::string output;
   std::string color;
 };
+
+inline constexpr char kTokenFileOption[] = "--access-token-file";
 
 struct Setting {
   std::string value;
@@ -32,6 +36,8 @@ struct Settings {
   Setting coordinator;
   Setting host;
   Setting context;
+  Setting tls;                // a folder
+  Setting access_token_file;  // never the token itself
   Setting timeout;  // for one answer; waits have none by default
   Setting connect_timeout;
   Setting output;

@@ -46,6 +46,8 @@ absl::StatusOr<int> UseContext(Invocation& invocation, const std::string& name) 
   Context fields;
   fields.set_coordinator(invocation.options().coordinator);
   fields.set_host(invocation.options().host);
+  fields.set_tls(invocation.options().tls);
+  fields.set_access_token_file(invocation.options().access_token_file);
   const absl::Status used = contexts->Use(name, fields);
   if (!used.ok()) return used;
   if (invocation.json()) {
@@ -79,7 +81,7 @@ absl::StatusOr<int> ShowSettings(Invocation& invocation) {
 }
 
 Command UseCommand() {
-  Command command{"context use", "CONTEXT [--coordinator HOST:PORT] [--host NAME]",
+  Command command{"context use", "CONTEXT [--coordinator HOST:PORT] [--host NAME] [--tls FOLDER]",
                   "Make a context current; with --coordinator, add or change it first."};
   command.examples =
       "closewrite context use prod --coordinator vm-a:7400,vm-d:7400\n"

@@ -24,7 +24,7 @@ void NoteUnknown(Invocation& invocation, std::string_view what, const std::strin
 }  // namespace
 
 void NoteUnknownNames(Invocation& invocation, const v1::JobFilter& filter) {
-  LiveNames live(invocation.coordinator(), invocation.console());
+  LiveNames live(invocation.coordinator(), invocation.credentials(), invocation.console());
   if (!filter.pipeline().empty()) {
     const std::vector<Candidate> pipelines = live.Pipelines();
     if (live.answered()) {

@@ -7,6 +7,7 @@
 #include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/coordinator/convert.h"
+#include "services/coordinator/host_identity.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
@@ -41,16 +42,19 @@ absl::Status Check(const v1::EndSessionRequest& request) {
 
 }  // namespace
 
-AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health)
+AttendService::AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health,
+                             const Callers* callers)
     : loop_(*loop),
       health_(*health),
+      callers_(callers),
       subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
 
 AttendService::~AttendService() { subscription_.reset(); }
 
 grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::Attend(
-    grpc::CallbackServerContext*) {
+    grpc::CallbackServerContext* context) {
   auto visit = std::make_shared<Visit>();
+  if (callers_ != nullptr) visit->caller = callers_->Of(*context);
   visit->stream = Stream::Make();
   Stream* reactor = visit->stream.get();
   reactor->Begin({
@@ -69,9 +73,13 @@ grpc::ServerUnaryReactor* AttendService::EndSession(grpc::CallbackServerContext*
     reactor->Finish(ToGrpc(s));
     return reactor;
   }
+  const Caller caller = callers_ == nullptr ? Caller() : callers_->Of(*context);
   loop_.Submit(
-      [session = SessionId(request->session_id())](Engine& engine, StoreTransaction& tx,
-                                                   absl::Time now) {
+      [session = SessionId(request->session_id()), caller](Engine& engine, StoreTransaction& tx,
+                                                           absl::Time now) {
+        const std::optional<SessionRecord> record = tx.FindSession(session);
+        if (!record.has_value()) return absl::OkStatus();
+        if (absl::Status s = CheckMayEnd(caller, record->executor.host); !s.ok()) return s;
         engine.dispatch().Bury(tx, session, now);
         return absl::OkStatus();
       },
@@ -113,6 +121,8 @@ void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendR
   }
   absl::StatusOr<ExecutorHello> hello = FromProto(request.executor());
   if (!hello.ok()) return visit->stream->End(hello.status());
+  absl::Status may = CheckMayAttend(visit->caller, *hello);
+  if (!may.ok()) return visit->stream->End(std::move(may));
   auto ttl = std::make_shared<absl::Duration>();
   const std::string name = hello->name;
   loop_.Submit(

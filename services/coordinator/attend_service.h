@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/attend.grpc.pb.h"
+#include "services/access/callers.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
@@ -22,7 +23,9 @@ inline constexpr size_t kEndReasonBytesMax = 1024;
 class AttendService : public v1::AttendService::CallbackService {
  public:
   // None is owned. `health`: of sessions.
-  AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health);
+  // `callers`: null where no caller has a certificate.
+  AttendService(StoreLoop* loop, ChangeFeed* feed, HealthBoard* health,
+                const Callers* callers = nullptr);
   ~AttendService() override;
 
   grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* Attend(
@@ -39,6 +42,7 @@ class AttendService : public v1::AttendService::CallbackService {
   // One stream, from its hello to its end.
   struct Visit {
     std::shared_ptr<Stream> stream;
+    Caller caller;
     SessionId session;  // set by the hello; used on the store loop's thread alone
     bool over = false;  // likewise: the session that the hello names is
     bool greeted = false;
@@ -54,6 +58,7 @@ class AttendService : public v1::AttendService::CallbackService {
 
   StoreLoop& loop_;
   HealthBoard& health_;
+  const Callers* const callers_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<SessionId, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);

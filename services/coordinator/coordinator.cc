@@ -33,6 +33,7 @@
 #include "services/coordinator/attend_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
+#include "services/coordinator/front_door.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/influx/influx_metrics.h"
 #include "services/coordinator/influx/influx_options.h"
@@ -135,8 +136,9 @@ struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
         absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits,
         const std::optional<InfluxOptions>& influx, const AlertOptions& alert_options,
-        const std::string& sqlite_path)
+        const std::string& sqlite_path, std::unique_ptr<FrontDoor> front_door)
       : store(std::move(opened)),
+        door(std::move(front_door)),
         engine({.self = self,
                 .shared = store->shared(),
                 .session_ttl = session_ttl,
@@ -148,8 +150,8 @@ struct Coordinator::Parts {
                 .decode_pipeline = DecodeStoredPipeline,
                 .decode_task = DecodeStoredTask}),
         loop(store.get(), &engine, &feed, clock),
-        attend(&loop, &feed, &executor_health),
-        observe(&loop, &feed, &watchers, &watcher_health),
+        attend(&loop, &feed, &executor_health, door->callers()),
+        observe(&loop, &feed, &watchers, &watcher_health, door->callers()),
         jobs({.loop = &loop, .feed = &feed}, &watchers),
         pipelines({.loop = &loop, .feed = &feed}, &watcher_health, alert_options.routes()),
         tasks({.loop = &loop, .feed = &feed}, alert_options.routes()),
@@ -166,6 +168,7 @@ struct Coordinator::Parts {
   }
 
   std::unique_ptr<Store> store;
+  std::unique_ptr<FrontDoor> door;
   Engine engine;
   ChangeFeed feed;
   CommitMeters commits;  // outlives the loop, which tells it
@@ -210,6 +213,7 @@ absl::Status Coordinator::ServeMetrics(const v1::CoordinatorConfig& config, Part
         for (Metric& each : AlertMetrics(parts->outbox.numbers(), *parts->store)) {
           metrics.push_back(std::move(each));
         }
+        for (Metric& each : parts->door->Metrics()) metrics.push_back(std::move(each));
         if (parts->points == nullptr || !collected.points.has_value()) return metrics;
         for (Metric& each : InfluxMetrics(parts->points->numbers(), *collected.points)) {
           metrics.push_back(std::move(each));
@@ -245,18 +249,22 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   absl::StatusOr<AlertOptions> alerts = AlertOptionsFrom(config);
   if (!alerts.ok()) return alerts.status();
   alerts->retention = *retention;
+  absl::StatusOr<std::unique_ptr<FrontDoor>> door = FrontDoor::Make(config, clock);
+  if (!door.ok()) return door.status();
   const CoordinatorId self = NewId();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *log_limits, *influx, *alerts, SqlitePath(config.store()));
+                                       *log_limits, *influx, *alerts, SqlitePath(config.store()),
+                                       *std::move(door));
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
       {.listen = config.listen(),
        .reflection = !config.has_reflection() || config.reflection(),
+       .credentials = parts->door->credentials(),
        .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
                     &parts->events, &parts->fleet, &parts->stores, &parts->monitor, &parts->locks,
                     &parts->alerts, &parts->uploads}});

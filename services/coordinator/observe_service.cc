@@ -9,6 +9,7 @@
 #include "services/coordinator/convert.h"
 #include "services/coordinator/core/interest.h"
 #include "services/coordinator/core/upload.h"
+#include "services/coordinator/host_identity.h"
 #include "services/log/log.h"
 #include "services/volume/path.h"
 
@@ -74,17 +75,19 @@ struct ObserveService::Exchange {
 };
 
 ObserveService::ObserveService(StoreLoop* loop, ChangeFeed* feed, WatcherBoard* board,
-                               HealthBoard* health)
+                               HealthBoard* health, const Callers* callers)
     : loop_(*loop),
       board_(*board),
       health_(*health),
+      callers_(callers),
       subscription_(feed->Subscribe([this](const Effects& effects) { OnChange(effects); })) {}
 
 ObserveService::~ObserveService() { subscription_.reset(); }
 
 grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* ObserveService::Observe(
-    grpc::CallbackServerContext*) {
+    grpc::CallbackServerContext* context) {
   auto visit = std::make_shared<Visit>();
+  if (callers_ != nullptr) visit->caller = callers_->Of(*context);
   visit->stream = Stream::Make();
   Stream* reactor = visit->stream.get();
   reactor->Begin({
@@ -135,6 +138,8 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
     if (!report.ok()) return report.status();
     exchange.volumes.push_back(*std::move(report));
   }
+  absl::Status may = CheckMayObserve(visit.caller, visit.host, exchange.volumes);
+  if (!may.ok()) return may;
   for (const v1::FileEvent& proto : request.events()) {
     absl::StatusOr<FileEvent> event = FromProto(proto);
     if (!event.ok()) return event.status();

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "closewrite/v1/observe.grpc.pb.h"
+#include "services/access/callers.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
@@ -27,7 +28,9 @@ inline constexpr int kAnswersPerMessageMax = kQuestionsWaitingMax;
 class ObserveService : public v1::ObserveService::CallbackService {
  public:
   // None is owned. `health`: of hosts.
-  ObserveService(StoreLoop* loop, ChangeFeed* feed, WatcherBoard* board, HealthBoard* health);
+  // `callers`: null where no caller has a certificate.
+  ObserveService(StoreLoop* loop, ChangeFeed* feed, WatcherBoard* board, HealthBoard* health,
+                 const Callers* callers = nullptr);
   ~ObserveService() override;
 
   grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* Observe(
@@ -41,6 +44,7 @@ class ObserveService : public v1::ObserveService::CallbackService {
   // One stream, from its hello to its end.
   struct Visit {
     std::shared_ptr<Stream> stream;
+    Caller caller;
     std::string host;                   // set by the hello
     std::string ledger_id;              // likewise
     bool accepted = false;              // used on the store loop's thread alone
@@ -68,6 +72,7 @@ class ObserveService : public v1::ObserveService::CallbackService {
   StoreLoop& loop_;
   WatcherBoard& board_;
   HealthBoard& health_;
+  const Callers* const callers_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::shared_ptr<Visit>> visits_ ABSL_GUARDED_BY(mutex_);  // by host

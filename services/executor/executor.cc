@@ -115,6 +115,9 @@ absl::Status Executor::Open(bool guarded) {
   absl::Status status = CheckStateOutside(config_.state(), volumes);
   if (status.ok()) status = CheckVolumes(&volumes);
   if (!status.ok()) return status;
+  auto tls = Tls::OfService(config_.tls(), Role::kExecutor, config_.host());
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
   auto journal = Journal::Open(config_.state(), kLockMax);
   if (!journal.ok()) return journal.status();
   journal_ = std::make_unique<Journal>(*std::move(journal));
@@ -144,7 +147,7 @@ absl::Status Executor::Open(bool guarded) {
   table_ = std::make_unique<AttemptTable>(std::move(options));
   // The hello wants the port, and the service describes the link: so the link is made in between,
   // and started last of all.
-  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
+  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   link_ = std::make_unique<CoordinatorLink>(
       CoordinatorLink::Options{.channel = channel_.get(),
                                .hello = HelloOf(config_),
@@ -155,6 +158,7 @@ absl::Status Executor::Open(bool guarded) {
                                .volumes = [this] { return probe_->Volumes(); }});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
+                               .credentials = tls_ == nullptr ? nullptr : tls_->ForServer(&gate_),
                                .services = {service_.get()}});
   if (!server.ok()) return server.status();
   server_ = *std::move(server);

@@ -20,6 +20,7 @@
 #include "services/metrics/metrics_server.h"
 #include "services/transport/channel.h"
 #include "services/transport/server.h"
+#include "services/transport/tls.h"
 
 namespace closewrite::executor {
 
@@ -83,6 +84,8 @@ class Executor {
   std::unique_ptr<MountProbe> probe_;
   AttemptMeters meters_;
   std::unique_ptr<AttemptTable> table_;
+  std::unique_ptr<Tls> tls_;  // null: none
+  Gate gate_;                 // of the server, with TLS
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<ExecuteService> service_;

@@ -21,6 +21,7 @@
 #include "services/executor/process_group.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/log/log.h"
+#include "services/transport/tls.h"
 
 namespace closewrite::executor {
 namespace {
@@ -159,7 +160,11 @@ int RunGuardian() {
   }
   close(kGuardianConfigFd);
   InitLog("guardian");
-  CoordinatorChannel channel(config.coordinator());
+  // The executor has checked them. Should they have gone bad since, its session will expire.
+  const auto tls = Tls::OfService(config.tls(), Role::kExecutor, config.host());
+  if (!tls.ok()) LogWarn("certificates are of no use by now", {{"error", tls.status().message()}});
+  CoordinatorChannel channel(config.coordinator(),
+                             tls.ok() ? ChannelCredentialsOf(tls->get()) : nullptr);
   Guardian guardian({.lifeline = kGuardianLifelineFd, .config = config, .channel = &channel});
   switch (guardian.Run()) {
     case Guardian::End::kDismissed:

@@ -81,12 +81,6 @@ bool IsIn(const AddressBlock& block, std::string_view address) {
   return true;
 }
 
-bool IsLoopback(std::string_view host) {
-  if (host == "localhost") return true;
-  return IsIn({.bytes = AddressBytes("127.0.0.0"), .bits = kBitsPerByte}, host) ||
-         AddressBytes(host) == AddressBytes("::1");
-}
-
 bool IsOwnHost(std::string_view header, std::string_view public_url) {
   const auto host_of = [](std::string_view text) {
     std::string_view host = text.substr(0, text.find('/'));

@@ -36,8 +36,6 @@ struct AddressBlock {
 };
 absl::StatusOr<AddressBlock> ParseAddressBlock(std::string_view text);
 bool IsIn(const AddressBlock& block, std::string_view address);
-// Whether what is served there can be reached from this host alone.
-bool IsLoopback(std::string_view host);
 
 // Whether a Host header names this portal: by an address, as localhost, or as `public_url` does. A
 // name of somebody else's that was made to point here must not: to the browser its page would be

@@ -17,6 +17,7 @@
 #include "closewrite/v1/task.grpc.pb.h"
 #include "closewrite/v1/upload.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "services/access/gate.h"
 #include "services/clock/clock.h"
 #include "services/transport/channel.h"
 #include "services/transport/errors.h"
@@ -30,22 +31,25 @@ inline constexpr absl::Duration kPatientCallTime = absl::Seconds(25);
 // Thread-safe.
 class CoordinatorCalls {
  public:
-  explicit CoordinatorCalls(const std::string& coordinator) : channel_(coordinator) {}
+  explicit CoordinatorCalls(const std::string& coordinator,
+                            std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr)
+      : channel_(coordinator, std::move(credentials)) {}
 
   // `Call<v1::JobService>(&v1::JobService::Stub::GetJob, request)`.
   template <class Service, class Request, class Response>
   absl::StatusOr<Response> Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
                                                                       const Request&, Response*),
                                 const Request& request) {
-    return Make<Service>(method, request, kPageCallTime, /*wait=*/false);
+    return Make<Service>(method, request, kPageCallTime, /*wait=*/false, "");
   }
-  // Waits for a coordinator that is away. The request must be one that may be repeated.
+  // Waits for a coordinator that is away. The request must be one that may be repeated. The
+  // coordinator takes down that it was made for `user`.
   template <class Service, class Request, class Response>
   absl::StatusOr<Response> CallPatiently(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
                                                                                const Request&,
                                                                                Response*),
-                                         const Request& request) {
-    return Make<Service>(method, request, kPatientCallTime, /*wait=*/true);
+                                         const Request& request, const std::string& user = "") {
+    return Make<Service>(method, request, kPatientCallTime, /*wait=*/true, user);
   }
 
   std::shared_ptr<grpc::Channel> channel() { return channel_.Get(); }
@@ -54,12 +58,14 @@ class CoordinatorCalls {
   template <class Service, class Request, class Response>
   absl::StatusOr<Response> Make(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
                                                                       const Request&, Response*),
-                                const Request& request, absl::Duration time, bool wait) {
+                                const Request& request, absl::Duration time, bool wait,
+                                const std::string& user) {
     const absl::Time until = WallTime() + time;
     for (;;) {
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(until));
       context.set_wait_for_ready(wait);
+      if (!user.empty()) context.AddMetadata(std::string(kUserMetadata), user);
       Response response;
       const auto stub = Service::NewStub(channel_.Get());
       const absl::Status status = FromGrpc((stub.get()->*method)(&context, request, &response));

@@ -167,19 +167,19 @@ Page OperatorHandler::Act(const WebRequest& request, const std::string& path) {
   if (parts[0] == "jobs" && absl::SimpleAtoi(parts[1], &id)) {
     return ActOnJob(id, parts[2], request.visitor.name);
   }
-  if (parts[0] == "tasks") return ActOnTask(parts[1], parts[2]);
+  if (parts[0] == "tasks") return ActOnTask(parts[1], parts[2], request.visitor.name);
   if (request.visitor.role < v1::PORTAL_ROLE_ADMIN) return NotHere();
-  if (parts[0] == "executors" && parts[2] == "drain") return Drain(parts[1]);
+  if (parts[0] == "executors" && parts[2] == "drain") return Drain(parts[1], request.visitor.name);
   if (parts[0] == "locks" && parts[2] == "break") return Break(parts[1], request.visitor.name);
   return NotHere();
 }
 
-Page OperatorHandler::Drain(const std::string& name) {
+Page OperatorHandler::Drain(const std::string& name, const std::string& who) {
   v1::DrainExecutorsRequest wanted;
   wanted.set_request_id(NewUuid());
   wanted.add_names(name);
   const absl::Status status =
-      calls_.CallPatiently<v1::FleetService>(&v1::FleetService::Stub::DrainExecutors, wanted)
+      calls_.CallPatiently<v1::FleetService>(&v1::FleetService::Stub::DrainExecutors, wanted, who)
           .status();
   return status.ok() ? Redirect("/executors") : ErrorPage(status);
 }
@@ -190,7 +190,7 @@ Page OperatorHandler::Break(const std::string& lock, const std::string& who) {
   wanted.set_lock(lock);
   wanted.set_reason(StrCat("on the portal", who.empty() ? "" : " by ", who));
   const absl::Status status =
-      calls_.CallPatiently<v1::LockService>(&v1::LockService::Stub::BreakLock, wanted).status();
+      calls_.CallPatiently<v1::LockService>(&v1::LockService::Stub::BreakLock, wanted, who).status();
   return status.ok() ? Redirect("/locks") : ErrorPage(status);
 }
 
@@ -201,34 +201,35 @@ Page OperatorHandler::ActOnJob(int64_t id, const std::string& action, const std:
     wanted.set_request_id(NewUuid());
     wanted.add_job_ids(id);
     status =
-        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::RetryJobs, wanted).status();
+        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::RetryJobs, wanted, who).status();
   } else if (action == "cancel") {
     v1::CancelJobsRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_job_ids(id);
     wanted.set_reason(StrCat("cancelled on the portal", who.empty() ? "" : " by ", who));
     status =
-        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::CancelJobs, wanted).status();
+        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::CancelJobs, wanted, who).status();
   } else {
     return NotHere();
   }
   return status.ok() ? Redirect(StrCat("/jobs/", id)) : ErrorPage(status);
 }
 
-Page OperatorHandler::ActOnTask(const std::string& name, const std::string& action) {
+Page OperatorHandler::ActOnTask(const std::string& name, const std::string& action,
+                                const std::string& who) {
   absl::Status status;
   if (action == "start") {
     v1::StartTasksRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_names(name);
     status =
-        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StartTasks, wanted).status();
+        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StartTasks, wanted, who).status();
   } else if (action == "stop") {
     v1::StopTasksRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_names(name);
     status =
-        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StopTasks, wanted).status();
+        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StopTasks, wanted, who).status();
   } else {
     return NotHere();
   }

@@ -39,9 +39,9 @@ class OperatorHandler {
   Page ShowJobs(const WebRequest& request);
   Page ShowJob(int64_t id);
   Page ActOnJob(int64_t id, const std::string& action, const std::string& who);
-  Page Drain(const std::string& name);
+  Page Drain(const std::string& name, const std::string& who);
   Page Break(const std::string& lock, const std::string& who);
-  Page ActOnTask(const std::string& name, const std::string& action);
+  Page ActOnTask(const std::string& name, const std::string& action, const std::string& who);
 
   absl::StatusOr<v1::GetReportResponse> Report(int hours);
 

@@ -18,6 +18,7 @@
 #include "services/portal/page_frame.h"
 #include "services/portal/upload_handler.h"
 #include "services/portal/web.h"
+#include "services/transport/tls.h"
 
 namespace closewrite::portal {
 
@@ -58,6 +59,7 @@ class Portal {
   Page SignIn(WebRequest& request, const std::map<std::string, std::string>& fields);
 
   Site site_;
+  std::unique_ptr<Tls> tls_;  // null: none
   std::unique_ptr<CoordinatorCalls> calls_;
   std::unique_ptr<Access> access_;
   std::unique_ptr<UploadHandler> uploads_;

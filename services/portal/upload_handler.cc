@@ -135,7 +135,8 @@ absl::StatusOr<v1::BeginUploadResponse> UploadHandler::BeginUpload(const std::st
     if (request.email_size() > kEmailsMax) break;  // the coordinator says what is wrong
     request.add_email(std::string(email));
   }
-  return calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::BeginUpload, request);
+  return calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::BeginUpload, request,
+                                                 visitor.name);
 }
 
 absl::StatusOr<v1::UploadStatus> UploadHandler::Touch(const UploadAddress& address,

@@ -1,6 +1,8 @@
 #include "services/transport/address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "services/log/str_cat.h"
@@ -26,6 +28,17 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view what, std::string_view a
   return absl::InvalidArgumentError(StrCat(what, ": \"", address,
                                            "\" is not host:port; write for example ",
                                            "0.0.0.0:7400, vm-a:7400 or [::1]:7400"));
+}
+
+bool IsLoopback(std::string_view host) {
+  const std::string name(host);
+  in_addr four = {};
+  if (inet_pton(AF_INET, name.c_str(), &four) == 1) {
+    return ntohl(four.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+  }
+  in6_addr six = {};
+  if (inet_pton(AF_INET6, name.c_str(), &six) == 1) return IN6_IS_ADDR_LOOPBACK(&six);
+  return name == "localhost";
 }
 
 AddressList LookUp(const HostPort& at, int flags, std::string* error) {

@@ -20,6 +20,10 @@ struct HostPort {
 // INVALID_ARGUMENT for what is not `host:port`; the message begins with `what`.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view what, std::string_view address);
 
+// Whether only this host reaches what is served on `host`, a name or an address as people write it:
+// localhost, 127.0.0.0/8 or ::1.
+bool IsLoopback(std::string_view host);
+
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 // getaddrinfo(3) for TCP with `flags`; blocks for as long as the resolver likes to. On failure the

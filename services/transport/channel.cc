@@ -78,10 +78,6 @@ void KeepCallbackThreads() {
   });
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), ClientArguments());
-}
-
 // What a list stands for at the moment.
 struct Found {
   bool as_ipv6 = false;
@@ -133,7 +129,12 @@ std::string TargetOf(Found found, const std::vector<std::string>& names) {
 
 // Shared with the thread that looks up, which nobody waits for: a resolver takes its time.
 struct CoordinatorChannel::State {
+  std::shared_ptr<grpc::Channel> Make(const std::string& target) const {
+    return grpc::CreateCustomChannel(target, credentials, ClientArguments());
+  }
+
   std::vector<std::string> names;
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
   absl::Mutex mutex;
   Found found ABSL_GUARDED_BY(mutex);
   std::shared_ptr<grpc::Channel> channel ABSL_GUARDED_BY(mutex);
@@ -142,9 +143,12 @@ struct CoordinatorChannel::State {
   absl::Duration looked_at ABSL_GUARDED_BY(mutex);
 };
 
-CoordinatorChannel::CoordinatorChannel(const std::string& addresses)
+CoordinatorChannel::CoordinatorChannel(const std::string& addresses,
+                                       std::shared_ptr<grpc::ChannelCredentials> credentials)
     : state_(std::make_shared<State>()) {
   RouteGrpcLog();
+  state_->credentials =
+      credentials != nullptr ? std::move(credentials) : grpc::InsecureChannelCredentials();
   KeepCallbackThreads();
   for (absl::string_view part : absl::StrSplit(addresses, ',', absl::SkipWhitespace())) {
     part = absl::StripAsciiWhitespace(part);
@@ -154,7 +158,7 @@ CoordinatorChannel::CoordinatorChannel(const std::string& addresses)
   if (several()) state_->found = LookUpAll(state_->names);
   LogLeftOut(state_->found);
   state_->looked_at = SinceBoot();
-  state_->channel = MakeChannel(TargetOf(state_->found, state_->names));
+  state_->channel = state_->Make(TargetOf(state_->found, state_->names));
 }
 
 CoordinatorChannel::~CoordinatorChannel() {
@@ -185,7 +189,7 @@ void CoordinatorChannel::LookUpAgain(std::shared_ptr<State> state) {
   LogInfo("the coordinators' names stand for other addresses now",
           {{"addresses", absl::StrJoin(found.addresses, ",")}});
   state->found = std::move(found);
-  state->channel = MakeChannel(TargetOf(state->found, state->names));
+  state->channel = state->Make(TargetOf(state->found, state->names));
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& addresses) {

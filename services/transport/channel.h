@@ -33,7 +33,9 @@ inline constexpr int kTriesAtOnceMax = 2;
 class CoordinatorChannel {
  public:
   // Looks the names of a list up; blocks for it. What can't be looked up is left out for now.
-  explicit CoordinatorChannel(const std::string& addresses);
+  // `credentials`: null for a coordinator without TLS.
+  explicit CoordinatorChannel(const std::string& addresses,
+                              std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
   ~CoordinatorChannel();
   CoordinatorChannel(const CoordinatorChannel&) = delete;
   CoordinatorChannel& operator=(const CoordinatorChannel&) = delete;
@@ -52,7 +54,7 @@ class CoordinatorChannel {
   const std::shared_ptr<State> state_;
 };
 
-// For those who make a few calls and have no use for another look-up.
+// For those who make a few calls, without TLS, and have no use for another look-up.
 std::shared_ptr<grpc::Channel> Connect(const std::string& addresses);
 
 }  // namespace closewrite

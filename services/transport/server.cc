@@ -31,6 +31,8 @@ constexpr int kPingIntervalMinMs = kKeepAliveMs / 2;
 // Its own pings find clients that are gone; nothing waits for that.
 constexpr int kServerKeepAliveMs = 5000;
 constexpr int kServerKeepAliveTimeoutMs = 5000;
+// Who has connected and does not say what TLS and HTTP/2 begin with is let go.
+constexpr int kHandshakeTimeoutMs = 10000;
 
 void InitGrpcOnce() {
   static absl::once_flag once;
@@ -118,6 +120,7 @@ void SetServerArguments(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kServerKeepAliveTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kPingIntervalMinMs);
 }
@@ -144,7 +147,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   int port = 0;
   SetServerArguments(&builder);
   builder.SetOption(std::make_unique<ServerOption>(options.reflection, &names));
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.listen,
+                           options.credentials != nullptr ? options.credentials
+                                                          : grpc::InsecureServerCredentials(),
+                           &port);
   for (grpc::Service* service : options.services) builder.RegisterService(service);
 
   auto server = std::unique_ptr<Server>(new Server);

@@ -19,6 +19,8 @@ class Server {
   struct Options {
     std::string listen;  // "host:port"; port 0 takes a free one
     bool reflection = true;
+    // Null: without TLS, and everybody may make every call.
+    std::shared_ptr<grpc::ServerCredentials> credentials;
     // Not owned; must outlive the server. Each is SERVING in grpc.health.v1 under its full name, as
     // is "".
     std::vector<grpc::Service*> services;

@@ -122,8 +122,13 @@ absl::Status Watcher::Serve() {
   options.clock = clock_;
   options.connected = [this] { return link_->connected(); };
   service_ = std::make_unique<WatchService>(std::move(options));
+  absl::StatusOr<std::unique_ptr<Tls>> tls =
+      Tls::OfService(config_.tls(), Role::kWatcher, config_.host());
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
   Server::Options serving;
   serving.listen = config_.listen();
+  if (tls_ != nullptr) serving.credentials = tls_->ForServer(&gate_);
   serving.reflection = !config_.has_reflection() || config_.reflection();
   serving.services = {service_.get()};
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(serving));
@@ -153,7 +158,7 @@ void Watcher::MakeLink() {
   options.host = config_.host();
   options.version = std::string(kVersion);
   options.address = PublicAddress(config_.listen(), config_.host(), server_->port());
-  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator());
+  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   options.channel = channel_.get();
   options.ledger = ledger_.get();
   options.publisher = publisher_.get();

@@ -14,6 +14,7 @@
 #include "services/metrics/metrics_server.h"
 #include "services/transport/channel.h"
 #include "services/transport/server.h"
+#include "services/transport/tls.h"
 #include "services/watcher/coordinator_link.h"
 #include "services/watcher/ledger.h"
 #include "services/watcher/mount_watch.h"
@@ -60,6 +61,8 @@ class Watcher {
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<UploadPlacer> uploads_;
   std::unique_ptr<WatchService> service_;
+  std::unique_ptr<Tls> tls_;  // null: none
+  Gate gate_;                 // of the server, with TLS
   std::unique_ptr<Server> server_;
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<CoordinatorLink> link_;

@@ -35,6 +35,7 @@ class HostsCase(unittest.TestCase):
     coordinators = 1
     coordinator_settings = ()
     metrics = False  # of all services are served, see `numbers`
+    tls = False  # everybody has a certificate
 
     def setUp(self):
         self.seed = _options["seed"]
@@ -49,7 +50,8 @@ class HostsCase(unittest.TestCase):
         self.addCleanup(self._collect_logs)
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
                                  coordinators=self.coordinators,
-                                 settings=self.coordinator_settings, metrics=self.metrics)
+                                 settings=self.coordinator_settings, metrics=self.metrics,
+                                 tls=self.tls)
 
     @property
     def files(self):

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import socket
+import subprocess
 
 from hosts import job, postgres, process
 
@@ -75,19 +76,48 @@ class Service:
         return self.process.terminate(_STOP_S_MAX)
 
 
+class Authority:
+    """Who issues certificates, by the command line."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._issued = {}
+        self._certs("init", "--in", folder)
+
+    def issue(self, role, name, *options):
+        """The folder of a certificate, the same for the same owner."""
+        if (role, name, options) not in self._issued:
+            out = os.path.join(self._folder, f"{role}-{name}-{len(self._issued)}")
+            self._certs("issue", role, name, *options, "--in", self._folder, "--out", out)
+            self._issued[(role, name, options)] = out
+        return self._issued[(role, name, options)]
+
+    def lines(self, role, name, *options):
+        """What a service's configuration says of it."""
+        folder = self.issue(role, name, *options)
+        return f"tls: {{ca: {folder}/ca.crt, cert: {folder}/tls.crt, key: {folder}/tls.key}}"
+
+    @staticmethod
+    def _certs(*args):
+        subprocess.run([program("cli"), "certs", *args], check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+
+
 class Fleet:
     """All services on a pair of hosts.
 
     `store` is `sqlite` or `postgresql`; `coordinators` are several only of the latter. Everything
     that has a coordinator is told the addresses of all of them. `settings` are further lines of
-    the coordinators' configuration. `metrics`: of all services are served.
+    the coordinators' configuration. `metrics`: of all services are served. `tls`: with certificates
+    of an authority of its own, `authority`.
     """
 
     def __init__(self, hosts, session_ttl="3s", store="sqlite", coordinators=1, settings=(),
-                 metrics=False):
+                 metrics=False, tls=False):
         if store not in STORES or (coordinators > 1 and store != "postgresql"):
             raise ValueError(f"{coordinators} coordinators of {store}")
         self.hosts = hosts
+        self.authority = Authority(_folder(hosts.a, "authority")) if tls else None
         self._ports = iter(range(_PORT_EXECUTOR, _PORT_EXECUTOR + 100))
         self._metrics_ports = iter(range(_PORT_METRICS, _PORT_METRICS + 100)) if metrics else None
         self.executors = {}
@@ -111,7 +141,14 @@ class Fleet:
         return Service("coordinator", self.hosts.a, folder, "\n".join([
             f"listen: {address}",
             f"store: {store}",
-            f"session_ttl: {session_ttl}", *settings, ""]), address, self._metrics(self.hosts.a))
+            f"session_ttl: {session_ttl}", *self._tls(self.hosts.a, "coordinator", name),
+            *settings, ""]), address, self._metrics(self.hosts.a))
+
+    def _tls(self, on, role, name, *grants):
+        """The lines of a service's configuration."""
+        if self.authority:
+            return [self.authority.lines(role, name, *grants)]
+        return ["insecure: true"] if role == "coordinator" else []
 
     def _listen(self, on, port):
         return f"{on.address}:{port if self.hosts.namespaced else free_port()}"
@@ -127,6 +164,7 @@ class Fleet:
             f"listen: {listen}",
             f"coordinator: {self.address}",
             f"state: {_folder(on, f'watcher-{volume}', 'state')}",
+            *self._tls(on, "watcher", on.name, "--volume", volume),
             "volumes:",
             f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen,
                        self._metrics(on))
@@ -144,6 +182,7 @@ class Fleet:
             f"listen: {listen}",
             f"coordinator: {self.address}",
             f"state: {_folder(on, name, 'state')}",
+            *self._tls(on, "executor", on.name, "--label", "*"),
             f"slots: {slots}",
             f"commands_outlive: {str(outlive).lower()}",
             f"labels: [{', '.join(labels)}]",
@@ -162,6 +201,7 @@ class Fleet:
             f"listen: {address}",
             f"coordinator: {self.address}",
             f"state: {_folder(on, 'portal', 'state')}",
+            *self._tls(on, "portal", "portal"),
             f"public_url: http://{address}",
             "volumes:",
             *[f"  {volume}: {{path: {self.hosts.path(on, volume)}}}"
@@ -197,13 +237,14 @@ class Fleet:
         executors = [row for row in self.rows("executors") if row["connected"]]
         return len(live) >= len(self.watchers) and len(executors) >= len(self.executors)
 
-    def cli(self, *args, on=None, ask=None, seconds_max=_CLI_S_MAX, **options):
+    def cli(self, *args, on=None, ask=None, seconds_max=_CLI_S_MAX, role="admin", **options):
         """Runs `closewrite ARGS` on a host (cw-a by default), which asks any coordinator, or `ask`
-        alone. Returns the CompletedProcess."""
+        alone; with TLS as somebody of that role. Returns the CompletedProcess."""
         on = on or self.hosts.a
         address = ask.address if ask else self.address
-        return on.run([program("cli"), "--coordinator", address, *args], timeout=seconds_max,
-                      **options)
+        tls = ["--tls", self.authority.issue(role, role)] if self.authority else []
+        return on.run([program("cli"), "--coordinator", address, *tls, *args],
+                      timeout=seconds_max, **options)
 
     def rows(self, *args, ask=None):
         """NDJSON rows of `closewrite ARGS -o json`; empty while there is no coordinator."""

@@ -21,7 +21,8 @@ namespace closewrite::cli {
 class LockSession {
  public:
   struct Options {
-    std::string coordinator;  // host:port, several with commas
+    std::string coordinator;                                // host:port, several with commas
+    std::shared_ptr<grpc::ChannelCredentials> credentials;  // null: no TLS
     std::string lock;
     // Called by the thread, which holds no mutex meanwhile.
     std::function<void(const Lease&)> on_renewed;

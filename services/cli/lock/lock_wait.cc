@@ -65,6 +65,7 @@ class LockWait {
         user_(user),
         deadline_(deadline),
         session_({.coordinator = invocation.coordinator(),
+                  .credentials = invocation.credentials(),
                   .lock = options.name,
                   .on_renewed =
                       [this](const Lease& lease) {

@@ -20,6 +20,20 @@ absl::Status Dispatch::CheckNewName(const ExecutorHello& hello, absl::Time now) 
   return absl::OkStatus();
 }
 
+absl::Status Dispatch::CheckMayResume(StoreTransaction& tx, const ExecutorHello& hello) const {
+  const std::optional<SessionRecord> record = tx.FindSession(hello.session);
+  const auto known = fleet_.sessions.find(hello.session);
+  const bool in_memory = !fleet_.shared && known != fleet_.sessions.end();
+  if (!record.has_value() && !in_memory) {
+    return absl::NotFoundError(absl::StrCat("session ", hello.session, " has expired"));
+  }
+  const std::string& host =
+      record.has_value() ? record->executor.host : known->second.executor.host;
+  if (host == hello.host) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("session ", hello.session, " belongs to an executor on host ", host));
+}
+
 Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
   Session& session = fleet_.sessions[record.id];
   static_cast<SessionRecord&>(session) = record;
@@ -34,9 +48,8 @@ absl::StatusOr<SessionId> Dispatch::Open(StoreTransaction& tx, const ExecutorHel
   if (record.id.empty()) {
     if (absl::Status s = CheckNewName(hello, now); !s.ok()) return s;
     record.id = new_session_id_();
-  } else if (!tx.FindSession(record.id).has_value() &&
-             (fleet_.shared || !fleet_.sessions.contains(record.id))) {
-    return absl::NotFoundError(absl::StrCat("session ", record.id, " has expired"));
+  } else if (absl::Status s = CheckMayResume(tx, hello); !s.ok()) {
+    return s;
   }
   record.executor = hello;
   record.executor.session = record.id;

@@ -104,6 +104,8 @@ class Dispatch {
 
  private:
   absl::Status CheckNewName(const ExecutorHello& hello, absl::Time now) const;
+  // NOT_FOUND for a session that is no more, PERMISSION_DENIED for one of another host.
+  absl::Status CheckMayResume(StoreTransaction& tx, const ExecutorHello& hello) const;
   static bool Learn(Session& session, const AttendReport& report, absl::Time now);
   absl::Status Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                      absl::Time now);
