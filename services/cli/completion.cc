@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
+#include "services/access/role.h"
 #include "services/cli/command_parser.h"
 #include "services/cli/contexts.h"
 #include "services/cli/credentials.h"
@@ -38,6 +39,21 @@ std::vector<Candidate> EnumWords(const google::protobuf::EnumDescriptor& type) {
   std::vector<Candidate> candidates;
   for (const std::string& name : ShortNames(type)) {
     candidates.push_back({absl::StrReplaceAll(name, {{"_", "-"}}), ""});
+  }
+  return candidates;
+}
+
+// Those that can be given in a certificate, or by a token.
+std::vector<Candidate> RoleWords(bool of_tokens) {
+  std::vector<Candidate> candidates;
+  if (!of_tokens) {
+    for (const Role role : {Role::kCoordinator, Role::kWatcher, Role::kExecutor, Role::kPortal}) {
+      candidates.push_back({std::string(RoleName(role)), ""});
+    }
+  }
+  for (const Role role :
+       {Role::kViewer, Role::kUploader, Role::kProgram, Role::kOperator, Role::kAdmin}) {
+    candidates.push_back({std::string(RoleName(role)), ""});
   }
   return candidates;
 }
@@ -216,6 +232,7 @@ class Completer {
     if (name == "catch-up") return EnumWords(*v1::CatchUp_descriptor());
     if (name == "color") return Words({"auto", "always", "never"});
     if (name == "sort") return Words({std::begin(kSortKeys), std::end(kSortKeys)});
+    if (name == "ROLE") return RoleWords(verb_ == "token");
     if (name == "SHELL") return Words({"bash", "zsh", "fish"});
     if (name == "output" && command_ != nullptr && command_->html) return Words({"html", "json"});
     if (name == "output" && command_ != nullptr && !command_->names) {
@@ -223,7 +240,8 @@ class Completer {
                                  : std::vector<std::string>{"table", "wide", "json"});
     }
     if (name == "output") return Words({"table", "wide", "json", "name"});
-    static constexpr std::string_view kFiles[] = {"FILE", "PATH", "COMMAND", "file", "script"};
+    static constexpr std::string_view kFiles[] = {"FILE",   "PATH", "COMMAND", "FOLDER", "file",
+                                                  "script", "in",   "out",     "add"};
     if (std::find(std::begin(kFiles), std::end(kFiles), name) != std::end(kFiles)) {
       return Words({kFilesLine});
     }

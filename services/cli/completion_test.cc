@@ -90,6 +90,24 @@ TEST_F(CompletionTest, FixedValues) {
   EXPECT_EQ(Complete({"jobs", "--reason", ""}).front(), "--help");  // has no such option
 }
 
+TEST_F(CompletionTest, CertificatesAndTokens) {
+  EXPECT_EQ(Complete({"certs", ""}), Strings({"init", "issue", "renew", "show"}));
+  EXPECT_EQ(Complete({"token", ""}), Strings({"new"}));
+  EXPECT_EQ(Complete({"certs", "issue", ""}),
+            Strings({"coordinator", "watcher", "executor", "portal", "viewer", "uploader",
+                     "program", "operator", "admin"}));
+  EXPECT_EQ(Complete({"token", "new", ""}),
+            Strings({"viewer", "uploader", "program", "operator", "admin"}));
+  EXPECT_EQ(Complete({"certs", "issue", "watcher", "vm-b", "--out", ""}), Strings({":files"}));
+  EXPECT_EQ(Complete({"certs", "init", "--in", ""}), Strings({":files"}));
+  EXPECT_EQ(Complete({"certs", "renew", "a", "b"}), Strings({":files"}));
+  EXPECT_EQ(Complete({"certs", "show", ""}), Strings({":files"}));
+  EXPECT_EQ(Complete({"token", "new", "admin", "jane", "--add", ""}), Strings({":files"}));
+  PutFleet();
+  EXPECT_EQ(Complete({"certs", "issue", "watcher", "vm-b", "--volume", ""}),
+            Strings({"unenriched"}));
+}
+
 TEST_F(CompletionTest, FilesAreTheShellsMatter) {
   EXPECT_EQ(Complete({"submit", "/srv/"}), Strings({":files"}));
   EXPECT_EQ(Complete({"report", ""}), Strings({":files"}));
