@@ -171,7 +171,7 @@ TEST_F(TlsTest, EachRoleMayWhatTheTableSays) {
       const bool may = std::find(each.roles.begin(), each.roles.end(), role) != each.roles.end();
       const absl::StatusOr<std::string> answer = Call(channel, path);
       if (may) {
-        EXPECT_EQ(answer, StrCat(RoleName(role), " x ")) << path;
+        EXPECT_EQ(answer.value_or(""), StrCat(RoleName(role), " x ")) << path << answer.status();
       } else {
         EXPECT_TRUE(absl::IsPermissionDenied(answer.status()))
             << RoleName(role) << " " << path << ": " << answer.status();
@@ -188,7 +188,7 @@ TEST_F(TlsTest, WhoShowsNothingGetsHealthAlone) {
   v1::TlsConfig authority_alone;
   authority_alone.set_ca(files.ca());
   const auto channel = Connect(authority_alone);
-  EXPECT_EQ(Call(channel, "/grpc.health.v1.Health/Check"), "anybody  ");
+  EXPECT_EQ(Call(channel, "/grpc.health.v1.Health/Check").value_or(""), "anybody  ");
   EXPECT_TRUE(absl::IsUnauthenticated(Call(channel, kListJobs).status()));
   EXPECT_TRUE(absl::IsUnimplemented(Call(channel, "/closewrite.v1.JobService/x").status()));
   EXPECT_EQ(gate_->numbers().unauthenticated, 1);
@@ -203,12 +203,12 @@ TEST_F(TlsTest, TokensAreForThoseWithoutACertificate) {
   Serve(files, *TokenBook::Load(tokens, &clock));
   v1::TlsConfig authority_alone;
   authority_alone.set_ca(files.ca());
-  EXPECT_EQ(Call(Connect(authority_alone, token), kListJobs), "operator carol ");
+  EXPECT_EQ(Call(Connect(authority_alone, token), kListJobs).value_or(""), "operator carol ");
   const absl::Status wrong = Call(Connect(authority_alone, MakeToken()), kListJobs).status();
   EXPECT_TRUE(absl::IsUnauthenticated(wrong)) << wrong;
   // It counts for more than the certificate of the connection.
   const v1::TlsConfig viewer = Issue(Role::kViewer, "alice");
-  EXPECT_EQ(Call(Connect(viewer, token), kListJobs), "operator carol ");
+  EXPECT_EQ(Call(Connect(viewer, token), kListJobs).value_or(""), "operator carol ");
   EXPECT_TRUE(absl::IsUnauthenticated(Call(Connect(viewer, MakeToken()), kListJobs).status()));
   for (const char* value : {"", "Basic YTpi", "Bearer ", "Bearer x"}) {
     const auto answer = Call(Connect(viewer), kListJobs, {{"authorization", value}});
@@ -219,8 +219,8 @@ TEST_F(TlsTest, TokensAreForThoseWithoutACertificate) {
 TEST_F(TlsTest, ThePortalSaysForWhom) {
   Serve(Issue(Role::kCoordinator, "vm-a"));
   const std::map<std::string, std::string> user = {{std::string(kUserMetadata), "Jürgen"}};
-  EXPECT_EQ(Call(Connect(Issue(Role::kPortal, "p")), kListJobs, user), "portal p Jürgen");
-  EXPECT_EQ(Call(Connect(Issue(Role::kAdmin, "a")), kListJobs, user), "admin a ");
+  EXPECT_EQ(Call(Connect(Issue(Role::kPortal, "p")), kListJobs, user).value_or(""), "portal p Jürgen");
+  EXPECT_EQ(Call(Connect(Issue(Role::kAdmin, "a")), kListJobs, user).value_or(""), "admin a ");
 }
 
 // A stolen certificate of a watcher does not make a coordinator.
@@ -238,9 +238,8 @@ TEST_F(TlsTest, AnotherAuthorityIsNotTrusted) {
   // Trusts the server, and shows a certificate that the server does not trust.
   std::filesystem::copy_file(ours.ca(), theirs.ca(),
                              std::filesystem::copy_options::overwrite_existing);
-  grpc::experimental::FileWatcherCertificateProvider unused(theirs.ca(), 1);
   EXPECT_FALSE(Tls::OfPerson(theirs).ok());
-  EXPECT_EQ(Call(Connect(ours), kListJobs), "admin alice ");
+  EXPECT_EQ(Call(Connect(ours), kListJobs).value_or(""), "admin alice ");
 }
 
 TEST_F(TlsTest, WithoutTlsNobodyIsServed) {
@@ -255,7 +254,7 @@ TEST_F(TlsTest, WithoutTlsNobodyIsServed) {
 TEST_F(TlsTest, CertificatesAreReadAgain) {
   const v1::TlsConfig files = Issue(Role::kCoordinator, "vm-a");
   Serve(files);
-  EXPECT_EQ(Call(Connect(Issue(Role::kViewer, "alice")), kListJobs), "viewer alice ");
+  EXPECT_EQ(Call(Connect(Issue(Role::kViewer, "alice")), kListJobs).value_or(""), "viewer alice ");
   authority_ = *Authority::Make("Next CA", kValid, WallTime());
   const v1::TlsConfig next = Issue(Role::kCoordinator, "vm-a");
   for (const auto& [from, to] : {std::pair{next.ca(), files.ca()}, {next.key(), files.key()},
@@ -267,7 +266,7 @@ TEST_F(TlsTest, CertificatesAreReadAgain) {
   absl::StatusOr<std::string> answer;
   while (!(answer = Call(channel, kListJobs)).ok() && WallTime() < until) {
   }
-  EXPECT_EQ(answer, "viewer bob ");
+  EXPECT_EQ(answer.value_or(""), "viewer bob ") << answer.status();
 }
 
 TEST_F(TlsTest, WrongFilesAreToldByName) {
