@@ -12,11 +12,11 @@ _LOG_LINES_MAX = 25
 _FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
 SCRIPTS = os.path.dirname(os.path.realpath(__file__))
 
-_options = {"local": False, "seed": 1, "keep": False, "files": 100}
+_options = {"local": False, "tls": False, "seed": 1, "keep": False, "files": 100}
 
 
 def configure(**options):
-    """Set by tests/e2e/run: local, seed, keep, files."""
+    """Set by tests/e2e/run: local, tls, seed, keep, files."""
     _options.update(options)
 
 
@@ -51,7 +51,7 @@ class HostsCase(unittest.TestCase):
         self.fleet = fleet.Fleet(self.hosts, session_ttl=self.session_ttl, store=self.store,
                                  coordinators=self.coordinators,
                                  settings=self.coordinator_settings, metrics=self.metrics,
-                                 tls=self.tls)
+                                 tls=self.tls or _options["tls"])
 
     @property
     def files(self):

@@ -55,7 +55,8 @@ TEST(SimulationTest, AnotherSeedDoesSomethingElse) {
 class PlantTest : public testing::TestWithParam<PlantName> {};
 
 TEST_P(PlantTest, IsFound) {
-  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kPlantSeedsMax; ++seed) {
+  const uint64_t first = GetParam().first_seed;
+  for (uint64_t seed = first; seed < first + kPlantSeedsMax; ++seed) {
     const RunResult result = Simulate(seed, GetParam().plant, false);
     if (!result.failure.has_value()) continue;
     RecordProperty("found", Show(seed, result));
