@@ -49,8 +49,7 @@ class Gate::Door final : public grpc::AuthMetadataProcessor {
     const auto path = metadata.find(":path");
     const std::string_view called = path == metadata.end() ? "" : View(path->second);
     const absl::StatusOr<Caller> caller = gate_.Recognize(*connection, metadata);
-    const absl::Status status =
-        caller.ok() ? CheckPermission(*caller, called) : caller.status();
+    const absl::Status status = caller.ok() ? CheckPermission(*caller, called) : caller.status();
     if (status.ok()) return grpc::Status::OK;
     gate_.Refused(status, called);
     return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
@@ -118,9 +117,9 @@ void Gate::Refused(const absl::Status& why, std::string_view path) {
     told_at_ = now;
     untold = std::exchange(untold_, 0);
   }
-  LogWarn("call refused", {{"call", Quote(ShownCall(path))},
-                           {"error", ToStd(why.message())},
-                           {"and_before", untold}});
+  LogWarn(
+      "call refused",
+      {{"call", Quote(ShownCall(path))}, {"error", ToStd(why.message())}, {"and_before", untold}});
 }
 
 }  // namespace closewrite

@@ -20,9 +20,9 @@ Roles operator+(Roles roles, const Roles& more) {
 }
 
 std::vector<Permission> MakeTable() {
-  const Roles all = {Role::kCoordinator, Role::kWatcher, Role::kExecutor, Role::kPortal,
-                     Role::kViewer,      Role::kUploader, Role::kProgram,  Role::kOperator,
-                     Role::kAdmin};
+  const Roles all = {Role::kCoordinator, Role::kWatcher,  Role::kExecutor,
+                     Role::kPortal,      Role::kViewer,   Role::kUploader,
+                     Role::kProgram,     Role::kOperator, Role::kAdmin};
   // Decides what is run by everybody's executors.
   const Roles admin = {Role::kAdmin};
   const Roles from_pages = {Role::kPortal, Role::kAdmin};

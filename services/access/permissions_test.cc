@@ -93,9 +93,10 @@ TEST(Permissions, OfPeople) {
   EXPECT_FALSE(May(Role::kOperator, "PipelineService/ApplyPipelines"));
   for (const auto& [service, method] : AllMethods()) {
     const std::set<std::string> of_services = {"Attend", "EndSession", "Observe"};
-    EXPECT_EQ(CheckPermission({.role = Role::kAdmin, .name = "x"}, StrCat("/", service, "/", method))
-                  .ok(),
-              of_services.count(method) == 0)
+    EXPECT_EQ(
+        CheckPermission({.role = Role::kAdmin, .name = "x"}, StrCat("/", service, "/", method))
+            .ok(),
+        of_services.count(method) == 0)
         << method;
   }
 }
@@ -106,8 +107,7 @@ TEST(Permissions, NobodyGetsNothingButHealth) {
     EXPECT_TRUE(absl::IsUnauthenticated(status)) << method;
   }
   EXPECT_TRUE(CheckPermission(Caller(), "/grpc.health.v1.Health/Watch").ok());
-  const std::string reflection =
-      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  const std::string reflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
   EXPECT_TRUE(absl::IsUnauthenticated(CheckPermission(Caller(), reflection)));
   EXPECT_TRUE(CheckPermission({.role = Role::kViewer, .name = "x"}, reflection).ok());
 }
@@ -123,9 +123,9 @@ TEST(Permissions, TellWhoMay) {
 }
 
 TEST(Permissions, WhatIsNotInTheTableIsNotThere) {
-  for (const char* path : {"", "/", "x", "/closewrite.v1.JobService/", "/closewrite.v1.JobService/x",
-                           "/closewrite.v1.JobService/CancelJobs/", "//", "/grpc.health.v1.Health",
-                           "closewrite.v1.JobService/CancelJobs"}) {
+  for (const char* path : {"", "/", "x", "/closewrite.v1.JobService/",
+                           "/closewrite.v1.JobService/x", "/closewrite.v1.JobService/CancelJobs/",
+                           "//", "/grpc.health.v1.Health", "closewrite.v1.JobService/CancelJobs"}) {
     EXPECT_TRUE(absl::IsUnimplemented(CheckPermission({.role = Role::kAdmin, .name = "x"}, path)))
         << path;
   }

@@ -26,6 +26,12 @@ absl::Duration Backoff(int failures, absl::BitGen& random) {
   return longest * absl::Uniform(random, 0.5, 1.0);
 }
 
+// Something is there, and does not understand what we say.
+bool IsHungUp(const std::string& problem) {
+  return problem == "socket closed" || problem == "connection reset by peer" ||
+         problem == "broken pipe";
+}
+
 }  // namespace
 
 std::string NewRequestId() { return NewUuid(); }
@@ -153,13 +159,17 @@ absl::Status Client::WaitForChannel(absl::Time until) {
 
 absl::Status Client::Unreachable(const absl::Status& status, absl::Time since,
                                  absl::Duration patience) const {
-  std::string text = StrCat("coordinator ", options_.coordinator, " can't be reached since ",
-                            absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (",
-                            ConnectionProblem(ToStd(status.message())), "): ");
+  const std::string problem = ConnectionProblem(ToStd(status.message()));
+  std::string text =
+      StrCat("coordinator ", options_.coordinator, " can't be reached since ",
+             absl::FormatTime("%H:%M:%S", since, absl::LocalTimeZone()), " (", problem, "): ");
   if (patience == absl::InfiniteDuration()) {
     StrAppend(&text, "still trying");
   } else if (patience > absl::ZeroDuration()) {
     StrAppend(&text, "still trying, for ", absl::FormatDuration(patience), " at most");
+  } else if (options_.credentials == nullptr && IsHungUp(problem)) {
+    StrAppend(&text, "does it serve TLS? Then name certificates by --tls or CLOSEWRITE_TLS. ",
+              WhoSaidSo());
   } else {
     StrAppend(&text, "is closewrite-coordinator running there? ", WhoSaidSo());
   }

@@ -94,11 +94,11 @@ absl::StatusOr<Settings> ResolveSettings(const GlobalOptions& options, const Con
                         {asked.tls(), place},
                         {console.environment("CLOSEWRITE_TLS"), "CLOSEWRITE_TLS"},
                         {context.tls(), place}});
-  settings.access_token_file = First(
-      {{options.access_token_file, kTokenFileOption},
-       {asked.access_token_file(), place},
-       {console.environment("CLOSEWRITE_ACCESS_TOKEN_FILE"), "CLOSEWRITE_ACCESS_TOKEN_FILE"},
-       {context.access_token_file(), place}});
+  settings.access_token_file =
+      First({{options.access_token_file, kTokenFileOption},
+             {asked.access_token_file(), place},
+             {console.environment("CLOSEWRITE_ACCESS_TOKEN_FILE"), "CLOSEWRITE_ACCESS_TOKEN_FILE"},
+             {context.access_token_file(), place}});
   settings.timeout = First({{options.timeout, "--timeout"}, {kTimeoutDefault, kDefault}});
   settings.connect_timeout =
       First({{options.connect_timeout, "--connect-timeout"}, {kConnectTimeoutDefault, kDefault}});

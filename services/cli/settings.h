@@ -38,7 +38,7 @@ struct Settings {
   Setting context;
   Setting tls;                // a folder
   Setting access_token_file;  // never the token itself
-  Setting timeout;  // for one answer; waits have none by default
+  Setting timeout;            // for one answer; waits have none by default
   Setting connect_timeout;
   Setting output;
   Setting color;

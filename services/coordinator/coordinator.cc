@@ -255,9 +255,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
-  auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *log_limits, *influx, *alerts, SqlitePath(config.store()),
-                                       *std::move(door));
+  auto parts =
+      std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention, *log_limits,
+                              *influx, *alerts, SqlitePath(config.store()), *std::move(door));
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;

@@ -35,7 +35,8 @@ absl::Status CheckReach(const v1::CoordinatorConfig& config) {
       "`insecure: true` if the network keeps strangers out"));
 }
 
-absl::StatusOr<std::unique_ptr<Gate>> MakeGate(const v1::CoordinatorConfig& config, const Clock* clock) {
+absl::StatusOr<std::unique_ptr<Gate>> MakeGate(const v1::CoordinatorConfig& config,
+                                               const Clock* clock) {
   if (config.tokens().empty()) return std::make_unique<Gate>();
   absl::StatusOr<std::unique_ptr<TokenBook>> tokens = TokenBook::Load(config.tokens(), clock);
   if (!tokens.ok()) {
@@ -47,7 +48,7 @@ absl::StatusOr<std::unique_ptr<Gate>> MakeGate(const v1::CoordinatorConfig& conf
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Make(const v1::CoordinatorConfig& config,
-                                                               const Clock* clock) {
+                                                           const Clock* clock) {
   if (absl::Status s = CheckReach(config); !s.ok()) return s;
   auto door = std::unique_ptr<FrontDoor>(new FrontDoor);
   if (!config.has_tls()) return door;

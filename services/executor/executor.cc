@@ -147,7 +147,8 @@ absl::Status Executor::Open(bool guarded) {
   table_ = std::make_unique<AttemptTable>(std::move(options));
   // The hello wants the port, and the service describes the link: so the link is made in between,
   // and started last of all.
-  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
+  channel_ =
+      std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   link_ = std::make_unique<CoordinatorLink>(
       CoordinatorLink::Options{.channel = channel_.get(),
                                .hello = HelloOf(config_),

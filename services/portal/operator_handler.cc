@@ -190,7 +190,8 @@ Page OperatorHandler::Break(const std::string& lock, const std::string& who) {
   wanted.set_lock(lock);
   wanted.set_reason(StrCat("on the portal", who.empty() ? "" : " by ", who));
   const absl::Status status =
-      calls_.CallPatiently<v1::LockService>(&v1::LockService::Stub::BreakLock, wanted, who).status();
+      calls_.CallPatiently<v1::LockService>(&v1::LockService::Stub::BreakLock, wanted, who)
+          .status();
   return status.ok() ? Redirect("/locks") : ErrorPage(status);
 }
 
@@ -200,15 +201,15 @@ Page OperatorHandler::ActOnJob(int64_t id, const std::string& action, const std:
     v1::RetryJobsRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_job_ids(id);
-    status =
-        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::RetryJobs, wanted, who).status();
+    status = calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::RetryJobs, wanted, who)
+                 .status();
   } else if (action == "cancel") {
     v1::CancelJobsRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_job_ids(id);
     wanted.set_reason(StrCat("cancelled on the portal", who.empty() ? "" : " by ", who));
-    status =
-        calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::CancelJobs, wanted, who).status();
+    status = calls_.CallPatiently<v1::JobService>(&v1::JobService::Stub::CancelJobs, wanted, who)
+                 .status();
   } else {
     return NotHere();
   }
@@ -222,14 +223,14 @@ Page OperatorHandler::ActOnTask(const std::string& name, const std::string& acti
     v1::StartTasksRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_names(name);
-    status =
-        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StartTasks, wanted, who).status();
+    status = calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StartTasks, wanted, who)
+                 .status();
   } else if (action == "stop") {
     v1::StopTasksRequest wanted;
     wanted.set_request_id(NewUuid());
     wanted.add_names(name);
-    status =
-        calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StopTasks, wanted, who).status();
+    status = calls_.CallPatiently<v1::TaskService>(&v1::TaskService::Stub::StopTasks, wanted, who)
+                 .status();
   } else {
     return NotHere();
   }

@@ -116,8 +116,8 @@ absl::Status Portal::Configure(const v1::PortalConfig& config) {
   absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfService(config.tls(), Role::kPortal);
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
-  calls_ = std::make_unique<CoordinatorCalls>(config.coordinator(),
-                                              ChannelCredentialsOf(tls_.get()));
+  calls_ =
+      std::make_unique<CoordinatorCalls>(config.coordinator(), ChannelCredentialsOf(tls_.get()));
   uploads_ =
       std::make_unique<UploadHandler>(calls_.get(), access_.get(), &site_, std::move(volumes));
   operators_ = std::make_unique<OperatorHandler>(calls_.get());

@@ -147,10 +147,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   int port = 0;
   SetServerArguments(&builder);
   builder.SetOption(std::make_unique<ServerOption>(options.reflection, &names));
-  builder.AddListeningPort(options.listen,
-                           options.credentials != nullptr ? options.credentials
-                                                          : grpc::InsecureServerCredentials(),
-                           &port);
+  builder.AddListeningPort(
+      options.listen,
+      options.credentials != nullptr ? options.credentials : grpc::InsecureServerCredentials(),
+      &port);
   for (grpc::Service* service : options.services) builder.RegisterService(service);
 
   auto server = std::unique_ptr<Server>(new Server);

@@ -125,11 +125,11 @@ absl::StatusOr<std::unique_ptr<Tls>> Tls::OfService(const v1::TlsConfig& files, 
   if (!identity.ok()) return identity.status();
   const bool fits = identity->role == role && (host.empty() || identity->name == host);
   if (fits) return std::unique_ptr<Tls>(new Tls(files));
-  return Wrong("cert", files.cert(),
-               StrCat("is that of ", RoleName(identity->role), " ", identity->name,
-                      "; needed is one of ", RoleName(role), host.empty() ? "" : " ", host,
-                      ": `closewrite certs issue ", RoleName(role), " ",
-                      host.empty() ? "NAME" : host, "`"));
+  return Wrong(
+      "cert", files.cert(),
+      StrCat("is that of ", RoleName(identity->role), " ", identity->name, "; needed is one of ",
+             RoleName(role), host.empty() ? "" : " ", host, ": `closewrite certs issue ",
+             RoleName(role), " ", host.empty() ? "NAME" : host, "`"));
 }
 
 absl::StatusOr<std::unique_ptr<Tls>> Tls::OfPerson(const v1::TlsConfig& files) {

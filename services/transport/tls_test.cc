@@ -30,9 +30,9 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr absl::Duration kValid = absl::Hours(24);
 
-const std::vector<Role> kRoles = {
-    Role::kCoordinator, Role::kWatcher, Role::kExecutor, Role::kPortal, Role::kViewer,
-    Role::kUploader,    Role::kProgram, Role::kOperator, Role::kAdmin};
+const std::vector<Role> kRoles = {Role::kCoordinator, Role::kWatcher,  Role::kExecutor,
+                                  Role::kPortal,      Role::kViewer,   Role::kUploader,
+                                  Role::kProgram,     Role::kOperator, Role::kAdmin};
 
 // Answers each call that comes through with who made it.
 class AnyCall final : public grpc::CallbackGenericService {
@@ -124,11 +124,10 @@ class TlsTest : public testing::Test {
     grpc::ByteBuffer response;
     absl::Notification done;
     grpc::Status status;
-    stub.UnaryCall(&context, path, grpc::StubOptions(), &request, &response,
-                   [&](grpc::Status got) {
-                     status = std::move(got);
-                     done.Notify();
-                   });
+    stub.UnaryCall(&context, path, grpc::StubOptions(), &request, &response, [&](grpc::Status got) {
+      status = std::move(got);
+      done.Notify();
+    });
     done.WaitForNotification();
     if (!status.ok()) return FromGrpc(status);
     std::vector<grpc::Slice> slices;
@@ -140,7 +139,8 @@ class TlsTest : public testing::Test {
     return text;
   }
 
-  std::shared_ptr<grpc::Channel> Connect(const v1::TlsConfig& files, const std::string& token = "") {
+  std::shared_ptr<grpc::Channel> Connect(const v1::TlsConfig& files,
+                                         const std::string& token = "") {
     const auto tls = Tls::OfPerson(files);
     EXPECT_TRUE(tls.ok()) << tls.status();
     return CoordinatorChannel(Address(), (*tls)->ForChannel(token)).Get();
@@ -219,7 +219,8 @@ TEST_F(TlsTest, TokensAreForThoseWithoutACertificate) {
 TEST_F(TlsTest, ThePortalSaysForWhom) {
   Serve(Issue(Role::kCoordinator, "vm-a"));
   const std::map<std::string, std::string> user = {{std::string(kUserMetadata), "Jürgen"}};
-  EXPECT_EQ(Call(Connect(Issue(Role::kPortal, "p")), kListJobs, user).value_or(""), "portal p Jürgen");
+  EXPECT_EQ(Call(Connect(Issue(Role::kPortal, "p")), kListJobs, user).value_or(""),
+            "portal p Jürgen");
   EXPECT_EQ(Call(Connect(Issue(Role::kAdmin, "a")), kListJobs, user).value_or(""), "admin a ");
 }
 
@@ -257,8 +258,8 @@ TEST_F(TlsTest, CertificatesAreReadAgain) {
   EXPECT_EQ(Call(Connect(Issue(Role::kViewer, "alice")), kListJobs).value_or(""), "viewer alice ");
   authority_ = *Authority::Make("Next CA", kValid, WallTime());
   const v1::TlsConfig next = Issue(Role::kCoordinator, "vm-a");
-  for (const auto& [from, to] : {std::pair{next.ca(), files.ca()}, {next.key(), files.key()},
-                                 {next.cert(), files.cert()}}) {
+  for (const auto& [from, to] :
+       {std::pair{next.ca(), files.ca()}, {next.key(), files.key()}, {next.cert(), files.cert()}}) {
     std::filesystem::rename(from, to);
   }
   const auto channel = Connect(Issue(Role::kViewer, "bob"));
@@ -287,10 +288,12 @@ TEST_F(TlsTest, WrongFilesAreToldByName) {
   EXPECT_EQ(Tls::OfService(files, Role::kWatcher).status().message(),
             StrCat("tls: cert: ", folder_, " is not a file"));
   EXPECT_EQ(Tls::OfService(good, Role::kWatcher, "vm-c").status().message(),
-            StrCat("tls: cert: ", good.cert(), " is that of watcher vm-b; needed is one of watcher "
+            StrCat("tls: cert: ", good.cert(),
+                   " is that of watcher vm-b; needed is one of watcher "
                    "vm-c: `closewrite certs issue watcher vm-c`"));
   EXPECT_EQ(Tls::OfService(good, Role::kCoordinator).status().message(),
-            StrCat("tls: cert: ", good.cert(), " is that of watcher vm-b; needed is one of "
+            StrCat("tls: cert: ", good.cert(),
+                   " is that of watcher vm-b; needed is one of "
                    "coordinator: `closewrite certs issue coordinator NAME`"));
   chmod(good.key().c_str(), 0644);
   EXPECT_EQ(Tls::OfService(good, Role::kWatcher).status().message(),
@@ -302,14 +305,14 @@ TEST_F(TlsTest, WhatDoesNotFitTogetherIsRefused) {
   v1::TlsConfig mixed = one;
   mixed.set_key(Issue(Role::kWatcher, "vm-b").key());
   const absl::Status key = Tls::OfService(mixed, Role::kWatcher).status();
-  EXPECT_TRUE(std::string(key.message()).starts_with(
-      StrCat("tls: key: ", mixed.key(), " does not fit: ")))
+  EXPECT_TRUE(
+      std::string(key.message()).starts_with(StrCat("tls: key: ", mixed.key(), " does not fit: ")))
       << key;
   const v1::TlsConfig old =
       Issue(Role::kWatcher, "vm-b", {}, absl::Minutes(1), WallTime() - absl::Hours(1));
   const absl::Status expired = Tls::OfService(old, Role::kWatcher).status();
-  EXPECT_TRUE(std::string(expired.message()).starts_with(
-      StrCat("tls: cert: ", old.cert(), " is not good: ")))
+  EXPECT_TRUE(std::string(expired.message())
+                  .starts_with(StrCat("tls: cert: ", old.cert(), " is not good: ")))
       << expired;
 }
 

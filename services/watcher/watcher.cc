@@ -158,7 +158,8 @@ void Watcher::MakeLink() {
   options.host = config_.host();
   options.version = std::string(kVersion);
   options.address = PublicAddress(config_.listen(), config_.host(), server_->port());
-  channel_ = std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
+  channel_ =
+      std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   options.channel = channel_.get();
   options.ledger = ledger_.get();
   options.publisher = publisher_.get();

@@ -37,7 +37,9 @@ gpr_timespec DeadlineIn(absl::Duration duration) {
 }  // namespace
 
 LockSession::LockSession(Options options)
-    : options_(std::move(options)), id_(NewUuid()), coordinators_(options_.coordinator, options_.credentials) {}
+    : options_(std::move(options)),
+      id_(NewUuid()),
+      coordinators_(options_.coordinator, options_.credentials) {}
 
 absl::Status LockSession::Answered(absl::Duration sent, const v1::AcquireLockResponse& response) {
   const absl::Duration ttl = ToDuration(response.session_ttl());
