@@ -1,125 +1,115 @@
 #include "services/access/permissions.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
-#include <utility>
 
-#include "absl/strings/str_join.h"
 #include "services/log/str_cat.h"
 
 namespace closewrite {
 namespace {
 
-using Roles = std::vector<Role>;
-
 constexpr std::string_view kPackage = "closewrite.v1.";
 
-Roles operator+(Roles roles, const Roles& more) {
-  roles.insert(roles.end(), more.begin(), more.end());
-  return roles;
-}
+constexpr Roles kAll = {Role::kCoordinator, Role::kWatcher,  Role::kExecutor,
+                        Role::kPortal,      Role::kViewer,   Role::kUploader,
+                        Role::kProgram,     Role::kOperator, Role::kAdmin};
+// Decides what is run by everybody's executors, among others.
+constexpr Roles kAdmins = {Role::kAdmin};
+constexpr Roles kAdminsAndPages = {Role::kPortal, Role::kAdmin};
+constexpr Roles kRuns = {Role::kPortal, Role::kOperator, Role::kAdmin};
+constexpr Roles kSubmits = {Role::kOperator, Role::kAdmin};
+constexpr Roles kReads = {Role::kPortal, Role::kViewer, Role::kOperator, Role::kAdmin};
+constexpr Roles kUploaders = {Role::kPortal, Role::kUploader, Role::kOperator, Role::kAdmin};
+constexpr Roles kPrograms = {Role::kProgram, Role::kOperator, Role::kAdmin};
+constexpr Roles kReadsOfPrograms = kReads + Roles{Role::kProgram};
 
-std::vector<Permission> MakeTable() {
-  const Roles all = {Role::kCoordinator, Role::kWatcher,  Role::kExecutor,
-                     Role::kPortal,      Role::kViewer,   Role::kUploader,
-                     Role::kProgram,     Role::kOperator, Role::kAdmin};
-  // Decides what is run by everybody's executors.
-  const Roles admin = {Role::kAdmin};
-  const Roles from_pages = {Role::kPortal, Role::kAdmin};
-  const Roles runs = {Role::kPortal, Role::kOperator, Role::kAdmin};
-  const Roles submits = {Role::kOperator, Role::kAdmin};
-  const Roles reads = {Role::kPortal, Role::kViewer, Role::kOperator, Role::kAdmin};
-  const Roles uploads = {Role::kPortal, Role::kUploader, Role::kOperator, Role::kAdmin};
-  const Roles program = {Role::kProgram, Role::kOperator, Role::kAdmin};
-  const Roles program_reads = reads + Roles{Role::kProgram};
+constexpr std::string_view kAlerts = "closewrite.v1.AlertService";
+constexpr std::string_view kAttend = "closewrite.v1.AttendService";
+constexpr std::string_view kAudit = "closewrite.v1.AuditService";
+constexpr std::string_view kEvents = "closewrite.v1.EventService";
+constexpr std::string_view kExecute = "closewrite.v1.ExecuteService";
+constexpr std::string_view kFleet = "closewrite.v1.FleetService";
+constexpr std::string_view kJobs = "closewrite.v1.JobService";
+constexpr std::string_view kLocks = "closewrite.v1.LockService";
+constexpr std::string_view kMonitor = "closewrite.v1.MonitorService";
+constexpr std::string_view kObserve = "closewrite.v1.ObserveService";
+constexpr std::string_view kPipelines = "closewrite.v1.PipelineService";
+constexpr std::string_view kStore = "closewrite.v1.StoreService";
+constexpr std::string_view kTasks = "closewrite.v1.TaskService";
+constexpr std::string_view kUploads = "closewrite.v1.UploadService";
+constexpr std::string_view kWatch = "closewrite.v1.WatchService";
 
-  constexpr std::string_view kAlerts = "closewrite.v1.AlertService";
-  constexpr std::string_view kAttend = "closewrite.v1.AttendService";
-  constexpr std::string_view kAudit = "closewrite.v1.AuditService";
-  constexpr std::string_view kEvents = "closewrite.v1.EventService";
-  constexpr std::string_view kExecute = "closewrite.v1.ExecuteService";
-  constexpr std::string_view kFleet = "closewrite.v1.FleetService";
-  constexpr std::string_view kJobs = "closewrite.v1.JobService";
-  constexpr std::string_view kLocks = "closewrite.v1.LockService";
-  constexpr std::string_view kMonitor = "closewrite.v1.MonitorService";
-  constexpr std::string_view kObserve = "closewrite.v1.ObserveService";
-  constexpr std::string_view kPipelines = "closewrite.v1.PipelineService";
-  constexpr std::string_view kStore = "closewrite.v1.StoreService";
-  constexpr std::string_view kTasks = "closewrite.v1.TaskService";
-  constexpr std::string_view kUploads = "closewrite.v1.UploadService";
-  constexpr std::string_view kWatch = "closewrite.v1.WatchService";
-
-  return {
-      {kAlerts, "ListIncidents", reads},
-      {kAlerts, "ListMessages", reads},
-      {kAlerts, "TestAlert", admin},  // has the coordinator call any address
-      {kAttend, "Attend", {Role::kExecutor}},
-      {kAttend, "EndSession", {Role::kExecutor}},
-      {kAudit, "ListAuditEntries", submits},
-      {kEvents, "FlushEvents", program_reads},
-      {kEvents, "ListEvents", reads},
-      {kEvents, "WatchEvents", reads},
-      {kExecute, "DescribeExecutor", reads},
-      {kFleet, "DrainExecutors", from_pages},
-      {kFleet, "GetOverview", reads},
-      {kFleet, "GetVersion", all},
-      {kFleet, "ListExecutors", reads},
-      {kFleet, "ListWatchers", reads},
-      {kJobs, "CancelJobs", runs},
-      {kJobs, "Explain", reads},
-      {kJobs, "GetJob", reads},
-      {kJobs, "ListJobs", reads},
-      {kJobs, "ReadLog", reads},
-      {kJobs, "RetryJobs", runs},
-      {kJobs, "SubmitJobs", submits},
-      {kJobs, "WatchJobs", reads},
-      {kLocks, "AcquireLock", program},
-      {kLocks, "BreakLock", from_pages},
-      {kLocks, "ListLocks", program_reads},
-      {kLocks, "ListRates", program_reads},
-      {kLocks, "ReleaseLock", program},
-      {kLocks, "RenewLocks", program},
-      {kLocks, "SetLock", admin},
-      {kLocks, "SetRate", admin},
-      {kLocks, "TakeRate", program},
-      {kLocks, "WatchLock", program_reads},
-      {kMonitor, "EndExecution", program},
-      {kMonitor, "GetIncrement", program_reads},
-      {kMonitor, "GetReport", reads},
-      {kMonitor, "ImportIncrements", admin},
-      {kMonitor, "ListExecutions", program_reads},
-      {kMonitor, "ListIncrements", program_reads},
-      {kMonitor, "ListLoads", program_reads},
-      {kMonitor, "LogLoad", program},
-      {kMonitor, "LogModel", program},
-      {kMonitor, "StartExecution", program},
-      {kObserve, "Observe", {Role::kWatcher}},
-      {kPipelines, "ApplyPipelines", admin},
-      {kPipelines, "DeletePipeline", admin},
-      {kPipelines, "ListPipelines", reads},
-      {kPipelines, "TestPipelines", reads},
-      {kStore, "BackUpStore", admin},
-      {kTasks, "ApplyTasks", admin},
-      {kTasks, "GetTask", reads},
-      {kTasks, "ListTasks", reads},
-      {kTasks, "RemoveTask", admin},
-      {kTasks, "RunTask", submits},
-      {kTasks, "StartTasks", runs},
-      {kTasks, "StopTasks", runs},
-      {kUploads, "BeginUpload", uploads},
-      {kUploads, "DropUpload", uploads},
-      {kUploads, "GetUpload", uploads},
-      {kUploads, "ListUploadPages", uploads},
-      {kUploads, "PublishUpload", uploads},
-      {kUploads, "ReadUploadResult", uploads},
-      {kUploads, "TouchUpload", uploads},
-      {kWatch, "DescribeVolumes", reads},
-      {kWatch, "FlushVolume", reads},
-      // Probes come without certificates, and learn no more than that something serves.
-      {"grpc.health.v1.Health", "", all + Roles{Role::kAnybody}},
-      {"grpc.reflection.v1alpha.ServerReflection", "", all},
-  };
-}
+constexpr Permission kTable[] = {
+    {kAlerts, "ListIncidents", kReads},
+    {kAlerts, "ListMessages", kReads},
+    {kAlerts, "TestAlert", kAdmins},  // has the coordinator call any address
+    {kAttend, "Attend", {Role::kExecutor}},
+    {kAttend, "EndSession", {Role::kExecutor}},
+    {kAudit, "ListAuditEntries", kSubmits},
+    {kEvents, "FlushEvents", kReadsOfPrograms},
+    {kEvents, "ListEvents", kReads},
+    {kEvents, "WatchEvents", kReads},
+    {kExecute, "DescribeExecutor", kReads},
+    {kFleet, "DrainExecutors", kAdminsAndPages},
+    {kFleet, "GetOverview", kReads},
+    {kFleet, "GetVersion", kAll},
+    {kFleet, "ListExecutors", kReads},
+    {kFleet, "ListWatchers", kReads},
+    {kJobs, "CancelJobs", kRuns},
+    {kJobs, "Explain", kReads},
+    {kJobs, "GetJob", kReads},
+    {kJobs, "ListJobs", kReads},
+    {kJobs, "ReadLog", kReads},
+    {kJobs, "RetryJobs", kRuns},
+    {kJobs, "SubmitJobs", kSubmits},
+    {kJobs, "WatchJobs", kReads},
+    {kLocks, "AcquireLock", kPrograms},
+    {kLocks, "BreakLock", kAdminsAndPages},
+    {kLocks, "ListLocks", kReadsOfPrograms},
+    {kLocks, "ListRates", kReadsOfPrograms},
+    {kLocks, "ReleaseLock", kPrograms},
+    {kLocks, "RenewLocks", kPrograms},
+    {kLocks, "SetLock", kAdmins},
+    {kLocks, "SetRate", kAdmins},
+    {kLocks, "TakeRate", kPrograms},
+    {kLocks, "WatchLock", kReadsOfPrograms},
+    {kMonitor, "EndExecution", kPrograms},
+    {kMonitor, "GetIncrement", kReadsOfPrograms},
+    {kMonitor, "GetReport", kReads},
+    {kMonitor, "ImportIncrements", kAdmins},
+    {kMonitor, "ListExecutions", kReadsOfPrograms},
+    {kMonitor, "ListIncrements", kReadsOfPrograms},
+    {kMonitor, "ListLoads", kReadsOfPrograms},
+    {kMonitor, "LogLoad", kPrograms},
+    {kMonitor, "LogModel", kPrograms},
+    {kMonitor, "StartExecution", kPrograms},
+    {kObserve, "Observe", {Role::kWatcher}},
+    {kPipelines, "ApplyPipelines", kAdmins},
+    {kPipelines, "DeletePipeline", kAdmins},
+    {kPipelines, "ListPipelines", kReads},
+    {kPipelines, "TestPipelines", kReads},
+    {kStore, "BackUpStore", kAdmins},
+    {kTasks, "ApplyTasks", kAdmins},
+    {kTasks, "GetTask", kReads},
+    {kTasks, "ListTasks", kReads},
+    {kTasks, "RemoveTask", kAdmins},
+    {kTasks, "RunTask", kSubmits},
+    {kTasks, "StartTasks", kRuns},
+    {kTasks, "StopTasks", kRuns},
+    {kUploads, "BeginUpload", kUploaders},
+    {kUploads, "DropUpload", kUploaders},
+    {kUploads, "GetUpload", kUploaders},
+    {kUploads, "ListUploadPages", kUploaders},
+    {kUploads, "PublishUpload", kUploaders},
+    {kUploads, "ReadUploadResult", kUploaders},
+    {kUploads, "TouchUpload", kUploaders},
+    {kWatch, "DescribeVolumes", kReads},
+    {kWatch, "FlushVolume", kReads},
+    // Probes come without certificates, and learn no more than that something serves.
+    {"grpc.health.v1.Health", "", kAll + Roles{Role::kAnybody}},
+    {"grpc.reflection.v1alpha.ServerReflection", "", kAll},
+};
 
 // By "/SERVICE/METHOD"; "/SERVICE/" for all of a service.
 const std::map<std::string, const Permission*, std::less<>>& ByPath() {
@@ -140,12 +130,18 @@ const Permission* Find(std::string_view path) {
   return found == by_path.end() ? nullptr : found->second;
 }
 
+std::string Names(Roles roles) {
+  std::string names;
+  for (Role role = Role::kCoordinator; role <= Role::kAdmin;
+       role = static_cast<Role>(static_cast<int>(role) + 1)) {
+    if (roles.Has(role)) StrAppend(&names, names.empty() ? "" : ", ", RoleName(role));
+  }
+  return names;
+}
+
 }  // namespace
 
-const std::vector<Permission>& Permissions() {
-  static const auto* const table = new std::vector<Permission>(MakeTable());
-  return *table;
-}
+absl::Span<const Permission> Permissions() { return kTable; }
 
 std::string ShownCall(std::string_view path) {
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
@@ -160,10 +156,8 @@ absl::Status CheckPermission(const Caller& caller, std::string_view path) {
   if (permission == nullptr) {
     return absl::UnimplementedError(StrCat("there is no call ", ShownCall(path)));
   }
-  const Roles& roles = permission->roles;
-  if (std::find(roles.begin(), roles.end(), caller.role) != roles.end()) return absl::OkStatus();
-  const std::string needed = absl::StrJoin(
-      roles, ", ", [](std::string* out, Role role) { StrAppend(out, RoleName(role)); });
+  if (permission->roles.Has(caller.role)) return absl::OkStatus();
+  const std::string needed = Names(permission->roles);
   if (caller.role == Role::kAnybody) {
     return absl::UnauthenticatedError(
         StrCat(ShownCall(path), " needs a certificate or a token with one of the roles ", needed));

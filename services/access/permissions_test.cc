@@ -39,7 +39,9 @@ std::set<std::pair<std::string, std::string>> AllMethods() {
 TEST(Permissions, AreSaidOfEachCall) {
   std::set<std::pair<std::string, std::string>> said;
   for (const Permission& each : Permissions()) {
-    EXPECT_FALSE(each.roles.empty()) << each.method;
+    EXPECT_TRUE(each.roles.Has(Role::kAdmin) || each.roles.Has(Role::kExecutor) ||
+                each.roles.Has(Role::kWatcher))
+        << each.method;
     if (each.method.empty()) continue;
     EXPECT_TRUE(said.emplace(each.service, each.method).second) << each.method << " is there twice";
   }

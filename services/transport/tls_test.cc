@@ -168,7 +168,7 @@ TEST_F(TlsTest, EachRoleMayWhatTheTableSays) {
     for (const Permission& each : Permissions()) {
       if (each.method.empty()) continue;
       const std::string path = StrCat("/", each.service, "/", each.method);
-      const bool may = std::find(each.roles.begin(), each.roles.end(), role) != each.roles.end();
+      const bool may = each.roles.Has(role);
       const absl::StatusOr<std::string> answer = Call(channel, path);
       if (may) {
         EXPECT_EQ(answer.value_or(""), StrCat(RoleName(role), " x ")) << path << answer.status();

@@ -15,7 +15,8 @@ _PIPELINES = """
 pipelines:
   - name: copy
     on: {{volume: unenriched, match: ["copy/**"]}}
-    run: {{command: [sh, -c, 'sleep "$3"; cat "$1" > "$2"', sh, "{{input}}", "{{output}}", "{{stem}}"]}}
+    run: {{command: [sh, -c, 'sleep "$3"; cat "$1" > "$2"', sh,
+                     "{{input}}", "{{output}}", "{{stem}}"]}}
     publish: {{volume: enriched}}
   - name: load
     on: {{volume: unenriched, match: ["load/**"]}}
