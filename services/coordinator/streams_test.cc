@@ -286,6 +286,26 @@ TEST_F(StreamsTest, AnExpiredSessionIsTurnedAway) {
   EXPECT_EQ(executor->WaitForEnd().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(StreamsTest, ASessionIsResumedByItsHostAlone) {
+  auto executor = Execute();
+  executor->Say(ExecutorHello());
+  const std::string session =
+      executor->Hear([](const auto& response) { return !response.session_id().empty(); })
+          .session_id();
+  auto thief = Execute();
+  v1::AttendRequest hello = ExecutorHello(session);
+  hello.mutable_executor()->set_host("vm-d");
+  thief->Say(hello);
+  const absl::Status refused = thief->WaitForEnd();
+  EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
+  // It is still its owner's.
+  v1::AttendRequest heartbeat;
+  heartbeat.set_sequence(2);
+  heartbeat.set_heartbeat(true);
+  executor->Say(heartbeat);
+  executor->Hear([](const auto& response) { return response.answered_sequence() == 2; });
+}
+
 TEST_F(StreamsTest, WhatAnEndedSessionHeldIsElsewhereAtOnce) {
   auto watcher = Watch();
   watcher->Say(WatcherHello());
