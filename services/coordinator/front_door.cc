@@ -54,6 +54,8 @@ absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Make(const v1::Coordinator
   if (!config.has_tls()) return door;
   absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfService(config.tls(), Role::kCoordinator);
   if (!tls.ok()) return tls.status();
+  if (*tls == nullptr)
+    return absl::InvalidArgumentError("tls: ca: is missing; give ca, cert and key");
   door->tls_ = *std::move(tls);
   absl::StatusOr<std::unique_ptr<Gate>> gate = MakeGate(config, clock);
   if (!gate.ok()) return gate.status();
