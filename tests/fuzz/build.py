@@ -17,8 +17,8 @@ _LANGUAGE = "-std=c++20"
 _FLAGS = (_LANGUAGE, "-O1", "-gline-tables-only", "-fno-omit-frame-pointer",
           "-D_GLIBCXX_ASSERTIONS", "-fsanitize=fuzzer-no-link,address,undefined",
           "-fno-sanitize-recover=all")
-# Generated code is protobuf's own business, and much of it.
-_GENERATED_FLAGS = (_LANGUAGE, "-O0", "-w")
+# Generated code is protobuf's own business, and much of it; where it has been is of interest.
+_GENERATED_FLAGS = (_LANGUAGE, "-O0", "-w", "-fsanitize=fuzzer-no-link")
 _LINK_FLAGS = ("-fsanitize=fuzzer,address,undefined",)
 # What nearly every source includes, parsed once.
 _PRELUDE = f"{PACKAGE}/prelude.h"

@@ -1,6 +1,4 @@
 // Configurations: YAML that fits a message, or one line that says what is wrong.
-#include <google/protobuf/compiler/importer.h>
-#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 
@@ -12,39 +10,12 @@
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 #include "tests/fuzz/require.h"
+#include "tests/fuzz/schemas.h"
 
 namespace closewrite {
 namespace {
 
 namespace protobuf = google::protobuf;
-
-// The messages, as they stand in proto/; the folder that a target is run in has it.
-class Schemas {
- public:
-  Schemas() : importer_(Mapped(&tree_), nullptr) {
-    Require(importer_.Import("closewrite/v1/config.proto") != nullptr &&
-                importer_.Import("closewrite/v1/pipeline.proto") != nullptr,
-            "the messages can be read; run it at the top of the repository");
-  }
-
-  std::unique_ptr<protobuf::Message> New(const std::string& name) {
-    const protobuf::Descriptor* const type =
-        importer_.pool()->FindMessageTypeByName("closewrite.v1." + name);
-    Require(type != nullptr, "a message is there", name);
-    return std::unique_ptr<protobuf::Message>(factory_.GetPrototype(type)->New());
-  }
-
- private:
-  static protobuf::compiler::DiskSourceTree* Mapped(protobuf::compiler::DiskSourceTree* tree) {
-    tree->MapPath("", "proto");
-    tree->MapPath("", "/usr/include");
-    return tree;
-  }
-
-  protobuf::compiler::DiskSourceTree tree_;
-  protobuf::compiler::Importer importer_;
-  protobuf::DynamicMessageFactory factory_;
-};
 
 // JSON is YAML.
 void CheckJson(const protobuf::Message& message) {
@@ -66,7 +37,7 @@ void CheckJson(const protobuf::Message& message) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using closewrite::Require;
   constexpr const char* kTypes[] = {"WatcherConfig", "CoordinatorConfig", "ExecutorConfig",
-                                    "PipelineFile"};
+                                    "PipelineFile",  "PortalConfig",      "TaskFile"};
   static auto* const schemas = new closewrite::Schemas;
   if (size == 0) return 0;
   const auto message = schemas->New(kTypes[data[0] % std::size(kTypes)]);
