@@ -24,7 +24,8 @@ void CheckKept(const ExecutorHello& hello, const std::optional<AttendReport::Hea
   SessionRecord session{.executor = hello};
   if (health.has_value()) {
     session.findings.unusable_volumes = health->unusable_volumes;
-    session.findings.clock_ahead = health->sent_at - absl::FromUnixSeconds(1'800'000'000);
+    const absl::Duration ahead = health->sent_at - absl::FromUnixSeconds(1'800'000'000);
+    session.findings.clock_ahead = absl::Nanoseconds(absl::ToInt64Nanoseconds(ahead));
   }
   SessionRecord read;
   const absl::Status status = DecodeHello(EncodeHello(session), &read);
@@ -82,6 +83,11 @@ void CheckRequest(const v1::AttendRequest& request) {
 
 }  // namespace
 }  // namespace closewrite
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  closewrite::QuietProtobuf();
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   closewrite::v1::AttendRequest request;

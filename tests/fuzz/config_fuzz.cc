@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "closewrite/v1/config.pb.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 #include "tests/fuzz/require.h"
-#include "tests/fuzz/schemas.h"
 
 namespace closewrite {
 namespace {
@@ -83,10 +83,12 @@ void Override(FuzzedDataProvider* input, protobuf::Message* message) {
 }  // namespace closewrite
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static auto* const schemas = new closewrite::Schemas;
+  namespace v1 = closewrite::v1;
+  static const google::protobuf::Message* const kConfigs[] = {
+      &v1::WatcherConfig::default_instance(), &v1::CoordinatorConfig::default_instance(),
+      &v1::ExecutorConfig::default_instance(), &v1::PortalConfig::default_instance()};
   FuzzedDataProvider input(data, size);
-  const auto message = schemas->New(input.PickValueInArray(
-      {"WatcherConfig", "CoordinatorConfig", "ExecutorConfig", "PortalConfig"}));
+  const std::unique_ptr<google::protobuf::Message> message(input.PickValueInArray(kConfigs)->New());
   for (int i = input.ConsumeIntegralInRange(1, closewrite::kOverridesMax); i > 0; --i) {
     closewrite::Override(&input, message.get());
   }

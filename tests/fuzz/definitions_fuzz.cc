@@ -12,6 +12,7 @@
 #include "services/coordinator/api/task_codec.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
+#include "tests/fuzz/messages.h"
 #include "tests/fuzz/require.h"
 
 namespace closewrite {
@@ -64,6 +65,11 @@ bool Read(bool is_yaml, std::string_view text, File* file) {
 
 }  // namespace
 }  // namespace closewrite
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  closewrite::QuietProtobuf();
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;

@@ -1,5 +1,6 @@
 #include "tests/fuzz/messages.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <memory>
@@ -18,5 +19,7 @@ void RequireReadable(const google::protobuf::Message& message, std::string_view 
   const auto printed = google::protobuf::util::MessageToJsonString(message, &json);
   Require(printed.ok(), "what is sent can be printed", printed.ToString());
 }
+
+void QuietProtobuf() { google::protobuf::SetLogHandler(nullptr); }
 
 }  // namespace closewrite

@@ -49,6 +49,11 @@ void CheckVolume(const v1::VolumeStatus& proto) {
 }  // namespace
 }  // namespace closewrite
 
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  closewrite::QuietProtobuf();
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   closewrite::v1::ObserveRequest request;
   if (!request.ParseFromArray(data, static_cast<int>(size))) return 0;

@@ -6,11 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "closewrite/v1/config.pb.h"
+#include "closewrite/v1/pipeline.pb.h"
+#include "closewrite/v1/task.pb.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
 #include "tests/fuzz/require.h"
-#include "tests/fuzz/schemas.h"
 
 namespace closewrite {
 namespace {
@@ -36,11 +38,14 @@ void CheckJson(const protobuf::Message& message) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using closewrite::Require;
-  constexpr const char* kTypes[] = {"WatcherConfig", "CoordinatorConfig", "ExecutorConfig",
-                                    "PipelineFile",  "PortalConfig",      "TaskFile"};
-  static auto* const schemas = new closewrite::Schemas;
+  namespace v1 = closewrite::v1;
+  static const google::protobuf::Message* const kTypes[] = {
+      &v1::WatcherConfig::default_instance(),  &v1::CoordinatorConfig::default_instance(),
+      &v1::ExecutorConfig::default_instance(), &v1::PipelineFile::default_instance(),
+      &v1::PortalConfig::default_instance(),   &v1::TaskFile::default_instance()};
   if (size == 0) return 0;
-  const auto message = schemas->New(kTypes[data[0] % std::size(kTypes)]);
+  const std::unique_ptr<google::protobuf::Message> message(
+      kTypes[data[0] % std::size(kTypes)]->New());
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const absl::Status status = closewrite::ParseYaml("f.yaml", text, message.get());
   if (status.ok()) {
