@@ -1,5 +1,7 @@
 #include "services/coordinator/convert.h"
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -71,7 +73,7 @@ absl::StatusOr<AttendReport::Result> ResultFromProto(const v1::AttemptResult& re
                .outcome = outcome,
                .exit_code = exit_code,
                .signal = result.signal(),
-               .message = result.message().substr(0, kMessageBytesKept),
+               .message = std::string(Beginning(result.message(), kMessageBytesKept)),
                .outputs = *std::move(outputs),
                .cpu = FromProto(result.cpu()),
                .max_rss_bytes = result.max_rss_bytes()};
@@ -82,7 +84,9 @@ AttendReport::Health HealthFromProto(const v1::HostHealth& health) {
   AttendReport::Health report{.sent_at = FromProto(health.sent_at())};
   for (const v1::VolumeHealth& volume : health.volumes()) {
     if (volume.problem().empty() || report.unusable_volumes.size() >= kProblemsMax) continue;
-    report.unusable_volumes[volume.volume()] = volume.problem().substr(0, kProblemBytesKept);
+    // No pipeline can name another.
+    if (!CheckName("volume", volume.volume()).ok()) continue;
+    report.unusable_volumes[volume.volume()] = Beginning(volume.problem(), kProblemBytesKept);
   }
   return report;
 }
@@ -276,7 +280,12 @@ v1::PublishOrder ToPublishOrder(const Job& job) {
 }
 
 absl::Time FromProto(const google::protobuf::Timestamp& timestamp) {
-  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+  // The ends stand for the infinite past and future in stores.
+  static const absl::Time kFirst = absl::FromUnixNanos(std::numeric_limits<int64_t>::min() + 1);
+  static const absl::Time kLast = absl::FromUnixNanos(std::numeric_limits<int64_t>::max() - 1);
+  const absl::Time time =
+      absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+  return std::clamp(time, kFirst, kLast);
 }
 
 Lease FromProto(const v1::LeaseRef& lease) {
@@ -310,26 +319,29 @@ absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {
   if (absl::Status s = CheckName("volume", status.volume()); !s.ok()) {
     return Invalid("volumes.volume", s.message());
   }
-  return VolumeReport{.volume = status.volume(),
-                      .root = status.root(),
-                      .volume_id = status.volume_id(),
-                      .state = static_cast<VolumeState>(status.state()),
-                      .message = status.message(),
-                      .read_only = status.read_only(),
-                      .watched_directories = status.watched_directories(),
-                      .overflows = status.overflows(),
-                      .unacknowledged_events = status.unacknowledged_events(),
-                      .backend = static_cast<int>(status.backend()),
-                      .unwatched_directories = status.unwatched_directories(),
-                      .pending_files = status.pending_files(),
-                      .file_system = status.file_system(),
-                      .scans = status.scans(),
-                      .scan_duration = FromProto(status.scan_duration()),
-                      .audit_found = status.audit_found(),
-                      .canary_seen_at = status.has_canary_seen_at()
-                                            ? FromProto(status.canary_seen_at())
-                                            : absl::InfinitePast(),
-                      .canary_misses = status.canary_misses()};
+  return VolumeReport{
+      .volume = status.volume(),
+      .root = status.root(),
+      .volume_id = status.volume_id(),
+      // A newer watcher may know of more.
+      .state = v1::VolumeState_IsValid(status.state()) ? static_cast<VolumeState>(status.state())
+                                                       : VolumeState::kUnknown,
+      .message = status.message(),
+      .read_only = status.read_only(),
+      .watched_directories = status.watched_directories(),
+      .overflows = status.overflows(),
+      .unacknowledged_events = status.unacknowledged_events(),
+      .backend = static_cast<int>(status.backend()),
+      .unwatched_directories = status.unwatched_directories(),
+      .pending_files = status.pending_files(),
+      .file_system = status.file_system(),
+      .scans = status.scans(),
+      .scan_duration = std::clamp(FromProto(status.scan_duration()), absl::ZeroDuration(),
+                                  absl::Nanoseconds(std::numeric_limits<int64_t>::max())),
+      .audit_found = status.audit_found(),
+      .canary_seen_at =
+          status.has_canary_seen_at() ? FromProto(status.canary_seen_at()) : absl::InfinitePast(),
+      .canary_misses = status.canary_misses()};
 }
 
 absl::StatusOr<ExecutorHello> FromProto(const v1::ExecutorHello& hello) {
@@ -344,6 +356,16 @@ absl::StatusOr<ExecutorHello> FromProto(const v1::ExecutorHello& hello) {
   }
   if (hello.labels_size() > kLabelsMax) {
     return Invalid("executor.labels", absl::StrCat("at most ", kLabelsMax));
+  }
+  for (const auto& [volume, root] : hello.volume_roots()) {
+    if (absl::Status s = CheckName("volume", volume); !s.ok()) {
+      return Invalid("executor.volume_roots", s.message());
+    }
+  }
+  for (const std::string& volume : hello.read_only_volumes()) {
+    if (absl::Status s = CheckName("volume", volume); !s.ok()) {
+      return Invalid("executor.read_only_volumes", s.message());
+    }
   }
   ExecutorHello plain{
       .name = hello.name(),

@@ -10,7 +10,7 @@
 #include "closewrite/v1/file.pb.h"
 #include "closewrite/v1/job.pb.h"
 #include "closewrite/v1/observe.pb.h"
-#include "services/coordinator/core/dispatch.h"
+#include "services/coordinator/core/attend_report.h"
 #include "services/coordinator/core/effects.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/interest.h"
@@ -36,6 +36,7 @@ v1::VolumeInterest ToProto(const std::string& volume, const Interest& interest);
 v1::PublishOrder ToPublishOrder(const Job& job);
 
 // Out of protos. INVALID_ARGUMENT names the field.
+// Times that no store could hold, before 1678 and after 2261, become the nearest that it can.
 absl::Time FromProto(const google::protobuf::Timestamp& timestamp);
 Lease FromProto(const v1::LeaseRef& lease);
 absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event);

@@ -1,5 +1,6 @@
 #include "services/coordinator/convert.h"
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -115,6 +116,66 @@ TEST(ConvertTest, OnlyProblemsOfVolumesAreFindings) {
   EXPECT_EQ(report->health->sent_at, absl::FromUnixSeconds(7));
   EXPECT_EQ(report->health->unusable_volumes,
             (std::map<std::string, std::string>{{"gone", "is it still mounted?"}}));
+}
+
+// Long messages were cut in the middle of a character: no client could read the job's answer.
+TEST(ConvertTest, MessagesThatAreCutStayText) {
+  v1::AttendRequest request;
+  std::string text = "a";
+  while (text.size() < 5000) text += "\xc3\xa4";
+  v1::AttemptResult& result = *request.add_results();
+  result.set_outcome(v1::ATTEMPT_OUTCOME_FAILED);
+  result.set_message(text);
+  v1::VolumeHealth& gone = *request.mutable_health()->add_volumes();
+  gone.set_volume("gone");
+  gone.set_problem(text);
+  const absl::StatusOr<AttendReport> report = FromProto(request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->results[0].end.message, text.substr(0, 4095));
+  EXPECT_EQ(report->health->unusable_volumes.at("gone"), text.substr(0, 511));
+}
+
+// A volume called "/" made a row that ended the coordinator at each start.
+TEST(ConvertTest, VolumesOfAnExecutorHaveNames) {
+  v1::ExecutorHello hello;
+  hello.set_name("vm-c");
+  hello.set_host("vm-c");
+  hello.set_slots(1);
+  hello.add_read_only_volumes("in");
+  EXPECT_TRUE(FromProto(hello).ok());
+  hello.add_read_only_volumes("/");
+  EXPECT_TRUE(absl::IsInvalidArgument(FromProto(hello).status()));
+  hello.clear_read_only_volumes();
+  (*hello.mutable_volume_roots())["/in"] = "/mnt/in";
+  EXPECT_TRUE(absl::IsInvalidArgument(FromProto(hello).status()));
+  v1::AttendRequest request;
+  request.mutable_health()->add_volumes()->set_volume("/clock");
+  request.mutable_health()->mutable_volumes(0)->set_problem("it is none");
+  EXPECT_TRUE(FromProto(request)->health->unusable_volumes.empty());
+}
+
+// An event of the year 300000 could be kept by no store, and printed by no client.
+TEST(ConvertTest, TimesAreWhatStoresCanHold) {
+  google::protobuf::Timestamp timestamp;
+  for (const int64_t seconds : {std::numeric_limits<int64_t>::min(), int64_t{-1} << 40, int64_t{7},
+                                int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
+    timestamp.set_seconds(seconds);
+    const absl::Time time = FromProto(timestamp);
+    EXPECT_EQ(absl::FromUnixNanos(absl::ToUnixNanos(time)), time) << seconds;
+    EXPECT_EQ(time == absl::FromUnixSeconds(7), seconds == 7) << seconds;
+  }
+  v1::VolumeStatus status;
+  status.set_volume("in");
+  status.mutable_scan_duration()->set_seconds(-5);
+  EXPECT_EQ(FromProto(status)->scan_duration, absl::ZeroDuration());
+}
+
+// A coordinator may be older than its watchers.
+TEST(ConvertTest, AStateThatIsNotKnownIsUnknown) {
+  v1::VolumeStatus status;
+  status.set_volume("in");
+  status.set_state(static_cast<v1::VolumeState>(99));
+  EXPECT_EQ(FromProto(status)->state, VolumeState::kUnknown);
 }
 
 // Jobs about a name do not look at the file.

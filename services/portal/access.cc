@@ -25,6 +25,8 @@ constexpr int kBitsPerByte = 8;
 constexpr size_t kNameBytesShownMax = 255;
 
 std::string AddressBytes(std::string_view text) {
+  // To C it would end there.
+  if (text.find('\0') != std::string_view::npos) return "";
   const std::string address(text);
   in_addr four = {};
   in6_addr six = {};

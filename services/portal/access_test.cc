@@ -65,6 +65,14 @@ TEST(AccessTest, Blocks) {
   EXPECT_FALSE(IsLoopback("0.0.0.0"));
 }
 
+// To C a text ends at a NUL byte, so that an address with more behind it was taken for one.
+TEST(AccessTest, AnAddressIsAllOfItsText) {
+  using std::string_literals::operator""s;
+  EXPECT_FALSE(ParseAddressBlock("127.0.0.1\0.example.org"s).ok());
+  EXPECT_FALSE(IsOwnHost("127.0.0.1\0.example.org"s, ""));
+  EXPECT_FALSE(IsLoopback("127.0.0.1\0.example.org"s));
+}
+
 TEST(AccessTest, NamesOfOthersAreNotOurs) {
   const std::string url = "https://Portal.example.org:8443/closewrite";
   for (const char* host : {"localhost", "localhost:7403", "127.0.0.1:7403", "[::1]:7403", "[::1]",

@@ -107,6 +107,16 @@ bool IsUtf8(std::string_view bytes) {
   return true;
 }
 
+std::string_view Beginning(std::string_view text, size_t bytes_max) {
+  constexpr size_t kFollowingBytesMax = 3;
+  if (text.size() <= bytes_max) return text;
+  size_t end = bytes_max;
+  const auto follows = [&] { return (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; };
+  while (end > 0 && bytes_max - end < kFollowingBytesMax && follows()) --end;
+  // More than can follow is no UTF-8, and has no characters.
+  return text.substr(0, follows() ? bytes_max : end);
+}
+
 std::string Display(std::string_view path) {
   std::string out;
   out.reserve(path.size());

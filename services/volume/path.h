@@ -23,6 +23,8 @@ absl::Status CheckName(std::string_view what, std::string_view name);
 
 // True when the bytes are well-formed UTF-8 (RFC 3629), NUL included.
 bool IsUtf8(std::string_view bytes);
+// The beginning of a text, of `bytes_max` bytes at most: no character of UTF-8 is cut in two.
+std::string_view Beginning(std::string_view text, size_t bytes_max);
 
 // For people: valid UTF-8 without control characters stays as it is; other bytes become \xNN,
 // newline \n, tab \t, carriage return \r, backslash \\. Never put the result back into a file

@@ -100,6 +100,24 @@ TEST(IsUtf8Test, Table) {
   }
 }
 
+// Messages were cut in the middle of a character, and whoever got them could read none of the
+// answer.
+TEST(BeginningTest, NoCharacterIsCut) {
+  EXPECT_EQ(Beginning("abc", 3), "abc");
+  EXPECT_EQ(Beginning("abc", 2), "ab");
+  EXPECT_EQ(Beginning("abc", 0), "");
+  for (const std::string character : {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) {
+    const std::string text = "ab" + character + "c";
+    for (size_t bytes = 0; bytes <= text.size(); ++bytes) {
+      EXPECT_TRUE(IsUtf8(Beginning(text, bytes))) << Display(text) << " " << bytes;
+      EXPECT_LE(Beginning(text, bytes).size(), bytes);
+      EXPECT_GT(Beginning(text, bytes).size() + character.size(), bytes);
+    }
+  }
+  // What is no text is cut where it must be.
+  EXPECT_EQ(Beginning("\x80\x80\x80\x80\x80\x80", 5).size(), size_t{5});
+}
+
 TEST(PartsTest, BaseAndDir) {
   EXPECT_EQ(BaseName("a/b/c"), "c");
   EXPECT_EQ(DirName("a/b/c"), "a/b");

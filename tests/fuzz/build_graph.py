@@ -29,7 +29,12 @@ def _package(package):
     def target(name, srcs=(), deps=(), **_others):
         targets[name] = (tuple(srcs), tuple(deps))
 
-    names = _Names(cc_library=target, cc_binary=target, cc_test=target)
+    # As proto/proto.bzl has it; of the stubs nothing is needed here.
+    def protos(name, srcs, **_others):
+        target(name, srcs, [_DEBIAN + "protobuf"])
+
+    names = _Names(cc_library=target, cc_binary=target, cc_test=target, cc_protos=protos,
+                   glob=lambda *_args, **_kwargs: [])
     _read(os.path.join(package, "BUILD"), names)
     return targets
 
@@ -47,7 +52,9 @@ def _split(label, package):
 
 
 def closure(label):
-    """(sources, pkg-config packages) of a target and all that it depends on, in a stable order."""
+    """(sources, pkg-config packages) of a target and all that it depends on, in a stable order.
+
+    Messages are among the sources as the .proto files that they are generated from."""
     sources, packages, seen, pending = [], [], set(), [_split(label, "")]
     while pending:
         at = pending.pop(0)
@@ -58,7 +65,8 @@ def closure(label):
         if name not in _package(package):
             raise RuntimeError(f"//{package}:{name} is no C++ library that can be read here")
         srcs, deps = _package(package)[name]
-        sources += [os.path.join(package, each) for each in srcs if each.endswith(".cc")]
+        sources += [os.path.join(package, each) for each in srcs
+                    if each.endswith((".cc", ".proto"))]
         for dep in deps:
             if dep.startswith(_DEBIAN):
                 packages += _packages(dep[len(_DEBIAN):])

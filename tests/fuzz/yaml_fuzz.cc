@@ -1,6 +1,4 @@
 // Configurations: YAML that fits a message, or one line that says what is wrong.
-#include <google/protobuf/compiler/importer.h>
-#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 
@@ -8,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "closewrite/v1/config.pb.h"
+#include "closewrite/v1/pipeline.pb.h"
+#include "closewrite/v1/task.pb.h"
 #include "services/config/config.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -17,34 +18,6 @@ namespace closewrite {
 namespace {
 
 namespace protobuf = google::protobuf;
-
-// The messages, as they stand in proto/; the folder that a target is run in has it.
-class Schemas {
- public:
-  Schemas() : importer_(Mapped(&tree_), nullptr) {
-    Require(importer_.Import("closewrite/v1/config.proto") != nullptr &&
-                importer_.Import("closewrite/v1/pipeline.proto") != nullptr,
-            "the messages can be read; run it at the top of the repository");
-  }
-
-  std::unique_ptr<protobuf::Message> New(const std::string& name) {
-    const protobuf::Descriptor* const type =
-        importer_.pool()->FindMessageTypeByName("closewrite.v1." + name);
-    Require(type != nullptr, "a message is there", name);
-    return std::unique_ptr<protobuf::Message>(factory_.GetPrototype(type)->New());
-  }
-
- private:
-  static protobuf::compiler::DiskSourceTree* Mapped(protobuf::compiler::DiskSourceTree* tree) {
-    tree->MapPath("", "proto");
-    tree->MapPath("", "/usr/include");
-    return tree;
-  }
-
-  protobuf::compiler::DiskSourceTree tree_;
-  protobuf::compiler::Importer importer_;
-  protobuf::DynamicMessageFactory factory_;
-};
 
 // JSON is YAML.
 void CheckJson(const protobuf::Message& message) {
@@ -65,11 +38,14 @@ void CheckJson(const protobuf::Message& message) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using closewrite::Require;
-  constexpr const char* kTypes[] = {"WatcherConfig", "CoordinatorConfig", "ExecutorConfig",
-                                    "PipelineFile"};
-  static auto* const schemas = new closewrite::Schemas;
+  namespace v1 = closewrite::v1;
+  static const google::protobuf::Message* const kTypes[] = {
+      &v1::WatcherConfig::default_instance(),  &v1::CoordinatorConfig::default_instance(),
+      &v1::ExecutorConfig::default_instance(), &v1::PipelineFile::default_instance(),
+      &v1::PortalConfig::default_instance(),   &v1::TaskFile::default_instance()};
   if (size == 0) return 0;
-  const auto message = schemas->New(kTypes[data[0] % std::size(kTypes)]);
+  const std::unique_ptr<google::protobuf::Message> message(
+      kTypes[data[0] % std::size(kTypes)]->New());
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const absl::Status status = closewrite::ParseYaml("f.yaml", text, message.get());
   if (status.ok()) {

@@ -12,6 +12,10 @@ import xml.etree.ElementTree
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 _BAZEL_S_MAX = 2400
+# Configurations of .bazelrc, by what tests/run calls them. Each has a cache of its own, so that the
+# usual one stays as it is; to build everything anew takes long.
+SANITIZERS = {"asan": ("asan", "ubsan"), "ubsan": ("ubsan",), "tsan": ("tsan",)}
+_SANITIZED_S_MAX = 6 * 3600
 _SHOWN_LINES_MAX = 60
 
 
@@ -31,12 +35,12 @@ def test(report, config=None, seed=None):
     report.note(f"unit tests{f' under {config}' if config else ''}, seed {seed}")
     with tempfile.NamedTemporaryFile(suffix=".json") as events:
         done = subprocess.run(
-            ["bazel", "test", *_config_flags(config), "--keep_going",
+            ["bazel", *_startup_flags(config), "test", *_config_flags(config), "--keep_going",
              "--test_output=errors", "--test_arg=--gtest_shuffle",
              f"--test_arg=--gtest_random_seed={seed}", f"--build_event_json_file={events.name}",
              "//..."],
-            cwd=ROOT, check=False, timeout=_BAZEL_S_MAX, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            cwd=ROOT, check=False, timeout=_SANITIZED_S_MAX if config else _BAZEL_S_MAX,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         results = _results(events.name)
     for label, (status, report_file) in sorted(results.items()):
         _count(report, label, status, report_file)
@@ -45,10 +49,21 @@ def test(report, config=None, seed=None):
         report.case(f"bazel test {config or ''}".strip(), "\n".join(output))
 
 
+def _startup_flags(config):
+    if config is None:
+        return []
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # The server of that cache does not stay.
+    return [f"--output_base={os.path.join(cache, 'closewrite', f'bazel-{config}')}",
+            "--max_idle_secs=60"]
+
+
 def _config_flags(config):
     if config is None:
         return []
-    flags = [f"--config={config}"]
+    # Tests with the tag say beside it why they make no sense there.
+    flags = [f"--config={each}" for each in SANITIZERS[config]]
+    flags += [f"--test_tag_filters=-no_{config}", "--build_tests_only"]
     if config == "tsan":
         suppressions = os.path.join(ROOT, "tests", "tsan.supp")
         flags.append(f"--test_env=TSAN_OPTIONS=suppressions={suppressions}")

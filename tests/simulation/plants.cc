@@ -4,20 +4,20 @@ namespace closewrite::simulation {
 
 const std::vector<PlantName>& Plants() {
   static const auto* const kPlants = new std::vector<PlantName>{
-      {Plant::kSkipTokenCheck, "skip_token_check", 138},
+      {Plant::kSkipTokenCheck, "skip_token_check"},
       {Plant::kAnswerBeforeCommit, "answer_before_commit"},
       {Plant::kPublishTwice, "publish_twice"},
       {Plant::kForgetQueue, "forget_queue"},
       {Plant::kIgnoreLock, "ignore_lock"},
-      {Plant::kNeverExpire, "never_expire", 100},
+      {Plant::kNeverExpire, "never_expire"},
       {Plant::kDropEvent, "drop_event"},
-      {Plant::kOutliveLease, "outlive_lease", 64},
+      {Plant::kOutliveLease, "outlive_lease"},
       {Plant::kForgetLog, "forget_log"},
       {Plant::kForgetRestart, "forget_restart"},
       {Plant::kFireTwice, "fire_twice"},
       {Plant::kForgetDue, "forget_due"},
       {Plant::kIgnoreStop, "ignore_stop"},
-      {Plant::kOutliveLock, "outlive_lock", 1177},
+      {Plant::kOutliveLock, "outlive_lock"},
   };
   return *kPlants;
 }

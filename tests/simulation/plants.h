@@ -2,7 +2,6 @@
 #ifndef TESTS_SIMULATION_PLANTS_H_
 #define TESTS_SIMULATION_PLANTS_H_
 
-#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -32,9 +31,6 @@ enum class Plant {
 struct PlantName {
   Plant plant;
   std::string_view name;
-  // Where tests begin to look for a seed that finds it: just before one that did. Rare ones take
-  // minutes from the beginning. A change of rules may move it; then the search takes longer.
-  uint64_t first_seed = 1;
 };
 
 // All but kNone, by name.

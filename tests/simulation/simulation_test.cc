@@ -2,6 +2,7 @@
 #include "tests/simulation/simulation.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -52,17 +53,40 @@ TEST(SimulationTest, AnotherSeedDoesSomethingElse) {
             Simulate(kFirstSeed + 1, Plant::kNone, false).trace_hash);
 }
 
-class PlantTest : public testing::TestWithParam<PlantName> {};
+// Where plants that are rarely found were found last: a few seconds in place of minutes. Whoever
+// changes the rules or the models moves them; the property `found` of the test says where to.
+std::optional<uint64_t> FoundAt(Plant plant) {
+  switch (plant) {
+    case Plant::kOutliveLock:
+      return 1179;
+    case Plant::kSkipTokenCheck:
+      return 140;
+    case Plant::kNeverExpire:
+      return 102;
+    case Plant::kOutliveLease:
+      return 66;
+    default:
+      return std::nullopt;
+  }
+}
 
-TEST_P(PlantTest, IsFound) {
-  const uint64_t first = GetParam().first_seed;
-  for (uint64_t seed = first; seed < first + kPlantSeedsMax; ++seed) {
+class PlantTest : public testing::TestWithParam<PlantName> {
+ protected:
+  bool IsFoundAt(uint64_t seed) {
     const RunResult result = Simulate(seed, GetParam().plant, false);
-    if (!result.failure.has_value()) continue;
+    if (!result.failure.has_value()) return false;
     RecordProperty("found", Show(seed, result));
     // It is the plant that fails there, and nothing else.
     EXPECT_FALSE(Simulate(seed, Plant::kNone, false).failure.has_value());
-    return;
+    return true;
+  }
+};
+
+TEST_P(PlantTest, IsFound) {
+  const std::optional<uint64_t> at = FoundAt(GetParam().plant);
+  if (at.has_value() && IsFoundAt(*at)) return;
+  for (uint64_t seed = kFirstSeed; seed < kFirstSeed + kPlantSeedsMax; ++seed) {
+    if (IsFoundAt(seed)) return;
   }
   FAIL() << "no seed finds it";
 }

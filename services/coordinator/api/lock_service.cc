@@ -51,14 +51,15 @@ absl::StatusOr<LockRequest> Decode(const v1::AcquireLockRequest& request) {
   CheckNumber("priority", request.priority(), -kPriorityMax, kPriorityMax, &violations);
   CheckNumber("capacity", request.capacity(), 0, kLockCapacityMax, &violations);
   if (!violations.empty()) return violations.ToStatus();
-  return LockRequest{.claim = {.lock = request.lock(),
-                               .holder = request.session_id(),
-                               .host = request.program().host(),
-                               .pid = request.program().pid(),
-                               .program = request.program().program().substr(0, kLockTextBytesMax),
-                               .user = request.program().user(),
-                               .priority = request.priority()},
-                     .capacity = request.capacity()};
+  return LockRequest{
+      .claim = {.lock = request.lock(),
+                .holder = request.session_id(),
+                .host = request.program().host(),
+                .pid = request.program().pid(),
+                .program = std::string(Beginning(request.program().program(), kLockTextBytesMax)),
+                .user = request.program().user(),
+                .priority = request.priority()},
+      .capacity = request.capacity()};
 }
 
 absl::Status CheckSessionAndLock(const std::string& session, const std::string& lock) {

@@ -1,11 +1,10 @@
-// Pages for uploads and uploads themselves: protos <-> plain values.
+// Pages for uploads: protos -> plain values, checked and completed.
 #ifndef SERVICES_COORDINATOR_API_UPLOAD_CODEC_H_
 #define SERVICES_COORDINATOR_API_UPLOAD_CODEC_H_
 
 #include "closewrite/v1/upload.pb.h"
 #include "services/coordinator/api/run_codec.h"
 #include "services/coordinator/core/pipeline.h"
-#include "services/coordinator/core/upload_desk.h"
 #include "services/coordinator/core/upload_policy.h"
 
 namespace closewrite {
@@ -20,9 +19,6 @@ inline constexpr char kUploadSizeDefault[] = "1GiB";
 // Completes the definition in place. `pipeline`: its name and locks are known. Violations are named
 // as in `portal.max_size`.
 UploadPolicy DecodeUpload(v1::Upload* upload, const Pipeline& pipeline, RunDecoder* decoder);
-
-v1::UploadStatus ToProto(const Upload& upload);
-v1::UploadPage ToProto(const Pipeline& pipeline, const UploadPageState& state);
 
 }  // namespace closewrite
 

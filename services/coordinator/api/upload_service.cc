@@ -13,7 +13,7 @@
 #include "services/coordinator/api/alert_codec.h"
 #include "services/coordinator/api/answer_once.h"
 #include "services/coordinator/api/job_view.h"
-#include "services/coordinator/api/upload_codec.h"
+#include "services/coordinator/api/upload_view.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/api/watcher_call.h"
 #include "services/coordinator/core/upload_desk.h"

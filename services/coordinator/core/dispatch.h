@@ -3,8 +3,6 @@
 #define SERVICES_COORDINATOR_CORE_DISPATCH_H_
 
 #include <functional>
-#include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/coordinator/core/attend_report.h"
 #include "services/coordinator/core/fleet.h"
 #include "services/coordinator/core/job_book.h"
 #include "services/coordinator/core/lock_book.h"
@@ -26,35 +25,6 @@ inline constexpr int64_t kPromoteBatchMax = 1000;
 inline constexpr int64_t kExpireBatchMax = 100;
 // Of a shared store: what is thought to be expired is looked at again at most this often.
 inline constexpr absl::Duration kExpiryPoll = absl::Milliseconds(50);
-
-// What an executor reports in one message.
-struct AttendReport {
-  SessionId session;
-  bool heartbeat = false;  // `running` and `results` are complete
-  bool draining = false;
-  struct Health {
-    absl::Time sent_at;  // by its host's clock
-    std::map<std::string, std::string> unusable_volumes;
-  };
-  std::optional<Health> health;
-  struct Running {
-    Lease lease;
-    int pid = 0;
-    Progress progress;
-  };
-  std::vector<Running> running;
-  struct Result {
-    JobId job;
-    Finished end;
-  };
-  std::vector<Result> results;
-  struct Log {
-    Lease lease;
-    int64_t offset = 0;
-    std::string data;
-  };
-  std::vector<Log> logs;
-};
 
 // What it hears, once the report is committed.
 struct AttendReply {

@@ -52,6 +52,10 @@ absl::Time TimeOf(int64_t nanos) {
 constexpr char kClockAhead[] = "/clock";
 constexpr int kNoExitCode = -1;
 
+absl::Status Unreadable() {
+  return absl::DataLossError("a row can't be read; restore the database from a backup");
+}
+
 class Writer {
  public:
   void Int(int64_t value) {
@@ -96,7 +100,7 @@ class Reader {
   template <class T>
   absl::StatusOr<T> Done(T value) const {
     if (ok_) return value;
-    return absl::DataLossError("a row can't be read; restore the database from a backup");
+    return Unreadable();
   }
 
  private:
@@ -201,7 +205,9 @@ absl::Status DecodeHello(std::string_view bytes, SessionRecord* session) {
       continue;
     }
     const std::string what = entry.substr(1);
-    const std::string value = reader.more() ? reader.Bytes().substr(1) : "";
+    std::string value = reader.Bytes();
+    if (value.empty() || value.front() != '/') return Unreadable();
+    value.erase(0, 1);
     int64_t nanos = 0;
     if (what != kClockAhead) {
       session->findings.unusable_volumes[what] = value;
