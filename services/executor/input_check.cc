@@ -73,8 +73,7 @@ Look LookOnce(const AnnouncedInput& input) {
     look.problem = std::string(root.status().message());
     return look;
   }
-  // Without O_NONBLOCK a pipe of that name would block the open.
-  const auto fd = OpenBeneath(root->get(), input.path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  const auto fd = OpenFileBeneath(root->get(), input.path, O_RDONLY);
   if (!fd.ok()) {
     look.absent = absl::IsNotFound(fd.status());
     look.problem = std::string(fd.status().message());
@@ -82,12 +81,8 @@ Look LookOnce(const AnnouncedInput& input) {
   }
   struct statx st = {};
   const int flags = AT_EMPTY_PATH | AT_STATX_FORCE_SYNC;
-  if (statx(fd->get(), "", flags, STATX_TYPE | STATX_SIZE | STATX_MTIME, &st) != 0) {
+  if (statx(fd->get(), "", flags, STATX_SIZE | STATX_MTIME, &st) != 0) {
     look.problem = StrCat("its size can't be asked for: ", strerror(errno));
-    return look;
-  }
-  if (!S_ISREG(st.stx_mode)) {
-    look.problem = "it is not a regular file";
     return look;
   }
   look.seen = true;

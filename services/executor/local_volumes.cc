@@ -48,7 +48,9 @@ absl::Status CheckVolume(const std::string& name, const LocalVolume& volume) {
   const std::string staging = StrCat(kPrivateDir, "/staging");
   const absl::Status made = MakeDirectories(root->get(), staging);
   if (!made.ok()) return Explain(made, name, kCure);
-  if (faccessat(root->get(), staging.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+  const auto folder = OpenBeneath(root->get(), staging, O_PATH | O_DIRECTORY);
+  if (!folder.ok()) return Explain(folder.status(), name, kCure);
+  if (faccessat(folder->get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     return Explain(ErrnoStatus(errno, "write to", StrCat(volume.root, "/", staging)), name, kCure);
   }
   return absl::OkStatus();

@@ -34,21 +34,25 @@ v1::VolumeHealth Named(const std::string& volume, const LocalVolume& local) {
 // nothing is mounted on any more, where nobody would find it.
 absl::Status TryStaging(int root, const LocalVolume& local, const std::string& name) {
   const std::string staging = StrCat(kPrivateDir, "/staging");
-  const std::string test = StrCat(staging, "/test-of-", name);
-  int error = mkdirat(root, test.c_str(), 0777) == 0 ? 0 : errno;
-  if (error == ENOENT) {
+  absl::StatusOr<Fd> folder = OpenBeneath(root, staging, O_PATH | O_DIRECTORY);
+  if (absl::IsNotFound(folder.status())) {
     const absl::StatusOr<Mount> mount = FindMount(local.root);
     if (!mount.ok() || mount->mount_point != local.mounted_on) {
       return absl::NotFoundError(StrCat("it has no ", staging, ": is it still mounted?"));
     }
     const absl::Status made = MakeDirectories(root, staging);
     if (!made.ok()) return made;
-    error = mkdirat(root, test.c_str(), 0777) == 0 ? 0 : errno;
+    folder = OpenBeneath(root, staging, O_PATH | O_DIRECTORY);
   }
-  if (error != 0 && error != EEXIST) return ErrnoStatus(error, "make", test);
+  if (!folder.ok()) return folder.status();
+  const std::string test = StrCat("test-of-", name);
+  if (mkdirat(folder->get(), test.c_str(), 0777) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, "make", Join(staging, test));
+  }
   // Several may look at once.
-  const bool removed = unlinkat(root, test.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
-  return removed ? absl::OkStatus() : ErrnoStatus(errno, "remove", test);
+  const bool removed =
+      unlinkat(folder->get(), test.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+  return removed ? absl::OkStatus() : ErrnoStatus(errno, "remove", Join(staging, test));
 }
 
 absl::Status Look(const LocalVolume& local, const std::string& name, v1::VolumeHealth* health) {

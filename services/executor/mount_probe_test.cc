@@ -36,6 +36,16 @@ TEST_F(MountProbeTest, AVolumeThatCanBeUsed) {
   EXPECT_TRUE(std::filesystem::is_empty(root_ + "/.closewrite/staging"));
 }
 
+// The folder that tries the staging area was made and removed wherever a link led.
+TEST_F(MountProbeTest, NothingIsTriedOverALink) {
+  std::filesystem::remove_all(root_ + "/.closewrite/staging");
+  std::filesystem::create_directories(root_ + "/elsewhere/test-of-e");
+  std::filesystem::create_symlink("../elsewhere", root_ + "/.closewrite/staging");
+  const v1::VolumeHealth health = ProbeVolume("v", {.root = root_}, "e");
+  EXPECT_NE(health.problem().find("symbolic link"), std::string::npos) << health.problem();
+  EXPECT_TRUE(std::filesystem::exists(root_ + "/elsewhere/test-of-e"));
+}
+
 TEST_F(MountProbeTest, AVolumeThatIsGone) {
   const v1::VolumeHealth health = ProbeVolume("v", {.root = root_ + "/none"}, "e");
   EXPECT_NE(health.problem().find("No such file"), std::string::npos) << health.problem();

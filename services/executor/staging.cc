@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <set>
@@ -27,6 +28,18 @@ absl::Status Sync(int fd, std::string_view path) {
     return absl::OkStatus();
   }
   return ErrnoStatus(errno, "sync", path);
+}
+
+// A hard link is somebody else's file as well, and could be changed by that name once it is
+// published. It is not replaced by a copy: the command may have linked what it could not even read.
+absl::Status CheckSingleLink(int fd, std::string_view path) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat", path);
+  if (st.st_nlink <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("the command left `", Display(path),
+             "`, a hard link to a file that has another name, too; let it copy the file (cp, not "
+             "ln or cp -l)"));
 }
 
 absl::Status CheckStagedName(std::string_view path) {
@@ -117,16 +130,18 @@ absl::StatusOr<std::vector<StagedFile>> Staging::Collect() const {
     }
     return absl::OkStatus();
   };
-  const auto other = [](std::string_view path) -> absl::Status {
-    return absl::InvalidArgumentError(
-        StrCat("the command left `", Display(path),
-               "`, a symlink or a special file; only regular files can be published"));
+  const auto other = [](std::string_view path, const struct stat& st) -> absl::Status {
+    return absl::InvalidArgumentError(StrCat("the command left `", Display(path), "`, ",
+                                             KindOf(st.st_mode),
+                                             "; only regular files can be published"));
   };
   absl::Status status = ListFiles(staging->get(), "", 2 * kStagedFilesMax, visit, other);
   if (!status.ok()) return status;
   for (StagedFile& file : files) {
-    const auto fd = OpenBeneath(staging->get(), file.path, O_RDONLY | O_NONBLOCK);
+    const auto fd = OpenFileBeneath(staging->get(), file.path, O_RDONLY);
     if (!fd.ok()) return fd.status();
+    status = CheckSingleLink(fd->get(), file.path);
+    if (!status.ok()) return status;
     status = Sync(fd->get(), file.path);
     if (!status.ok()) return status;
     auto digest = DigestFile(fd->get());

@@ -41,8 +41,8 @@ class Staging {
   std::string Output(std::string_view output_path) const;
 
   // Lists, syncs and hashes all that lies there, in order of path; then syncs the directories.
-  // Nothing there is a result, too. INVALID_ARGUMENT, fit for people, for a symlink, a special
-  // file, more than kStagedFilesMax files or a name that can't be published.
+  // Nothing there is a result, too. INVALID_ARGUMENT, fit for people, for a symlink, a hard link, a
+  // special file, more than kStagedFilesMax files or a name that can't be published.
   absl::StatusOr<std::vector<StagedFile>> Collect() const;
 
   // Removes the directory. Never to be called once a success has been reported: from then on it

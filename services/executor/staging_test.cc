@@ -71,10 +71,26 @@ TEST_F(StagingTest, RefusesLinksAndSpecialFiles) {
   const Staging staging(root_, 7, 2);
   ASSERT_TRUE(staging.Make("f").ok());
   ASSERT_EQ(symlink("/etc/passwd", staging.Output("l").c_str()), 0);
-  EXPECT_NE(staging.Collect().status().message().find("symlink"), absl::string_view::npos);
+  EXPECT_NE(staging.Collect().status().message().find("`l`, a symbolic link"),
+            absl::string_view::npos);
   ASSERT_EQ(unlink(staging.Output("l").c_str()), 0);
   ASSERT_EQ(mkfifo(staging.Output("p").c_str(), 0600), 0);
   EXPECT_EQ(staging.Collect().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(staging.Collect().status().message().find("`p`, a named pipe"),
+            absl::string_view::npos);
+}
+
+// A hard link was published, and the result changed with the file that it was.
+TEST_F(StagingTest, RefusesHardLinks) {
+  const Staging staging(root_, 7, 2);
+  ASSERT_TRUE(staging.Make("f").ok());
+  Write(root_ + "/theirs", "x");
+  ASSERT_EQ(link((root_ + "/theirs").c_str(), staging.Output("l").c_str()), 0);
+  const absl::Status refused = staging.Collect().status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("`l`, a hard link"), absl::string_view::npos) << refused;
+  ASSERT_EQ(unlink((root_ + "/theirs").c_str()), 0);
+  EXPECT_TRUE(staging.Collect().ok());
 }
 
 TEST_F(StagingTest, RefusesReservedNames) {

@@ -36,11 +36,11 @@ absl::StatusOr<WebResponse> ResultFile(const std::string& root, const v1::Output
   const absl::StatusOr<Fd> opened = OpenRoot(root);
   if (!opened.ok()) return opened.status();
   absl::StatusOr<Fd> file =
-      OpenBeneath(opened->get(), output.path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      OpenFileBeneath(opened->get(), output.path(), O_RDONLY);
   if (!file.ok()) return file.status();
   struct stat st;
   if (fstat(file->get(), &st) != 0) return ErrnoStatus(errno, "stat", output.path());
-  bool is_it = S_ISREG(st.st_mode) && st.st_size == output.size();
+  bool is_it = st.st_size == output.size();
   if (is_it && output.size() <= kHashedBytesMax) {
     const absl::StatusOr<Digest> digest = DigestFile(file->get());
     if (!digest.ok()) return digest.status();

@@ -43,9 +43,17 @@ absl::StatusOr<std::unique_ptr<StagedUpload>> StagedUpload::Open(const std::stri
   }
   const absl::Status made = MakeDirectories(upload->root_.get(), upload->directory_);
   if (!made.ok()) return made;
-  absl::StatusOr<Fd> file = OpenBeneath(upload->root_.get(), Join(upload->directory_, kContent),
-                                        O_RDWR | O_CREAT | O_NOFOLLOW, kFileMode);
+  const std::string content = Join(upload->directory_, kContent);
+  absl::StatusOr<Fd> file =
+      OpenFileBeneath(upload->root_.get(), content, O_RDWR | O_CREAT, kFileMode);
   if (!file.ok()) return file.status();
+  struct stat st;
+  if (fstat(file->get(), &st) != 0) return ErrnoStatus(errno, "stat", content);
+  if (st.st_nlink > 1) {
+    return absl::FailedPreconditionError(
+        StrCat(Display(content), " has another name, too: an upload would be written into "
+               "somebody else's file; remove it"));
+  }
   upload->file_ = *std::move(file);
   if (absl::Status s = upload->HashWhatIsThere(); !s.ok()) return s;
   return upload;

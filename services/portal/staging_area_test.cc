@@ -1,6 +1,9 @@
 #include "services/portal/staging_area.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
@@ -57,6 +60,23 @@ TEST_F(StagingAreaTest, WhatIsDoneWithIsForgotten) {
   }
   ASSERT_TRUE(RemoveTree(OpenRoot(root_)->get(), StagingPath(0, 7)).ok());
   EXPECT_EQ((*area_.Take(root_, 7, kNow))->size(), 0);
+}
+
+// What had the name of an upload's content was written into, whatever it was.
+TEST_F(StagingAreaTest, OnlyAFileOfItsOwnIsWrittenInto) {
+  const Fd root = *OpenRoot(root_);
+  ASSERT_TRUE(MakeDirectories(root.get(), StagingPath(0, 7)).ok());
+  const std::string content = StrCat(root_, "/", StagingPath(0, 7), "/content");
+  const std::string theirs = root_ + "/theirs";
+  ASSERT_TRUE(OpenBeneath(root.get(), "theirs", O_WRONLY | O_CREAT, 0600).ok());
+  ASSERT_EQ(link(theirs.c_str(), content.c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(area_.Take(root_, 7, kNow).status()));
+  ASSERT_EQ(unlink(content.c_str()), 0);
+  ASSERT_EQ(symlink(theirs.c_str(), content.c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(area_.Take(root_, 7, kNow).status()));
+  ASSERT_EQ(unlink(content.c_str()), 0);
+  ASSERT_EQ(mkfifo(content.c_str(), 0600), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(area_.Take(root_, 7, kNow).status()));
 }
 
 TEST_F(StagingAreaTest, AnotherFolderIsNotWrittenTo) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -24,6 +25,9 @@ namespace {
 constexpr int kTreeDepthMax = 200;
 // openat2(2) fails with EAGAIN when something was renamed on the way meanwhile.
 constexpr int kOpenAttemptsMax = 64;
+// A network mount remembers a file that its server has replaced, and forgets it when it is opened
+// in vain; and a file that is to be made may have come and gone meanwhile.
+constexpr int kFileAttemptsMax = 3;
 constexpr size_t kDigestBufferBytes = 256 << 10;
 
 struct CloseDir {
@@ -49,23 +53,108 @@ std::string_view Cure(int error) {
     case ENOENT:
     case ENOTDIR:
       return "; check the name, and that its file system is mounted";
-    case ENOSYS:
-      return "; Linux 5.6 or newer is needed";
     default:
       return "; it is safe to try again";
   }
 }
 
+// Set by tests, and once the kernel, or a seccomp profile that is older than it, refuses openat2(2).
+std::atomic<bool> by_components = false;
+
 int OpenAt2(int root, const std::string& path, int flags, mode_t mode) {
   open_how how = {};
-  how.flags = static_cast<unsigned>(flags) | O_CLOEXEC;
-  how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
+  how.flags = static_cast<unsigned>(flags);
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   for (int attempt = 0;; ++attempt) {
     const int fd = static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how)));
     if (fd >= 0) return fd;
     if (errno != EINTR && (errno != EAGAIN || attempt >= kOpenAttemptsMax)) return -1;
   }
+}
+
+// Whether `error` of openat2(2) says that there is no such call. Old seccomp profiles answer EPERM
+// to what they don't know; so can a file, but no O_PATH of a directory that is open already.
+bool IsNoSuchCall(int root, int error) {
+  if (error == ENOSYS) return true;
+  if (error != EPERM) return false;
+  const Fd probe(OpenAt2(root, ".", O_PATH | O_CLOEXEC, 0));
+  const bool none = !probe.ok() && (errno == EPERM || errno == ENOSYS);
+  errno = error;
+  return none;
+}
+
+bool IsSymlink(int directory, const std::string& name) {
+  struct stat st;
+  return fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+// One directory on the way. Never more than looked at: O_PATH opens nothing.
+Fd EnterDirectory(int above, const std::string& name) {
+  Fd fd(openat(above, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat st;
+  if (!fd.ok() || fstat(fd.get(), &st) != 0) return Fd();
+  if (S_ISDIR(st.st_mode)) return fd;
+  errno = S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
+  return Fd();
+}
+
+// The last part, with the answers of openat2(2).
+int OpenLast(int directory, const std::string& name, int flags, mode_t mode) {
+  Fd fd(openat(directory, name.c_str(), flags | O_NOFOLLOW, mode));
+  if ((flags & O_NOFOLLOW) != 0) return fd.Release();
+  if (!fd.ok() && errno == ENOTDIR && IsSymlink(directory, name)) errno = ELOOP;
+  struct stat st;
+  if (fd.ok() && (flags & O_PATH) != 0 && fstat(fd.get(), &st) == 0 && S_ISLNK(st.st_mode)) {
+    errno = ELOOP;
+    return -1;
+  }
+  return fd.Release();
+}
+
+int OpenByComponents(int root, const std::string& path, int flags, mode_t mode) {
+  if (path == ".") return openat(root, ".", flags, mode);
+  Fd above;
+  for (size_t start = 0;;) {
+    const int directory = above.ok() ? above.get() : root;
+    const size_t slash = path.find('/', start);
+    if (slash == std::string::npos) return OpenLast(directory, path.substr(start), flags, mode);
+    Fd entered = EnterDirectory(directory, path.substr(start, slash - start));
+    if (!entered.ok()) return -1;
+    above = std::move(entered);
+    start = slash + 1;
+  }
+}
+
+// `path` is "." or was checked. -1 with errno set.
+int Resolve(int root, const std::string& path, int flags, mode_t mode) {
+  flags |= O_CLOEXEC;
+  // With O_PATH nothing else is allowed; it never waits.
+  if ((flags & O_PATH) == 0) flags |= O_NONBLOCK | O_NOCTTY;
+  if (!by_components) {
+    const int fd = OpenAt2(root, path, flags, mode);
+    if (fd >= 0 || !IsNoSuchCall(root, errno)) return fd;
+    by_components = true;
+  }
+  return OpenByComponents(root, path, flags, mode);
+}
+
+absl::Status OpenError(int error, std::string_view path) {
+  if (error != ELOOP && error != EXDEV) return ErrnoStatus(error, "open", path);
+  return absl::FailedPreconditionError(StrCat(
+      "cannot open \"", Display(path),
+      "\": it leads over a symbolic link or out of the volume; put the file itself there"));
+}
+
+absl::Status NotAFile(std::string_view path, mode_t mode) {
+  return absl::FailedPreconditionError(StrCat("\"", Display(path), "\" is ", KindOf(mode),
+                                              ", not a regular file; put a file there instead"));
+}
+
+// Opens, with other flags, the very file that is open by O_PATH.
+Fd OpenAgain(int fd, int flags) {
+  const std::string name = StrCat("/proc/self/fd/", fd);
+  return Fd(open(name.c_str(), (flags & ~O_NOFOLLOW) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
 // Directories on sshfs and some other mounts can't be synced; there the server decides.
@@ -107,6 +196,17 @@ absl::Status TooDeep(std::string_view path) {
 // A second descriptor of the same directory, with a position of its own.
 Fd Reopen(int directory) { return Fd(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
 
+// Whether both directories are of one mount; by their devices where the kernel can't tell more.
+bool SameMount(int a, int b) {
+  constexpr int kMask = STATX_INO | STATX_MNT_ID;
+  struct statx first;
+  struct statx second;
+  return statx(a, "", AT_EMPTY_PATH, kMask, &first) == 0 &&
+         statx(b, "", AT_EMPTY_PATH, kMask, &second) == 0 &&
+         first.stx_dev_major == second.stx_dev_major &&
+         first.stx_dev_minor == second.stx_dev_minor && first.stx_mnt_id == second.stx_mnt_id;
+}
+
 // Opens a directory that is to be removed, and makes it writable for that if need be (some tools
 // write-protect what they make). Not ok() with errno set.
 Fd OpenForRemoval(int parent, const char* name) {
@@ -114,6 +214,10 @@ Fd OpenForRemoval(int parent, const char* name) {
   Fd fd(openat(parent, name, kFlags));
   if (!fd.ok() && errno == EACCES && fchmodat(parent, name, S_IRWXU, AT_SYMLINK_NOFOLLOW) == 0) {
     fd = Fd(openat(parent, name, kFlags));
+  }
+  if (fd.ok() && !SameMount(parent, fd.get())) {
+    errno = EBUSY;
+    return Fd();
   }
   struct stat st;
   if (fd.ok() && fstat(fd.get(), &st) == 0 && (st.st_mode & S_IRWXU) != S_IRWXU) {
@@ -149,7 +253,7 @@ absl::Status RemoveEntry(int parent, const std::string& name, std::string_view p
 struct Listing {
   int64_t entries_left;
   const std::function<absl::Status(std::string_view, const struct stat&)>& visit;
-  const std::function<absl::Status(std::string_view)>& other;
+  const std::function<absl::Status(std::string_view, const struct stat&)>& other;
 
   absl::Status List(Fd directory, const std::string& path, int depth);
   absl::Status Entry(int directory, const std::string& name, const std::string& path, int depth);
@@ -174,7 +278,7 @@ absl::Status Listing::Entry(int directory, const std::string& name, const std::s
     return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, "stat", path);
   }
   if (S_ISREG(st.st_mode)) return visit(path, st);
-  if (!S_ISDIR(st.st_mode)) return other ? other(path) : absl::OkStatus();
+  if (!S_ISDIR(st.st_mode)) return other ? other(path, st) : absl::OkStatus();
   Fd fd(openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.ok()) return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, "open", path);
   return List(std::move(fd), path, depth + 1);
@@ -232,16 +336,66 @@ absl::StatusOr<Fd> OpenRoot(const std::string& absolute_path) {
 }
 
 absl::StatusOr<Fd> OpenBeneath(int root, std::string_view path, int flags, mode_t mode) {
-  if (path.find('\0') != std::string_view::npos) return CheckRelativePath(path);
-  Fd fd(OpenAt2(root, path.empty() ? "." : std::string(path), flags, mode));
-  if (fd.ok()) return fd;
-  if (errno == ELOOP || errno == EXDEV) {
-    return absl::FailedPreconditionError(StrCat(
-        "cannot open \"", Display(path),
-        "\": it leads over a symbolic link or out of the volume; put the file itself there"));
-  }
-  return ErrnoStatus(errno, "open", path);
+  if (absl::Status valid = CheckRelativePath(path); !path.empty() && !valid.ok()) return valid;
+  Fd fd(Resolve(root, path.empty() ? "." : std::string(path), flags, mode));
+  if (!fd.ok()) return OpenError(errno, path);
+  return fd;
 }
+
+absl::StatusOr<Fd> OpenFileBeneath(int root, std::string_view path, int flags, mode_t mode) {
+  if (absl::Status valid = CheckRelativePath(path); !valid.ok()) return valid;
+  const std::string name(path);
+  for (int attempt = 1;; ++attempt) {
+    const Fd found(Resolve(root, name, O_PATH | O_NOFOLLOW, 0));
+    Fd fd;
+    if (found.ok()) {
+      struct stat st;
+      if (fstat(found.get(), &st) != 0) return ErrnoStatus(errno, "stat", path);
+      if (!S_ISREG(st.st_mode)) return NotAFile(path, st.st_mode);
+      fd = OpenAgain(found.get(), flags & ~O_CREAT);
+    } else if (errno == ENOENT && (flags & O_CREAT) != 0) {
+      fd = Fd(Resolve(root, name, flags | O_EXCL | O_NOFOLLOW, mode));
+    }
+    if (fd.ok()) return fd;
+    const bool changed = errno == ESTALE || errno == EEXIST;
+    if (!changed || attempt >= kFileAttemptsMax) return OpenError(errno, path);
+  }
+}
+
+absl::StatusOr<struct stat> StatBeneath(int root, std::string_view path) {
+  if (absl::Status valid = CheckRelativePath(path); !path.empty() && !valid.ok()) return valid;
+  struct stat st;
+  if (path.find('/') == std::string_view::npos) {
+    // Nothing is on the way.
+    const std::string name(path);
+    const int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
+    if (fstatat(root, name.c_str(), &st, flags) != 0) return ErrnoStatus(errno, "stat", path);
+    return st;
+  }
+  const absl::StatusOr<Fd> found = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
+  if (!found.ok()) return found.status();
+  if (fstat(found->get(), &st) != 0) return ErrnoStatus(errno, "stat", path);
+  return st;
+}
+
+std::string_view KindOf(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return "a regular file";
+    case S_IFDIR:
+      return "a directory";
+    case S_IFLNK:
+      return "a symbolic link";
+    case S_IFIFO:
+      return "a named pipe";
+    case S_IFSOCK:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
+
+void ForceResolving(Resolving resolving) { by_components = resolving == Resolving::kByComponents; }
 
 absl::Status MakeDirectories(int root, std::string_view path, mode_t mode, bool sync) {
   if (path.empty()) return absl::OkStatus();
@@ -280,10 +434,24 @@ absl::Status RemoveTree(int root, std::string_view path) {
   return RemoveEntry(parent->get(), std::string(BaseName(path)), path, 0);
 }
 
+absl::Status RemoveIfEmpty(int root, std::string_view path) {
+  const absl::Status good = CheckRelativePath(path);
+  if (!good.ok()) return good;
+  const auto parent = OpenBeneath(root, DirName(path), O_PATH | O_DIRECTORY);
+  if (absl::IsNotFound(parent.status())) return absl::OkStatus();
+  if (!parent.ok()) return parent.status();
+  const std::string name(BaseName(path));
+  if (unlinkat(parent->get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT ||
+      errno == ENOTEMPTY || errno == EEXIST) {
+    return absl::OkStatus();
+  }
+  return ErrnoStatus(errno, "remove", path);
+}
+
 absl::Status ListFiles(
     int root, std::string_view dir, int64_t entries_max,
     const std::function<absl::Status(std::string_view path, const struct stat&)>& visit,
-    const std::function<absl::Status(std::string_view path)>& other) {
+    const std::function<absl::Status(std::string_view path, const struct stat&)>& other) {
   auto directory = OpenBeneath(root, dir, O_RDONLY | O_DIRECTORY);
   if (!directory.ok()) return directory.status();
   Listing listing{std::max<int64_t>(0, entries_max), visit, other};

@@ -44,7 +44,7 @@ class FileSystemTest : public testing::Test {
           found[std::string(path)] = st.st_size;
           return absl::OkStatus();
         },
-        [&](std::string_view path) {
+        [&](std::string_view path, const struct stat&) {
           found[std::string(path)] = -1;
           return absl::OkStatus();
         });

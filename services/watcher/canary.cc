@@ -48,8 +48,7 @@ void Canary::Detach() {
 
 // Opening it for writing and closing it is enough, and needs no space on a full disk.
 absl::Status Canary::Write() const {
-  return OpenBeneath(directory_.get(), BaseName(kCanaryPath),
-                     O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, kMode)
+  return OpenFileBeneath(directory_.get(), BaseName(kCanaryPath), O_WRONLY | O_CREAT, kMode)
       .status();
 }
 

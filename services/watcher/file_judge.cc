@@ -1,7 +1,5 @@
 #include "services/watcher/file_judge.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,19 +7,24 @@
 #include <utility>
 
 #include "services/log/log.h"
+#include "services/volume/file_system.h"
 #include "services/watcher/writer_check.h"
 
 namespace closewrite::watcher {
 namespace {
 
-// errno, or 0. A symlink in the path could lead out of the volume, which is harmless for a stat:
-// nothing is recorded that CheckWriter has not opened beneath the root.
-int Stat(int root, std::string_view path, struct stat* st) {
-  const std::string terminated(path);
-  return fstatat(root, terminated.c_str(), st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+// A link that has taken the place of a directory leads to nobody's file: what was below is gone.
+bool IsAbsent(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
 }
 
-bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
+// Whether a regular file is there.
+bool StatFile(int root, std::string_view path, struct stat* st) {
+  const absl::StatusOr<struct stat> found = StatBeneath(root, path);
+  if (!found.ok() || !S_ISREG(found->st_mode)) return false;
+  *st = *found;
+  return true;
+}
 
 bool OnlyTimesDiffer(const ContentVersion& a, const ContentVersion& b) {
   return a.inode == b.inode && a.size == b.size && a.mtime_ns != b.mtime_ns;
@@ -57,9 +60,10 @@ void FileJudge::Put(std::string_view path, const ContentVersion& version, const 
 void FileJudge::Consider(std::string_view path, Cause cause, absl::Time now,
                          absl::Duration backoff) {
   cause = pending_->CauseOf(path, cause);
-  struct stat st;
+  const absl::StatusOr<struct stat> found = StatBeneath(root_, path);
   // A file that is gone already: the event that says so follows.
-  if (Stat(root_, path, &st) != 0) return;
+  if (!found.ok()) return;
+  const struct stat& st = *found;
   const std::optional<FileRecord> known = Known(path);
   if (!S_ISREG(st.st_mode)) {
     if (known.has_value()) {
@@ -127,7 +131,7 @@ void FileJudge::Modified(std::string_view path, absl::Time now) {
   // One look for all the changes until then.
   if (rules_.quiet == absl::ZeroDuration() || pending_->Waits(path, PendingReason::kQuiet)) return;
   struct stat st;
-  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (!StatFile(root_, path, &st)) return;
   pending_->Quiet(path, kCausedByClose, VersionOf(st), 1, now + rules_.quiet);
 }
 
@@ -150,7 +154,7 @@ void FileJudge::LookNow(PendingFile file, absl::Time now) {
 
 void FileJudge::DueQuiet(const PendingFile& file, absl::Time now) {
   struct stat st;
-  if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (!StatFile(root_, file.path, &st)) return;
   const ContentVersion version = VersionOf(st);
   const std::optional<FileRecord> known = Known(file.path);
   if (known.has_value() && known->finished() && known->version == version) return;
@@ -179,7 +183,7 @@ void FileJudge::DueQuiet(const PendingFile& file, absl::Time now) {
 
 void FileJudge::Created(std::string_view path, absl::Time now) {
   struct stat st;
-  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (!StatFile(root_, path, &st)) return;
   if (st.st_nlink > 1) return Consider(path, kCausedByLink, now);
   const std::optional<FileRecord> known = Known(path);
   if (known.has_value() && known->version == VersionOf(st)) return;
@@ -193,7 +197,7 @@ void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
   // Whoever looks at it later sees the newest attributes.
   if (pending_->WaitsAtAll(path) && !pending_->Waits(path, PendingReason::kAttrib)) return;
   struct stat st;
-  if (Stat(root_, path, &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (!StatFile(root_, path, &st)) return;
   const std::optional<FileRecord> known = Known(path);
   if (!known.has_value() || !known->finished() || !OnlyTimesDiffer(known->version, VersionOf(st)))
     return;
@@ -202,10 +206,9 @@ void FileJudge::AttributesChanged(std::string_view path, absl::Time now) {
 
 void FileJudge::ConsiderGone(std::string_view path, ChangeKind kind, ChangeSource source,
                              absl::Time now) {
-  struct stat st;
-  const int error = Stat(root_, path, &st);
+  const absl::StatusOr<struct stat> found = StatBeneath(root_, path);
   // A directory or a link that has taken the name is not the file.
-  if (!IsAbsent(error) && (error != 0 || S_ISREG(st.st_mode))) return;
+  if (found.ok() ? S_ISREG(found->st_mode) : !IsAbsent(found.status())) return;
   const std::optional<FileRecord> known = Known(path);
   if (!known.has_value()) return;
   pending_->Erase(path);
@@ -232,7 +235,7 @@ bool FileJudge::Due(const PendingFile& file, absl::Time now, ContentVersion* ver
 
 bool FileJudge::DueLink(const PendingFile& file, absl::Time now, ContentVersion* version) {
   struct stat st;
-  if (Stat(root_, file.path, &st) != 0 || !S_ISREG(st.st_mode)) return false;
+  if (!StatFile(root_, file.path, &st)) return false;
   const absl::StatusOr<CheckedFile> checked = Check(file.path);
   if (absl::IsNotFound(checked.status()) || absl::IsFailedPrecondition(checked.status())) {
     return false;

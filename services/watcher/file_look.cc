@@ -124,10 +124,12 @@ std::string Described(const struct stat& st) {
                                  absl::UTCTimeZone()));
 }
 
-const char* KindOf(mode_t mode) {
-  if (S_ISDIR(mode)) return "a directory";
-  if (S_ISLNK(mode)) return "a symbolic link, which is not followed";
-  return "no regular file";
+// What stands there instead of a file, and that it is left alone.
+std::string NotAFile(mode_t mode) {
+  const std::string_view how = S_ISDIR(mode)   ? ""
+                               : S_ISLNK(mode) ? ", which is not followed"
+                                               : ", which is not opened";
+  return StrCat("it is ", KindOf(mode), how);
 }
 
 }  // namespace
@@ -141,7 +143,7 @@ v1::FileLook LookAtFile(int root, const IgnoreList& ignore, std::string_view pat
     return Look(v1::FILE_FINDING_UNKNOWN, StrCat("it can't be looked at: ", why.message()));
   }
   if (!S_ISREG(st.st_mode)) {
-    return Look(v1::FILE_FINDING_NOT_A_FILE, StrCat("it is ", KindOf(st.st_mode)));
+    return Look(v1::FILE_FINDING_NOT_A_FILE, NotAFile(st.st_mode));
   }
   if (std::string why = ignore.WhyIgnored(path); !why.empty()) {
     return Look(v1::FILE_FINDING_IGNORED, std::move(why));
@@ -168,9 +170,9 @@ v1::FileLook LookAtFile(int root, const IgnoreList& ignore, std::string_view pat
 
 void AddContent(int root, std::string_view path, int64_t bytes_max, v1::FileLook* look) {
   if (look->finding() != v1::FILE_FINDING_FINISHED) return;
-  const absl::StatusOr<Fd> file = OpenBeneath(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const absl::StatusOr<Fd> file = OpenFileBeneath(root, path, O_RDONLY);
   struct stat st;
-  if (!file.ok() || fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode) ||
+  if (!file.ok() || fstat(file->get(), &st) != 0 ||
       st.st_size > std::min(bytes_max, kLookContentBytesMax)) {
     return;
   }

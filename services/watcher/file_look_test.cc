@@ -82,6 +82,11 @@ TEST_F(FileLookTest, WhatIsIgnoredAndWhatIsNoFile) {
   EXPECT_EQ(Look("in").message(), "it is a directory");
   std::filesystem::create_symlink("a.csv", root_ + "/in/link");
   EXPECT_EQ(Look("in/link").finding(), v1::FILE_FINDING_NOT_A_FILE);
+  EXPECT_EQ(Look("in/link").message(), "it is a symbolic link, which is not followed");
+  ASSERT_EQ(mkfifo((root_ + "/in/pipe").c_str(), 0600), 0);
+  EXPECT_EQ(Look("in/pipe").message(), "it is a named pipe, which is not opened");
+  std::filesystem::create_symlink("/etc", root_ + "/out");
+  EXPECT_EQ(Look("out/passwd").finding(), v1::FILE_FINDING_UNKNOWN);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
+#include "services/watcher/verified_file.h"
 #include "services/watcher/volume_root.h"
 
 namespace closewrite::watcher {
@@ -60,9 +61,9 @@ class Order {
   }
   absl::Status CheckTarget(const StagedFile& file) const;
   absl::Status CheckDirectory(std::string_view path) const;
-  absl::StatusOr<std::optional<uint64_t>> VerifyOne(const StagedFile& file) const;
+  absl::StatusOr<std::optional<struct stat>> VerifyOne(const StagedFile& file) const;
   absl::Status MakeDirectory(const std::string& path);
-  absl::Status RenameOne(const std::string& path) const;
+  absl::Status RenameOne(const std::string& path, const struct stat& verified) const;
 
   const int root_;
   const PublishTask& task_;
@@ -71,7 +72,8 @@ class Order {
   MountIdentity mount_;
   std::set<std::string> targets_;     // directories of all files; parents come before children
   std::vector<PublishedFile> files_;  // that are still to be renamed
-  std::set<std::string> changed_;     // directories that must be synced
+  std::vector<struct stat> verified_;  // what each of them was
+  std::set<std::string> changed_;      // directories that must be synced
 };
 
 absl::Status Order::Check() {
@@ -145,9 +147,6 @@ absl::Status Order::CheckTarget(const StagedFile& file) const {
 absl::Status VerifyContent(int fd, const StagedFile& file) {
   struct stat st;
   if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat", file.path);
-  if (!S_ISREG(st.st_mode)) {
-    return absl::FailedPreconditionError(StrCat(Display(file.path), " is not a regular file"));
-  }
   if (st.st_size != file.size) {
     return absl::FailedPreconditionError(
         StrCat(Display(file.path), " has ", st.st_size, " bytes instead of ", file.size));
@@ -161,43 +160,35 @@ absl::Status VerifyContent(int fd, const StagedFile& file) {
   return absl::OkStatus();
 }
 
-// Opens a file for reading, but not what only looks like one: opening a device may do something.
-absl::StatusOr<Fd> OpenRegular(int root, const std::string& path) {
-  const absl::StatusOr<Fd> found = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
-  if (!found.ok()) return found.status();
-  struct stat st;
-  if (fstat(found->get(), &st) != 0) return ErrnoStatus(errno, "stat", path);
-  if (!S_ISREG(st.st_mode)) {
-    return absl::FailedPreconditionError(StrCat(Display(path), " is not a regular file"));
-  }
-  return OpenBeneath(root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-}
-
-// The inode of the staged file when it is to be renamed, nullopt when a former try has done it.
-absl::StatusOr<std::optional<uint64_t>> Order::VerifyOne(const StagedFile& file) const {
+// What the staged file is when it is to be renamed, nullopt when a former try has done it.
+absl::StatusOr<std::optional<struct stat>> Order::VerifyOne(const StagedFile& file) const {
   const std::string staged = Join(staging_, file.path);
-  const absl::StatusOr<Fd> fd = OpenRegular(root_, staged);
+  const absl::StatusOr<Fd> fd = OpenFileBeneath(root_, staged, O_RDONLY);
   if (fd.ok()) {
+    struct stat st;
+    if (fstat(fd->get(), &st) != 0) return ErrnoStatus(errno, "stat", staged);
+    if (absl::Status alone = CheckSingleLink(st, file.path); !alone.ok()) return alone;
     if (absl::Status right = VerifyContent(fd->get(), file); !right.ok()) return right;
     // The executor synced it through its mount; what that is worth depends on the server.
     if (fsync(fd->get()) != 0) return ErrnoStatus(errno, "sync", staged);
-    struct stat st;
-    if (fstat(fd->get(), &st) != 0) return ErrnoStatus(errno, "stat", staged);
-    return std::optional<uint64_t>(st.st_ino);
+    return std::optional<struct stat>(st);
   }
   if (!absl::IsNotFound(fd.status())) return fd.status();
   // Only we take files out of a staging directory whose renames have begun.
-  if (progress_.began) return std::optional<uint64_t>();
-  const absl::StatusOr<Fd> target = OpenRegular(root_, file.path);
-  if (target.ok() && VerifyContent(target->get(), file).ok()) return std::optional<uint64_t>();
+  if (progress_.began) return std::optional<struct stat>();
+  const absl::StatusOr<Fd> target = OpenFileBeneath(root_, file.path, O_RDONLY);
+  if (target.ok() && VerifyContent(target->get(), file).ok()) return std::optional<struct stat>();
   return absl::NotFoundError(StrCat("staged file ", Display(file.path), " is missing"));
 }
 
 absl::Status Order::Verify() {
   for (const StagedFile& file : task_.files) {
-    const absl::StatusOr<std::optional<uint64_t>> inode = VerifyOne(file);
-    if (!inode.ok()) return inode.status();
-    if (inode->has_value()) files_.push_back({file.path, **inode});
+    const absl::StatusOr<std::optional<struct stat>> verified = VerifyOne(file);
+    if (!verified.ok()) return verified.status();
+    if (verified->has_value()) {
+      files_.push_back({file.path, (*verified)->st_ino});
+      verified_.push_back(**verified);
+    }
     if (absl::Status go_on = After(PublishStep::kVerified); !go_on.ok()) return go_on;
   }
   return absl::OkStatus();
@@ -243,14 +234,17 @@ absl::Status Order::MakeDirectories() {
   return absl::OkStatus();
 }
 
-absl::Status Order::RenameOne(const std::string& path) const {
+absl::Status Order::RenameOne(const std::string& path, const struct stat& verified) const {
   const std::string staged = Join(staging_, path);
   const absl::StatusOr<Fd> from = OpenBeneath(root_, DirName(staged), O_PATH | O_DIRECTORY);
   if (!from.ok()) return absl::UnavailableError(from.status().message());
   const absl::StatusOr<Fd> to = OpenBeneath(root_, DirName(path), O_PATH | O_DIRECTORY);
   if (!to.ok()) return absl::UnavailableError(to.status().message());
   const std::string name(BaseName(path));
-  if (renameat(from->get(), name.c_str(), to->get(), name.c_str()) == 0) return absl::OkStatus();
+  if (absl::Status same = CheckStillVerified(from->get(), name, verified); !same.ok()) return same;
+  if (renameat(from->get(), name.c_str(), to->get(), name.c_str()) == 0) {
+    return TakeBackUnlessFile(to->get(), name);
+  }
   const int error = errno;
   const absl::Status status = ErrnoStatus(error, "publish", path);
   if (error == EISDIR || error == ENOTEMPTY || error == EEXIST || error == EXDEV) {
@@ -261,8 +255,10 @@ absl::Status Order::RenameOne(const std::string& path) const {
 }
 
 absl::Status Order::Rename() {
-  for (const PublishedFile& file : files_) {
-    if (absl::Status renamed = RenameOne(file.path); !renamed.ok()) return renamed;
+  for (size_t i = 0; i < files_.size(); ++i) {
+    if (absl::Status renamed = RenameOne(files_[i].path, verified_[i]); !renamed.ok()) {
+      return renamed;
+    }
     if (absl::Status go_on = After(PublishStep::kRenamed); !go_on.ok()) return go_on;
   }
   return absl::OkStatus();

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -89,8 +88,7 @@ absl::StatusOr<std::vector<PublishKey>> ListStaging(int root, absl::Time before,
     }
     const std::optional<absl::Time> changed = ChangedAt(root, directory);
     if (tokens->empty() && changed.has_value() && *changed < before) {
-      // Only an empty one goes.
-      unlinkat(root, directory.c_str(), AT_REMOVEDIR);
+      RemoveIfEmpty(root, directory).IgnoreError();
     }
   }
   return keys;
@@ -100,8 +98,8 @@ absl::Status RemoveStaging(int root, const PublishKey& key) {
   const std::string staging = StagingPath(key.job, key.token);
   absl::Status removed = RemoveTree(root, staging);
   if (!removed.ok()) return removed;
-  // That of the job goes with its last token; while others are in it, this fails.
-  unlinkat(root, std::string(DirName(staging)).c_str(), AT_REMOVEDIR);
+  // That of the job goes with its last token.
+  RemoveIfEmpty(root, DirName(staging)).IgnoreError();
   return absl::OkStatus();
 }
 

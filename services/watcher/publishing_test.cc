@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <functional>
 #include <limits>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -23,6 +26,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 constexpr PublishKey kKey = {7, 2};
+constexpr int kSwapRounds = 300;
 
 class PublishingTest : public ::testing::Test {
  protected:
@@ -37,11 +41,23 @@ class PublishingTest : public ::testing::Test {
     task_.files.push_back(
         {path, static_cast<int64_t>(content.size()), DigestFile(fd.get())->sha256});
   }
+  // Stages `1` as `a` in that directory, whatever somebody does to it meanwhile. Not ok() when that
+  // can't be.
+  Fd MakeStaged(const std::string& directory) {
+    task_.key = kKey;
+    const std::string path = StrCat(StagingPath(7, 2), "/", directory);
+    MakeDirectories(root_.get(), path, 0777, /*sync=*/false).IgnoreError();
+    absl::StatusOr<Fd> fd = OpenFileBeneath(root_.get(), Join(path, "a"), O_RDWR | O_CREAT, 0600);
+    if (!fd.ok() || pwrite(fd->get(), "1", 1, 0) != 1) return Fd();
+    digest_of_1_ = DigestFile(fd->get())->sha256;
+    return *std::move(fd);
+  }
   // Stops after some steps, as a kill would.
   absl::Status Run(int steps_max = std::numeric_limits<int>::max()) {
     PublishProgress progress;
     progress.began = began_;
     progress.begin = [this](absl::Span<const PublishedFile> files) {
+      if (at_begin_) at_begin_();
       begun_.assign(files.begin(), files.end());
       began_ = begin_status_.ok();
       return begin_status_;
@@ -73,7 +89,9 @@ class PublishingTest : public ::testing::Test {
   ScratchVolume volume_;
   Fd root_;
   PublishTask task_;
+  std::string digest_of_1_;
   bool began_ = false;
+  std::function<void()> at_begin_;  // between the checks and the renames
   absl::Status begin_status_;
   std::vector<PublishedFile> begun_;
   std::vector<PublishStep> steps_;
@@ -186,6 +204,85 @@ TEST_F(PublishingTest, OnlyRegularFilesAreTakenFromStaging) {
   EXPECT_THAT(replace([&] { return symlink("../../../../elsewhere", staged.c_str()); }),
               HasSubstr("not a regular"));
   EXPECT_FALSE(volume_.Exists("a"));
+}
+
+// A staged hard link was published, and whoever had the other name went on changing the result.
+TEST_F(PublishingTest, WhatHasAnotherNameIsNotPublished) {
+  volume_.Write("theirs", "1");
+  Stage("a", "1");
+  volume_.Remove(Staged("a"));
+  volume_.Link("theirs", Staged("a"));
+  EXPECT_THAT(Refusal(), HasSubstr("a is a hard link"));
+  EXPECT_FALSE(volume_.Exists("a"));
+  volume_.Remove("theirs");
+  EXPECT_TRUE(Run().ok()) << "it is alone now";
+}
+
+// What took a staged file's name after its content had been checked was published unchecked.
+TEST_F(PublishingTest, WhatTakesAFilesPlaceAfterItsCheckIsNotPublished) {
+  const std::string staged = volume_.Absolute(Staged("d/a"));
+  const std::vector<std::function<void()>> swaps = {
+      [&] { ASSERT_EQ(symlink("/etc/passwd", staged.c_str()), 0); },
+      [&] { ASSERT_EQ(mkfifo(staged.c_str(), 0600), 0); },
+      [&] { volume_.Write(Staged("d/a"), "2"); },
+      [&] { volume_.Link("elsewhere", Staged("d/a")); },
+  };
+  volume_.Write("elsewhere", "1");
+  for (size_t i = 0; i < swaps.size(); ++i) {
+    task_.files.clear();
+    began_ = false;
+    Stage("d/a", "1");
+    at_begin_ = [&] {
+      volume_.Rename(Staged("d/a"), StrCat("aside", i));
+      swaps[i]();
+    };
+    const absl::Status status = Run();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << i << ": " << status;
+    EXPECT_FALSE(volume_.Exists("d/a")) << i;
+    at_begin_ = nullptr;
+    EXPECT_TRUE(IsFinal(Run())) << i << ": the next try says what it has become";
+    EXPECT_FALSE(volume_.Exists("d/a")) << i;
+    volume_.Remove(StagingPath(7, 2));
+  }
+}
+
+// The directories above a staged or a published file were exchanged for links while it was
+// published; the empty folder of a job was removed by its path, over a link that led out.
+TEST_F(PublishingTest, NoSwapOfADirectoryLeadsOut) {
+  ScratchVolume outside;
+  outside.Write("d/a", "theirs");
+  outside.MakeDirectory("staging/7");
+  ASSERT_EQ(symlink((outside.path() + "/d").c_str(), volume_.Absolute("link").c_str()), 0);
+  for (const std::string& swapped : {std::string("d"), std::string(Staged("d"))}) {
+    std::atomic<bool> stop = false;
+    volume_.MakeDirectory("d");
+    std::thread swapper([&] {
+      while (!stop) {
+        renameat2(AT_FDCWD, volume_.Absolute(swapped).c_str(), AT_FDCWD,
+                  volume_.Absolute("link").c_str(), RENAME_EXCHANGE);
+      }
+    });
+    for (int round = 0; round < kSwapRounds; ++round) {
+      task_.files.clear();
+      began_ = false;
+      const Fd staged = MakeStaged("d");
+      if (!staged.ok()) continue;
+      task_.files.push_back({"d/a", 1, digest_of_1_});
+      Run().IgnoreError();
+    }
+    stop = true;
+    swapper.join();
+    EXPECT_EQ(outside.Read("d/a"), "theirs") << swapped;
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(outside.path() + "/d"), {}), 1);
+  }
+  volume_.Remove(".closewrite");
+  volume_.MakeDirectory(".closewrite");
+  ASSERT_EQ(symlink((outside.path() + "/staging").c_str(),
+                    volume_.Absolute(".closewrite/staging").c_str()),
+            0);
+  EXPECT_FALSE(RemoveStaging(root_.get(), kKey).ok());
+  EXPECT_FALSE(ListStaging(root_.get(), absl::InfiniteFuture(), 10).ok());
+  EXPECT_TRUE(outside.Exists("staging/7"));
 }
 
 TEST_F(PublishingTest, AFileIsNamedOnce) {

@@ -10,18 +10,20 @@
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
 #include "services/watcher/publishing.h"
+#include "services/watcher/verified_file.h"
 
 namespace closewrite::watcher {
 namespace {
 
 constexpr char kContent[] = "content";
 
-absl::Status Verify(int fd, const UploadTask& task) {
-  struct stat st;
-  if (fstat(fd, &st) != 0) return ErrnoStatus(errno, "stat", task.path);
-  if (!S_ISREG(st.st_mode) || st.st_size != task.size) {
+// `st`: what the file was when its content was checked.
+absl::Status Verify(int fd, const UploadTask& task, struct stat* st) {
+  if (fstat(fd, st) != 0) return ErrnoStatus(errno, "stat", task.path);
+  if (absl::Status alone = CheckSingleLink(*st, task.path); !alone.ok()) return alone;
+  if (st->st_size != task.size) {
     return absl::FailedPreconditionError(
-        StrCat("what is staged has ", st.st_size, " bytes instead of ", task.size));
+        StrCat("what is staged has ", st->st_size, " bytes instead of ", task.size));
   }
   const absl::StatusOr<Digest> digest = DigestFile(fd);
   if (!digest.ok()) return digest.status();
@@ -76,15 +78,19 @@ absl::Status PlaceUpload(int root, const UploadTask& task) {
   if (!from.ok()) return from.status();
   const std::string_view directory = DirName(task.path);
   const absl::StatusOr<Fd> content =
-      OpenBeneath(from->get(), kContent, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      OpenFileBeneath(from->get(), kContent, O_RDONLY);
   // Only we take it away, so a former try has.
   if (absl::IsNotFound(content.status())) return SyncDirectory(root, directory);
   if (!content.ok()) return content.status();
-  if (absl::Status right = Verify(content->get(), task); !right.ok()) return right;
+  struct stat verified;
+  if (absl::Status right = Verify(content->get(), task, &verified); !right.ok()) return right;
   if (absl::Status made = MakeDirectories(root, directory); !made.ok()) return made;
   const absl::StatusOr<Fd> to = OpenBeneath(root, directory, O_RDONLY | O_DIRECTORY);
   if (!to.ok()) return to.status();
-  absl::Status moved = Move(from->get(), to->get(), std::string(BaseName(task.path)));
+  const std::string name(BaseName(task.path));
+  absl::Status moved = CheckStillVerified(from->get(), kContent, verified);
+  if (moved.ok()) moved = Move(from->get(), to->get(), name);
+  if (moved.ok()) moved = TakeBackUnlessFile(to->get(), name);
   if (!moved.ok()) return moved;
   return SyncDirectory(root, directory);
 }

@@ -1,6 +1,8 @@
 #include "services/watcher/upload_placing.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
@@ -70,6 +72,21 @@ TEST_F(UploadPlacingTest, WhatIsNotWhatWasAnnouncedStaysOut) {
     task.path = path;
     EXPECT_TRUE(absl::IsInvalidArgument(PlaceUpload(root_.get(), task))) << path;
   }
+  EXPECT_FALSE(volume_.Exists("a.csv"));
+}
+
+TEST_F(UploadPlacingTest, OnlyAFileOfItsOwnIsPutIntoPlace) {
+  const UploadTask task = Stage(7, "a.csv", "one");
+  const std::string content = Join(StagingPath(0, 7), "content");
+  volume_.Rename(content, "theirs");
+  volume_.Link("theirs", content);
+  EXPECT_TRUE(absl::IsFailedPrecondition(PlaceUpload(root_.get(), task)));
+  volume_.Remove(content);
+  ASSERT_EQ(symlink(volume_.Absolute("theirs").c_str(), volume_.Absolute(content).c_str()), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(PlaceUpload(root_.get(), task)));
+  volume_.Remove(content);
+  ASSERT_EQ(mkfifo(volume_.Absolute(content).c_str(), 0600), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(PlaceUpload(root_.get(), task)));
   EXPECT_FALSE(volume_.Exists("a.csv"));
 }
 

@@ -20,13 +20,15 @@ namespace {
 constexpr std::string_view kStagingRoot = ".closewrite/staging";
 constexpr size_t kMarkerFileBytes = 2 * kMarkerBytes + 1;  // hexadecimal, and a newline
 
-absl::Status WriteDurably(int root, const std::string& path, std::string_view text) {
-  const absl::StatusOr<Fd> fd =
-      OpenBeneath(root, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
+// Writes a new file, durably. What has its name goes first, and is not written into: it may be
+// somebody's hard link to a file that is no business of ours.
+absl::Status WriteDurably(int directory, const std::string& name, std::string_view text) {
+  if (absl::Status gone = RemoveTree(directory, name); !gone.ok()) return gone;
+  const absl::StatusOr<Fd> fd = OpenBeneath(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (!fd.ok()) return fd.status();
   if (write(fd->get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       fsync(fd->get()) != 0) {
-    return ErrnoStatus(errno, "write", path);
+    return ErrnoStatus(errno, "write", name);
   }
   return absl::OkStatus();
 }
@@ -79,7 +81,7 @@ absl::StatusOr<VolumeRoot> VolumeRoot::Open(const std::string& path, bool polled
 
 absl::StatusOr<std::string> VolumeRoot::ReadMarker() const {
   const absl::StatusOr<Fd> fd =
-      OpenBeneath(fd_.get(), kMarkerPath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      OpenFileBeneath(fd_.get(), kMarkerPath, O_RDONLY);
   if (!fd.ok()) return fd.status();
   char text[kMarkerFileBytes + 1];
   const ssize_t got = read(fd->get(), text, sizeof(text));
@@ -103,12 +105,13 @@ absl::StatusOr<std::string> VolumeRoot::MakeMarker() const {
   absl::Status status = MakeAsOpenAsTheRoot(fd_.get(), kPrivateDir);
   if (status.ok()) status = MakeAsOpenAsTheRoot(fd_.get(), kStagingRoot);
   if (!status.ok()) return status;
-  const std::string unfinished = StrCat(kMarkerPath, ".new");
-  status = WriteDurably(fd_.get(), unfinished, StrCat(absl::BytesToHexString(id), "\n"));
-  if (!status.ok()) return status;
   const absl::StatusOr<Fd> directory = OpenBeneath(fd_.get(), kPrivateDir, O_RDONLY | O_DIRECTORY);
   if (!directory.ok()) return directory.status();
-  if (renameat(fd_.get(), unfinished.c_str(), fd_.get(), std::string(kMarkerPath).c_str()) != 0 ||
+  const std::string name(BaseName(kMarkerPath));
+  const std::string unfinished = StrCat(name, ".new");
+  status = WriteDurably(directory->get(), unfinished, StrCat(absl::BytesToHexString(id), "\n"));
+  if (!status.ok()) return status;
+  if (renameat(directory->get(), unfinished.c_str(), directory->get(), name.c_str()) != 0 ||
       fsync(directory->get()) != 0) {
     return ErrnoStatus(errno, "make", kMarkerPath);
   }

@@ -1,6 +1,7 @@
 #include "services/watcher/volume_root.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -23,6 +24,41 @@ TEST(VolumeRootTest, StagingIsAsOpenAsTheRoot) {
     ASSERT_EQ(stat((volume.path() + path).c_str(), &st), 0) << path;
     EXPECT_EQ(st.st_mode & 07777, mode_t{02775}) << path;
   }
+}
+
+// A marker was written into whatever had the name of its unfinished file: a hard link to somebody's
+// file lost its content.
+TEST(VolumeRootTest, NothingIsWrittenIntoWhatHasTheMarkersName) {
+  ScratchVolume outside;
+  outside.Write("theirs", "content");
+  ScratchVolume volume;
+  volume.MakeDirectory(".closewrite");
+  const std::string unfinished = volume.Absolute(".closewrite/volume.new");
+  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(volume.path());
+  ASSERT_TRUE(root.ok()) << root.status();
+  ASSERT_EQ(link(outside.Absolute("theirs").c_str(), unfinished.c_str()), 0);
+  EXPECT_TRUE(root->MakeMarker().ok());
+  ASSERT_EQ(symlink(outside.Absolute("theirs").c_str(), unfinished.c_str()), 0);
+  EXPECT_TRUE(root->MakeMarker().ok());
+  ASSERT_EQ(mkfifo(unfinished.c_str(), 0600), 0);
+  EXPECT_TRUE(root->MakeMarker().ok());
+  EXPECT_EQ(outside.Read("theirs"), "content");
+}
+
+// A pipe of the marker's name was read from, and a device would have been opened.
+TEST(VolumeRootTest, OnlyAFileIsAMarker) {
+  ScratchVolume volume;
+  absl::StatusOr<VolumeRoot> root = VolumeRoot::Open(volume.path());
+  ASSERT_TRUE(root.ok()) << root.status();
+  volume.MakeDirectory(".closewrite");
+  ASSERT_EQ(mkfifo(volume.Absolute(kMarkerPath).c_str(), 0600), 0);
+  EXPECT_NE(std::string(root->ReadMarker().status().message()).find("a named pipe"),
+            std::string::npos);
+  volume.Remove(".closewrite");
+  ScratchVolume outside;
+  ASSERT_EQ(symlink(outside.path().c_str(), volume.Absolute(".closewrite").c_str()), 0);
+  EXPECT_FALSE(root->MakeMarker().ok());
+  EXPECT_FALSE(outside.Exists("volume")) << "it was made over a link";
 }
 
 TEST(VolumeRootTest, TheMarkerIsReadBackAndChecked) {
