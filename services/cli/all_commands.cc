@@ -1,6 +1,7 @@
 #include "services/cli/all_commands.h"
 
 #include "services/cli/alert_commands.h"
+#include "services/cli/audit_command.h"
 #include "services/cli/completion_command.h"
 #include "services/cli/event_commands.h"
 #include "services/cli/fleet_commands.h"
@@ -22,7 +23,8 @@ std::vector<Command> AllCommands() {
   for (const auto& group :
        {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
         EventCommands(), FleetCommands(), LockCommands(), RateCommands(), ProgressCommands(),
-        MonitorCommands(), AlertCommands(), SettingsCommands(), CompletionCommands()}) {
+        MonitorCommands(), AlertCommands(), std::vector<Command>{AuditCommand()},
+        SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;
