@@ -1,6 +1,7 @@
 #include "services/cli/all_commands.h"
 
 #include "services/cli/alert_commands.h"
+#include "services/cli/audit_command.h"
 #include "services/cli/certs/certs_commands.h"
 #include "services/cli/certs/token_command.h"
 #include "services/cli/completion_command.h"
@@ -24,8 +25,8 @@ std::vector<Command> AllCommands() {
   for (const auto& group :
        {PipelineCommands(), TaskCommands(), SubmitCommands(), JobsCommands(), StoryCommands(),
         EventCommands(), FleetCommands(), LockCommands(), RateCommands(), ProgressCommands(),
-        MonitorCommands(), AlertCommands(), CertsCommands(), TokenCommands(), SettingsCommands(),
-        CompletionCommands()}) {
+        MonitorCommands(), AlertCommands(), std::vector<Command>{AuditCommand()}, CertsCommands(),
+        TokenCommands(), SettingsCommands(), CompletionCommands()}) {
     all.insert(all.end(), group.begin(), group.end());
   }
   return all;

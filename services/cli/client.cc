@@ -63,6 +63,7 @@ void Client::TakeChannel() {
   fleet_ = v1::FleetService::NewStub(channel_);
   monitor_ = v1::MonitorService::NewStub(channel_);
   alerts_ = v1::AlertService::NewStub(channel_);
+  audit_ = v1::AuditService::NewStub(channel_);
   store_ = v1::StoreService::NewStub(channel_);
   locks_ = v1::LockService::NewStub(channel_);
 }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "closewrite/v1/alert.grpc.pb.h"
+#include "closewrite/v1/audit.grpc.pb.h"
 #include "closewrite/v1/event.grpc.pb.h"
 #include "closewrite/v1/fleet.grpc.pb.h"
 #include "closewrite/v1/job.grpc.pb.h"
@@ -65,6 +66,7 @@ class Client {
   v1::FleetService::Stub& fleet() { return *fleet_; }
   v1::MonitorService::Stub& monitor() { return *monitor_; }
   v1::AlertService::Stub& alerts() { return *alerts_; }
+  v1::AuditService::Stub& audit() { return *audit_; }
   v1::StoreService::Stub& store() { return *store_; }
   v1::LockService::Stub& locks() { return *locks_; }
 
@@ -118,6 +120,7 @@ class Client {
   std::unique_ptr<v1::FleetService::Stub> fleet_;
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
   std::unique_ptr<v1::AlertService::Stub> alerts_;
+  std::unique_ptr<v1::AuditService::Stub> audit_;
   std::unique_ptr<v1::StoreService::Stub> store_;
   std::unique_ptr<v1::LockService::Stub> locks_;
 };

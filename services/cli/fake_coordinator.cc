@@ -8,6 +8,7 @@
 #include "closewrite/v1/pipeline.grpc.pb.h"
 #include "closewrite/v1/store.grpc.pb.h"
 #include "services/cli/fake_alert_service.h"
+#include "services/cli/fake_audit_service.h"
 #include "services/cli/fake_job_service.h"
 #include "services/cli/fake_monitor_service.h"
 #include "services/log/str_cat.h"
@@ -200,6 +201,7 @@ void FakeCoordinator::Start() {
   services_.push_back(MakeFakeJobService(state_));
   services_.push_back(MakeFakeMonitorService(state_));
   services_.push_back(MakeFakeAlertService(state_));
+  services_.push_back(MakeFakeAuditService(state_));
   services_.push_back(std::make_unique<Pipelines>(state_));
   services_.push_back(std::make_unique<Events>(state_));
   services_.push_back(std::make_unique<Fleet>(state_));
@@ -280,6 +282,11 @@ void FakeCoordinator::PutIncident(const v1::Incident& incident) {
 void FakeCoordinator::PutMessage(const v1::Message& message) {
   absl::MutexLock lock(&state_->mutex);
   state_->messages.push_back(message);
+}
+
+void FakeCoordinator::PutAuditEntry(const v1::AuditEntry& entry) {
+  absl::MutexLock lock(&state_->mutex);
+  state_->audit.push_back(entry);
 }
 
 void FakeCoordinator::PutPipeline(const v1::PipelineStatus& pipeline) {

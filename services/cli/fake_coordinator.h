@@ -43,6 +43,7 @@ class FakeCoordinator {
   void PutPipeline(const v1::PipelineStatus& pipeline);
   void PutIncident(const v1::Incident& incident);
   void PutMessage(const v1::Message& message);
+  void PutAuditEntry(const v1::AuditEntry& entry);
   void SetVerdicts(const v1::TestPipelinesResponse& verdicts);
   void SetStory(const v1::ExplainResponse& story);
   // Is made by the next flush, as if its file had just been seen.

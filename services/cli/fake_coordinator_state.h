@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "closewrite/v1/alert.pb.h"
+#include "closewrite/v1/audit.pb.h"
 #include "closewrite/v1/event.pb.h"
 #include "closewrite/v1/fleet.pb.h"
 #include "closewrite/v1/job.pb.h"
@@ -63,6 +64,7 @@ struct FakeState {
   std::vector<v1::Load> loads;
   std::vector<v1::Incident> incidents;
   std::vector<v1::Message> messages;
+  std::vector<v1::AuditEntry> audit;
   v1::GetReportResponse report;
   std::vector<v1::Job> flushed_jobs;
   absl::Status flush_status;

@@ -19,6 +19,8 @@
 #include "services/coordinator/alerts/alert_watch.h"
 #include "services/coordinator/alerts/outbox_sender.h"
 #include "services/coordinator/api/alert_service.h"
+#include "services/coordinator/api/api_options.h"
+#include "services/coordinator/api/audit_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
@@ -59,6 +61,8 @@ constexpr absl::Duration kSessionTtlMin = absl::Seconds(1);
 constexpr absl::Duration kSessionTtlMax = absl::Minutes(10);
 constexpr absl::Duration kRetentionDefault = absl::Hours(30 * 24);
 constexpr absl::Duration kRetentionMin = absl::Hours(1);
+constexpr absl::Duration kAuditRetentionDefault = absl::Hours(365 * 24);
+constexpr absl::Duration kAuditRetentionMin = absl::Hours(24);
 constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
 
 // 128 random bits in hexadecimal digits.
@@ -87,6 +91,15 @@ absl::StatusOr<absl::Duration> Retention(const v1::CoordinatorConfig& config) {
   const absl::Duration retention = FromProto(config.retention());
   if (retention < kRetentionMin) {
     return absl::InvalidArgumentError("retention: must be 1h or more");
+  }
+  return retention;
+}
+
+absl::StatusOr<absl::Duration> AuditRetention(const v1::CoordinatorConfig& config) {
+  if (!config.has_audit_retention()) return kAuditRetentionDefault;
+  const absl::Duration retention = FromProto(config.audit_retention());
+  if (retention < kAuditRetentionMin) {
+    return absl::InvalidArgumentError("audit_retention: must be 1d or more");
   }
   return retention;
 }
@@ -134,15 +147,17 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
 // In order of construction; each uses those above it.
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
-        absl::Duration session_ttl, absl::Duration retention, const LogLimits& log_limits,
-        const std::optional<InfluxOptions>& influx, const AlertOptions& alert_options,
-        const std::string& sqlite_path, std::unique_ptr<FrontDoor> front_door)
+        absl::Duration session_ttl, absl::Duration retention, absl::Duration audit_retention,
+        const LogLimits& log_limits, const std::optional<InfluxOptions>& influx,
+        const AlertOptions& alert_options, const std::string& sqlite_path,
+        std::unique_ptr<FrontDoor> front_door)
       : store(std::move(opened)),
         door(std::move(front_door)),
         engine({.self = self,
                 .shared = store->shared(),
                 .session_ttl = session_ttl,
                 .retention = retention,
+                .audit_retention = audit_retention,
                 .logs = log_limits,
                 .points = influx.has_value() ? std::make_optional(influx->tags) : std::nullopt,
                 .random = RandomFraction,
@@ -150,18 +165,20 @@ struct Coordinator::Parts {
                 .decode_pipeline = DecodeStoredPipeline,
                 .decode_task = DecodeStoredTask}),
         loop(store.get(), &engine, &feed, clock),
+        api({.loop = &loop, .feed = &feed, .callers = door->callers()}),
         attend(&loop, &feed, &executor_health, door->callers()),
         observe(&loop, &feed, &watchers, &watcher_health, door->callers()),
-        jobs({.loop = &loop, .feed = &feed}, &watchers),
-        pipelines({.loop = &loop, .feed = &feed}, &watcher_health, alert_options.routes()),
-        tasks({.loop = &loop, .feed = &feed}, alert_options.routes()),
-        events({.loop = &loop, .feed = &feed}, &watchers),
-        fleet({.loop = &loop, .feed = &feed}, &executor_health, &watcher_health),
-        stores(&feed, sqlite_path),
-        monitor({.loop = &loop, .feed = &feed}, NewUuid),
-        locks({.loop = &loop, .feed = &feed}),
-        alerts({.loop = &loop, .feed = &feed}, alert_options.routes(), NewUuid),
-        uploads({.loop = &loop, .feed = &feed}, &watchers, alert_options.mail.has_value()),
+        jobs(api, &watchers),
+        pipelines(api, &watcher_health, alert_options.routes()),
+        tasks(api, alert_options.routes()),
+        events(api, &watchers),
+        fleet(api, &executor_health, &watcher_health),
+        audit(api),
+        stores(api, sqlite_path),
+        monitor(api, NewUuid),
+        locks(api),
+        alerts(api, alert_options.routes(), NewUuid),
+        uploads(api, &watchers, alert_options.mail.has_value()),
         alert_watch(alert_options, &loop, NewUuid),
         outbox(alert_options, &loop, &watchers) {
     if (influx.has_value()) points = std::make_unique<InfluxWriter>(*influx, &loop);
@@ -176,6 +193,8 @@ struct Coordinator::Parts {
   WatcherBoard watchers;
   HealthBoard executor_health;
   HealthBoard watcher_health;
+  const Callers* const callers = nullptr;  // anybody may call
+  const ApiOptions api;
   AttendService attend;
   ObserveService observe;
   JobService jobs;
@@ -183,6 +202,7 @@ struct Coordinator::Parts {
   TaskService tasks;
   EventService events;
   FleetService fleet;
+  AuditService audit;
   StoreService stores;
   MonitorService monitor;
   LockService locks;
@@ -238,6 +258,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   if (!session_ttl.ok()) return session_ttl.status();
   absl::StatusOr<absl::Duration> retention = Retention(config);
   if (!retention.ok()) return retention.status();
+  absl::StatusOr<absl::Duration> audit_retention = AuditRetention(config);
+  if (!audit_retention.ok()) return audit_retention.status();
   absl::StatusOr<LogLimits> log_limits = LogLimitsFrom(config.logs());
   if (!log_limits.ok()) return log_limits.status();
   const absl::StatusOr<std::optional<InfluxOptions>> influx =
@@ -255,9 +277,9 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(config.store(), self);
   if (!store.ok()) return store.status();
 
-  auto parts =
-      std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention, *log_limits,
-                              *influx, *alerts, SqlitePath(config.store()), *std::move(door));
+  auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
+                                       *audit_retention, *log_limits, *influx, *alerts,
+                                       SqlitePath(config.store()), *std::move(door));
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;
@@ -266,8 +288,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
        .reflection = !config.has_reflection() || config.reflection(),
        .credentials = parts->door->credentials(),
        .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
-                    &parts->events, &parts->fleet, &parts->stores, &parts->monitor, &parts->locks,
-                    &parts->alerts, &parts->uploads}});
+                    &parts->events, &parts->fleet, &parts->audit, &parts->stores, &parts->monitor,
+                    &parts->locks, &parts->alerts, &parts->uploads}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   parts->alert_watch.Start();

@@ -111,6 +111,10 @@ class WatchedTransaction final : public StoreTransaction {
                                         int64_t limit) override {
     return inner_.ListExecutions(filter, before, limit);
   }
+  std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                    int64_t limit) override {
+    return inner_.ListAudit(filter, before, limit);
+  }
   std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
                                 int64_t limit) override {
     return inner_.ListFinished(since, before, limit);
@@ -215,6 +219,10 @@ class WatchedTransaction final : public StoreTransaction {
   void PutNote(const std::string& kind, const Note& note) override { inner_.PutNote(kind, note); }
   void EraseNote(const std::string& kind, const std::string& key) override {
     inner_.EraseNote(kind, key);
+  }
+  void AppendAudit(const AuditEntry& entry) override { inner_.AppendAudit(entry); }
+  int64_t PruneAudit(absl::Time before, int64_t limit) override {
+    return inner_.PruneAudit(before, limit);
   }
   int64_t Prune(absl::Time before, int64_t limit) override { return inner_.Prune(before, limit); }
 

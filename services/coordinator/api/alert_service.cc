@@ -195,7 +195,7 @@ grpc::ServerUnaryReactor* AlertService::TestAlert(grpc::CallbackServerContext* c
   }
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   return AnswerOnce<v1::TestAlertResponse>(
-      loop_, context, "TestAlert", request->request_id(), response,
+      api_, context, "TestAlert", *request, response,
       [this, request = *request, id = StrCat("test-", new_id_())](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::TestAlertResponse* answer) {
         absl::StatusOr<Recipients> to = RecipientsOf(request, engine, tx);

@@ -22,7 +22,10 @@ class AlertService : public v1::AlertService::CallbackService {
  public:
   // `new_id` gives a fresh UUID, from any thread.
   AlertService(const ApiOptions& options, AlertRoutes routes, std::function<std::string()> new_id)
-      : loop_(*options.loop), routes_(std::move(routes)), new_id_(std::move(new_id)) {}
+      : api_(options),
+        loop_(*options.loop),
+        routes_(std::move(routes)),
+        new_id_(std::move(new_id)) {}
 
   grpc::ServerUnaryReactor* ListIncidents(grpc::CallbackServerContext* context,
                                           const v1::ListIncidentsRequest* request,
@@ -43,6 +46,7 @@ class AlertService : public v1::AlertService::CallbackService {
   absl::StatusOr<Recipients> RecipientsOf(const v1::TestAlertRequest& request, Engine& engine,
                                           StoreReader& reader) const;
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   const AlertRoutes routes_;
   const std::function<std::string()> new_id_;

@@ -1,4 +1,5 @@
-// Calls that change something: applied by the store loop, and only once for one request id.
+// Calls that change something: applied by the store loop, only once for one request id, and told
+// to the audit.
 #ifndef SERVICES_COORDINATOR_API_ANSWER_ONCE_H_
 #define SERVICES_COORDINATOR_API_ANSWER_ONCE_H_
 
@@ -11,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "services/coordinator/api/api_options.h"
+#include "services/coordinator/api/audit_entry.h"
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/store_loop.h"
 #include "services/log/str_cat.h"
@@ -41,20 +44,23 @@ using Change = std::function<absl::Status(Engine&, StoreTransaction&, absl::Time
 
 // Answers once `change` is committed. The same request id again within kRequestKept gives the
 // recorded answer and changes nothing, since the answer is recorded by the commit that makes the
-// change. Errors are not recorded: they changed nothing. `method` keeps the ids of different calls
-// apart; "" records nothing, for calls that only try.
-template <class Response>
-grpc::ServerUnaryReactor* AnswerOnce(StoreLoop& loop, grpc::CallbackServerContext* context,
-                                     std::string_view method, const std::string& request_id,
+// change. So is who asked for it and what, when it is one of AuditedCalls. Errors are not recorded:
+// they changed nothing. `method` keeps the ids of different calls apart; "" records nothing, for
+// calls that only try.
+template <class Response, class Request>
+grpc::ServerUnaryReactor* AnswerOnce(const ApiOptions& api, grpc::CallbackServerContext* context,
+                                     std::string_view method, const Request& request,
                                      Response* response, Change<Response> change) {
+  const std::string& request_id = request.request_id();
   if (absl::Status s = CheckRequestId(request_id); !s.ok()) return Answer(context, s);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const std::string key = method.empty() ? "" : StrCat(method, ":", request_id);
+  std::optional<AuditEntry> entry = AuditEntryOf(api.callers, *context, method, request);
   Expected expected;
   if (!key.empty()) expected.requests.push_back(key);
-  loop.Submit(
-      [key, response, change = std::move(change)](Engine& engine, StoreTransaction& tx,
-                                                  absl::Time now) -> absl::Status {
+  api.loop->Submit(
+      [key, response, change = std::move(change), entry = std::move(entry)](
+          Engine& engine, StoreTransaction& tx, absl::Time now) mutable -> absl::Status {
         response->Clear();
         if (key.empty()) return change(engine, tx, now, response);
         if (std::optional<std::string> answer = tx.FindRequest(key)) {
@@ -63,7 +69,12 @@ grpc::ServerUnaryReactor* AnswerOnce(StoreLoop& loop, grpc::CallbackServerContex
                      : absl::InternalError("the recorded answer can't be read: use a new id");
         }
         absl::Status status = change(engine, tx, now, response);
-        if (status.ok()) tx.RecordRequest(key, response->SerializeAsString(), now);
+        if (!status.ok()) return status;
+        tx.RecordRequest(key, response->SerializeAsString(), now);
+        if (entry.has_value()) {
+          entry->at = now;
+          tx.AppendAudit(*entry);
+        }
         return status;
       },
       [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); },

@@ -31,16 +31,17 @@ ApiFixture::ApiFixture()
                .decode_pipeline = DecodeStoredPipeline,
                .decode_task = DecodeStoredTask}),
       loop_(&store_, &engine_, &feed_, &clock_),
-      job_service_({.loop = &loop_, .feed = &feed_}, &board_),
-      pipeline_service_({.loop = &loop_, .feed = &feed_}, &watcher_health_),
-      task_service_({.loop = &loop_, .feed = &feed_}),
-      event_service_({.loop = &loop_, .feed = &feed_}, &board_),
-      fleet_service_({.loop = &loop_, .feed = &feed_}, &executor_health_, &watcher_health_),
-      monitor_service_({.loop = &loop_, .feed = &feed_}, NewUuid),
-      lock_service_({.loop = &loop_, .feed = &feed_}),
-      alert_service_({.loop = &loop_, .feed = &feed_},
-                     {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
-                     NewUuid) {
+      api_({.loop = &loop_, .feed = &feed_, .callers = &callers_}),
+      job_service_(api_, &board_),
+      pipeline_service_(api_, &watcher_health_),
+      task_service_(api_),
+      event_service_(api_, &board_),
+      fleet_service_(api_, &executor_health_, &watcher_health_),
+      monitor_service_(api_, NewUuid),
+      lock_service_(api_),
+      alert_service_(api_, {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
+                     NewUuid),
+      audit_service_(api_) {
   EXPECT_TRUE(loop_.Start().ok());
   int port = 0;
   grpc::ServerBuilder builder;
@@ -53,6 +54,7 @@ ApiFixture::ApiFixture()
   builder.RegisterService(&monitor_service_);
   builder.RegisterService(&lock_service_);
   builder.RegisterService(&alert_service_);
+  builder.RegisterService(&audit_service_);
   server_ = builder.BuildAndStart();
   auto channel =
       grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
@@ -64,6 +66,7 @@ ApiFixture::ApiFixture()
   monitor_ = v1::MonitorService::NewStub(channel);
   locks_ = v1::LockService::NewStub(channel);
   alerts_ = v1::AlertService::NewStub(channel);
+  audit_ = v1::AuditService::NewStub(channel);
 }
 
 ApiFixture::~ApiFixture() {

@@ -10,13 +10,18 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "services/access/callers.h"
 #include "services/clock/clock.h"
 #include "services/coordinator/api/alert_service.h"
+#include "services/coordinator/api/api_options.h"
+#include "services/coordinator/api/audit_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
 #include "services/coordinator/api/job_service.h"
@@ -35,6 +40,25 @@ namespace closewrite {
 
 // 2026-11-22 10:55:00 UTC.
 inline constexpr int64_t kTestStartSeconds = 1795344900;
+
+// Everybody is who the test says, anybody by default. Thread-safe.
+class TestCallers : public Callers {
+ public:
+  void Set(const Caller& caller) {
+    absl::MutexLock lock(&mutex_);
+    caller_ = caller;
+  }
+  Caller Of(const grpc::ServerContextBase& context) const override {
+    absl::MutexLock lock(&mutex_);
+    Caller caller = caller_;
+    if (caller.peer.empty()) caller.peer = context.peer();
+    return caller;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  Caller caller_ ABSL_GUARDED_BY(mutex_);
+};
 
 // `name` watches volume `unenriched` for CSV files and publishes into `enriched`.
 v1::Pipeline TestPipeline(const std::string& name);
@@ -83,6 +107,8 @@ class ApiFixture : public ::testing::Test {
   WatcherBoard board_;
   HealthBoard executor_health_;
   HealthBoard watcher_health_;
+  TestCallers callers_;
+  const ApiOptions api_;
   JobService job_service_;
   PipelineService pipeline_service_;
   TaskService task_service_;
@@ -91,6 +117,7 @@ class ApiFixture : public ::testing::Test {
   MonitorService monitor_service_;
   LockService lock_service_;
   AlertService alert_service_;
+  AuditService audit_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::PipelineService::Stub> pipelines_;
@@ -100,6 +127,7 @@ class ApiFixture : public ::testing::Test {
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
   std::unique_ptr<v1::LockService::Stub> locks_;
   std::unique_ptr<v1::AlertService::Stub> alerts_;
+  std::unique_ptr<v1::AuditService::Stub> audit_;
 
  private:
   absl::Status RunOnce(const std::function<void(Engine&, StoreTransaction&, absl::Time)>& step);

@@ -2,16 +2,19 @@
 #ifndef SERVICES_COORDINATOR_API_API_OPTIONS_H_
 #define SERVICES_COORDINATOR_API_API_OPTIONS_H_
 
+#include "services/access/callers.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/store_loop.h"
 
 namespace closewrite {
 
-// Neither is owned; both must outlive the service, and the service the server that it is registered
+// None is owned; all must outlive the service, and the service the server that it is registered
 // with.
 struct ApiOptions {
   StoreLoop* loop = nullptr;
   ChangeFeed* feed = nullptr;
+  // Who calls; null where anybody may.
+  const Callers* callers = nullptr;
 };
 
 }  // namespace closewrite

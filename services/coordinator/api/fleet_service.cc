@@ -109,7 +109,8 @@ absl::Status WithKnownExecutors(const absl::Status& status, const Fleet& fleet,
 
 FleetService::FleetService(const ApiOptions& options, const HealthBoard* executors,
                            const HealthBoard* watchers)
-    : loop_(*options.loop),
+    : api_(options),
+      loop_(*options.loop),
       executors_(*executors),
       watchers_(*watchers),
       subscription_(options.feed->Subscribe([this](const Effects& effects) {
@@ -170,7 +171,7 @@ grpc::ServerUnaryReactor* FleetService::DrainExecutors(grpc::CallbackServerConte
                                                       " names; give 1 to ", kDrainNamesMax)));
   }
   return AnswerOnce<v1::DrainExecutorsResponse>(
-      loop_, context, "DrainExecutors", request->request_id(), response,
+      api_, context, "DrainExecutors", *request, response,
       [names = std::vector<std::string>(request->names().begin(), request->names().end())](
           Engine& engine, StoreTransaction& tx, absl::Time, v1::DrainExecutorsResponse* answer) {
         const absl::StatusOr<std::vector<SessionRecord>> told = engine.dispatch().Drain(tx, names);

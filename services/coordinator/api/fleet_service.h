@@ -51,6 +51,7 @@ class FleetService : public v1::FleetService::CallbackService {
   // Those of before while somebody else counts, or has just done so.
   absl::StatusOr<std::vector<JobCount>> Counts();
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   const HealthBoard& executors_;
   const HealthBoard& watchers_;

@@ -91,7 +91,7 @@ void AddJobs(const std::vector<Job>& jobs, Engine& engine, StoreTransaction& tx,
 }  // namespace
 
 JobService::JobService(const ApiOptions& options, WatcherBoard* board)
-    : loop_(*options.loop), feed_(*options.feed), board_(*board) {}
+    : api_(options), loop_(*options.loop), feed_(*options.feed), board_(*board) {}
 
 grpc::ServerUnaryReactor* JobService::SubmitJobs(grpc::CallbackServerContext* context,
                                                  const v1::SubmitJobsRequest* request,
@@ -109,7 +109,7 @@ grpc::ServerUnaryReactor* JobService::SubmitJobs(grpc::CallbackServerContext* co
   }
   const Intake::Wish wish{.priority = priority, .again = request->again()};
   return AnswerOnce<v1::SubmitJobsResponse>(
-      loop_, context, "SubmitJobs", request->request_id(), response,
+      api_, context, "SubmitJobs", *request, response,
       [files = *std::move(files), pipeline = request->pipeline(), wish](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::SubmitJobsResponse* answer) {
         const Fleet& fleet = engine.fleet();
@@ -205,7 +205,7 @@ grpc::ServerUnaryReactor* JobService::CancelJobs(grpc::CallbackServerContext* co
   if (!ids.ok()) return Answer(context, ids.status());
   if (absl::Status s = CheckReason(request->reason()); !s.ok()) return Answer(context, s);
   return AnswerOnce<v1::CancelJobsResponse>(
-      loop_, context, "CancelJobs", request->request_id(), response,
+      api_, context, "CancelJobs", *request, response,
       [ids = *std::move(ids), reason = request->reason()](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::CancelJobsResponse* answer) {
         if (absl::Status s = CheckJobsExist(ids, tx); !s.ok()) return s;
@@ -221,7 +221,7 @@ grpc::ServerUnaryReactor* JobService::RetryJobs(grpc::CallbackServerContext* con
   absl::StatusOr<std::vector<JobId>> ids = DecodeJobIds(request->job_ids());
   if (!ids.ok()) return Answer(context, ids.status());
   return AnswerOnce<v1::RetryJobsResponse>(
-      loop_, context, "RetryJobs", request->request_id(), response,
+      api_, context, "RetryJobs", *request, response,
       [ids = *std::move(ids), redrive = request->redrive()](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::RetryJobsResponse* answer) {
         if (absl::Status s = CheckJobsExist(ids, tx); !s.ok()) return s;

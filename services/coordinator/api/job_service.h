@@ -59,6 +59,7 @@ class JobService : public v1::JobService::CallbackService {
   absl::Status Tell(const v1::ExplainRequest& request, const std::optional<v1::FileLook>& look,
                     v1::ExplainResponse* response);
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   ChangeFeed& feed_;
   WatcherBoard& board_;

@@ -157,7 +157,7 @@ grpc::ServerUnaryReactor* LockService::BreakLock(grpc::CallbackServerContext* co
   CheckText("reason", request->reason(), &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
   return AnswerOnce<v1::BreakLockResponse>(
-      loop_, context, "BreakLock", request->request_id(), response,
+      api_, context, "BreakLock", *request, response,
       [lock = request->lock(), session = request->session_id(), reason = request->reason(),
        peer = context->peer()](Engine& engine, StoreTransaction& tx, absl::Time,
                                v1::BreakLockResponse* answer) -> absl::Status {
@@ -184,7 +184,7 @@ grpc::ServerUnaryReactor* LockService::SetLock(grpc::CallbackServerContext* cont
   CheckNumber("capacity", request->capacity(), 1, kLockCapacityMax, &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
   return AnswerOnce<v1::SetLockResponse>(
-      loop_, context, "SetLock", request->request_id(), response,
+      api_, context, "SetLock", *request, response,
       [lock = request->lock(), capacity = request->capacity()](Engine& engine, StoreTransaction& tx,
                                                                absl::Time, v1::SetLockResponse*) {
         return engine.locks().SetCapacity(tx, lock, capacity);
@@ -223,7 +223,7 @@ grpc::ServerUnaryReactor* LockService::TakeRate(grpc::CallbackServerContext* con
   absl::StatusOr<RateRequest> decoded = Decode(*request);
   if (!decoded.ok()) return Answer(context, decoded.status());
   return AnswerOnce<v1::TakeRateResponse>(
-      loop_, context, "TakeRate", request->request_id(), response,
+      api_, context, "TakeRate", *request, response,
       [request = *std::move(decoded)](Engine&, StoreTransaction& tx, absl::Time now,
                                       v1::TakeRateResponse* answer) {
         absl::Duration wait;
@@ -242,7 +242,7 @@ grpc::ServerUnaryReactor* LockService::SetRate(grpc::CallbackServerContext* cont
   DecodeRate(request->rate().limit(), request->rate().per(), &rate, &violations);
   if (!violations.empty()) return Answer(context, violations.ToStatus());
   return AnswerOnce<v1::SetRateResponse>(
-      loop_, context, "SetRate", request->request_id(), response,
+      api_, context, "SetRate", *request, response,
       [name = request->rate().name(), rate](Engine& engine, StoreTransaction& tx, absl::Time now,
                                             v1::SetRateResponse*) {
         return engine.locks().SetRate(tx, name, rate, now);

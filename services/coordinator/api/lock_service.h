@@ -16,7 +16,8 @@ inline constexpr size_t kLocksListedMax = 1000;
 // Thread-safe.
 class LockService : public v1::LockService::CallbackService {
  public:
-  explicit LockService(const ApiOptions& options) : loop_(*options.loop), feed_(*options.feed) {}
+  explicit LockService(const ApiOptions& options)
+      : api_(options), loop_(*options.loop), feed_(*options.feed) {}
 
   // Ends all streams with UNAVAILABLE. May be called any number of times.
   void Shutdown() { pump_.Shutdown(); }
@@ -51,6 +52,7 @@ class LockService : public v1::LockService::CallbackService {
                                       v1::ListRatesResponse* response) override;
 
  private:
+  const ApiOptions api_;
   StoreLoop& loop_;
   ChangeFeed& feed_;
   StreamPump pump_;

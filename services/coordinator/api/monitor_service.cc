@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* MonitorService::StartExecution(grpc::CallbackServerCon
   Reporter reporter = ReporterOf(*request, new_id_, &wrong);
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   return AnswerOnce<v1::StartExecutionResponse>(
-      loop_, context, "StartExecution", request->request_id(), response,
+      api_, context, "StartExecution", *request, response,
       [reporter = std::move(reporter)](Engine& engine, StoreTransaction& tx, absl::Time now,
                                        v1::StartExecutionResponse* answer) {
         const absl::StatusOr<Execution> started = engine.monitor().Start(tx, reporter, now);
@@ -196,7 +196,7 @@ grpc::ServerUnaryReactor* MonitorService::EndExecution(grpc::CallbackServerConte
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   const ExecutionState state = error ? ExecutionState::kError : ExecutionState::kEnd;
   return AnswerOnce<v1::EndExecutionResponse>(
-      loop_, context, "EndExecution", request->request_id(), response,
+      api_, context, "EndExecution", *request, response,
       [reporter = std::move(reporter), state](Engine& engine, StoreTransaction& tx, absl::Time now,
                                               v1::EndExecutionResponse* answer) {
         const absl::StatusOr<Execution> ended = engine.monitor().End(tx, reporter, state, now);
@@ -256,7 +256,7 @@ grpc::ServerUnaryReactor* MonitorService::LogLoad(grpc::CallbackServerContext* c
   if (load.records < 0) wrong.Add("records", "can't be negative");
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   return AnswerOnce<v1::LogLoadResponse>(
-      loop_, context, "LogLoad", request->request_id(), response,
+      api_, context, "LogLoad", *request, response,
       [reporter = std::move(reporter), load = std::move(load)](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::LogLoadResponse* answer) {
         const absl::StatusOr<Load> logged = engine.monitor().LogLoad(tx, reporter, load, now);
@@ -342,7 +342,7 @@ grpc::ServerUnaryReactor* MonitorService::ImportIncrements(
   }
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   return AnswerOnce<v1::ImportIncrementsResponse>(
-      loop_, context, "ImportIncrements", request->request_id(), response,
+      api_, context, "ImportIncrements", *request, response,
       [increments = std::move(increments)](Engine& engine, StoreTransaction& tx, absl::Time,
                                            v1::ImportIncrementsResponse* answer) {
         for (const Increment& taken : engine.monitor().Import(tx, increments)) {
@@ -392,7 +392,7 @@ grpc::ServerUnaryReactor* MonitorService::LogModel(grpc::CallbackServerContext* 
   if (report.records < 0) wrong.Add("records", "can't be negative");
   if (!wrong.empty()) return Answer(context, wrong.ToStatus());
   return AnswerOnce<v1::LogModelResponse>(
-      loop_, context, "LogModel", request->request_id(), response,
+      api_, context, "LogModel", *request, response,
       [reporter = std::move(reporter), report = std::move(report)](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::LogModelResponse*) {
         return engine.monitor().LogModel(tx, reporter, report, now);

@@ -24,7 +24,7 @@ class MonitorService : public v1::MonitorService::CallbackService {
  public:
   // `new_id` gives a fresh UUID, from any thread.
   MonitorService(const ApiOptions& options, std::function<std::string()> new_id)
-      : loop_(*options.loop), new_id_(std::move(new_id)) {}
+      : api_(options), loop_(*options.loop), new_id_(std::move(new_id)) {}
 
   // Ends reports that are being made with UNAVAILABLE. May be called any number of times.
   void Shutdown() { reports_.Shutdown(); }
@@ -70,6 +70,7 @@ class MonitorService : public v1::MonitorService::CallbackService {
                               v1::ListExecutionsResponse* response);
   absl::StatusOr<absl::Time> StoreNow();
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   const std::function<std::string()> new_id_;
   SlowCalls reports_;

@@ -1,9 +1,11 @@
 #include "services/coordinator/api/page_token.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "services/coordinator/api/violations.h"
 #include "services/log/str_cat.h"
 
@@ -11,6 +13,8 @@ namespace closewrite {
 namespace {
 
 constexpr size_t kFingerprintBytes = 8;
+// Stands between the parts of a cursor.
+constexpr char kBetween = '/';
 
 // FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv). The same in every process, so that a
 // token outlives a restart; it guards against mistakes, not against attacks: a cursor says no more
@@ -63,6 +67,21 @@ absl::StatusOr<int64_t> IdCursor(const PageRequest& page) {
   int64_t id = 0;
   if (!absl::SimpleAtoi(page.cursor, &id) || id <= 0) return WrongToken();
   return id;
+}
+
+absl::StatusOr<TimeCursor> ReadTimeCursor(const PageRequest& page) {
+  if (page.cursor.empty()) return TimeCursor();
+  const std::pair<std::string, std::string> parts = absl::StrSplit(page.cursor, kBetween);
+  int64_t nanos = 0;
+  int64_t id = 0;
+  if (!absl::SimpleAtoi(parts.first, &nanos) || !absl::SimpleAtoi(parts.second, &id) || id <= 0) {
+    return WrongToken();
+  }
+  return TimeCursor{absl::FromUnixNanos(nanos), id};
+}
+
+std::string WriteTimeCursor(const TimeCursor& cursor) {
+  return StrCat(absl::ToUnixNanos(cursor.at), std::string_view(&kBetween, 1), cursor.id);
 }
 
 }  // namespace closewrite

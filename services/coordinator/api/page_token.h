@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "google/protobuf/message.h"
 
 namespace closewrite {
@@ -51,6 +52,15 @@ class PageFill {
 
 // For lists by descending id: the id that the page before ended with, 0 for the first page.
 absl::StatusOr<int64_t> IdCursor(const PageRequest& page);
+
+// For lists by descending time, those of one time by descending id: the place that the page before
+// ended with; as it is made, before all, for the first page.
+struct TimeCursor {
+  absl::Time at = absl::InfiniteFuture();
+  int64_t id = 0;
+};
+absl::StatusOr<TimeCursor> ReadTimeCursor(const PageRequest& page);
+std::string WriteTimeCursor(const TimeCursor& cursor);
 
 }  // namespace closewrite
 

@@ -45,6 +45,22 @@ TEST(PageTokenTest, GarbageIsRefused) {
   }
 }
 
+TEST(PageTokenTest, ATimeAndAnIdLeadToTheNextPage) {
+  const TimeCursor first = *ReadTimeCursor(*OpenPage("s", 0, ""));
+  EXPECT_EQ(first.at, absl::InfiniteFuture());
+  for (const absl::Time at : {absl::FromUnixNanos(1700000000123456789), absl::FromUnixNanos(-1)}) {
+    const std::string token = NextPageToken("s", WriteTimeCursor({.at = at, .id = 41}));
+    const TimeCursor next = *ReadTimeCursor(*OpenPage("s", 0, token));
+    EXPECT_EQ(next.at, at);
+    EXPECT_EQ(next.id, 41);
+  }
+  for (const char* cursor : {"x", "1", "1/", "/1", "1/0", "1/-1", "1/2/3"}) {
+    EXPECT_EQ(ReadTimeCursor(*OpenPage("s", 0, NextPageToken("s", cursor))).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << cursor;
+  }
+}
+
 TEST(PageTokenTest, APageIsCutByRowsAndByBytesButHoldsOneRow) {
   PageFill rows({.rows = 2});
   v1::Job job;

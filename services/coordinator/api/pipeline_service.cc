@@ -142,7 +142,7 @@ grpc::ServerUnaryReactor* PipelineService::ApplyPipelines(grpc::CallbackServerCo
   if (!pipelines.ok()) return Answer(context, pipelines.status());
   const bool dry_run = request->dry_run();
   return AnswerOnce<v1::ApplyPipelinesResponse>(
-      loop_, context, dry_run ? "" : "ApplyPipelines", request->request_id(), response,
+      api_, context, dry_run ? "" : "ApplyPipelines", *request, response,
       [pipelines = *std::move(pipelines), dry_run, &routes = alert_routes_](
           Engine& engine, StoreTransaction& tx, absl::Time now,
           v1::ApplyPipelinesResponse* answer) {
@@ -198,7 +198,7 @@ grpc::ServerUnaryReactor* PipelineService::DeletePipeline(grpc::CallbackServerCo
                                                           const v1::DeletePipelineRequest* request,
                                                           v1::DeletePipelineResponse* response) {
   return AnswerOnce<v1::DeletePipelineResponse>(
-      loop_, context, "DeletePipeline", request->request_id(), response,
+      api_, context, "DeletePipeline", *request, response,
       [name = request->name(), cancel_jobs = request->cancel_jobs()](
           Engine& engine, StoreTransaction& tx, absl::Time now,
           v1::DeletePipelineResponse* answer) {

@@ -21,7 +21,10 @@ class PipelineService : public v1::PipelineService::CallbackService {
   // `watchers`: how their hosts do; not owned.
   PipelineService(const ApiOptions& options, const HealthBoard* watchers,
                   AlertRoutes alert_routes = {})
-      : loop_(*options.loop), watchers_(*watchers), alert_routes_(std::move(alert_routes)) {}
+      : api_(options),
+        loop_(*options.loop),
+        watchers_(*watchers),
+        alert_routes_(std::move(alert_routes)) {}
 
   grpc::ServerUnaryReactor* ApplyPipelines(grpc::CallbackServerContext* context,
                                            const v1::ApplyPipelinesRequest* request,
@@ -40,6 +43,7 @@ class PipelineService : public v1::PipelineService::CallbackService {
   absl::Status List(const v1::ListPipelinesRequest& request, v1::ListPipelinesResponse* response);
   absl::Status Test(const v1::TestPipelinesRequest& request, v1::TestPipelinesResponse* response);
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   const HealthBoard& watchers_;
   const AlertRoutes alert_routes_;

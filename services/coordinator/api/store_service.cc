@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "services/coordinator/api/audit_entry.h"
 #include "services/coordinator/api/push_stream.h"
 #include "services/coordinator/store/sqlite_backup.h"
 #include "services/log/log.h"
@@ -20,8 +22,9 @@ namespace {
 // nothing is left of it whatever ends.
 class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
  public:
-  BackupSource(std::string store, std::atomic<bool>* busy)
-      : store_(std::move(store)), busy_(*busy) {}
+  BackupSource(StoreLoop* loop, std::optional<AuditEntry> entry, std::string store,
+               std::atomic<bool>* busy)
+      : loop_(*loop), entry_(std::move(entry)), store_(std::move(store)), busy_(*busy) {}
   ~BackupSource() override { busy_ = false; }
 
   bool OnChange(const Effects&) override { return false; }
@@ -29,6 +32,7 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
 
   absl::StatusOr<Batch> Next() override {
     if (!file_.ok()) {
+      if (absl::Status s = Record(); !s.ok()) return s;
       if (absl::Status s = Copy(); !s.ok()) return s;
     }
     Batch batch;
@@ -49,6 +53,15 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
   // Nobody would give his own copy that name.
   static constexpr char kCopySuffix[] = ".backup-being-sent";
 
+  absl::Status Record() {
+    if (!entry_.has_value()) return absl::OkStatus();
+    return loop_.Do([entry = *entry_](Engine&, StoreTransaction& tx, absl::Time now) mutable {
+      entry.at = now;
+      tx.AppendAudit(entry);
+      return absl::OkStatus();
+    });
+  }
+
   absl::Status Copy() {
     const std::string copy = store_ + kCopySuffix;
     unlink(copy.c_str());  // of a coordinator that was killed while it made one
@@ -63,6 +76,8 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
     return absl::OkStatus();
   }
 
+  StoreLoop& loop_;
+  const std::optional<AuditEntry> entry_;
   const std::string store_;
   std::atomic<bool>& busy_;
   std::atomic<bool> ended_ = false;
@@ -74,7 +89,7 @@ class BackupSource : public StreamSource<v1::BackUpStoreResponse> {
 }  // namespace
 
 grpc::ServerWriteReactor<v1::BackUpStoreResponse>* StoreService::BackUpStore(
-    grpc::CallbackServerContext*, const v1::BackUpStoreRequest*) {
+    grpc::CallbackServerContext* context, const v1::BackUpStoreRequest* request) {
   using Refused = RefusedStream<v1::BackUpStoreResponse>;
   if (sqlite_path_.empty()) {
     return Refused::Open(absl::FailedPreconditionError(
@@ -86,8 +101,10 @@ grpc::ServerWriteReactor<v1::BackUpStoreResponse>* StoreService::BackUpStore(
   }
   return PushStream<v1::BackUpStoreResponse>::Open(
       {.pump = &pump_,
-       .feed = &feed_,
-       .source = std::make_unique<BackupSource>(sqlite_path_, &busy_)});
+       .feed = api_.feed,
+       .source = std::make_unique<BackupSource>(
+           api_.loop, AuditEntryOf(api_.callers, *context, "BackUpStore", *request), sqlite_path_,
+           &busy_)});
 }
 
 }  // namespace closewrite

@@ -4,23 +4,24 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
 
 #include "closewrite/v1/store.grpc.pb.h"
+#include "services/coordinator/api/api_options.h"
 #include "services/coordinator/api/stream_pump.h"
-#include "services/coordinator/change_feed.h"
 
 namespace closewrite {
 
 // Stated in closewrite/v1/store.proto.
 inline constexpr size_t kBackupPieceBytes = 1 << 20;
 
-// Thread-safe. One copy is made at a time, on a thread of this service.
+// Thread-safe. One copy is made at a time, on a thread of this service; who asked for it is in the
+// audit before it begins.
 class StoreService : public v1::StoreService::CallbackService {
  public:
-  // `feed` is not owned and must outlive the server. `sqlite_path`: the store's file; "": it is not
-  // SQLite's.
-  StoreService(ChangeFeed* feed, std::string sqlite_path)
-      : feed_(*feed), sqlite_path_(std::move(sqlite_path)) {}
+  // `sqlite_path`: the store's file; "": it is not SQLite's.
+  StoreService(const ApiOptions& options, std::string sqlite_path)
+      : api_(options), sqlite_path_(std::move(sqlite_path)) {}
 
   // Ends all open streams with UNAVAILABLE, and gives up a copy that is being made. May be called
   // any number of times.
@@ -30,7 +31,7 @@ class StoreService : public v1::StoreService::CallbackService {
       grpc::CallbackServerContext* context, const v1::BackUpStoreRequest* request) override;
 
  private:
-  ChangeFeed& feed_;
+  const ApiOptions api_;
   const std::string sqlite_path_;
   std::atomic<bool> busy_ = false;
   StreamPump pump_;

@@ -4,9 +4,12 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "services/clock/clock.h"
+#include "services/coordinator/store/fake_store.h"
 #include "services/coordinator/store/sqlite_store.h"
 #include "services/coordinator/store/store_samples.h"
 #include "services/coordinator/store/test_folder.h"
@@ -19,13 +22,16 @@ namespace {
 class StoreServiceTest : public ::testing::Test {
  protected:
   void Serve(const std::string& sqlite_path) {
-    service_ = std::make_unique<StoreService>(&feed_, sqlite_path);
+    ASSERT_TRUE(loop_.Start().ok());
+    service_ =
+        std::make_unique<StoreService>(ApiOptions{.loop = &loop_, .feed = &feed_}, sqlite_path);
     server_ = *Server::Start({.listen = "127.0.0.1:0", .services = {service_.get()}});
     stub_ = v1::StoreService::NewStub(Connect("127.0.0.1:" + std::to_string(server_->port())));
   }
   void TearDown() override {
     service_->Shutdown();
     server_->Shutdown(absl::ZeroDuration());
+    loop_.Shutdown();
   }
   // Again while the one before is still being ended.
   absl::StatusOr<std::string> BackUp() {
@@ -34,8 +40,27 @@ class StoreServiceTest : public ::testing::Test {
     return bytes;
   }
 
+  // Who asked for a backup, by the audit.
+  std::vector<AuditEntry> Asked() {
+    std::vector<AuditEntry> entries;
+    EXPECT_TRUE(audited_
+                    .Read([&](StoreReader& reader) {
+                      entries = reader.ListAudit({}, {}, 100);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return entries;
+  }
+
   TestFolder folder_;
   ChangeFeed feed_;
+  FakeStore audited_;
+  const SteadyClock clock_;
+  Engine engine_{{.random = [] { return 0.0; },
+                  .new_session_id = [] { return SessionId("s"); },
+                  .decode_pipeline = [](std::string_view) { return Pipeline{}; },
+                  .decode_task = [](std::string_view) { return Task{}; }}};
+  StoreLoop loop_{&audited_, &engine_, &feed_, &clock_};
   std::unique_ptr<StoreService> service_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<v1::StoreService::Stub> stub_;
@@ -88,6 +113,11 @@ TEST_F(StoreServiceTest, WhatComesIsAStoreWithWhatWasCommitted) {
                     .ok());
   }
   EXPECT_FALSE(std::filesystem::exists(folder_.file() + ".backup-being-sent"));
+  const std::vector<AuditEntry> asked = Asked();
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[0].service + "." + asked[0].method, "StoreService.BackUpStore");
+  EXPECT_EQ(asked[0].role, "anybody");
+  EXPECT_EQ(asked[0].peer.substr(0, 10), "127.0.0.1:");
 }
 
 // The copy of one that had gone kept others out until it was complete, and a stop waited for it.
@@ -109,6 +139,7 @@ TEST_F(StoreServiceTest, ACopyThatNobodyWaitsForIsGivenUp) {
 TEST_F(StoreServiceTest, AStoreOfPostgresIsBackedUpByItsOwnTools) {
   Serve("");
   EXPECT_EQ(BackUp().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Asked().empty());
 }
 
 }  // namespace

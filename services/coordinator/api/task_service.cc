@@ -96,7 +96,7 @@ grpc::ServerUnaryReactor* TaskService::ApplyTasks(grpc::CallbackServerContext* c
   if (!tasks.ok()) return Answer(context, tasks.status());
   const bool dry_run = request->dry_run();
   return AnswerOnce<v1::ApplyTasksResponse>(
-      loop_, context, dry_run ? "" : "ApplyTasks", request->request_id(), response,
+      api_, context, dry_run ? "" : "ApplyTasks", *request, response,
       [tasks = *std::move(tasks), dry_run, must_be_new = request->must_be_new(),
        &routes = alert_routes_](Engine& engine, StoreTransaction& tx, absl::Time now,
                                 v1::ApplyTasksResponse* answer) {
@@ -180,7 +180,7 @@ grpc::ServerUnaryReactor* TaskService::StartTasks(grpc::CallbackServerContext* c
   absl::StatusOr<std::vector<std::string>> names = DecodeNames(request->names());
   if (!names.ok()) return Answer(context, names.status());
   return AnswerOnce<v1::StartTasksResponse>(
-      loop_, context, "StartTasks", request->request_id(), response,
+      api_, context, "StartTasks", *request, response,
       [names = *std::move(names)](Engine& engine, StoreTransaction& tx, absl::Time now,
                                   v1::StartTasksResponse* answer) {
         if (absl::Status s = engine.tasks().Start(tx, names, now); !s.ok()) return s;
@@ -194,7 +194,7 @@ grpc::ServerUnaryReactor* TaskService::StopTasks(grpc::CallbackServerContext* co
   absl::StatusOr<std::vector<std::string>> names = DecodeNames(request->names());
   if (!names.ok()) return Answer(context, names.status());
   return AnswerOnce<v1::StopTasksResponse>(
-      loop_, context, "StopTasks", request->request_id(), response,
+      api_, context, "StopTasks", *request, response,
       [names = *std::move(names)](Engine& engine, StoreTransaction& tx, absl::Time now,
                                   v1::StopTasksResponse* answer) {
         if (absl::Status s = engine.tasks().Stop(tx, names, now); !s.ok()) return s;
@@ -206,7 +206,7 @@ grpc::ServerUnaryReactor* TaskService::RemoveTask(grpc::CallbackServerContext* c
                                                   const v1::RemoveTaskRequest* request,
                                                   v1::RemoveTaskResponse* response) {
   return AnswerOnce<v1::RemoveTaskResponse>(
-      loop_, context, "RemoveTask", request->request_id(), response,
+      api_, context, "RemoveTask", *request, response,
       [name = request->name()](Engine& engine, StoreTransaction& tx, absl::Time now,
                                v1::RemoveTaskResponse*) {
         return engine.tasks().Remove(tx, name, now);
@@ -217,7 +217,7 @@ grpc::ServerUnaryReactor* TaskService::RunTask(grpc::CallbackServerContext* cont
                                                const v1::RunTaskRequest* request,
                                                v1::RunTaskResponse* response) {
   return AnswerOnce<v1::RunTaskResponse>(
-      loop_, context, "RunTask", request->request_id(), response,
+      api_, context, "RunTask", *request, response,
       [name = request->name()](Engine& engine, StoreTransaction& tx, absl::Time now,
                                v1::RunTaskResponse* answer) {
         absl::StatusOr<Job> run = engine.tasks().Run(tx, name, now);

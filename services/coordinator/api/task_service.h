@@ -17,7 +17,7 @@ inline constexpr int kNextRunsShown = 5;
 class TaskService : public v1::TaskService::CallbackService {
  public:
   explicit TaskService(const ApiOptions& options, AlertRoutes alert_routes = {})
-      : loop_(*options.loop), alert_routes_(std::move(alert_routes)) {}
+      : api_(options), loop_(*options.loop), alert_routes_(std::move(alert_routes)) {}
 
   grpc::ServerUnaryReactor* ApplyTasks(grpc::CallbackServerContext* context,
                                        const v1::ApplyTasksRequest* request,
@@ -45,6 +45,7 @@ class TaskService : public v1::TaskService::CallbackService {
   absl::Status List(const v1::ListTasksRequest& request, v1::ListTasksResponse* response);
   absl::Status Get(const v1::GetTaskRequest& request, v1::GetTaskResponse* response);
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   const AlertRoutes alert_routes_;
 };

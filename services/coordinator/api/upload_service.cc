@@ -133,7 +133,7 @@ grpc::ServerUnaryReactor* UploadService::BeginUpload(grpc::CallbackServerContext
     upload.page = StrCat(request->page_url(), upload.number, "-", upload.key);
   }
   return AnswerOnce<v1::BeginUploadResponse>(
-      loop_, context, "BeginUpload", request->request_id(), response,
+      api_, context, "BeginUpload", *request, response,
       [upload, pipeline_name = request->pipeline()](
           Engine& engine, StoreTransaction& tx, absl::Time now, v1::BeginUploadResponse* answer) {
         const auto pipeline = PageOf(engine.fleet(), pipeline_name);

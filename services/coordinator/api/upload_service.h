@@ -37,7 +37,7 @@ class UploadService : public v1::UploadService::CallbackService {
  public:
   // `board` is not owned and must outlive the server. `mails`: mails can be sent.
   UploadService(const ApiOptions& options, WatcherBoard* board, bool mails)
-      : loop_(*options.loop), board_(*board), mails_(mails) {}
+      : api_(options), loop_(*options.loop), board_(*board), mails_(mails) {}
   ~UploadService() override { Shutdown(); }
 
   // From now on watchers are asked again.
@@ -74,6 +74,7 @@ class UploadService : public v1::UploadService::CallbackService {
   void Order(const Upload& upload);
   void Record(const Upload& upload, const WatcherBoard::Answered& answer);
 
+  const ApiOptions api_;
   StoreLoop& loop_;
   WatcherBoard& board_;
   const bool mails_;

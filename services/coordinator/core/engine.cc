@@ -362,6 +362,9 @@ void Engine::Forget(StoreTransaction& tx, absl::Time now) {
   pruning_ = options_.retention < absl::InfiniteDuration() &&
              (tx.Prune(now - options_.retention, kPruneBatchMax) > 0 ||
               monitor_.Forget(tx, now - options_.retention));
+  if (options_.audit_retention < absl::InfiniteDuration()) {
+    pruning_ |= tx.PruneAudit(now - options_.audit_retention, kPruneBatchMax) > 0;
+  }
   if (pruning_) forget_at_ = now + kPrunePause;
 }
 

@@ -43,6 +43,8 @@ class Engine {
     absl::Duration session_ttl = absl::Seconds(10);
     // Finished jobs and old events are kept for so long.
     absl::Duration retention = absl::InfiniteDuration();
+    // The same of what the audit has.
+    absl::Duration audit_retention = absl::InfiniteDuration();
     LogLimits logs;
     // Points of executions, loads and models are made only when it is set.
     std::optional<ExtraTags> points;

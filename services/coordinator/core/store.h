@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/coordinator/core/audit.h"
 #include "services/coordinator/core/file_event.h"
 #include "services/coordinator/core/ids.h"
 #include "services/coordinator/core/job.h"
@@ -149,6 +150,11 @@ class StoreReader {
   // Newest first, by start, those of one time by id; those behind `before`.
   virtual std::vector<Execution> ListExecutions(const ExecutionFilter& filter,
                                                 const ExecutionPlace& before, int64_t limit) = 0;
+
+  // Newest first, by time, those of one time by id; those behind `before`. A filter by more than
+  // time looks at all entries of that time.
+  virtual std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                            int64_t limit) = 0;
 
   // Final jobs that finished at `since` or later: newest first, by finished_at, those of one time
   // by id; those behind `before`.
@@ -324,6 +330,11 @@ class StoreTransaction : public StoreReader {
   // Inserts or replaces by kind and key.
   virtual void PutNote(const std::string& kind, const Note& note) = 0;
   virtual void EraseNote(const std::string& kind, const std::string& key) = 0;
+
+  // Gives it an id (entry.id is ignored).
+  virtual void AppendAudit(const AuditEntry& entry) = 0;
+  // As PruneLoads, of entries. Nothing else erases one, and nothing changes one.
+  virtual int64_t PruneAudit(absl::Time before, int64_t limit) = 0;
 
   // Forgets jobs that were finished before `before`, with their attempts and logs, and events
   // received before then; at most `limit` rows of each, and so much of logs as is quick. Kept are,

@@ -42,6 +42,8 @@ std::pair<absl::Time, std::string> PlaceOf(const Execution& execution) {
   return {execution.started_at, execution.id};
 }
 
+std::pair<absl::Time, int64_t> PlaceOf(const AuditEntry& entry) { return {entry.at, entry.id}; }
+
 bool IsAnyOr(const std::string& wanted, const std::string& name) {
   return wanted.empty() || wanted == name;
 }
@@ -54,8 +56,10 @@ void FakeMonitoring::CopyRows(const FakeMonitoring& from, const Touched& touched
   for (const int64_t id : touched.loads) CopyRow(from.loads_, id, &loads_);
   for (const std::string& id : touched.executions) CopyRow(from.executions_, id, &executions_);
   for (const NoteName& name : touched.notes) CopyRow(from.notes_, name, &notes_);
+  for (const int64_t id : touched.audit) CopyRow(from.audit_, id, &audit_);
   last_point_id_ = from.last_point_id_;
   last_load_id_ = from.last_load_id_;
+  last_audit_id_ = from.last_audit_id_;
 }
 
 std::vector<PointBatch> FakeMonitoring::ReadPoints(int64_t limit) const {
@@ -133,6 +137,16 @@ int64_t FakeMonitoring::CountNotes(const std::string& kind, int64_t limit) const
   return static_cast<int64_t>(ListNotes(kind, "", limit).size());
 }
 
+std::vector<AuditEntry> FakeMonitoring::ListAudit(const AuditFilter& filter,
+                                                  const AuditPlace& before, int64_t limit) const {
+  std::vector<AuditEntry> entries = Select(audit_, [&](const AuditEntry& entry) {
+    return (IsAnyOr(filter.who, entry.name) || filter.who == entry.user) &&
+           IsAnyOr(filter.service, entry.service) && IsAnyOr(filter.method, entry.method) &&
+           entry.at >= filter.since && PlaceOf(entry) < std::pair(before.at, before.id);
+  });
+  return LastOf(std::move(entries), limit, [](const AuditEntry& entry) { return PlaceOf(entry); });
+}
+
 void FakeMonitoring::AppendPoints(int64_t count, std::string_view lines, Touched* touched) {
   last_point_id_ += count;
   points_[last_point_id_] = {.id = last_point_id_, .count = count, .lines = std::string(lines)};
@@ -200,6 +214,24 @@ void FakeMonitoring::PutNote(const std::string& kind, const Note& note, Touched*
 
 void FakeMonitoring::EraseNote(const std::string& kind, const std::string& key, Touched* touched) {
   if (notes_.erase({kind, key}) != 0) touched->notes.insert({kind, key});
+}
+
+void FakeMonitoring::AppendAudit(const AuditEntry& entry, Touched* touched) {
+  const int64_t id = ++last_audit_id_;
+  audit_[id] = entry;
+  audit_[id].id = id;
+  touched->audit.insert(id);
+}
+
+int64_t FakeMonitoring::PruneAudit(absl::Time before, int64_t limit, Touched* touched) {
+  const std::vector<AuditEntry> old =
+      FirstOf(Select(audit_, [&](const AuditEntry& entry) { return entry.at < before; }), limit,
+              [](const AuditEntry& entry) { return PlaceOf(entry); });
+  for (const AuditEntry& entry : old) {
+    audit_.erase(entry.id);
+    touched->audit.insert(entry.id);
+  }
+  return static_cast<int64_t>(old.size());
 }
 
 }  // namespace closewrite

@@ -1,4 +1,4 @@
-// What the fake store keeps of monitoring.
+// What the fake store keeps of monitoring, and of the audit.
 #ifndef SERVICES_COORDINATOR_STORE_FAKE_MONITORING_H_
 #define SERVICES_COORDINATOR_STORE_FAKE_MONITORING_H_
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/coordinator/core/audit.h"
 #include "services/coordinator/core/monitoring.h"
 
 namespace closewrite {
@@ -27,9 +28,10 @@ class FakeMonitoring {
     std::set<int64_t> loads;
     std::set<std::string> executions;
     std::set<NoteName> notes;
+    std::set<int64_t> audit;
     bool empty() const {
       return points.empty() && increments.empty() && loads.empty() && executions.empty() &&
-             notes.empty();
+             notes.empty() && audit.empty();
     }
   };
   // Makes the touched rows what they are in `from`, whether there or not.
@@ -50,6 +52,8 @@ class FakeMonitoring {
                               int64_t limit) const;
   const std::string* FindNote(const std::string& kind, const std::string& key) const;
   int64_t CountNotes(const std::string& kind, int64_t limit) const;
+  std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                    int64_t limit) const;
 
   void AppendPoints(int64_t count, std::string_view lines, Touched* touched);
   int64_t ErasePoints(const std::vector<int64_t>& ids, Touched* touched);
@@ -60,6 +64,8 @@ class FakeMonitoring {
   int64_t PruneExecutions(absl::Time before, int64_t limit, Touched* touched);
   void PutNote(const std::string& kind, const Note& note, Touched* touched);
   void EraseNote(const std::string& kind, const std::string& key, Touched* touched);
+  void AppendAudit(const AuditEntry& entry, Touched* touched);
+  int64_t PruneAudit(absl::Time before, int64_t limit, Touched* touched);
 
  private:
   std::map<int64_t, PointBatch> points_;  // by id
@@ -67,8 +73,10 @@ class FakeMonitoring {
   std::map<int64_t, Load> loads_;
   std::map<std::string, Execution> executions_;
   std::map<NoteName, std::string> notes_;
+  std::map<int64_t, AuditEntry> audit_;
   int64_t last_point_id_ = 0;
   int64_t last_load_id_ = 0;
+  int64_t last_audit_id_ = 0;
 };
 
 }  // namespace closewrite

@@ -215,6 +215,12 @@ class FakeReads : public Interface {
     return tables_->monitoring.ListExecutions(filter, before, limit);
   }
 
+  std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                    int64_t limit) override {
+    if (!status_.ok()) return {};
+    return tables_->monitoring.ListAudit(filter, before, limit);
+  }
+
   std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
                                 int64_t limit) override {
     return NewestOf(tables_->finished(), since, before, limit);

@@ -353,6 +353,13 @@ class FakeTransaction final : public FakeReads<StoreTransaction> {
     if (ok()) tables_->monitoring.EraseNote(kind, key, &touched_.monitoring);
   }
 
+  void AppendAudit(const AuditEntry& entry) override {
+    if (ok()) tables_->monitoring.AppendAudit(entry, &touched_.monitoring);
+  }
+  int64_t PruneAudit(absl::Time before, int64_t limit) override {
+    return ok() ? tables_->monitoring.PruneAudit(before, limit, &touched_.monitoring) : 0;
+  }
+
   int64_t Prune(absl::Time before, int64_t limit) override {
     if (!ok()) return 0;
     int64_t pruned = 0;

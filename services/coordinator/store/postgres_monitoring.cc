@@ -1,4 +1,4 @@
-// Monitoring: the part of a transaction about it.
+// Monitoring and the audit: the part of a transaction about them.
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,6 +24,8 @@ constexpr char kPruneEnded[] =
 constexpr char kPruneOpen[] = CLOSEWRITE_PRUNE(
     "closewrite.executions", "ended_at = 9223372036854775807 AND started_at < $1::bigint",
     "started_at, id");
+constexpr char kPruneAudit[] =
+    CLOSEWRITE_PRUNE("closewrite.audit", "made_at < $1::bigint", "made_at, id");
 
 }  // namespace
 
@@ -112,6 +114,14 @@ void PostgresTransaction::PutNote(const std::string& kind, const Note& note) {
 void PostgresTransaction::EraseNote(const std::string& kind, const std::string& key) {
   FindNote(kind, key);
   if (ok()) set_.PutNote({kind, key}, std::nullopt);
+}
+
+void PostgresTransaction::AppendAudit(const AuditEntry& entry) {
+  if (ok()) set_.AddAudit(entry);
+}
+
+int64_t PostgresTransaction::PruneAudit(absl::Time before, int64_t limit) {
+  return PruneSome(kPruneAudit, before, limit);
 }
 
 }  // namespace closewrite

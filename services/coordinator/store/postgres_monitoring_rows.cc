@@ -25,6 +25,11 @@ constexpr PostgresColumn kExecutionColumns[] = {{"id", "bytea"},
 
 constexpr PostgresColumn kNoteColumns[] = {{"kind", "bytea"}, {"key", "bytea"}, {"value", "bytea"}};
 
+constexpr PostgresColumn kAuditColumns[] = {
+    {"made_at", "bigint"},    {"role", "bytea"},       {"name", "bytea"},
+    {"portal_user", "bytea"}, {"peer", "bytea"},       {"service", "bytea"},
+    {"method", "bytea"},      {"request_id", "bytea"}, {"subject", "bytea"}};
+
 constexpr char kPoints[] =
     "SELECT id, count, line FROM (SELECT id, count, line, sum(count) OVER (ORDER BY id) - count"
     " AS before FROM (SELECT * FROM closewrite.points ORDER BY id LIMIT $1::bigint) AS first)"
@@ -77,6 +82,15 @@ struct Sql {
   std::string all_executions = StrCat(executions_behind, executions_order);
   std::string executions_of_job =
       StrCat(executions_behind, " AND job = $5::bytea", executions_order);
+
+  // Of what is empty there is no such name.
+  std::string audit = StrCat("SELECT id, ", PostgresNames(AuditColumns()),
+                             " FROM closewrite.audit WHERE made_at >= $1::bigint"
+                             " AND (made_at, id) < ($2::bigint, $3::bigint)"
+                             " AND ($5::bytea = '' OR name = $5::bytea OR portal_user = $5::bytea)"
+                             " AND ($6::bytea = '' OR service = $6::bytea)"
+                             " AND ($7::bytea = '' OR method = $7::bytea)"
+                             " ORDER BY made_at DESC, id DESC LIMIT $4::bigint");
 };
 
 const Sql& Texts() {
@@ -93,6 +107,7 @@ PostgresColumns IncrementColumns() { return kIncrementColumns; }
 PostgresColumns LoadColumns() { return kLoadColumns; }
 PostgresColumns ExecutionColumns() { return kExecutionColumns; }
 PostgresColumns NoteColumns() { return kNoteColumns; }
+PostgresColumns AuditColumns() { return kAuditColumns; }
 
 void WriteIncrement(const Increment& increment, PostgresRows* rows) {
   rows->Row().Bytes(increment.job).Bytes(increment.type).Bytes(increment.datasource);
@@ -112,6 +127,12 @@ void WriteExecution(const Execution& execution, PostgresRows* rows) {
 
 void WriteNote(const NoteName& name, const std::string& value, PostgresRows* rows) {
   rows->Row().Bytes(name.first).Bytes(name.second).Bytes(value);
+}
+
+void WriteAuditEntry(const AuditEntry& entry, PostgresRows* rows) {
+  rows->Row().Time(entry.at).Bytes(entry.role).Bytes(entry.name).Bytes(entry.user);
+  rows->Bytes(entry.peer).Bytes(entry.service).Bytes(entry.method);
+  rows->Bytes(entry.request_id).Bytes(entry.subject);
 }
 
 PostgresQuery PointsQuery(int64_t limit) {
@@ -173,6 +194,13 @@ PostgresQuery NoteQuery(const NoteName& name, bool lock) {
 
 PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit) {
   return {.sql = kCountNotes, .params = PostgresParams().Bytes(kind).Int(AtMost(limit))};
+}
+
+PostgresQuery AuditQuery(const AuditFilter& filter, const AuditPlace& before, int64_t limit) {
+  PostgresParams params;
+  params.Time(filter.since).Time(before.at).Int(before.id).Int(AtMost(limit));
+  params.Bytes(filter.who).Bytes(filter.service).Bytes(filter.method);
+  return {.sql = Texts().audit, .params = std::move(params)};
 }
 
 std::vector<PointBatch> PointBatchesOf(const PostgresResult& result) {
@@ -256,6 +284,25 @@ std::vector<Note> NotesOf(const PostgresResult& result) {
 std::optional<std::string> NoteValueOf(const PostgresResult& result) {
   if (result.rows() == 0) return std::nullopt;
   return PostgresRow(result, 0).Bytes();
+}
+
+std::vector<AuditEntry> AuditOf(const PostgresResult& result) {
+  std::vector<AuditEntry> entries;
+  for (int i = 0; i < result.rows(); ++i) {
+    PostgresRow row(result, i);
+    AuditEntry& entry = entries.emplace_back();
+    entry.id = row.Int();
+    entry.at = row.Time();
+    entry.role = row.Bytes();
+    entry.name = row.Bytes();
+    entry.user = row.Bytes();
+    entry.peer = row.Bytes();
+    entry.service = row.Bytes();
+    entry.method = row.Bytes();
+    entry.request_id = row.Bytes();
+    entry.subject = row.Bytes();
+  }
+  return entries;
 }
 
 int64_t CountOf(const PostgresResult& result) {

@@ -1,4 +1,5 @@
-// How monitoring lies in rows: the columns, the queries of it, and reading and writing rows.
+// How monitoring and the audit lie in rows: the columns, the queries, and reading and writing
+// rows.
 #ifndef SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
 #define SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
 
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/coordinator/core/audit.h"
 #include "services/coordinator/core/monitoring.h"
 #include "services/coordinator/store/postgres_connection.h"
 #include "services/coordinator/store/postgres_rows.h"
@@ -22,12 +24,15 @@ PostgresColumns IncrementColumns();
 PostgresColumns LoadColumns();
 PostgresColumns ExecutionColumns();
 PostgresColumns NoteColumns();
+// Without the id, which the database gives.
+PostgresColumns AuditColumns();
 
 // Append a row of the columns above.
 void WriteIncrement(const Increment& increment, PostgresRows* rows);
 void WriteLoad(const Load& load, PostgresRows* rows);
 void WriteExecution(const Execution& execution, PostgresRows* rows);
 void WriteNote(const NoteName& name, const std::string& value, PostgresRows* rows);
+void WriteAuditEntry(const AuditEntry& entry, PostgresRows* rows);
 
 // The queries of StoreReader, and what they gave.
 PostgresQuery PointsQuery(int64_t limit);
@@ -42,6 +47,7 @@ PostgresQuery ExecutionsQuery(const ExecutionFilter& filter, const ExecutionPlac
 PostgresQuery NotesQuery(const std::string& kind, const std::string& after, int64_t limit);
 PostgresQuery NoteQuery(const NoteName& name, bool lock);
 PostgresQuery CountNotesQuery(const std::string& kind, int64_t limit);
+PostgresQuery AuditQuery(const AuditFilter& filter, const AuditPlace& before, int64_t limit);
 std::vector<PointBatch> PointBatchesOf(const PostgresResult& result);
 PointRange PointRangeOf(const PostgresResult& result);
 std::vector<Increment> IncrementsOf(const PostgresResult& result);
@@ -49,6 +55,7 @@ std::vector<Load> LoadsOf(const PostgresResult& result);
 std::vector<Execution> ExecutionsOf(const PostgresResult& result);
 std::vector<Note> NotesOf(const PostgresResult& result);
 std::optional<std::string> NoteValueOf(const PostgresResult& result);
+std::vector<AuditEntry> AuditOf(const PostgresResult& result);
 int64_t CountOf(const PostgresResult& result);
 
 // Of a query by key.

@@ -215,14 +215,17 @@ TEST_P(PostgresMonitoringTest, WhatOneForgetsAnotherLeavesOut) {
     for (int i = 0; i < 3; ++i) {
       a.AppendLoad({.at = Second(i)});
       a.PutExecution({.id = absl::StrCat(i), .started_at = Second(i)});
+      a.AppendAudit({.at = Second(i)});
     }
   });
   Write(a_.get(), [&](StoreTransaction& a) {
     EXPECT_EQ(a.PruneLoads(Second(9), 2), 2);
     EXPECT_EQ(a.PruneExecutions(Second(9), 2), 2);
+    EXPECT_EQ(a.PruneAudit(Second(9), 2), 2);
     Write(b_.get(), [](StoreTransaction& b) {
       EXPECT_EQ(b.PruneLoads(Second(9), 9), 1);
       EXPECT_EQ(b.PruneExecutions(Second(9), 9), 1);
+      EXPECT_EQ(b.PruneAudit(Second(9), 9), 1);
     });
   });
 }

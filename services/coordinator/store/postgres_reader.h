@@ -78,6 +78,10 @@ class PostgresReads : public Interface {
                                         int64_t limit) override {
     return ExecutionsOf(Ask(ExecutionsQuery(filter, before, limit)));
   }
+  std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                    int64_t limit) override {
+    return AuditOf(Ask(AuditQuery(filter, before, limit)));
+  }
   std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
                                 int64_t limit) override {
     return ReadJobs(Ask(FinishedQuery(since, before, limit)), &status_);

@@ -318,6 +318,23 @@ constexpr const char* kLockClaimsStep[] = {
     "DROP TABLE closewrite.locks",
 };
 
+// Who changed what.
+constexpr const char* kAuditStep[] = {
+    R"sql(CREATE TABLE closewrite.audit(
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  made_at bigint NOT NULL,
+  role bytea NOT NULL,
+  name bytea NOT NULL,
+  portal_user bytea NOT NULL,
+  peer bytea NOT NULL,
+  service bytea NOT NULL,
+  method bytea NOT NULL,
+  request_id bytea NOT NULL,
+  subject bytea NOT NULL
+))sql",
+    "CREATE INDEX audit_by_time ON closewrite.audit(made_at, id)",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -329,7 +346,8 @@ std::vector<Statements> Steps() {
           {std::begin(kMonitoringStep), std::end(kMonitoringStep)},
           {std::begin(kNotesStep), std::end(kNotesStep)},
           {std::begin(kPointBatchesStep), std::end(kPointBatchesStep)},
-          {std::begin(kLockClaimsStep), std::end(kLockClaimsStep)}};
+          {std::begin(kLockClaimsStep), std::end(kLockClaimsStep)},
+          {std::begin(kAuditStep), std::end(kAuditStep)}};
 }
 
 constexpr char kExists[] =
@@ -400,7 +418,7 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 8, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 9, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
   if (version.ok() && *version >= kPostgresSchemaVersion) {
     return CheckPostgresSchemaVersion(*version);

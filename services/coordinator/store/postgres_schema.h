@@ -10,7 +10,7 @@
 namespace closewrite {
 
 // The version that this build reads and writes.
-inline constexpr int64_t kPostgresSchemaVersion = 8;
+inline constexpr int64_t kPostgresSchemaVersion = 9;
 
 // Advisory locks (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS) of our
 // own within the database: "CW", what is locked, and which one.

@@ -85,8 +85,11 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
-  // Makes the schema one of before version 8, but for its number.
+  // Makes the schema one of before version 9, but for its number.
+  void ForgetAudit() { Run("DROP TABLE closewrite.audit"); }
+  // The same of version 8.
   void ForgetClaims() {
+    ForgetAudit();
     Run("DROP TABLE closewrite.lock_claims");
     Run("CREATE TABLE closewrite.locks(lock bytea NOT NULL PRIMARY KEY, job_id bigint NOT NULL,"
         " since bigint NOT NULL, host bytea NOT NULL)");
@@ -209,6 +212,23 @@ TEST_F(PostgresStoreTest, MonitoringBeginsWithVersion5) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST_F(PostgresStoreTest, AuditBeginsWithVersion9) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetAudit();
+  Run("UPDATE closewrite.schema_version SET version = 8");
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  AuditEntry entry{.at = Second(5), .role = "admin", .service = "S", .method = "M"};
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_TRUE(t.FindJobByKey("x").has_value());
+    EXPECT_TRUE(t.ListAudit({}, {}, 10).empty());
+    t.AppendAudit(entry);
+    entry.id = 1;
+    EXPECT_EQ(t.ListAudit({}, {}, 10), std::vector<AuditEntry>{entry});
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(PostgresStoreTest, LocksOfVersion7AreHeldOn) {
   EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
   ForgetClaims();
@@ -323,6 +343,9 @@ TEST_F(PostgresStoreTest, RoleThatMayOnlyReadAndWriteRowsIsEnough) {
     EXPECT_EQ(t.ListNotes("k", "", 10).size(), 1u);
     t.EraseNote("k", "n");
     EXPECT_EQ(t.CountNotes("k", 10), 0);
+    t.AppendAudit({.at = Second(1)});
+    EXPECT_EQ(t.ListAudit({}, {}, 10).size(), 1u);
+    EXPECT_EQ(t.PruneAudit(absl::InfiniteFuture(), 10), 1);
     t.Prune(absl::InfiniteFuture(), 10);
     t.DeletePipeline("p");
     return absl::OkStatus();

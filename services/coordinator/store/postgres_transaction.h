@@ -120,6 +120,8 @@ class PostgresTransaction final : public PostgresReads<StoreTransaction> {
   void PutNote(const std::string& kind, const Note& note) override;
   void EraseNote(const std::string& kind, const std::string& key) override;
 
+  void AppendAudit(const AuditEntry& entry) override;
+  int64_t PruneAudit(absl::Time before, int64_t limit) override;
   int64_t Prune(absl::Time before, int64_t limit) override;
 
  protected:

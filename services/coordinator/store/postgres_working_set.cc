@@ -158,6 +158,8 @@ void PostgresWorkingSet::AddPoints(int64_t count, std::string_view lines) {
 
 void PostgresWorkingSet::AddLoad(const Load& load) { WriteLoad(load, &loads_); }
 
+void PostgresWorkingSet::AddAudit(const AuditEntry& entry) { WriteAuditEntry(entry, &audit_); }
+
 void PostgresWorkingSet::PutNote(const NoteName& name, std::optional<std::string> value) {
   buffered_bytes_ += value.has_value() ? value->size() : 0;
   notes.Put(name, std::move(value));
@@ -175,9 +177,9 @@ void PostgresWorkingSet::Forget() {
 bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || tasks.dirty() || increments.dirty() || executions.dirty() ||
-         notes.dirty() || !points_.empty() || !loads_.empty() || !events_.empty() ||
-         !new_attempts_.empty() || !appended_.empty() || !logs.empty() || !claims_.empty() ||
-         !erased_claims_.empty() || !gone_holders_.empty();
+         notes.dirty() || !points_.empty() || !loads_.empty() || !audit_.empty() ||
+         !events_.empty() || !new_attempts_.empty() || !appended_.empty() || !logs.empty() ||
+         !claims_.empty() || !erased_claims_.empty() || !gone_holders_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {
@@ -260,7 +262,10 @@ void PostgresWorkingSet::AddMonitoring(std::vector<PostgresQuery>* batch) {
   static const Sql* const execution_sql =
       new Sql(SqlOf("closewrite.executions", ExecutionColumns()));
   Add(batch, kInsertPoints, std::exchange(points_, PostgresRows()));
+  static const std::string* const insert_audit =
+      new std::string(PostgresInsert("closewrite.audit", AuditColumns()));
   Add(batch, *insert_loads, std::exchange(loads_, PostgresRows()));
+  Add(batch, *insert_audit, std::exchange(audit_, PostgresRows()));
   const auto never = [](const auto&) {};
   AddRows(
       &increments, *increment_sql,

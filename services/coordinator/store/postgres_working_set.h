@@ -83,6 +83,7 @@ class PostgresWorkingSet {
 
   void AddPoints(int64_t count, std::string_view lines);
   void AddLoad(const Load& load);
+  void AddAudit(const AuditEntry& entry);
   // The note must be cached, as all rows of caches.
   void PutNote(const NoteName& name, std::optional<std::string> value);
 
@@ -106,6 +107,7 @@ class PostgresWorkingSet {
   PostgresRows events_;
   PostgresRows points_;
   PostgresRows loads_;
+  PostgresRows audit_;
   std::map<Lease, std::optional<Attempt>> attempts_;
   std::set<Lease> new_attempts_;  // those that are to be written
   std::map<Lease, int64_t> log_lengths_;

@@ -1,4 +1,4 @@
-// Monitoring: the part of the SQLite store's transaction about it.
+// Monitoring and the audit: the part of the SQLite store's transaction about them.
 #include <string_view>
 #include <vector>
 
@@ -30,6 +30,12 @@ constexpr char kPruneEnded[] =
 constexpr char kPruneOpen[] = CLOSEWRITE_PRUNE_EXECUTIONS(
     "ended_at = 9223372036854775807 AND started_at < ?", "started_at, id");
 constexpr char kPutNote[] = "INSERT OR REPLACE INTO notes(kind, key, value) VALUES (?,?,?)";
+constexpr char kAppendAudit[] =
+    "INSERT INTO audit(made_at, role, name, portal_user, peer, service, method, request_id,"
+    " subject) VALUES (?,?,?,?,?,?,?,?,?)";
+constexpr char kPruneAudit[] =
+    "DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY audit_by_time"
+    " WHERE made_at < ? ORDER BY made_at, id LIMIT ?)";
 constexpr char kEraseNote[] = "DELETE FROM notes WHERE kind = ? AND key = ?";
 
 }  // namespace
@@ -92,6 +98,17 @@ void SqliteTransaction::PutNote(const std::string& kind, const Note& note) {
 void SqliteTransaction::EraseNote(const std::string& kind, const std::string& key) {
   SqliteQuery query(connection(), kEraseNote, sticky_status());
   query.BindBytes(kind).BindBytes(key).Run();
+}
+
+void SqliteTransaction::AppendAudit(const AuditEntry& entry) {
+  SqliteQuery query(connection(), kAppendAudit, sticky_status());
+  query.BindTime(entry.at).BindBytes(entry.role).BindBytes(entry.name).BindBytes(entry.user);
+  query.BindBytes(entry.peer).BindBytes(entry.service).BindBytes(entry.method);
+  query.BindBytes(entry.request_id).BindBytes(entry.subject).Run();
+}
+
+int64_t SqliteTransaction::PruneAudit(absl::Time before, int64_t limit) {
+  return PruneSome(kPruneAudit, before, limit);
 }
 
 }  // namespace closewrite

@@ -51,6 +51,12 @@ constexpr char kListNotes[] =
 constexpr char kFindNote[] = "SELECT value FROM notes WHERE kind = ? AND key = ?";
 constexpr char kCountNotes[] = "SELECT count(*) FROM (SELECT 1 FROM notes WHERE kind = ? LIMIT ?)";
 
+constexpr char kListAudit[] =
+    "SELECT id, made_at, role, name, portal_user, peer, service, method, request_id, subject"
+    " FROM audit INDEXED BY audit_by_time WHERE made_at >= ?1 AND (made_at, id) < (?2, ?3)"
+    " AND (?5 IS NULL OR name = ?5 OR portal_user = ?5) AND (?6 IS NULL OR service = ?6)"
+    " AND (?7 IS NULL OR method = ?7) ORDER BY made_at DESC, id DESC LIMIT ?4";
+
 // What `read` makes of each row.
 template <class Row>
 std::vector<Row> ReadAll(SqliteQuery* query, Row (*read)(SqliteQuery*),
@@ -92,6 +98,21 @@ Execution ReadExecutionRow(SqliteQuery* query) {
   execution.started_at = query->Time();
   execution.ended_at = query->Time();
   return execution;
+}
+
+AuditEntry ReadAuditEntry(SqliteQuery* query) {
+  AuditEntry entry;
+  entry.id = query->Int();
+  entry.at = query->Time();
+  entry.role = query->Bytes();
+  entry.name = query->Bytes();
+  entry.user = query->Bytes();
+  entry.peer = query->Bytes();
+  entry.service = query->Bytes();
+  entry.method = query->Bytes();
+  entry.request_id = query->Bytes();
+  entry.subject = query->Bytes();
+  return entry;
 }
 
 Note ReadNoteRow(SqliteQuery* query) {
@@ -201,6 +222,15 @@ int64_t ReadNoteCount(SqliteConnection* connection, const std::string& kind, int
   if (limit <= 0) return 0;
   SqliteQuery query(connection, kCountNotes, status);
   return query.BindBytes(kind).BindInt(limit).Step() ? query.Int() : 0;
+}
+
+std::vector<AuditEntry> ReadAudit(SqliteConnection* connection, const AuditFilter& filter,
+                                  const AuditPlace& before, int64_t limit, absl::Status* status) {
+  if (limit <= 0) return {};
+  SqliteQuery query(connection, kListAudit, status);
+  query.BindTime(filter.since).BindTime(before.at).BindInt(before.id).BindInt(limit);
+  query.BindBytesOrNull(filter.who).BindBytesOrNull(filter.service).BindBytesOrNull(filter.method);
+  return ReadAll(&query, ReadAuditEntry, *status);
 }
 
 }  // namespace closewrite

@@ -1,5 +1,5 @@
-// What the SQLite store reads of monitoring. Each function takes an open connection, and fails as
-// SqliteQuery does: it gives nothing then.
+// What the SQLite store reads of monitoring and of the audit. Each function takes an open
+// connection, and fails as SqliteQuery does: it gives nothing then.
 #ifndef SERVICES_COORDINATOR_STORE_SQLITE_MONITORING_ROWS_H_
 #define SERVICES_COORDINATOR_STORE_SQLITE_MONITORING_ROWS_H_
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "services/coordinator/core/audit.h"
 #include "services/coordinator/core/monitoring.h"
 #include "services/coordinator/store/sqlite_connection.h"
 
@@ -35,6 +36,8 @@ std::optional<std::string> ReadNote(SqliteConnection* connection, const std::str
                                     const std::string& key, absl::Status* status);
 int64_t ReadNoteCount(SqliteConnection* connection, const std::string& kind, int64_t limit,
                       absl::Status* status);
+std::vector<AuditEntry> ReadAudit(SqliteConnection* connection, const AuditFilter& filter,
+                                  const AuditPlace& before, int64_t limit, absl::Status* status);
 
 }  // namespace closewrite
 

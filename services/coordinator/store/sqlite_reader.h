@@ -77,6 +77,10 @@ class SqliteReads : public Interface {
                                         int64_t limit) override {
     return ReadExecutions(connection_, filter, before, limit, &status_);
   }
+  std::vector<AuditEntry> ListAudit(const AuditFilter& filter, const AuditPlace& before,
+                                    int64_t limit) override {
+    return ReadAudit(connection_, filter, before, limit, &status_);
+  }
   std::vector<Job> ListFinished(absl::Time since, const FinishedPlace& before,
                                 int64_t limit) override {
     return ReadFinishedJobs(connection_, since, before, limit, &status_);

@@ -379,10 +379,27 @@ INSERT INTO lock_claims SELECT name, CAST('job/' || job_id AS BLOB), job_id, hos
 DROP TABLE locks;
 )sql";
 
+// Who changed what.
+constexpr char kAuditStep[] = R"sql(
+CREATE TABLE audit(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  made_at INTEGER NOT NULL,
+  role BLOB NOT NULL,
+  name BLOB NOT NULL,
+  portal_user BLOB NOT NULL,
+  peer BLOB NOT NULL,
+  service BLOB NOT NULL,
+  method BLOB NOT NULL,
+  request_id BLOB NOT NULL,
+  subject BLOB NOT NULL
+);
+CREATE INDEX audit_by_time ON audit(made_at);
+)sql";
+
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1,         kVersion2,      kVersion3,       kVersion4,
-                                  kVersion5,         kLogsStep,      kMonitoringStep, kNotesStep,
-                                  kPointBatchesStep, kLockClaimsStep};
+constexpr const char* kSteps[] = {kVersion1,         kVersion2,       kVersion3,       kVersion4,
+                                  kVersion5,         kLogsStep,       kMonitoringStep, kNotesStep,
+                                  kPointBatchesStep, kLockClaimsStep, kAuditStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
 absl::StatusOr<int> QueryNumber(SqliteConnection* connection, const std::string& sql) {

@@ -13,7 +13,7 @@ namespace closewrite {
 // (https://www.sqlite.org/pragma.html#pragma_application_id).
 inline constexpr int kSqliteApplicationId = 0x4357636f;
 // The version that this build reads and writes; kept in user_version.
-inline constexpr int kSqliteSchemaVersion = 10;
+inline constexpr int kSqliteSchemaVersion = 11;
 
 // Brings the database to kSqliteSchemaVersion, all steps in one transaction. FAILED_PRECONDITION:
 // it was written by a newer version, or it is not a coordinator's.

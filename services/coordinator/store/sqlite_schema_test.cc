@@ -305,6 +305,23 @@ TEST_P(OldStore, PointsWaitOn) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// There was nothing of it.
+TEST_P(OldStore, AuditBegins) {
+  Make({OldJob(1, JobState::kAvailable, rows_version_)}, {}, "");
+  std::unique_ptr<SqliteStore> store = Open();
+  ASSERT_NE(store, nullptr);
+  AuditEntry entry{.at = Second(5), .role = "admin", .service = "S", .method = "M"};
+  const absl::Status status = store->Write([&](StoreTransaction& t) {
+    EXPECT_TRUE(t.ListAudit({}, {}, 10).empty());
+    t.AppendAudit(entry);
+    entry.id = 1;
+    EXPECT_EQ(t.ListAudit({}, {}, 10), std::vector<AuditEntry>{entry});
+    EXPECT_TRUE(t.GetJob(JobId{1}).has_value());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_P(OldStore, NotesBegin) {
   const std::vector<Job> jobs = {
       OldJob(1, JobState::kFailed, rows_version_), OldJob(2, JobState::kSucceeded, rows_version_),

@@ -98,6 +98,8 @@ class SqliteTransaction final : public SqliteReads<StoreTransaction> {
   int64_t PruneExecutions(absl::Time before, int64_t limit) override;
   void PutNote(const std::string& kind, const Note& note) override;
   void EraseNote(const std::string& kind, const std::string& key) override;
+  void AppendAudit(const AuditEntry& entry) override;
+  int64_t PruneAudit(absl::Time before, int64_t limit) override;
   int64_t Prune(absl::Time before, int64_t limit) override;
 
  private:
