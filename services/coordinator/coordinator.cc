@@ -193,7 +193,6 @@ struct Coordinator::Parts {
   WatcherBoard watchers;
   HealthBoard executor_health;
   HealthBoard watcher_health;
-  const Callers* const callers = nullptr;  // anybody may call
   const ApiOptions api;
   AttendService attend;
   ObserveService observe;
