@@ -12,6 +12,7 @@
 #include "services/executor/journal.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "tests/fuzz/messages.h"
 #include "tests/fuzz/require.h"
 
 namespace closewrite::executor {
@@ -92,6 +93,7 @@ void CheckJournal(FuzzedDataProvider* input, const std::string& directory) {
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   setenv("CLOSEWRITE_LOG", "error", 1);
   closewrite::InitLog("fuzz");
+  closewrite::QuietProtobuf();
   return 0;
 }
 
