@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
+#include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
@@ -27,6 +29,17 @@ absl::Status Sync(int fd, std::string_view path) {
     return absl::OkStatus();
   }
   return ErrnoStatus(errno, "sync", path);
+}
+
+// A network mount may have rules of its own about owners, by which the user can write nevertheless;
+// or else the command itself says that it can't.
+void WarnOnce(const std::string& root, const std::string& owner, const char* error) {
+  static absl::Mutex mutex(absl::kConstInit);
+  static std::set<std::string>* const warned = new std::set<std::string>;
+  absl::MutexLock lock(&mutex);
+  if (!warned->insert(root).second) return;
+  LogWarn("run_as: staging directories of this volume can't be given to the user of its commands",
+          {{"root", root}, {"user", owner}, {"error", error}});
 }
 
 absl::Status CheckStagedName(std::string_view path) {
@@ -68,9 +81,8 @@ absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path)
     const auto fd = OpenBeneath(root->get(), directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd.ok()) return fd.status();
     if (fchown(fd->get(), owner.uid, owner.gid) != 0) {
-      return absl::FailedPreconditionError(
-          StrCat("run_as: the staging directory in ", root_, " can't be given to ", owner.name,
-                 ": ", strerror(errno), "; mount it so that root may change owners"));
+      WarnOnce(root_, owner.name, strerror(errno));
+      return absl::OkStatus();
     }
     if (parent.empty()) return absl::OkStatus();
   }
