@@ -62,7 +62,7 @@ absl::StatusOr<AttendReport::Result> ResultFromProto(const v1::AttemptResult& re
   absl::StatusOr<std::vector<OutputFile>> outputs = OutputsFromProto(result);
   if (!outputs.ok()) return outputs.status();
   const Outcome outcome = static_cast<Outcome>(result.outcome());
-  const bool known = outcome >= Outcome::kSucceeded && outcome <= Outcome::kTemporaryFailure &&
+  const bool known = outcome >= Outcome::kSucceeded && outcome <= Outcome::kRefused &&
                      outcome != Outcome::kPublishFailed;
   if (!known) return Invalid("results.outcome", "an executor can't report this outcome");
   std::optional<int> exit_code;

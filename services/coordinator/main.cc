@@ -1,12 +1,14 @@
 // closewrite-coordinator: events -> jobs -> leases -> dispatch.
 #include "services/clock/clock.h"
 #include "services/config/command_line.h"
+#include "services/config/core_dump.h"
 #include "services/coordinator/coordinator.h"
 #include "services/log/log.h"
 #include "services/transport/server.h"
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
+  ForbidCoreDumps();
   BlockStopSignals();
   v1::CoordinatorConfig config;
   std::string copy;

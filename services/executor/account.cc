@@ -5,6 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <cstdint>
+
+#include "absl/strings/numbers.h"
 #include "services/executor/supervisor_protocol.h"
 #include "services/log/str_cat.h"
 #include "services/volume/path.h"
@@ -44,7 +47,12 @@ absl::StatusOr<Account> FindAccount(const std::string& name) {
   std::string buffer(kEntryBytesMax, '\0');
   passwd entry = {};
   passwd* found = nullptr;
-  const int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  // As chown(1) does: a name of digits goes before a number.
+  uint32_t number = 0;
+  if (found == nullptr && absl::SimpleAtoi(name, &number)) {
+    error = getpwuid_r(number, &entry, buffer.data(), buffer.size(), &found);
+  }
   if (found == nullptr) {
     return absl::NotFoundError(
         StrCat("run_as: there is no user `", Display(name), "` on this host",

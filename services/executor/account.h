@@ -24,9 +24,10 @@ struct Account {
 // number for a name and lives in `/`.
 Account OwnAccount();
 
-// Another one by name, with its groups. Blocks for as long as the host's name services do. Errors
-// are fit for people: NOT_FOUND when the host has no such user, PERMISSION_DENIED when the executor
-// is not root and so can't become it. A user may be in kSupervisorGroupsMax groups.
+// Another one by name, or by its number, with its groups. Blocks for as long as the host's name
+// services do. Errors are fit for people: NOT_FOUND when the host has no such user,
+// PERMISSION_DENIED when the executor is not root and so can't become it. A user may be in
+// kSupervisorGroupsMax groups.
 absl::StatusOr<Account> FindAccount(const std::string& name);
 
 }  // namespace closewrite::executor

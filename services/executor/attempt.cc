@@ -1,33 +1,17 @@
 #include "services/executor/attempt.h"
 
-#include <errno.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "services/clock/clock.h"
 #include "services/config/config.h"
-#include "services/executor/secrets.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/log_record/log_record.h"
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
-namespace {
-
-std::string SearchPath(const std::vector<std::string>& environment) {
-  constexpr std::string_view kName = "PATH=";
-  for (const std::string& entry : environment) {
-    if (entry.compare(0, kName.size(), kName) == 0) return entry.substr(kName.size());
-  }
-  return "";
-}
-
-}  // namespace
-
 Attempt::Attempt(const AttemptContext* context, v1::Assignment assignment,
                  absl::Duration lease_deadline)
     : context_(context),
@@ -100,11 +84,10 @@ v1::AttemptResult Attempt::Execute() {
     const auto options = Prepare();
     if (trouble_.has_value()) return HandBackFor(*trouble_);
     if (!options.ok()) {
-      return EndedAs(v1::ATTEMPT_OUTCOME_FAILED, ToStd(options.status().message()));
+      return EndedAs(refused_ ? v1::ATTEMPT_OUTCOME_REFUSED : v1::ATTEMPT_OUTCOME_FAILED,
+                     ToStd(options.status().message()));
     }
     ended_command_.program = options->arguments.front();
-    ended_command_.place.directory = options->directory;
-    ended_command_.place.path = SearchPath(options->environment);
     if (auto refused = StartCommand(*options); refused.has_value()) return *std::move(refused);
   }
   v1::AttemptResult result = AwaitCommand();
@@ -203,93 +186,6 @@ std::optional<std::string> Attempt::Trouble(const std::string& volume) const {
 v1::AttemptResult Attempt::HandBackFor(const std::string& trouble) {
   if (!StopReason().has_value()) bell_.Wait(kTroublePause);
   return EndedAs(v1::ATTEMPT_OUTCOME_HANDED_BACK, trouble);
-}
-
-absl::Status Attempt::Stage(const std::optional<Account>& run_as) {
-  absl::Status made = staging_->Make(facts_.path, run_as);
-  if (made.ok()) return made;
-  trouble_ = Trouble(assignment_.output_volume());
-  // What was missing may be there by now.
-  return trouble_.has_value() ? made : staging_->Make(facts_.path, run_as);
-}
-
-absl::StatusOr<CommandOptions> Attempt::Prepare() {
-  CommandOptions options;
-  auto arguments =
-      ExpandCommand({assignment_.command().begin(), assignment_.command().end()}, facts_);
-  if (!arguments.ok()) return arguments.status();
-  options.arguments = *std::move(arguments);
-  options.nice = assignment_.nice();
-  options.nofile = assignment_.nofile();
-  options.groups = context_->groups;
-  options.limits = {.memory_bytes = assignment_.memory_bytes(),
-                    .cpu_millis = assignment_.cpu_millis(),
-                    .nice = assignment_.nice()};
-  absl::Status allowed = CheckOpenFiles();
-  if (!allowed.ok()) return allowed;
-  if (!assignment_.run_as().empty()) {
-    auto account = FindAccount(assignment_.run_as());
-    if (!account.ok()) return account.status();
-    options.run_as = *std::move(account);
-  }
-  auto environment = Environment(options.run_as.has_value() ? *options.run_as : context_->account);
-  if (!environment.ok()) return environment.status();
-  options.environment = *std::move(environment);
-  if (staging_.has_value()) {
-    absl::Status staged = Stage(options.run_as);
-    if (!staged.ok()) return staged;
-  }
-  auto directory = WorkingDirectory(options.run_as);
-  if (!directory.ok()) return directory.status();
-  options.directory = *std::move(directory);
-  absl::Status recorded = context_->journal->RecordStart(assignment_);
-  if (!recorded.ok()) return recorded;
-  options.supervisor_image = context_->supervisor_image;
-  options.files = context_->journal->FilesOf(assignment_.lease());
-  options.logs = context_->journal->logs();
-  options.outlive = context_->commands_outlive;
-  options.timeout = FromProto(assignment_.timeout());
-  options.kill_after = FromProto(assignment_.kill_after());
-  return options;
-}
-
-absl::StatusOr<std::vector<std::string>> Attempt::Environment(const Account& account) {
-  EnvironmentOptions options{.base = BaseEnvironment(account),
-                             .host = context_->environment,
-                             .added = {assignment_.env().begin(), assignment_.env().end()},
-                             .coordinator = context_->coordinator};
-  if (!assignment_.secrets_from().empty()) {
-    auto secrets = ReadSecrets(assignment_.secrets_from());
-    if (!secrets.ok()) return secrets.status();
-    options.secrets = *std::move(secrets);
-  }
-  return BuildEnvironment(options, facts_);
-}
-
-absl::StatusOr<std::string> Attempt::WorkingDirectory(const std::optional<Account>& run_as) {
-  const std::string& wd = assignment_.wd();
-  struct stat st = {};
-  if (!wd.empty()) {
-    if (stat(wd.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return wd;
-    return absl::NotFoundError(StrCat("wd: `", Display(wd), "` is no directory on this host",
-                                      "; make it here, or run where it is by a label"));
-  }
-  auto scratch = context_->journal->MakeScratch(assignment_.lease());
-  if (scratch.ok() && run_as.has_value() &&
-      chown(scratch->c_str(), run_as->uid, run_as->gid) != 0) {
-    return ErrnoStatus(errno, "give to the user of run_as", *scratch);
-  }
-  return scratch;
-}
-
-absl::Status Attempt::CheckOpenFiles() const {
-  rlimit limit = {};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const auto wanted = static_cast<rlim_t>(assignment_.nofile());
-  if (wanted <= limit.rlim_max || geteuid() == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      StrCat("limits.nofile: ", wanted, " is more than the ", limit.rlim_max,
-             " that this executor may have; raise its own limit (LimitNOFILE of its unit)"));
 }
 
 // What it came to when it was not started.

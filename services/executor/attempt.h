@@ -20,6 +20,7 @@
 #include "services/executor/attempt_result.h"
 #include "services/executor/bell.h"
 #include "services/executor/command.h"
+#include "services/executor/confinement.h"
 #include "services/executor/input_check.h"
 #include "services/executor/journal.h"
 #include "services/executor/local_volumes.h"
@@ -46,6 +47,7 @@ struct AttemptContext {
   std::string coordinator;                         // CLOSEWRITE_COORDINATOR of commands
   std::map<std::string, std::string> environment;  // of all commands of this host
   std::string host;                                // name of this one
+  Confinement confinement;                         // what commands may do
   // Looks at a volume: why it can't be used, in a sentence; "" when it can. May hang as its mount
   // does. None: all can.
   std::function<std::string(const std::string& volume)> look;
@@ -63,6 +65,8 @@ struct AttemptContext {
 //
 // One whose command an earlier process has started is adopted: it begins with the command as it
 // runs, or has ended.
+//
+// What this executor does not run ends as REFUSED, before anything is staged.
 //
 // An attempt that loses its lease or is told to end is killed and ends as HANDED_BACK when its
 // command was not started, else as KILLED; never as SUCCEEDED, however far it had come. So does one
@@ -115,7 +119,13 @@ class Attempt {
   v1::AttemptResult HandBackFor(const std::string& trouble);
   // A sentence about a volume that can't be used now; nothing when it can.
   std::optional<std::string> Trouble(const std::string& volume) const;
+  // That the executor does not run this, whatever the coordinator says.
+  absl::Status Refuse(std::string_view why);
+  absl::StatusOr<std::optional<Account>> User();
   absl::StatusOr<std::vector<std::string>> Environment(const Account& account);
+  absl::Status CheckVariables(const std::map<std::string, std::string>& variables);
+  absl::Status FindAllowedProgram(CommandOptions* options);
+  void Confine(CommandOptions* options) const;
   absl::StatusOr<std::string> WorkingDirectory(const std::optional<Account>& run_as);
   absl::Status CheckOpenFiles() const;
   std::optional<v1::AttemptResult> StartCommand(const CommandOptions& prepared);
@@ -140,6 +150,7 @@ class Attempt {
   std::optional<AnnouncedInput> input_;
   std::optional<Staging> staging_;
   std::optional<std::string> trouble_;  // why it can't be staged here
+  bool refused_ = false;                // see Refuse
   EndedCommand ended_command_;
   bool keep_staged_ = false;  // its success may have been reported before
 

@@ -17,9 +17,13 @@ std::string DescribeStartError(const EndedCommand& command, int error) {
   if (error == kJoinError) {
     return StrCat("program `", shown, "` was not started: it could not join its control groups");
   }
+  if (error > kSandboxErrors) {
+    return StrCat("program `", shown, "` was not started: it could not be shut in ",
+                  "(sandbox: read_only): ", strerror(error - kSandboxErrors));
+  }
   if (error == ENOENT) return DescribeMissingProgram(command.program, command.place);
   if (error == EACCES) {
-    return StrCat("program `", shown, "` may not be run by the executor's user; chmod +x it?");
+    return StrCat("program `", shown, "` may not be run by the user that it runs as; chmod +x it?");
   }
   return StrCat("program `", shown, "` could not be started: ", strerror(error));
 }

@@ -70,6 +70,33 @@ struct SupervisorFds {
   GroupFds groups;
 };
 
+// See supervisor_protocol.h.
+std::vector<std::string> SupervisorArguments(const CommandOptions& options,
+                                             const GroupFds& groups) {
+  std::vector<std::string> arguments = {
+      "closewrite-supervisor",
+      StrCat(absl::ToInt64Nanoseconds(options.lease_deadline)),
+      StrCat(absl::ToInt64Nanoseconds(options.timeout)),
+      StrCat(absl::ToInt64Nanoseconds(options.kill_after)),
+      StrCat(options.nice),
+      StrCat(options.nofile),
+      options.outlive ? "1" : "0",
+      !groups.unified.ok() ? "0"
+      : groups.must_join   ? "2"
+                           : "1",
+      StrCat(groups.limits.size()),
+      options.no_new_privs ? "1" : "0",
+      options.sandbox ? "1" : "0",
+      StrCat(options.kept.size()),
+      options.files.name(),
+      options.run_as.has_value() ? Credentials(*options.run_as) : "-",
+      options.file.empty() ? "-" : options.file,
+  };
+  arguments.insert(arguments.end(), options.kept.begin(), options.kept.end());
+  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  return arguments;
+}
+
 absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_t* supervisor) {
   SpawnSettings settings;
   auto* actions = &settings.actions;
@@ -96,22 +123,7 @@ absl::Status Spawn(const CommandOptions& options, const SupervisorFds& fds, pid_
   // A session of its own: a Ctrl-C for the executor is not for the command.
   posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
 
-  std::vector<std::string> arguments = {
-      "closewrite-supervisor",
-      StrCat(absl::ToInt64Nanoseconds(options.lease_deadline)),
-      StrCat(absl::ToInt64Nanoseconds(options.timeout)),
-      StrCat(absl::ToInt64Nanoseconds(options.kill_after)),
-      StrCat(options.nice),
-      StrCat(options.nofile),
-      options.outlive ? "1" : "0",
-      !groups.unified.ok() ? "0"
-      : groups.must_join   ? "2"
-                           : "1",
-      StrCat(groups.limits.size()),
-      options.files.name(),
-      options.run_as.has_value() ? Credentials(*options.run_as) : "-",
-  };
-  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  const std::vector<std::string> arguments = SupervisorArguments(options, groups);
   const std::string program = StrCat("/proc/self/fd/", options.supervisor_image);
   const int error = posix_spawn(supervisor, program.c_str(), actions, &settings.attributes,
                                 Pointers(arguments).data(), Pointers(options.environment).data());

@@ -38,6 +38,10 @@ struct CommandOptions {
   int64_t nofile = 0;             // RLIMIT_NOFILE; 0: as the executor has it
   GroupLimits limits;
   std::optional<Account> run_as;  // nullopt: as the executor
+  std::string file;               // the program itself, if it is not to be found in PATH
+  bool no_new_privs = true;       // it can't gain rights
+  bool sandbox = false;           // it is shut in, see sandbox.h
+  std::vector<std::string> kept;  // there
 };
 
 // What became of a command.

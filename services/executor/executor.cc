@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
+#include "services/executor/confinement.h"
 #include "services/executor/executor_metrics.h"
 #include "services/executor/hello.h"
 #include "services/executor/local_volumes.h"
@@ -95,6 +96,7 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
   }
   absl::Status good = CheckLabels(*config);
   if (good.ok()) good = CheckEnvironment(*config);
+  if (good.ok()) good = CompleteConfinement(config);
   if (good.ok()) good = CheckVolumeEntries(*config);
   return good;
 }
@@ -124,6 +126,8 @@ absl::Status Executor::Open(bool guarded) {
   auto image = OpenSupervisorImage();
   if (!image.ok()) return image.status();
   supervisor_image_ = *std::move(image);
+  auto confinement = ConfinementOf(config_, volumes, supervisor_image_.get());
+  if (!confinement.ok()) return confinement.status();
   if (guarded) StartGuardian();
 
   probe_ = std::make_unique<MountProbe>(volumes, config_.name());
@@ -135,6 +139,8 @@ absl::Status Executor::Open(bool guarded) {
   options.context.supervisor_image = supervisor_image_.get();
   options.context.groups = ControlGroups::Find(config_.state());
   options.context.commands_outlive = config_.commands_outlive();
+  if (confinement->run_as.has_value()) options.context.account = *confinement->run_as;
+  options.context.confinement = *std::move(confinement);
   options.context.coordinator = config_.coordinator();
   options.context.host = config_.host();
   options.context.look = [this](const std::string& volume) { return probe_->Look(volume); };

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "services/config/command_line.h"
+#include "services/config/core_dump.h"
 #include "services/executor/executor.h"
 #include "services/executor/guardian.h"
 #include "services/log/log.h"
@@ -13,6 +14,7 @@
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
+  ForbidCoreDumps();
   if (argc == 1 && argv[0] == std::string_view(executor::kGuardianName)) {
     return executor::RunGuardian();
   }

@@ -24,17 +24,10 @@ std::string Absolute(const std::string& path, const ProgramPlace& place) {
   return path.front() == '/' ? path : StrCat(place.directory, "/", path);
 }
 
-// Where execvp(3) finds it; "" when it does not.
-std::string Find(const std::string& program, const ProgramPlace& place) {
-  if (program.find('/') != std::string::npos) {
-    const std::string file = Absolute(program, place);
-    return Exists(file) ? file : "";
-  }
-  for (const absl::string_view folder : absl::StrSplit(place.path, ':', absl::SkipEmpty())) {
-    const std::string file = Absolute(StrCat(ToStd(folder), "/", program), place);
-    if (Exists(file)) return file;
-  }
-  return "";
+// What execvp(3) passes over in PATH.
+bool CanBeRun(const std::string& path) {
+  struct stat st = {};
+  return stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
 std::string FirstBytes(const std::string& file) {
@@ -70,8 +63,23 @@ std::string DescribeAbsent(const std::string& program, const std::string& host) 
 
 }  // namespace
 
+std::string FindProgram(const std::string& program, const ProgramPlace& place) {
+  if (program.empty()) return "";
+  if (program.find('/') != std::string::npos) {
+    const std::string file = Absolute(program, place);
+    return Exists(file) ? file : "";
+  }
+  std::string first;
+  for (const absl::string_view folder : absl::StrSplit(place.path, ':', absl::SkipEmpty())) {
+    const std::string file = Absolute(StrCat(ToStd(folder), "/", program), place);
+    if (CanBeRun(file)) return file;
+    if (first.empty() && Exists(file)) first = file;
+  }
+  return first;
+}
+
 std::string DescribeMissingProgram(const std::string& program, const ProgramPlace& place) {
-  const std::string file = program.empty() ? "" : Find(program, place);
+  const std::string file = FindProgram(program, place);
   if (file.empty()) return DescribeAbsent(program, place.host);
   const std::string bytes = FirstBytes(file);
   const std::string interpreter = InterpreterOf(bytes);

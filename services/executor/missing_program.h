@@ -13,6 +13,9 @@ struct ProgramPlace {
   std::string directory;  // its working directory, as an absolute path; "": not known
 };
 
+// The file that is run by this name, as execvp(3) finds it; "" when there is none.
+std::string FindProgram(const std::string& program, const ProgramPlace& place);
+
 // One sentence for people: what is missing, where, and what to do. Looks at the program as it is
 // now.
 std::string DescribeMissingProgram(const std::string& program, const ProgramPlace& place);

@@ -50,8 +50,7 @@ absl::Status TryStaging(int root, const LocalVolume& local, const std::string& n
     return ErrnoStatus(errno, "make", Join(staging, test));
   }
   // Several may look at once.
-  const bool removed =
-      unlinkat(folder->get(), test.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
+  const bool removed = unlinkat(folder->get(), test.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT;
   return removed ? absl::OkStatus() : ErrnoStatus(errno, "remove", Join(staging, test));
 }
 

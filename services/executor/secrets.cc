@@ -22,8 +22,19 @@ bool IsVariable(absl::string_view name) {
          name.find_first_of(" \t\r'\"") == absl::string_view::npos;
 }
 
-absl::StatusOr<std::string> ReadPrivate(const std::string& file) {
-  const std::string shown = StrCat("secrets_from: ", Display(file));
+// Whom else a file may not be open to, and how that is told.
+struct Privacy {
+  mode_t forbidden;
+  const char* words;
+};
+
+constexpr Privacy kSecret = {S_IROTH | S_IWOTH, "read or written"};
+constexpr Privacy kTrusted = {S_IWOTH, "written"};
+
+// `what` is the key in the configuration that names the file.
+absl::StatusOr<std::string> ReadWhole(const std::string& file, std::string_view what,
+                                      const Privacy& privacy) {
+  const std::string shown = StrCat(what, ": ", Display(file));
   const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.ok() && errno == ENOENT) {
     return absl::NotFoundError(StrCat(shown, " is not there on this host; make it, with mode 600"));
@@ -33,9 +44,9 @@ absl::StatusOr<std::string> ReadPrivate(const std::string& file) {
     return absl::PermissionDeniedError(StrCat(shown, " can't be read: ", strerror(errno)));
   }
   if (!S_ISREG(st.st_mode)) return absl::InvalidArgumentError(StrCat(shown, " is no file"));
-  if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+  if ((st.st_mode & privacy.forbidden) != 0) {
     return absl::PermissionDeniedError(
-        StrCat(shown, " can be read or written by everybody on this host; chmod 600 it"));
+        StrCat(shown, " can be ", privacy.words, " by everybody on this host; chmod 600 it"));
   }
   std::string content(kSecretsBytesMax + 1, '\0');
   size_t size = 0;
@@ -58,7 +69,7 @@ absl::StatusOr<std::string> ReadPrivate(const std::string& file) {
 }  // namespace
 
 absl::StatusOr<std::map<std::string, std::string>> ReadSecrets(const std::string& file) {
-  const absl::StatusOr<std::string> content = ReadPrivate(file);
+  const absl::StatusOr<std::string> content = ReadWhole(file, "secrets_from", kSecret);
   if (!content.ok()) return content.status();
   std::map<std::string, std::string> secrets;
   int number = 0;
@@ -77,6 +88,34 @@ absl::StatusOr<std::map<std::string, std::string>> ReadSecrets(const std::string
     secrets[std::string(line.substr(0, equals))] = std::string(line.substr(equals + 1));
   }
   return secrets;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ReadEnvironmentFiles(
+    const std::map<std::string, std::string>& files) {
+  std::map<std::string, std::string> values;
+  for (const auto& [variable, file] : files) {
+    const std::string what = StrCat("env_files: ", Display(variable));
+    absl::StatusOr<std::string> content = ReadWhole(file, what, kTrusted);
+    if (!content.ok()) return content.status();
+    if (!content->empty() && content->back() == '\n') content->pop_back();
+    if (content->find('\0') != std::string::npos) {
+      return absl::InvalidArgumentError(
+          StrCat(what, ": ", Display(file), " holds a NUL byte, which no variable can"));
+    }
+    values[variable] = *std::move(content);
+  }
+  return values;
+}
+
+std::string WarningOfEnvironmentFile(const std::string& variable, const std::string& file) {
+  struct stat st = {};
+  if (stat(file.c_str(), &st) != 0) {
+    return StrCat("env_files: ", Display(variable), ": ", Display(file), ": ", strerror(errno),
+                  "; until it can be read no command is started");
+  }
+  if ((st.st_mode & S_IROTH) == 0) return "";
+  return StrCat("env_files: ", Display(variable), ": ", Display(file),
+                " can be read by everybody on this host");
 }
 
 }  // namespace closewrite::executor

@@ -17,6 +17,15 @@ inline constexpr size_t kSecretsBytesMax = 64 << 10;
 // read or write it), INVALID_ARGUMENT names the line.
 absl::StatusOr<std::map<std::string, std::string>> ReadSecrets(const std::string& file);
 
+// Reads the values of variables, each of which is all that a file holds but one newline at its end.
+// As above, but who can read a file is its owner's business: those that are mounted into containers
+// are often open to all who are there. Errors name the variable.
+absl::StatusOr<std::map<std::string, std::string>> ReadEnvironmentFiles(
+    const std::map<std::string, std::string>& files);
+
+// What is to be said of them when the executor starts; "" when nothing is.
+std::string WarningOfEnvironmentFile(const std::string& variable, const std::string& file);
+
 }  // namespace closewrite::executor
 
 #endif  // SERVICES_EXECUTOR_SECRETS_H_

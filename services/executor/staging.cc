@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
+#include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/volume/file_system.h"
 #include "services/volume/path.h"
@@ -40,6 +42,17 @@ absl::Status CheckSingleLink(int fd, std::string_view path) {
       StrCat("the command left `", Display(path),
              "`, a hard link to a file that has another name, too; let it copy the file (cp, not "
              "ln or cp -l)"));
+}
+
+// A network mount may have rules of its own about owners, by which the user can write nevertheless;
+// or else the command itself says that it can't.
+void WarnOnce(const std::string& root, const std::string& owner, const char* error) {
+  static absl::Mutex mutex(absl::kConstInit);
+  static std::set<std::string>* const warned = new std::set<std::string>;
+  absl::MutexLock lock(&mutex);
+  if (!warned->insert(root).second) return;
+  LogWarn("run_as: staging directories of this volume can't be given to the user of its commands",
+          {{"root", root}, {"user", owner}, {"error", error}});
 }
 
 absl::Status CheckStagedName(std::string_view path) {
@@ -81,9 +94,8 @@ absl::Status Staging::GiveTo(const Account& owner, std::string_view output_path)
     const auto fd = OpenBeneath(root->get(), directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd.ok()) return fd.status();
     if (fchown(fd->get(), owner.uid, owner.gid) != 0) {
-      return absl::FailedPreconditionError(
-          StrCat("run_as: the staging directory in ", root_, " can't be given to ", owner.name,
-                 ": ", strerror(errno), "; mount it so that root may change owners"));
+      WarnOnce(root_, owner.name, strerror(errno));
+      return absl::OkStatus();
     }
     if (parent.empty()) return absl::OkStatus();
   }

@@ -32,8 +32,8 @@ class Staging {
   Staging(std::string root, int64_t job, int64_t token);
 
   // Makes the directory empty, and in it the parents of `output_path` ("" for none). They belong to
-  // `owner`, if there is one. NOT_FOUND when the volume has no staging folder: in what is perhaps
-  // not the volume any more nothing is made.
+  // `owner`, if there is one and the mount lets us give them away. NOT_FOUND when the volume has no
+  // staging folder: in what is perhaps not the volume any more nothing is made.
   absl::Status Make(std::string_view output_path, const std::optional<Account>& owner = {}) const;
 
   // Absolute paths on this host, for the command.

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "services/executor/sandbox.h"
 #include "services/executor/supervisor_protocol.h"
 
 namespace closewrite::executor {
@@ -53,6 +54,10 @@ int BecomeReady(const Condition& condition, bool in_unified) {
   for (int i = 0; i < condition.groups; ++i) {
     if (!Join(kSupervisorGroupsFd + i)) return kJoinError;
   }
+  if (condition.sandbox) {
+    const SandboxProblem problem = EnterSandbox(condition.kept, condition.kept_count);
+    if (problem.error != 0) return kSandboxErrors + problem.error;
+  }
   if (condition.nofile != 0) {
     const rlimit limit = {condition.nofile, condition.nofile};
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return errno;
@@ -61,7 +66,9 @@ int BecomeReady(const Condition& condition, bool in_unified) {
     errno = 0;
     if (nice(condition.nice) == -1 && errno != 0) return errno;
   }
-  return BecomeUser(condition.credentials);
+  const int error = BecomeUser(condition.credentials);
+  if (error != 0) return error;
+  return !condition.no_new_privs || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
 }
 
 // fork(2), into a group of cgroup v2: to move there afterwards would take milliseconds.
@@ -88,7 +95,7 @@ pid_t ForkInto(int group) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  if (unready == 0) execvp(arguments[0], arguments);
+  if (unready == 0) execvp(condition.file != nullptr ? condition.file : arguments[0], arguments);
   const int error = unready == 0 ? errno : unready;
   [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof error);
   _exit(kSupervisorBroken);

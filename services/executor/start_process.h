@@ -19,6 +19,11 @@ struct Condition {
   int nice = 0;
   rlim_t nofile = 0;  // 0: as it is
   const char* credentials = nullptr;
+  bool no_new_privs = true;
+  bool sandbox = false;
+  char** kept = nullptr;  // see sandbox.h
+  int kept_count = 0;
+  const char* file = nullptr;  // what is executed; nullptr: found in PATH
 };
 
 // Starts a process that becomes `arguments`, in a process group and in control groups of its own,

@@ -36,6 +36,7 @@
 #include <initializer_list>
 
 #include "services/executor/log_writer.h"
+#include "services/executor/sandbox.h"
 #include "services/executor/start_process.h"
 #include "services/executor/supervisor_protocol.h"
 
@@ -389,18 +390,30 @@ class Supervisor {
   bool killed_ = false;
 };
 
+int TrySandbox(char** kept, int count) {
+  const SandboxProblem problem = EnterSandbox(kept, count);
+  if (problem.error == 0) return 0;
+  printf("%s: %s", problem.step, strerror(problem.error));
+  return kSupervisorBroken;
+}
+
 }  // namespace
 }  // namespace closewrite::executor
 
 int main(int argc, char** argv) {
   using namespace closewrite::executor;  // NOLINT: a main of one page
-  int64_t numbers[kSupervisorNumbers];
-  if (argc < kSupervisorNumbers + 4) {
+  if (argc > 1 && strcmp(argv[1], kTrySandbox) == 0) return TrySandbox(argv + 2, argc - 2);
+  int64_t numbers[kSupervisorNumbers] = {};
+  for (int i = 0; i < kSupervisorNumbers && i + 1 < argc; ++i) {
+    numbers[i] = strtoll(argv[i + 1], nullptr, 10);
+  }
+  const int kept = static_cast<int>(numbers[10]);
+  if (kept < 0 || kept > kSandboxKeptMax || argc < kSupervisorNumbers + 5 + kept) {
     fputs("closewrite-supervisor: started by closewrite-executor, not by hand\n", stderr);
     return kUsage;
   }
-  for (int i = 0; i < kSupervisorNumbers; ++i) numbers[i] = strtoll(argv[i + 1], nullptr, 10);
   char** const texts = argv + kSupervisorNumbers + 1;
+  const bool by_path = strcmp(texts[2], "-") == 0;
   static Supervisor supervisor({.lease_ns = numbers[0],
                                 .timeout_ns = numbers[1],
                                 .kill_after_ns = numbers[2],
@@ -411,6 +424,11 @@ int main(int argc, char** argv) {
                                               .groups = static_cast<int>(numbers[7]),
                                               .nice = static_cast<int>(numbers[3]),
                                               .nofile = static_cast<rlim_t>(numbers[4]),
-                                              .credentials = texts[1]}});
-  return supervisor.Run(texts + 2);
+                                              .credentials = texts[1],
+                                              .no_new_privs = numbers[8] != 0,
+                                              .sandbox = numbers[9] != 0,
+                                              .kept = texts + 3,
+                                              .kept_count = kept,
+                                              .file = by_path ? nullptr : texts[2]}});
+  return supervisor.Run(texts + 3 + kept);
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "services/config/command_line.h"
+#include "services/config/core_dump.h"
 #include "services/log/log.h"
 #include "services/portal/portal.h"
 #include "services/portal/users.h"
@@ -28,6 +29,7 @@ int PrintHash() {
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
+  ForbidCoreDumps();
   if (argc == 2 && argv[1] == std::string_view("--hash-password")) return PrintHash();
   BlockStopSignals();
   v1::PortalConfig config;

@@ -35,8 +35,7 @@ absl::StatusOr<WebResponse> ResultFile(const std::string& root, const v1::Output
   if (absl::Status s = CheckRelativePath(output.path()); !s.ok()) return s;
   const absl::StatusOr<Fd> opened = OpenRoot(root);
   if (!opened.ok()) return opened.status();
-  absl::StatusOr<Fd> file =
-      OpenFileBeneath(opened->get(), output.path(), O_RDONLY);
+  absl::StatusOr<Fd> file = OpenFileBeneath(opened->get(), output.path(), O_RDONLY);
   if (!file.ok()) return file.status();
   struct stat st;
   if (fstat(file->get(), &st) != 0) return ErrnoStatus(errno, "stat", output.path());

@@ -51,7 +51,8 @@ absl::StatusOr<std::unique_ptr<StagedUpload>> StagedUpload::Open(const std::stri
   if (fstat(file->get(), &st) != 0) return ErrnoStatus(errno, "stat", content);
   if (st.st_nlink > 1) {
     return absl::FailedPreconditionError(
-        StrCat(Display(content), " has another name, too: an upload would be written into "
+        StrCat(Display(content),
+               " has another name, too: an upload would be written into "
                "somebody else's file; remove it"));
   }
   upload->file_ = *std::move(file);

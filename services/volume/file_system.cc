@@ -58,7 +58,8 @@ std::string_view Cure(int error) {
   }
 }
 
-// Set by tests, and once the kernel, or a seccomp profile that is older than it, refuses openat2(2).
+// Set by tests, and once the kernel, or a seccomp profile that is older than it, refuses
+// openat2(2).
 std::atomic<bool> by_components = false;
 
 int OpenAt2(int root, const std::string& path, int flags, mode_t mode) {
@@ -141,9 +142,9 @@ int Resolve(int root, const std::string& path, int flags, mode_t mode) {
 
 absl::Status OpenError(int error, std::string_view path) {
   if (error != ELOOP && error != EXDEV) return ErrnoStatus(error, "open", path);
-  return absl::FailedPreconditionError(StrCat(
-      "cannot open \"", Display(path),
-      "\": it leads over a symbolic link or out of the volume; put the file itself there"));
+  return absl::FailedPreconditionError(
+      StrCat("cannot open \"", Display(path),
+             "\": it leads over a symbolic link or out of the volume; put the file itself there"));
 }
 
 absl::Status NotAFile(std::string_view path, mode_t mode) {

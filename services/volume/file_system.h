@@ -1,5 +1,5 @@
-// Files below a volume's root, opened so that no symlink and no ".." can lead out of it, and so that
-// nothing but a file is ever taken for one.
+// Files below a volume's root, opened so that no symlink and no ".." can lead out of it, and so
+// that nothing but a file is ever taken for one.
 //
 // Whoever touches what lies in a volume does it by these calls, or by a descriptor that they gave
 // and a name without a '/': somebody else may put a link in the place of a directory at any moment.
@@ -46,9 +46,9 @@ absl::StatusOr<Fd> OpenRoot(const std::string& absolute_path);
 
 // openat2(2) below `root` with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS; on a
 // kernel or below a seccomp profile that lacks it, component by component, with the same answers.
-// `path` is "" for the root itself, or one that CheckRelativePath takes; otherwise INVALID_ARGUMENT.
-// FAILED_PRECONDITION when a symlink is on the way. O_CLOEXEC is added, and O_NONBLOCK and O_NOCTTY
-// where they are possible, so that no open waits.
+// `path` is "" for the root itself, or one that CheckRelativePath takes; otherwise
+// INVALID_ARGUMENT. FAILED_PRECONDITION when a symlink is on the way. O_CLOEXEC is added, and
+// O_NONBLOCK and O_NOCTTY where they are possible, so that no open waits.
 absl::StatusOr<Fd> OpenBeneath(int root, std::string_view path, int flags, mode_t mode = 0);
 
 // Opens a regular file, and nothing else: a device is not opened, nobody's reader or writer at the

@@ -218,14 +218,14 @@ TEST_P(EscapesTest, WhatLiesOutsideIsNotLookedAt) {
   EXPECT_TRUE(S_ISLNK(StatBeneath(root_.get(), "absolute")->st_mode));
   EXPECT_TRUE(S_ISLNK(StatBeneath(root_.get(), "d/etc")->st_mode));
   EXPECT_TRUE(S_ISFIFO(StatBeneath(root_.get(), "d/fifo")->st_mode));
-  for (const auto& [path, code] : std::vector<std::pair<std::string, Code>>{
-           {"out/file", Code::kFailedPrecondition},
-           {"link_to_d/file", Code::kFailedPrecondition},
-           {"../outside/file", Code::kInvalidArgument},
-           {"..", Code::kInvalidArgument},
-           {"missing", Code::kNotFound},
-           {"d/missing", Code::kNotFound},
-           {"file/x", Code::kNotFound}}) {
+  for (const auto& [path, code] :
+       std::vector<std::pair<std::string, Code>>{{"out/file", Code::kFailedPrecondition},
+                                                 {"link_to_d/file", Code::kFailedPrecondition},
+                                                 {"../outside/file", Code::kInvalidArgument},
+                                                 {"..", Code::kInvalidArgument},
+                                                 {"missing", Code::kNotFound},
+                                                 {"d/missing", Code::kNotFound},
+                                                 {"file/x", Code::kNotFound}}) {
     EXPECT_EQ(StatBeneath(root_.get(), path).status().code(), code) << path;
   }
 }

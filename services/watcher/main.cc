@@ -7,6 +7,7 @@
 #include "closewrite/v1/config.pb.h"
 #include "services/clock/clock.h"
 #include "services/config/command_line.h"
+#include "services/config/core_dump.h"
 #include "services/log/log.h"
 #include "services/transport/server.h"
 #include "services/watcher/drain_thread.h"
@@ -18,6 +19,7 @@ constexpr int kNice = 5;
 
 int main(int argc, char** argv) {
   using namespace closewrite;  // NOLINT: a main of one page
+  ForbidCoreDumps();
   BlockStopSignals();
   v1::WatcherConfig config;
   if (const std::optional<int> exit_code =

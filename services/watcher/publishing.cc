@@ -70,8 +70,8 @@ class Order {
   const PublishProgress& progress_;
   const std::string staging_;
   MountIdentity mount_;
-  std::set<std::string> targets_;     // directories of all files; parents come before children
-  std::vector<PublishedFile> files_;  // that are still to be renamed
+  std::set<std::string> targets_;      // directories of all files; parents come before children
+  std::vector<PublishedFile> files_;   // that are still to be renamed
   std::vector<struct stat> verified_;  // what each of them was
   std::set<std::string> changed_;      // directories that must be synced
 };

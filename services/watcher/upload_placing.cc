@@ -77,8 +77,7 @@ absl::Status PlaceUpload(int root, const UploadTask& task) {
   }
   if (!from.ok()) return from.status();
   const std::string_view directory = DirName(task.path);
-  const absl::StatusOr<Fd> content =
-      OpenFileBeneath(from->get(), kContent, O_RDONLY);
+  const absl::StatusOr<Fd> content = OpenFileBeneath(from->get(), kContent, O_RDONLY);
   // Only we take it away, so a former try has.
   if (absl::IsNotFound(content.status())) return SyncDirectory(root, directory);
   if (!content.ok()) return content.status();

@@ -80,8 +80,7 @@ absl::StatusOr<VolumeRoot> VolumeRoot::Open(const std::string& path, bool polled
 }
 
 absl::StatusOr<std::string> VolumeRoot::ReadMarker() const {
-  const absl::StatusOr<Fd> fd =
-      OpenFileBeneath(fd_.get(), kMarkerPath, O_RDONLY);
+  const absl::StatusOr<Fd> fd = OpenFileBeneath(fd_.get(), kMarkerPath, O_RDONLY);
   if (!fd.ok()) return fd.status();
   char text[kMarkerFileBytes + 1];
   const ssize_t got = read(fd->get(), text, sizeof(text));

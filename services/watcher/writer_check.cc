@@ -22,8 +22,8 @@ void IgnoreBrokenLeases() {
 absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool lease) {
   IgnoreBrokenLeases();
   CheckedFile checked;
-  absl::StatusOr<Fd> fd = lease ? OpenFileBeneath(root, path, O_RDONLY)
-                                : OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
+  absl::StatusOr<Fd> fd =
+      lease ? OpenFileBeneath(root, path, O_RDONLY) : OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
   bool leased = false;
   if (absl::IsPermissionDenied(fd.status())) {
     fd = OpenBeneath(root, path, O_PATH | O_NOFOLLOW);
@@ -43,7 +43,8 @@ absl::StatusOr<CheckedFile> CheckWriter(int root, std::string_view path, bool le
   // The lease ends with the descriptor.
   if (stat_error != 0) return ErrnoStatus(stat_error, "stat", path);
   if (!S_ISREG(st.st_mode)) {
-    return absl::FailedPreconditionError(StrCat(Display(path), " is ", KindOf(st.st_mode), ", not a regular file"));
+    return absl::FailedPreconditionError(
+        StrCat(Display(path), " is ", KindOf(st.st_mode), ", not a regular file"));
   }
   if (st.st_nlink == 0) return absl::NotFoundError(StrCat(Display(path), " was removed"));
   checked.version = ContentVersion::Of(st);

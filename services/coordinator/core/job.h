@@ -50,6 +50,7 @@ enum class Outcome {
   kLost = 8,
   kPublishFailed = 9,
   kTemporaryFailure = 10,
+  kRefused = 11,
 };
 
 struct OutputFile {

@@ -87,6 +87,9 @@ class Rules {
       case Outcome::kTemporaryFailure:
         RetryLater(end.message);
         break;
+      case Outcome::kRefused:
+        Fail(end.message);
+        break;
       default:
         FailOrRetry(end.message);
     }

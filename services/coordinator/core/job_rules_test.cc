@@ -56,6 +56,7 @@ std::vector<Row> Table() {
       {"not visible", End(Outcome::kInputNotVisible), {{kRunning, kRetrying}}},
       {"input changed", End(Outcome::kInputChanged), {{kRunning, kRetrying}}},
       {"temporary", End(Outcome::kTemporaryFailure), {{kRunning, kRetrying}}},
+      {"refused", End(Outcome::kRefused), {{kRunning, kFailed}}},
       {"handed back", End(Outcome::kHandedBack), {{kRunning, kAvailable}}},
       {"killed", End(Outcome::kKilled), {{kRunning, kAvailable}}},
       {"lost", Lost{FencingToken{3}, Outcome::kLost, "gone"}, {{kRunning, kAvailable}}},
