@@ -151,8 +151,9 @@ class CertsTest(unittest.TestCase):
         """An authority of other tools: a P-384 key, and a certificate by `openssl req`."""
         os.mkdir(self._path(), 0o700)
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384",
-                      "-noenc", "-days", "100", "-subj", "/O=Plant/CN=Plant CA", "-keyout",
-                      self._path("ca.key"), "-out", self._path("ca.crt"))
+                      "-noenc", "-days", "100", "-subj", "/O=Plant/CN=Plant CA", "-addext",
+                      "keyUsage=critical,keyCertSign", "-keyout", self._path("ca.key"), "-out",
+                      self._path("ca.crt"))
         os.chmod(self._path("ca.key"), 0o600)
         self._must("certs", "issue", "coordinator", "vm-a")
         self.assertEqual(self._verify("coordinator-vm-a").returncode, 0)
