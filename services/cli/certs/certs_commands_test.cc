@@ -245,7 +245,6 @@ TEST_F(CertsCommandsTest, ARoleThatAnotherAuthorityGaveIsNotRenewed) {
 TEST_F(CertsCommandsTest, ANewAuthorityRenewsWhatTheOldOneIssued) {
   IssueWatcher();
   const std::string old_pem = *ReadWhole(in_ + "/ca.crt");
-  const std::string old_in = in_;
   in_ = folder_ + "/new";
   Must({"init", "--name", "New CA"});
   const std::string both = StrCat(*ReadWhole(in_ + "/ca.crt"), old_pem);
