@@ -20,8 +20,8 @@ SECONDS_IN_A_RUN = 10
 _INPUT_S_MAX = 20
 _INPUT_BYTES_MAX = 4096
 _MEMORY_MB_MAX = 2048
-# libFuzzer's choice of inputs by how rare their features are takes it half of the time or more, when
-# they are as many as here: without it two to three times as many inputs are tried.
+# libFuzzer's choice of inputs by how rare their features are takes half of the time, or more, when
+# there are as many as here: without it two to three times as many inputs are tried.
 _QUICK = ("-entropic=0",)
 # Before the first input: the corpus of former runs is read and tried.
 _START_S_MAX = 600
