@@ -1,109 +1,21 @@
 #include "services/executor/attempt.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "gtest/gtest.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
-#include "services/executor/supervisor_image.h"
+#include "services/executor/attempt_fixture.h"
 #include "services/log_record/log_record.h"
 
 namespace closewrite::executor {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string ReadFile(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
-class AttemptTest : public testing::Test {
- protected:
-  AttemptTest() : image_(*OpenSupervisorImage()) {
-    std::string name = testing::TempDir() + "/attempt.XXXXXX";
-    root_ = mkdtemp(name.data());
-    for (const char* folder : {"in", "out", "archive"}) fs::create_directory(root_ + "/" + folder);
-    journal_ = std::make_unique<Journal>(*Journal::Open(root_ + "/state", absl::ZeroDuration()));
-    context_.volumes = {{"in", {.root = root_ + "/in"}},
-                        {"out", {.root = root_ + "/out"}},
-                        {"archive", {.root = root_ + "/archive", .read_only = true}}};
-    context_.journal = journal_.get();
-    context_.supervisor_image = image_.get();
-    fs::create_directories(root_ + "/out/.closewrite/staging");
-    context_.coordinator = "vm-a:7400";
-    context_.host = "vm-c";
-    context_.on_change = [this] { changed_.Ring(); };
-    context_.on_output = [this] { output_.Ring(); };
-  }
-
-  // A job that reads `path` with this content and publishes into "out".
-  v1::Assignment Job(const std::string& path, const std::string& content,
-                     std::vector<std::string> command) {
-    const std::string file = root_ + "/in/" + path;
-    fs::create_directories(fs::path(file).parent_path());
-    std::ofstream(file, std::ios::binary) << content;
-    struct stat st;
-    EXPECT_EQ(stat(file.c_str(), &st), 0);
-    v1::Assignment job;
-    job.mutable_lease()->set_job_id(7);
-    job.mutable_lease()->set_token(2);
-    job.set_attempt(1);
-    for (std::string& part : command) job.add_command(std::move(part));
-    job.mutable_input()->set_volume("in");
-    job.mutable_input()->set_path(path);
-    job.mutable_input()->set_size(st.st_size);
-    job.mutable_input()->set_mtime_ns(MtimeNs(st));
-    job.set_output_volume("out");
-    *job.mutable_visible_within() = ToProto(absl::Milliseconds(200));
-    *job.mutable_kill_after() = ToProto(absl::Seconds(20));
-    return job;
-  }
-
-  v1::Assignment Script(const std::string& script) {
-    return Job("f.csv", "abc", {"sh", "-c", script, "sh", "{input}", "{output}"});
-  }
-
-  std::unique_ptr<Attempt> Begin(const v1::Assignment& job,
-                                 absl::Duration lease = absl::Minutes(10)) {
-    auto attempt = std::make_unique<Attempt>(&context_, job, SinceBoot() + lease);
-    attempt->Start();
-    return attempt;
-  }
-
-  v1::AttemptResult WaitFor(const Attempt& attempt) {
-    while (!attempt.view().ended) changed_.Wait(absl::Minutes(1));
-    return attempt.result();
-  }
-
-  v1::AttemptResult RunJob(const v1::Assignment& job) { return WaitFor(*Begin(job)); }
-
-  // Waits for the first output of a command.
-  void WaitForOutput(const Attempt& attempt) {
-    while (attempt.log()->Read(0, 1 << 20)->empty()) ASSERT_TRUE(output_.Wait(absl::Minutes(1)));
-  }
-
-  std::string Staged(const std::string& path) const {
-    return root_ + "/out/.closewrite/staging/7/2/" + path;
-  }
-  bool StagingIsGone() const { return !fs::exists(root_ + "/out/.closewrite/staging/7/2"); }
-
-  Fd image_;
-  std::string root_;
-  std::unique_ptr<Journal> journal_;
-  AttemptContext context_;
-  Bell changed_;
-  Bell output_;
-};
 
 // `when: create` and `when: delete`: the job is about the name.
 TEST_F(AttemptTest, InputThatIsUncheckedMayChangeOrBeGone) {
@@ -114,115 +26,6 @@ TEST_F(AttemptTest, InputThatIsUncheckedMayChangeOrBeGone) {
   EXPECT_EQ(ReadFile(Staged("a/f.csv")), root_ + "/in/a/f.csv\n");
   fs::remove_all(root_ + "/in/a");
   EXPECT_EQ(RunJob(job).outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
-}
-
-// How a command runs, apart from its file.
-class ConditionsTest : public AttemptTest {
- protected:
-  // A job without a file that prints what `script` does; its log.
-  v1::Assignment Print(const std::string& script) {
-    v1::Assignment job;
-    job.mutable_lease()->set_job_id(7);
-    job.mutable_lease()->set_token(2);
-    for (const char* part : {"sh", "-c"}) job.add_command(part);
-    job.add_command(script);
-    *job.mutable_kill_after() = ToProto(absl::Seconds(20));
-    return job;
-  }
-  std::string OutputOf(const v1::Assignment& job) {
-    const auto attempt = Begin(job);
-    const v1::AttemptResult result = WaitFor(*attempt);
-    EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED) << result.message();
-    return LogText(*attempt->log()->Read(0, 1 << 20));
-  }
-  std::string Refusal(const v1::Assignment& job) {
-    const v1::AttemptResult result = RunJob(job);
-    EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
-    return result.message();
-  }
-  std::string Write(const std::string& name, const std::string& content, mode_t mode) {
-    const std::string file = root_ + "/" + name;
-    std::ofstream(file, std::ios::binary) << content;
-    EXPECT_EQ(chmod(file.c_str(), mode), 0);
-    return file;
-  }
-};
-
-TEST_F(ConditionsTest, TheEnvironmentIsCleanButForWhatIsSaid) {
-  ASSERT_EQ(setenv("ONLY_OF_THE_EXECUTOR", "1", 1), 0);
-  context_.environment = {{"R_LIBS", "/opt/r"}};
-  const std::string output = OutputOf(Print("env"));
-  EXPECT_EQ(output.find("ONLY_OF_THE_EXECUTOR"), std::string::npos) << output;
-  EXPECT_NE(output.find("R_LIBS=/opt/r\n"), std::string::npos) << output;
-  EXPECT_NE(output.find("LANG=C.UTF-8\n"), std::string::npos) << output;
-}
-
-TEST_F(ConditionsTest, AWorkingDirectoryThatIsThere) {
-  v1::Assignment job = Print("pwd");
-  job.set_wd(root_ + "/in");
-  EXPECT_EQ(OutputOf(job), fs::canonical(root_ + "/in").string() + "\n");
-  EXPECT_TRUE(fs::exists(root_ + "/in"));
-  job.set_wd(root_ + "/nowhere");
-  EXPECT_NE(Refusal(job).find("/nowhere` is no directory on this host"), std::string::npos);
-}
-
-TEST_F(ConditionsTest, NicenessAndOpenFiles) {
-  v1::Assignment job = Print("nice; ulimit -n; ulimit -Hn");
-  job.set_nice(5);
-  job.set_nofile(99);
-  errno = 0;
-  EXPECT_EQ(OutputOf(job), std::to_string(std::min(nice(0) + 5, 19)) + "\n99\n99\n");
-}
-
-TEST_F(ConditionsTest, SecretsComeFromTheHostAndAreKeptNowhere) {
-  v1::Assignment job = Print("echo \"$TOKEN|$EMPTY|$REGION\"");
-  (*job.mutable_env())["REGION"] = "us";
-  job.set_secrets_from(
-      Write("secrets", "# for the API\n\nTOKEN=a \"b\"=c\nEMPTY=\nREGION=eu", 0600));
-  EXPECT_EQ(OutputOf(job), "a \"b\"=c||eu\n");
-  const std::string all = ReadFile(root_ + "/state/attempts/7-2.start");
-  EXPECT_EQ(all.find("\"b\""), std::string::npos);
-
-  job.set_secrets_from(root_ + "/nowhere");
-  EXPECT_NE(Refusal(job).find("is not there on this host"), std::string::npos);
-  job.set_secrets_from(Write("open", "TOKEN=1\n", 0644));
-  EXPECT_NE(Refusal(job).find("chmod 600"), std::string::npos);
-  job.set_secrets_from(Write("wrong", "TOKEN=1\nhunter2\n", 0600));
-  const std::string refusal = Refusal(job);
-  EXPECT_NE(refusal.find("line 2"), std::string::npos);
-  EXPECT_EQ(refusal.find("hunter2"), std::string::npos) << "a value may stand there";
-}
-
-TEST_F(ConditionsTest, AnotherUserOwnsWhatItMakes) {
-  v1::Assignment job =
-      Job("a/b/f.csv", "abc",
-          {"sh", "-c", "id -un; id -Gn; echo $HOME; touch here; cp $0 $1", "{input}", "{output}"});
-  job.set_run_as("nobody");
-  if (geteuid() != 0) {
-    EXPECT_NE(Refusal(job).find("root"), std::string::npos);
-    GTEST_SKIP() << "only root can be somebody else";
-  }
-  // The way to what it reads and writes must be open to it.
-  for (std::string open = root_; open.size() > 1; open = fs::path(open).parent_path()) {
-    fs::permissions(open, fs::perms::others_exec, fs::perm_options::add);
-  }
-  EXPECT_EQ(OutputOf(job), "nobody\nnogroup\n/nonexistent\n");
-  struct stat st = {};
-  ASSERT_EQ(stat(Staged("a/b/f.csv").c_str(), &st), 0);
-  EXPECT_NE(st.st_uid, 0u);
-  job.set_run_as("no-such-user");
-  EXPECT_NE(Refusal(job).find("there is no user `no-such-user`"), std::string::npos);
-}
-
-// A change of the user takes away what the kernel kills it by.
-TEST_F(ConditionsTest, AnotherUsersCommandDiesWithItsSupervisor) {
-  if (geteuid() != 0) GTEST_SKIP() << "only root can be somebody else";
-  v1::Assignment job = Print("echo $PPID; exec sleep 1000");
-  job.set_run_as("nobody");
-  const auto attempt = Begin(job);
-  WaitForOutput(*attempt);
-  ASSERT_EQ(kill(std::stoi(LogText(*attempt->log()->Read(0, 1 << 20))), SIGKILL), 0);
-  EXPECT_EQ(WaitFor(*attempt).outcome(), v1::ATTEMPT_OUTCOME_FAILED);
 }
 
 TEST_F(AttemptTest, CopiesAFile) {
