@@ -16,6 +16,8 @@ _BAZEL_S_MAX = 2400
 # usual one stays as it is; to build everything anew takes long.
 SANITIZERS = {"asan": ("asan", "ubsan"), "ubsan": ("ubsan",), "tsan": ("tsan",)}
 _SANITIZED_S_MAX = 6 * 3600
+# Of small, medium, large and enormous tests; five times as long as Bazel gives them.
+_SANITIZED_TIMEOUTS = "--test_timeout=300,1500,4500,18000"
 _SHOWN_LINES_MAX = 60
 
 
@@ -63,7 +65,7 @@ def _config_flags(config):
         return []
     # Tests with the tag say beside it why they make no sense there.
     flags = [f"--config={each}" for each in SANITIZERS[config]]
-    flags += [f"--test_tag_filters=-no_{config}", "--build_tests_only"]
+    flags += [f"--test_tag_filters=-no_{config}", "--build_tests_only", _SANITIZED_TIMEOUTS]
     if config == "tsan":
         suppressions = os.path.join(ROOT, "tests", "tsan.supp")
         flags.append(f"--test_env=TSAN_OPTIONS=suppressions={suppressions}")
