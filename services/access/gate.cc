@@ -119,7 +119,7 @@ void Gate::Refused(const absl::Status& why, std::string_view path) {
   }
   LogWarn(
       "call refused",
-      {{"call", Quote(ShownCall(path))}, {"error", ToStd(why.message())}, {"and_before", untold}});
+      {{"call", Display(ShownCall(path))}, {"error", ToStd(why.message())}, {"and_before", untold}});
 }
 
 }  // namespace closewrite

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +15,8 @@
 #include "absl/synchronization/notification.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/security/tls_certificate_verifier.h"
+#include "grpcpp/security/tls_credentials_options.h"
 #include "gtest/gtest.h"
 #include "services/access/authority.h"
 #include "services/access/permissions.h"
@@ -76,6 +78,12 @@ class TlsTest : public testing::Test {
     std::ofstream(temporary) << text;
     chmod(temporary.c_str(), mode);
     std::filesystem::rename(temporary, path);
+  }
+
+  static std::string Read(const std::string& path) {
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
   }
 
   v1::TlsConfig Issue(Role role, const std::string& name, std::vector<std::string> grants = {},
@@ -240,6 +248,19 @@ TEST_F(TlsTest, AnotherAuthorityIsNotTrusted) {
   std::filesystem::copy_file(ours.ca(), theirs.ca(),
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_FALSE(Tls::OfPerson(theirs).ok());
+  // One who does not look at what they have themselves is refused by the server.
+  const auto provider = std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+      Read(theirs.ca()), std::vector<grpc::experimental::IdentityKeyCertPair>{
+                             {Read(theirs.key()), Read(theirs.cert())}});
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(provider);
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_certificate_verifier(std::make_shared<grpc::experimental::NoOpCertificateVerifier>());
+  options.set_check_call_host(false);
+  const auto channel = grpc::CreateChannel(Address(), grpc::experimental::TlsCredentials(options));
+  const absl::Status status = Call(channel, kListJobs).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_EQ(Call(Connect(ours), kListJobs).value_or(""), "admin alice ");
 }
 
