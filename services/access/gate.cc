@@ -117,9 +117,9 @@ void Gate::Refused(const absl::Status& why, std::string_view path) {
     told_at_ = now;
     untold = std::exchange(untold_, 0);
   }
-  LogWarn(
-      "call refused",
-      {{"call", Display(ShownCall(path))}, {"error", ToStd(why.message())}, {"and_before", untold}});
+  LogWarn("call refused", {{"call", Display(ShownCall(path))},
+                           {"error", ToStd(why.message())},
+                           {"and_before", untold}});
 }
 
 }  // namespace closewrite
