@@ -121,7 +121,8 @@ class Trees {
       if (kept_[i][0] != letter) continue;
       const char* path = kept_[i] + 1;
       if (!MakePlace(path, trees_[i]) ||
-          move_mount(trees_[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+          move_mount(trees_[i], "", AT_FDCWD, path,
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) != 0) {
         return false;
       }
       close(trees_[i]);

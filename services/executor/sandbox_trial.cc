@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 #include "absl/strings/match.h"
@@ -53,20 +54,17 @@ std::string ReadAll(int pipe) {
 }  // namespace
 
 std::vector<std::string> KeptInSandbox(const std::vector<std::string>& paths) {
-  std::vector<std::string> kept;
-  const auto keep = [&kept](const std::string& path) {
-    if (IsHidden(path)) kept.push_back(StrCat("r", path));
-  };
+  // What lies in another goes on top of it, and a link comes after what it leads to.
+  std::set<std::string> reals;
+  std::set<std::string> links;
   for (const std::string& path : paths) {
-    keep(path);
-    // A link from elsewhere may lead there.
     std::error_code error;
     const std::string real = std::filesystem::canonical(path, error).string();
-    if (!error && real != path) keep(real);
+    if (!error && IsHidden(real)) reals.insert(StrCat("r", real));
+    if ((error || real != path) && IsHidden(path)) links.insert(StrCat("r", path));
   }
-  // What lies in another goes on top of it.
-  std::sort(kept.begin(), kept.end());
-  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  std::vector<std::string> kept(reals.begin(), reals.end());
+  kept.insert(kept.end(), links.begin(), links.end());
   return kept;
 }
 

@@ -17,14 +17,14 @@ namespace closewrite::executor {
 // is added to the niceness, NOFILE is RLIMIT_NOFILE or 0. OUTLIVE is 1 when the command goes on
 // without an executor, or 0. UNIFIED is 1 when the command joins the control group
 // kSupervisorUnifiedFd if it can, 2 when it must, 0 when there is none; GROUPS is how many others
-// it must join, from kSupervisorGroupsFd. LOG is the name of the log's folder, see log_segment.h.
-// CREDENTIALS is `-`, or what the command becomes: `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax
-// groups at most. NO_NEW_PRIVS is 1 when the command can't gain rights, or 0. SANDBOX is 1 when it
-// is shut in, where the KEPT paths stay, see sandbox.h. FILE is what is executed, or `-` for what
-// PATH has of PROGRAM.
+// it must join, from kSupervisorGroupsFd. NO_NEW_PRIVS is 1 when the command can't gain rights, or
+// 0. SANDBOX is 1 when it is shut in, or 0; KEPT is how many PATHs stay in there, see sandbox.h.
+// LOG is the name of the log's folder, see log_segment.h. CREDENTIALS is `-`, or what the command
+// becomes: `UID:GID:GROUP,GROUP`, with kSupervisorGroupsMax groups at most. FILE is what is
+// executed, or `-` for what PATH in the environment has of PROGRAM.
 //
-// Started as `closewrite-supervisor try-sandbox PATH...` it only tries that, and exits with 0; or
-// with another code, and has written what does not work to its stdout.
+// Started as `closewrite-supervisor try-sandbox PATH...` it only makes a sandbox, and exits with 0;
+// or with another code, when it has written what did not work to its stdout.
 inline constexpr int kSupervisorNumbers = 11;
 inline constexpr char kTrySandbox[] = "try-sandbox";
 // Folders that are new and empty there; and how many paths may be kept, those of the attempt too.
