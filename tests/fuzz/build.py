@@ -23,7 +23,8 @@ _LINK_FLAGS = ("-fsanitize=fuzzer,address,undefined",)
 # What nearly every source includes, parsed once.
 _PRELUDE = f"{PACKAGE}/prelude.h"
 _PROTOS = "proto"
-_STEP_S_MAX = 600
+# A few seconds, of a processor that others may need first.
+_STEP_S_MAX = 3600
 
 
 def cache():
