@@ -92,8 +92,8 @@ absl::StatusOr<int> ListAudit(Invocation& invocation, const AuditOptions& option
   if (!status.ok()) return status;
   if (!invocation.json()) table.Print(invocation.out(), invocation.style());
   if (pages.more) {
-    invocation.Note(StrCat("there are older ones; --limit ", 2 * options.limit,
-                           " lists more, --limit 0 all"));
+    invocation.Note(
+        StrCat("there are older ones; --limit ", 2 * options.limit, " lists more, --limit 0 all"));
   }
   if (listed == 0) invocation.Note("nothing was changed");
   return kExitOk;
@@ -102,8 +102,7 @@ absl::StatusOr<int> ListAudit(Invocation& invocation, const AuditOptions& option
 }  // namespace
 
 Command AuditCommand() {
-  Command command{"audit",
-                  "[--since TIME] [--until TIME] [--name N] [--method M] [--limit N]",
+  Command command{"audit", "[--since TIME] [--until TIME] [--name N] [--method M] [--limit N]",
                   "List who changed what, newest first: an entry for each call of people and "
                   "programs that decided something, recorded together with its change."};
   command.examples =

@@ -44,19 +44,21 @@ TEST_F(AuditCommandTest, WhoChangedWhat) {
 
 TEST_F(AuditCommandTest, WideHasTheRequestAndTheAddress) {
   Put(2, "operator", "alice", "", "job_ids 42");
-  EXPECT_EQ(Run({"audit", "-o", "wide"}).out,
-            "AT                        WHO             CALL                   REQUEST ID  PEER      "
-            "     SUBJECT\n"
-            "2100-01-01T11:00:02.000Z  operator alice  JobService.CancelJobs  r-2         "
-            "10.0.0.3:5555  job_ids 42\n");
+  EXPECT_EQ(
+      Run({"audit", "-o", "wide"}).out,
+      "AT                        WHO             CALL                   REQUEST ID  PEER      "
+      "     SUBJECT\n"
+      "2100-01-01T11:00:02.000Z  operator alice  JobService.CancelJobs  r-2         "
+      "10.0.0.3:5555  job_ids 42\n");
 }
 
 TEST_F(AuditCommandTest, JsonIsALineAnEntry) {
   Put(2, "operator", "alice", "", "job_ids 42");
-  EXPECT_EQ(Run({"audit", "-o", "json"}).out,
-            "{\"id\":2,\"at\":\"2100-01-01T11:00:02.000Z\",\"role\":\"operator\",\"name\":\"alice\","
-            "\"user\":\"\",\"peer\":\"10.0.0.3:5555\",\"method\":\"JobService.CancelJobs\","
-            "\"request_id\":\"r-2\",\"subject\":\"job_ids 42\"}\n");
+  EXPECT_EQ(
+      Run({"audit", "-o", "json"}).out,
+      "{\"id\":2,\"at\":\"2100-01-01T11:00:02.000Z\",\"role\":\"operator\",\"name\":\"alice\","
+      "\"user\":\"\",\"peer\":\"10.0.0.3:5555\",\"method\":\"JobService.CancelJobs\","
+      "\"request_id\":\"r-2\",\"subject\":\"job_ids 42\"}\n");
 }
 
 TEST_F(AuditCommandTest, FiltersAreTheCoordinatorsMatter) {

@@ -149,6 +149,22 @@ void PutAlerts(FakeCoordinator* coordinator) {
       at { seconds: 4102484419 })"));
 }
 
+void PutAudit(FakeCoordinator* coordinator) {
+  coordinator->PutAuditEntry(Parse<v1::AuditEntry>(R"(
+      id: 7 at { seconds: 4102484400 } role: "operator" name: "alice" peer: "10.0.0.4:51220"
+      method: "JobService.CancelJobs" request_id: "5bb5c1f0-0000-4000-8000-000000000003"
+      subject: "job_ids 41, 42; reason a wrong file")"));
+  coordinator->PutAuditEntry(Parse<v1::AuditEntry>(R"(
+      id: 8 at { seconds: 4102484415 } role: "portal" name: "vm-a" user: "bob"
+      peer: "10.0.0.1:40090" method: "UploadService.BeginUpload"
+      request_id: "5bb5c1f0-0000-4000-8000-000000000004"
+      subject: "pipeline enrich; name orders.csv; who bob")"));
+  coordinator->PutAuditEntry(Parse<v1::AuditEntry>(R"(
+      id: 9 at { seconds: 4102484430 } role: "anybody" peer: "10.0.0.3:40118"
+      method: "JobService.SubmitJobs" request_id: "5bb5c1f0-0000-4000-8000-000000000005"
+      subject: "pipeline enrich; 40 files")"));
+}
+
 void PutLocks(FakeCoordinator* coordinator) {
   coordinator->locks().Put(Parse<v1::Lock>(R"(
       name: "picky-api" capacity: 1 waiting: 2
@@ -172,6 +188,7 @@ void PutLocks(FakeCoordinator* coordinator) {
 
 void FillTranscriptWorld(FakeCoordinator* coordinator) {
   PutAlerts(coordinator);
+  PutAudit(coordinator);
   PutPipelines(coordinator);
   PutFleet(coordinator);
   PutJobs(coordinator);

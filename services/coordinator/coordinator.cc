@@ -147,9 +147,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& where,
 struct Coordinator::Parts {
   Parts(std::unique_ptr<Store> opened, const CoordinatorId& self, const Clock* clock,
         absl::Duration session_ttl, absl::Duration retention, absl::Duration audit_retention,
-        const LogLimits& log_limits,
-        const std::optional<InfluxOptions>& influx, const AlertOptions& alert_options,
-        const std::string& sqlite_path)
+        const LogLimits& log_limits, const std::optional<InfluxOptions>& influx,
+        const AlertOptions& alert_options, const std::string& sqlite_path)
       : store(std::move(opened)),
         engine({.self = self,
                 .shared = store->shared(),
@@ -272,7 +271,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
   if (!store.ok()) return store.status();
 
   auto parts = std::make_unique<Parts>(*std::move(store), self, clock, *session_ttl, *retention,
-                                       *audit_retention, *log_limits, *influx, *alerts, SqlitePath(config.store()));
+                                       *audit_retention, *log_limits, *influx, *alerts,
+                                       SqlitePath(config.store()));
   CountCommits(config, parts.get());
   if (absl::Status s = parts->loop.Start(); !s.ok()) return s;
   if (absl::Status s = ServeMetrics(config, parts.get()); !s.ok()) return s;

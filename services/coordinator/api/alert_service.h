@@ -22,7 +22,10 @@ class AlertService : public v1::AlertService::CallbackService {
  public:
   // `new_id` gives a fresh UUID, from any thread.
   AlertService(const ApiOptions& options, AlertRoutes routes, std::function<std::string()> new_id)
-      : api_(options), loop_(*options.loop), routes_(std::move(routes)), new_id_(std::move(new_id)) {}
+      : api_(options),
+        loop_(*options.loop),
+        routes_(std::move(routes)),
+        new_id_(std::move(new_id)) {}
 
   grpc::ServerUnaryReactor* ListIncidents(grpc::CallbackServerContext* context,
                                           const v1::ListIncidentsRequest* request,

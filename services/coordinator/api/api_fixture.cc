@@ -39,8 +39,7 @@ ApiFixture::ApiFixture()
       fleet_service_(api_, &executor_health_, &watcher_health_),
       monitor_service_(api_, NewUuid),
       lock_service_(api_),
-      alert_service_(api_,
-                     {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
+      alert_service_(api_, {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
                      NewUuid),
       audit_service_(api_) {
   EXPECT_TRUE(loop_.Start().ok());

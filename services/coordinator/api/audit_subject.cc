@@ -48,7 +48,8 @@ std::string NameIn(const Message& message) {
 std::string ValueOf(const Message& message, const FieldDescriptor& field, int index) {
   const Reflection& in = *message.GetReflection();
   const auto number = [&](auto get, auto get_repeated) {
-    return StrCat(index < 0 ? (in.*get)(message, &field) : (in.*get_repeated)(message, &field, index));
+    return StrCat(index < 0 ? (in.*get)(message, &field)
+                            : (in.*get_repeated)(message, &field, index));
   };
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:

@@ -12,15 +12,24 @@ namespace {
 
 // What people decide.
 constexpr CallName kAudited[] = {
-    {"AlertService", "TestAlert"},         {"FleetService", "DrainExecutors"},
-    {"JobService", "CancelJobs"},          {"JobService", "RetryJobs"},
-    {"JobService", "SubmitJobs"},          {"LockService", "BreakLock"},
-    {"LockService", "SetLock"},            {"LockService", "SetRate"},
-    {"MonitorService", "ImportIncrements"}, {"PipelineService", "ApplyPipelines"},
-    {"PipelineService", "DeletePipeline"}, {"StoreService", "BackUpStore"},
-    {"TaskService", "ApplyTasks"},         {"TaskService", "RemoveTask"},
-    {"TaskService", "RunTask"},            {"TaskService", "StartTasks"},
-    {"TaskService", "StopTasks"},          {"UploadService", "BeginUpload"},
+    {"AlertService", "TestAlert"},
+    {"FleetService", "DrainExecutors"},
+    {"JobService", "CancelJobs"},
+    {"JobService", "RetryJobs"},
+    {"JobService", "SubmitJobs"},
+    {"LockService", "BreakLock"},
+    {"LockService", "SetLock"},
+    {"LockService", "SetRate"},
+    {"MonitorService", "ImportIncrements"},
+    {"PipelineService", "ApplyPipelines"},
+    {"PipelineService", "DeletePipeline"},
+    {"StoreService", "BackUpStore"},
+    {"TaskService", "ApplyTasks"},
+    {"TaskService", "RemoveTask"},
+    {"TaskService", "RunTask"},
+    {"TaskService", "StartTasks"},
+    {"TaskService", "StopTasks"},
+    {"UploadService", "BeginUpload"},
 };
 
 constexpr UnauditedCall kUnaudited[] = {

@@ -67,7 +67,8 @@ class Protos {
 TEST(AuditedCallsTest, EveryCallWithARequestIdIsInOneOfTheLists) {
   const Protos protos;
   std::multiset<std::string> decided;
-  for (const CallName& call : AuditedCalls()) decided.insert(StrCat(call.service, ".", call.method));
+  for (const CallName& call : AuditedCalls())
+    decided.insert(StrCat(call.service, ".", call.method));
   for (const UnauditedCall& each : UnauditedCalls()) {
     decided.insert(StrCat(each.call.service, ".", each.call.method));
     EXPECT_FALSE(each.why.empty()) << each.call.method;

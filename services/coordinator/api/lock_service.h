@@ -16,7 +16,8 @@ inline constexpr size_t kLocksListedMax = 1000;
 // Thread-safe.
 class LockService : public v1::LockService::CallbackService {
  public:
-  explicit LockService(const ApiOptions& options) : api_(options), loop_(*options.loop), feed_(*options.feed) {}
+  explicit LockService(const ApiOptions& options)
+      : api_(options), loop_(*options.loop), feed_(*options.feed) {}
 
   // Ends all streams with UNAVAILABLE. May be called any number of times.
   void Shutdown() { pump_.Shutdown(); }

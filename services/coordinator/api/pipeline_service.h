@@ -21,7 +21,10 @@ class PipelineService : public v1::PipelineService::CallbackService {
   // `watchers`: how their hosts do; not owned.
   PipelineService(const ApiOptions& options, const HealthBoard* watchers,
                   AlertRoutes alert_routes = {})
-      : api_(options), loop_(*options.loop), watchers_(*watchers), alert_routes_(std::move(alert_routes)) {}
+      : api_(options),
+        loop_(*options.loop),
+        watchers_(*watchers),
+        alert_routes_(std::move(alert_routes)) {}
 
   grpc::ServerUnaryReactor* ApplyPipelines(grpc::CallbackServerContext* context,
                                            const v1::ApplyPipelinesRequest* request,

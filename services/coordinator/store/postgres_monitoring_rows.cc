@@ -26,9 +26,9 @@ constexpr PostgresColumn kExecutionColumns[] = {{"id", "bytea"},
 constexpr PostgresColumn kNoteColumns[] = {{"kind", "bytea"}, {"key", "bytea"}, {"value", "bytea"}};
 
 constexpr PostgresColumn kAuditColumns[] = {
-    {"made_at", "bigint"}, {"role", "bytea"},    {"name", "bytea"},
-    {"portal_user", "bytea"}, {"peer", "bytea"}, {"service", "bytea"},
-    {"method", "bytea"},   {"request_id", "bytea"}, {"subject", "bytea"}};
+    {"made_at", "bigint"},    {"role", "bytea"},       {"name", "bytea"},
+    {"portal_user", "bytea"}, {"peer", "bytea"},       {"service", "bytea"},
+    {"method", "bytea"},      {"request_id", "bytea"}, {"subject", "bytea"}};
 
 constexpr char kPoints[] =
     "SELECT id, count, line FROM (SELECT id, count, line, sum(count) OVER (ORDER BY id) - count"
@@ -84,14 +84,13 @@ struct Sql {
       StrCat(executions_behind, " AND job = $5::bytea", executions_order);
 
   // Of what is empty there is no such name.
-  std::string audit =
-      StrCat("SELECT id, ", PostgresNames(AuditColumns()),
-             " FROM closewrite.audit WHERE made_at >= $1::bigint"
-             " AND (made_at, id) < ($2::bigint, $3::bigint)"
-             " AND ($5::bytea = '' OR name = $5::bytea OR portal_user = $5::bytea)"
-             " AND ($6::bytea = '' OR service = $6::bytea)"
-             " AND ($7::bytea = '' OR method = $7::bytea)"
-             " ORDER BY made_at DESC, id DESC LIMIT $4::bigint");
+  std::string audit = StrCat("SELECT id, ", PostgresNames(AuditColumns()),
+                             " FROM closewrite.audit WHERE made_at >= $1::bigint"
+                             " AND (made_at, id) < ($2::bigint, $3::bigint)"
+                             " AND ($5::bytea = '' OR name = $5::bytea OR portal_user = $5::bytea)"
+                             " AND ($6::bytea = '' OR service = $6::bytea)"
+                             " AND ($7::bytea = '' OR method = $7::bytea)"
+                             " ORDER BY made_at DESC, id DESC LIMIT $4::bigint");
 };
 
 const Sql& Texts() {

@@ -1,4 +1,5 @@
-// How monitoring and the audit lie in rows: the columns, the queries of it, and reading and writing rows.
+// How monitoring and the audit lie in rows: the columns, the queries, and reading and writing
+// rows.
 #ifndef SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
 #define SERVICES_COORDINATOR_STORE_POSTGRES_MONITORING_ROWS_H_
 

@@ -178,8 +178,8 @@ bool PostgresWorkingSet::dirty() const {
   return jobs.dirty() || files.dirty() || requests.dirty() || sessions.dirty() ||
          watchers.dirty() || tasks.dirty() || increments.dirty() || executions.dirty() ||
          notes.dirty() || !points_.empty() || !loads_.empty() || !audit_.empty() ||
-         !events_.empty() || !new_attempts_.empty() || !appended_.empty() || !logs.empty() || !claims_.empty() ||
-         !erased_claims_.empty() || !gone_holders_.empty();
+         !events_.empty() || !new_attempts_.empty() || !appended_.empty() || !logs.empty() ||
+         !claims_.empty() || !erased_claims_.empty() || !gone_holders_.empty();
 }
 
 void PostgresWorkingSet::AddLogs(std::vector<PostgresQuery>* batch) {

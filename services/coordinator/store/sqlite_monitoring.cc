@@ -31,8 +31,8 @@ constexpr char kPruneOpen[] = CLOSEWRITE_PRUNE_EXECUTIONS(
     "ended_at = 9223372036854775807 AND started_at < ?", "started_at, id");
 constexpr char kPutNote[] = "INSERT OR REPLACE INTO notes(kind, key, value) VALUES (?,?,?)";
 constexpr char kAppendAudit[] =
-    "INSERT INTO audit(made_at, role, name, portal_user, peer, service, method, request_id, subject)"
-    " VALUES (?,?,?,?,?,?,?,?,?)";
+    "INSERT INTO audit(made_at, role, name, portal_user, peer, service, method, request_id,"
+    " subject) VALUES (?,?,?,?,?,?,?,?,?)";
 constexpr char kPruneAudit[] =
     "DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY audit_by_time"
     " WHERE made_at < ? ORDER BY made_at, id LIMIT ?)";

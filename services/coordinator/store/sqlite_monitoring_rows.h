@@ -1,5 +1,5 @@
-// What the SQLite store reads of monitoring and of the audit. Each function takes an open connection, and fails as
-// SqliteQuery does: it gives nothing then.
+// What the SQLite store reads of monitoring and of the audit. Each function takes an open
+// connection, and fails as SqliteQuery does: it gives nothing then.
 #ifndef SERVICES_COORDINATOR_STORE_SQLITE_MONITORING_ROWS_H_
 #define SERVICES_COORDINATOR_STORE_SQLITE_MONITORING_ROWS_H_
 

@@ -379,7 +379,7 @@ INSERT INTO lock_claims SELECT name, CAST('job/' || job_id AS BLOB), job_id, hos
 DROP TABLE locks;
 )sql";
 
-// Who changed what. The portal's user has a word of its own, as in PostgreSQL, where `user` is taken.
+// Who changed what.
 constexpr char kAuditStep[] = R"sql(
 CREATE TABLE audit(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -397,8 +397,8 @@ CREATE INDEX audit_by_time ON audit(made_at);
 )sql";
 
 // kSteps[n] leads from version n to n + 1. A step that has been released is never edited.
-constexpr const char* kSteps[] = {kVersion1,         kVersion2,      kVersion3,       kVersion4,
-                                  kVersion5,         kLogsStep,      kMonitoringStep, kNotesStep,
+constexpr const char* kSteps[] = {kVersion1,         kVersion2,       kVersion3,       kVersion4,
+                                  kVersion5,         kLogsStep,       kMonitoringStep, kNotesStep,
                                   kPointBatchesStep, kLockClaimsStep, kAuditStep};
 static_assert(sizeof(kSteps) / sizeof(kSteps[0]) == kSqliteSchemaVersion);
 
