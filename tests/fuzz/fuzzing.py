@@ -93,8 +93,8 @@ def _repeat(name, program):
             with open(path, "wb") as made:
                 made.write(_read_input(os.path.join(folder, file)))
         for file, path in zip(files, inputs):
-            returncode, output = _finish([program, f"-timeout={_INPUT_S_MAX * _slowness()}", path], scratch,
-                                         _INPUT_S_MAX, _START_S_MAX * _slowness())
+            args = [program, f"-timeout={_INPUT_S_MAX * _slowness()}", path]
+            returncode, output = _finish(args, scratch, _INPUT_S_MAX, _START_S_MAX * _slowness())
             if returncode != 0:
                 return f"{file}:\n{_tail(output)}", len(files)
     return None, len(files)
