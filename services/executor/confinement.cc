@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "absl/strings/match.h"
+#include "services/executor/placeholders.h"
 #include "services/executor/sandbox_trial.h"
 #include "services/executor/secrets.h"
 #include "services/log/log.h"
@@ -23,7 +24,7 @@ absl::Status CheckEnvironmentFiles(const v1::ExecutorConfig& config) {
   }
   for (const auto& [name, file] : config.env_files()) {
     const std::string shown = StrCat("env_files: `", Display(name), "`");
-    if (name.empty() || absl::StrContains(name, "=") || absl::StartsWith(name, "CLOSEWRITE_")) {
+    if (name.empty() || absl::StrContains(name, "=") || IsSetByExecutor(name)) {
       return absl::InvalidArgumentError(
           StrCat(shown,
                  " is no name for a variable; it must not be empty, hold '=', or begin "

@@ -10,6 +10,7 @@
 #include "services/executor/executor_metrics.h"
 #include "services/executor/hello.h"
 #include "services/executor/local_volumes.h"
+#include "services/executor/placeholders.h"
 #include "services/executor/supervisor_image.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
@@ -58,8 +59,7 @@ absl::Status CheckVolumeEntries(const v1::ExecutorConfig& config) {
 
 absl::Status CheckEnvironment(const v1::ExecutorConfig& config) {
   for (const auto& [name, value] : config.env()) {
-    const bool good =
-        !name.empty() && !absl::StrContains(name, "=") && !absl::StartsWith(name, "CLOSEWRITE_");
+    const bool good = !name.empty() && !absl::StrContains(name, "=") && !IsSetByExecutor(name);
     if (good) continue;
     return absl::InvalidArgumentError(
         StrCat("env: `", Display(name),

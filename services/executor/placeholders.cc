@@ -1,5 +1,7 @@
 #include "services/executor/placeholders.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -116,6 +118,13 @@ absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::st
 std::map<std::string, std::string> BaseEnvironment(const Account& account) {
   return {{"PATH", kPath},        {"LANG", "C.UTF-8"},       {"HOME", account.home},
           {"USER", account.name}, {"LOGNAME", account.name}, {"SHELL", account.shell}};
+}
+
+bool IsSetByExecutor(std::string_view variable) {
+  constexpr std::string_view kOfTheTool[] = {"CLOSEWRITE_TLS", "CLOSEWRITE_ACCESS_TOKEN",
+                                             "CLOSEWRITE_ACCESS_TOKEN_FILE"};
+  return variable.starts_with("CLOSEWRITE_") &&
+         std::find(std::begin(kOfTheTool), std::end(kOfTheTool), variable) == std::end(kOfTheTool);
 }
 
 absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptions& options,

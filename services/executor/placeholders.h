@@ -59,6 +59,10 @@ struct EnvironmentOptions {
 // it comes from the executor's own environment.
 std::map<std::string, std::string> BaseEnvironment(const Account& account);
 
+// Whether a variable is one that the executor sets itself: all CLOSEWRITE_*, but those by which the
+// command line tool shows coordinators who it is. Only the executor's host says these.
+bool IsSetByExecutor(std::string_view variable);
+
 // `NAME=value` entries: those of the options, then CLOSEWRITE_INPUT, _OUTPUT and so on, which
 // replace them. INVALID_ARGUMENT for a name that is empty or holds '=' or NUL, or a value that
 // holds NUL; the message has no values.

@@ -110,5 +110,15 @@ TEST(Environment, RefusesBadNames) {
   }
 }
 
+TEST(Environment, WhoACommandIsToCoordinatorsIsForItsHostToSay) {
+  EXPECT_TRUE(IsSetByExecutor("CLOSEWRITE_INPUT"));
+  EXPECT_TRUE(IsSetByExecutor("CLOSEWRITE_TOKEN"));
+  EXPECT_TRUE(IsSetByExecutor("CLOSEWRITE_TLS_X"));
+  EXPECT_FALSE(IsSetByExecutor("CLOSEWRITE_TLS"));
+  EXPECT_FALSE(IsSetByExecutor("CLOSEWRITE_ACCESS_TOKEN"));
+  EXPECT_FALSE(IsSetByExecutor("CLOSEWRITE_ACCESS_TOKEN_FILE"));
+  EXPECT_FALSE(IsSetByExecutor("PATH"));
+}
+
 }  // namespace
 }  // namespace closewrite::executor

@@ -91,7 +91,7 @@ class SecureTest(case.FleetCase):
         self.assertIn("may not call", self.refused("jobs", role="uploader"))
         self.assertIn("may not call", self.refused("jobs", role="coordinator"))
         path = os.path.join(self.folder, "p.yaml")
-        fleet.write(path, "pipelines: []\n")
+        fleet.write(path, _PIPELINES.format(program="/bin/true"))
         self.assertIn("may not call PipelineService.ApplyPipelines",
                       self.refused("pipeline", "apply", "-f", path, role="operator"))
         self.assertEqual(self.fleet.jobs()[0].state, "available")
