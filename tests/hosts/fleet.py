@@ -100,7 +100,7 @@ class Authority:
     @staticmethod
     def _certs(*args):
         subprocess.run([program("cli"), "certs", *args], check=True, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL)
+                       capture_output=True)
 
 
 class Fleet:
