@@ -76,15 +76,17 @@ class Pair:
         """Where host `on` has `volume`."""
         return self._volumes[(on.name, volume)]
 
-    def mount_again(self, volume, home, client, name):
-        """An sshfs mount of `volume` on `client` with caches of its own. Returns its path."""
+    def mount_again(self, volume, home, client, name, options=()):
+        """An sshfs mount of `volume` on `client` with caches of its own, and with further options.
+        Returns its path."""
         point = os.path.join(client.folder, "mnt", name)
         os.makedirs(point, exist_ok=True)
         client.check([
             "/usr/bin/sshfs", f"root@{home.address}:{self.path(home, volume)}", point,
             "-F", "/dev/null", "-o", f"IdentityFile={self._folder}/user_key", "-o",
             f"UserKnownHostsFile={self._folder}/known_hosts", "-o", "StrictHostKeyChecking=yes",
-            "-o", "BatchMode=yes"], timeout=_READY_S_MAX)
+            "-o", "BatchMode=yes", *[word for each in options for word in ("-o", each)]],
+                     timeout=_READY_S_MAX)
         return point
 
     def close(self):
