@@ -71,7 +71,8 @@ absl::StatusOr<int64_t> IdCursor(const PageRequest& page) {
 
 absl::StatusOr<TimeCursor> ReadTimeCursor(const PageRequest& page) {
   if (page.cursor.empty()) return TimeCursor();
-  const std::pair<std::string, std::string> parts = absl::StrSplit(page.cursor, kBetween);
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(page.cursor, absl::MaxSplits(kBetween, 1));
   int64_t nanos = 0;
   int64_t id = 0;
   if (!absl::SimpleAtoi(parts.first, &nanos) || !absl::SimpleAtoi(parts.second, &id) || id <= 0) {

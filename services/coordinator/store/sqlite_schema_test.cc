@@ -263,6 +263,8 @@ TEST_P(OldStore, MonitoringBegins) {
 TEST_P(OldStore, LocksAreHeldOn) {
   constexpr int kLocksBegin = 3;
   if (GetParam() < kLocksBegin) GTEST_SKIP() << "it kept none";
+  constexpr int kClaimsBegin = 10;
+  if (GetParam() >= kClaimsBegin) GTEST_SKIP() << "it has claims of locks already";
   Make({}, {}, "");
   const absl::StatusOr<std::unique_ptr<SqliteConnection>> old =
       SqliteConnection::Open(folder_.file());
