@@ -53,11 +53,14 @@ grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::A
   auto visit = std::make_shared<Visit>();
   visit->stream = Stream::Make();
   Stream* reactor = visit->stream.get();
-  reactor->Begin({
-      .on_message = [this,
-                     visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
-      .on_end = [this, visit] { OnEnd(visit); },
-  });
+  reactor->Begin(
+      {
+          .on_message =
+              [this, visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
+          .on_end = [this, visit] { OnEnd(visit); },
+      },
+      /*settles=*/true);
+  ungreeted_.Enter(visit->stream);
   return reactor;
 }
 
@@ -70,10 +73,11 @@ grpc::ServerUnaryReactor* AttendService::EndSession(grpc::CallbackServerContext*
     return reactor;
   }
   loop_.Submit(
-      [session = SessionId(request->session_id())](Engine& engine, StoreTransaction& tx,
-                                                   absl::Time now) {
-        engine.dispatch().Bury(tx, session, now);
-        return absl::OkStatus();
+      [session = SessionId(request->session_id()), executor = request->executor()](
+          Engine& engine, StoreTransaction& tx, absl::Time now) {
+        absl::Status owned = engine.dispatch().CheckOwner(tx, session, executor);
+        if (owned.ok()) engine.dispatch().Bury(tx, session, now);
+        return owned;
       },
       [reactor, request](const absl::Status& status) {
         if (status.ok()) {
@@ -99,11 +103,14 @@ void AttendService::Shutdown() {
 }
 
 void AttendService::OnMessage(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+  std::shared_ptr<void> taken = budget_.TakeFor(visit->stream, Stream::TakesBytes(request));
+  if (taken == nullptr) return;
   if (!visit->greeted) {
     visit->greeted = true;
+    ungreeted_.Leave(visit->stream.get());
     Greet(visit, request);
   }
-  Report(visit, std::move(request));
+  Report(visit, std::move(request), std::move(taken));
 }
 
 void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendRequest& request) {
@@ -142,7 +149,8 @@ void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendR
       });
 }
 
-void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request,
+                           std::shared_ptr<void> taken) {
   absl::StatusOr<AttendReport> report = FromProto(request);
   if (!report.ok()) return visit->stream->End(report.status());
   auto reply = std::make_shared<AttendReply>();
@@ -166,8 +174,8 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         *reply = *std::move(got);
         return absl::OkStatus();
       },
-      [this, visit, reply, sequence, heartbeat, health = std::move(health),
-       heard_at](const absl::Status& status) {
+      [this, visit, reply, sequence, heartbeat, health = std::move(health), heard_at,
+       taken = std::move(taken)](const absl::Status& status) {
         if (!status.ok()) return visit->stream->End(status);
         if (health.has_value()) health_.Set(visit->session, visit.get(), *health, heard_at);
         v1::AttendResponse response;
@@ -191,6 +199,7 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
 }
 
 void AttendService::OnEnd(const std::shared_ptr<Visit>& visit) {
+  ungreeted_.Leave(visit->stream.get());
   loop_.Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->session.empty()) return absl::OkStatus();

@@ -13,7 +13,9 @@
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/waiting_room.h"
 #include "services/coordinator/watcher_board.h"
+#include "services/coordinator/work_budget.h"
 #include "services/transport/stream.h"
 
 namespace closewrite {
@@ -66,6 +68,8 @@ class ObserveService : public v1::ObserveService::CallbackService {
   void OnChange(const Effects& effects);
 
   StoreLoop& loop_;
+  WaitingRoom<Stream> ungreeted_;
+  WorkBudget budget_;
   WatcherBoard& board_;
   HealthBoard& health_;
   absl::Mutex mutex_;
