@@ -57,11 +57,14 @@ grpc::ServerBidiReactor<v1::AttendRequest, v1::AttendResponse>* AttendService::A
   if (callers_ != nullptr) visit->caller = callers_->Of(*context);
   visit->stream = Stream::Make();
   Stream* reactor = visit->stream.get();
-  reactor->Begin({
-      .on_message = [this,
-                     visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
-      .on_end = [this, visit] { OnEnd(visit); },
-  });
+  reactor->Begin(
+      {
+          .on_message =
+              [this, visit](v1::AttendRequest request) { OnMessage(visit, std::move(request)); },
+          .on_end = [this, visit] { OnEnd(visit); },
+      },
+      /*settles=*/true);
+  ungreeted_.Enter(visit->stream);
   return reactor;
 }
 
@@ -75,13 +78,14 @@ grpc::ServerUnaryReactor* AttendService::EndSession(grpc::CallbackServerContext*
   }
   const Caller caller = callers_ == nullptr ? Caller() : callers_->Of(*context);
   loop_.Submit(
-      [session = SessionId(request->session_id()), caller](Engine& engine, StoreTransaction& tx,
-                                                           absl::Time now) {
+      [session = SessionId(request->session_id()), executor = request->executor(), caller](
+          Engine& engine, StoreTransaction& tx, absl::Time now) {
         const std::optional<SessionRecord> record = tx.FindSession(session);
         if (!record.has_value()) return absl::OkStatus();
-        if (absl::Status s = CheckMayEnd(caller, record->executor.host); !s.ok()) return s;
-        engine.dispatch().Bury(tx, session, now);
-        return absl::OkStatus();
+        absl::Status may = CheckMayEnd(caller, record->executor.host);
+        if (may.ok()) may = engine.dispatch().CheckOwner(tx, session, executor);
+        if (may.ok()) engine.dispatch().Bury(tx, session, now);
+        return may;
       },
       [reactor, request](const absl::Status& status) {
         if (status.ok()) {
@@ -107,11 +111,14 @@ void AttendService::Shutdown() {
 }
 
 void AttendService::OnMessage(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+  std::shared_ptr<void> taken = budget_.TakeFor(visit->stream, Stream::TakesBytes(request));
+  if (taken == nullptr) return;
   if (!visit->greeted) {
     visit->greeted = true;
+    ungreeted_.Leave(visit->stream.get());
     Greet(visit, request);
   }
-  Report(visit, std::move(request));
+  Report(visit, std::move(request), std::move(taken));
 }
 
 void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendRequest& request) {
@@ -152,7 +159,8 @@ void AttendService::Greet(const std::shared_ptr<Visit>& visit, const v1::AttendR
       });
 }
 
-void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request) {
+void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request,
+                           std::shared_ptr<void> taken) {
   absl::StatusOr<AttendReport> report = FromProto(request);
   if (!report.ok()) return visit->stream->End(report.status());
   auto reply = std::make_shared<AttendReply>();
@@ -176,8 +184,8 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
         *reply = *std::move(got);
         return absl::OkStatus();
       },
-      [this, visit, reply, sequence, heartbeat, health = std::move(health),
-       heard_at](const absl::Status& status) {
+      [this, visit, reply, sequence, heartbeat, health = std::move(health), heard_at,
+       taken = std::move(taken)](const absl::Status& status) {
         if (!status.ok()) return visit->stream->End(status);
         if (health.has_value()) health_.Set(visit->session, visit.get(), *health, heard_at);
         v1::AttendResponse response;
@@ -201,6 +209,7 @@ void AttendService::Report(const std::shared_ptr<Visit>& visit, v1::AttendReques
 }
 
 void AttendService::OnEnd(const std::shared_ptr<Visit>& visit) {
+  ungreeted_.Leave(visit->stream.get());
   loop_.Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->session.empty()) return absl::OkStatus();

@@ -11,6 +11,8 @@
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/waiting_room.h"
+#include "services/coordinator/work_budget.h"
 #include "services/transport/stream.h"
 
 namespace closewrite {
@@ -50,7 +52,9 @@ class AttendService : public v1::AttendService::CallbackService {
 
   void OnMessage(const std::shared_ptr<Visit>& visit, v1::AttendRequest request);
   void Greet(const std::shared_ptr<Visit>& visit, const v1::AttendRequest& request);
-  void Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request);
+  // `taken` is dropped once the message is dealt with.
+  void Report(const std::shared_ptr<Visit>& visit, v1::AttendRequest request,
+              std::shared_ptr<void> taken);
   void OnEnd(const std::shared_ptr<Visit>& visit);
   void OnChange(const Effects& effects);
   void SendHeld(const SessionId& session, Stream* stream, v1::AttendResponse response);
@@ -59,6 +63,8 @@ class AttendService : public v1::AttendService::CallbackService {
   StoreLoop& loop_;
   HealthBoard& health_;
   const Callers* const callers_;
+  WaitingRoom<Stream> ungreeted_;
+  WorkBudget budget_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<SessionId, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);

@@ -316,6 +316,9 @@ absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event) {
 }
 
 absl::StatusOr<VolumeReport> FromProto(const v1::VolumeStatus& status) {
+  if (status.ByteSizeLong() > kVolumeStatusBytesMax) {
+    return Invalid("volumes", absl::StrCat("one has more than ", kVolumeStatusBytesMax, " bytes"));
+  }
   if (absl::Status s = CheckName("volume", status.volume()); !s.ok()) {
     return Invalid("volumes.volume", s.message());
   }
@@ -354,6 +357,9 @@ absl::StatusOr<ExecutorHello> FromProto(const v1::ExecutorHello& hello) {
   if (hello.slots() < 1 || hello.slots() > kSlotsMax) {
     return Invalid("executor.slots", absl::StrCat("must be 1 to ", kSlotsMax));
   }
+  if (hello.ByteSizeLong() > kHelloBytesMax) {
+    return Invalid("executor", absl::StrCat("has more than ", kHelloBytesMax, " bytes"));
+  }
   if (hello.labels_size() > kLabelsMax) {
     return Invalid("executor.labels", absl::StrCat("at most ", kLabelsMax));
   }
@@ -384,11 +390,18 @@ absl::StatusOr<AttendReport> FromProto(const v1::AttendRequest& request) {
   AttendReport report;
   report.heartbeat = request.heartbeat();
   report.draining = request.draining();
+  for (const int entries : {request.running_size(), request.results_size(), request.logs_size()}) {
+    if (entries <= kAttemptsPerMessageMax) continue;
+    return Invalid("running, results, logs", absl::StrCat("at most ", kAttemptsPerMessageMax));
+  }
+  if (request.health().ByteSizeLong() > kHealthBytesMax) {
+    return Invalid("health", absl::StrCat("has more than ", kHealthBytesMax, " bytes"));
+  }
   if (request.has_health()) report.health = HealthFromProto(request.health());
   for (const v1::RunningAttempt& running : request.running()) {
     report.running.push_back({FromProto(running.lease()), running.pid(),
                               Progress{running.progress().done(), running.progress().total(),
-                                       running.progress().unit()}});
+                                       running.progress().unit().substr(0, kUnitBytesKept)}});
   }
   for (const v1::AttemptResult& result : request.results()) {
     absl::StatusOr<AttendReport::Result> plain = ResultFromProto(result);

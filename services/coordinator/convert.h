@@ -19,6 +19,14 @@
 
 namespace closewrite {
 
+// What is kept for as long as somebody is there must not be large.
+inline constexpr size_t kHelloBytesMax = 256 << 10;
+inline constexpr size_t kHealthBytesMax = 256 << 10;
+inline constexpr size_t kVolumeStatusBytesMax = 64 << 10;
+inline constexpr size_t kUnitBytesKept = 64;
+// Of each kind that a message of an executor lists.
+inline constexpr int kAttemptsPerMessageMax = 16'384;
+
 // Into protos. Infinite times stay absent.
 void SetTime(absl::Time time, google::protobuf::Timestamp* timestamp);
 v1::LeaseRef ToProto(const Lease& lease);

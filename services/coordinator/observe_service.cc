@@ -1,5 +1,6 @@
 #include "services/coordinator/observe_service.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr int kStagingPerMessageMax = 1024;
 constexpr size_t kLedgerIdBytes = 16;
+constexpr int kVolumesPerWatcherMax = 1024;
+constexpr size_t kTextBytesMax = 1024;
 
 v1::ObserveResponse ToProto(int64_t id, const WatcherQuestion& question) {
   v1::ObserveResponse response;
@@ -53,6 +56,21 @@ WatcherBoard::Answered FromProto(const v1::UploadResult& result) {
   }
 }
 
+// A watcher tells of its own volumes alone.
+absl::Status CheckOwnEvents(const std::vector<VolumeReport>& volumes,
+                            const std::vector<FileEvent>& events) {
+  for (const FileEvent& event : events) {
+    const bool own = std::any_of(
+        volumes.begin(), volumes.end(),
+        [&](const VolumeReport& report) { return report.volume == event.file.volume; });
+    if (own) continue;
+    return absl::PermissionDeniedError(
+        absl::StrCat("events.file.volume: ", event.file.volume,
+                     " is no volume of this watcher; name it in the hello"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 struct ObserveService::Exchange {
@@ -67,7 +85,8 @@ struct ObserveService::Exchange {
   std::vector<std::pair<int64_t, WatcherBoard::Answered>> answers;
   bool complete = false;  // the answer is to say everything
   std::optional<v1::HostHealth> health;
-  absl::Time heard_at;  // with `health`
+  absl::Time heard_at;          // with `health`
+  std::shared_ptr<void> taken;  // dropped once the message is dealt with
   // Filled by Apply.
   std::vector<std::pair<std::string, Interest>> interests;
   std::vector<std::pair<std::string, Lease>> sweep;
@@ -90,11 +109,14 @@ grpc::ServerBidiReactor<v1::ObserveRequest, v1::ObserveResponse>* ObserveService
   if (callers_ != nullptr) visit->caller = callers_->Of(*context);
   visit->stream = Stream::Make();
   Stream* reactor = visit->stream.get();
-  reactor->Begin({
-      .on_message = [this,
-                     visit](v1::ObserveRequest request) { OnMessage(visit, std::move(request)); },
-      .on_end = [this, visit] { OnEnd(visit); },
-  });
+  reactor->Begin(
+      {
+          .on_message =
+              [this, visit](v1::ObserveRequest request) { OnMessage(visit, std::move(request)); },
+          .on_end = [this, visit] { OnEnd(visit); },
+      },
+      /*settles=*/true);
+  ungreeted_.Enter(visit->stream);
   return reactor;
 }
 
@@ -130,6 +152,13 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
     return absl::InvalidArgumentError(
         absl::StrCat("at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
                      " staging directories and ", kAnswersPerMessageMax, " answers a message"));
+  }
+  if (request.volumes_size() > kVolumesPerWatcherMax || request.version().size() > kTextBytesMax ||
+      request.address().size() > kTextBytesMax ||
+      request.health().ByteSizeLong() > kHealthBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "at most ", kVolumesPerWatcherMax, " volumes, ", kTextBytesMax,
+        " bytes of version and address, and ", kHealthBytesMax, " bytes of health a message"));
   }
   exchange.heartbeat = request.heartbeat();
   exchange.complete = request.heartbeat() || request.published_size() > 0;
@@ -187,10 +216,16 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
     if (!s.ok()) return s;
     visit.volumes = exchange.volumes;
   }
+  if (absl::Status s = CheckOwnEvents(visit.volumes, exchange.events); !s.ok()) return s;
   absl::Status recorded = engine.RecordEvents(tx, visit.watcher_stream(), exchange.events, now);
   if (!recorded.ok()) return recorded;
   for (const auto& [lease, error] : exchange.published) {
-    engine.RecordPublished(tx, lease, error, now);
+    if (Engine::MayPublish(tx, visit.volumes, lease)) {
+      engine.RecordPublished(tx, lease, error, now);
+    } else {
+      LogWarn("a watcher tells of results in a volume that is not its own",
+              {{"host", visit.host}, {"job", lease.job.value}});
+    }
   }
   for (const auto& [volume, lease] : exchange.staging) {
     // No job has number 0: what is staged under it was uploaded.
@@ -219,6 +254,9 @@ Expected ObserveService::WhatIsRead(const Visit& visit, const Exchange& exchange
 
 void ObserveService::OnMessage(const std::shared_ptr<Visit>& visit, v1::ObserveRequest request) {
   auto exchange = std::make_shared<Exchange>();
+  exchange->taken = budget_.TakeFor(visit->stream, Stream::TakesBytes(request));
+  if (exchange->taken == nullptr) return;
+  ungreeted_.Leave(visit->stream.get());
   if (absl::Status s = Check(*visit, request, *exchange); !s.ok()) return visit->stream->End(s);
   if (request.has_health()) {
     exchange->health = std::move(*request.mutable_health());
@@ -291,6 +329,7 @@ void ObserveService::Answer(const std::shared_ptr<Visit>& visit, const Exchange&
 }
 
 void ObserveService::OnEnd(const std::shared_ptr<Visit>& visit) {
+  ungreeted_.Leave(visit->stream.get());
   loop_.Submit(
       [this, visit](Engine& engine, StoreTransaction& tx, absl::Time) {
         if (visit->accepted && !IsReplaced(visit)) {

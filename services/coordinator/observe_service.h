@@ -14,7 +14,9 @@
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/health_board.h"
 #include "services/coordinator/store_loop.h"
+#include "services/coordinator/waiting_room.h"
 #include "services/coordinator/watcher_board.h"
+#include "services/coordinator/work_budget.h"
 #include "services/transport/stream.h"
 
 namespace closewrite {
@@ -70,6 +72,8 @@ class ObserveService : public v1::ObserveService::CallbackService {
   void OnChange(const Effects& effects);
 
   StoreLoop& loop_;
+  WaitingRoom<Stream> ungreeted_;
+  WorkBudget budget_;
   WatcherBoard& board_;
   HealthBoard& health_;
   const Callers* const callers_;

@@ -3,6 +3,7 @@
 #ifndef SERVICES_TRANSPORT_STREAM_H_
 #define SERVICES_TRANSPORT_STREAM_H_
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -21,6 +22,9 @@ namespace closewrite {
 // Messages that may wait to be written on one stream; past that the stream is ended with
 // RESOURCE_EXHAUSTED, and the peer comes again and hears the newest state.
 inline constexpr size_t kQueuedMessagesMax = 4096;
+// While so much of what a stream has delivered is unsettled, a server reads no more from it: a peer
+// that sends faster than the store commits waits, and costs no memory. One message always comes.
+inline constexpr size_t kUnsettledBytesMax = size_t{1} << 20;
 
 // Server side. Keeps itself alive until gRPC is done with it. Callbacks are called from gRPC's
 // threads, one at a time per stream; `on_end` exactly once, last. Thread-safe.
@@ -39,9 +43,11 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     return stream;
   }
 
-  // Starts reading. Callbacks may hold a reference to the stream; they are dropped at the end.
-  void Begin(Callbacks callbacks) {
+  // Starts reading. Callbacks may hold a reference to the stream; they are dropped at the end. With
+  // `settles` what was delivered counts until it is settled.
+  void Begin(Callbacks callbacks, bool settles = false) {
     callbacks_ = std::move(callbacks);
+    settles_ = settles;
     this->StartRead(&request_);
   }
 
@@ -59,6 +65,15 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     WriteNextLocked();
     return true;
   }
+
+  // A message that was delivered is dealt with; `bytes` is what TakesBytes said of it. To be called
+  // once for each, unless the stream has ended.
+  void Settle(size_t bytes) {
+    absl::MutexLock lock(&mutex_);
+    unsettled_ -= std::min(unsettled_, bytes);
+    ReadOnLocked();
+  }
+  static size_t TakesBytes(const Request& request) { return request.SpaceUsedLong(); }
 
   // Ends the stream after what is queued has been written. Only the first call counts. After it no
   // message is delivered any more, but one that is being delivered may not have returned yet.
@@ -86,6 +101,12 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
     }
   }
 
+  void ReadOnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!paused_ || finishing_ || unsettled_ >= kUnsettledBytesMax) return;
+    paused_ = false;
+    this->StartRead(&request_);
+  }
+
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (finishing_) return;
     finishing_ = true;
@@ -96,9 +117,15 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
   void OnReadDone(bool ok) override {
     if (!ok) return End(absl::OkStatus());
     if (IsFinishing()) return;
+    if (settles_) {
+      absl::MutexLock lock(&mutex_);
+      unsettled_ += TakesBytes(request_);
+    }
     callbacks_.on_message(std::move(request_));
     request_ = Request();
-    if (!IsFinishing()) this->StartRead(&request_);
+    absl::MutexLock lock(&mutex_);
+    paused_ = true;
+    ReadOnLocked();
   }
 
   void OnWriteDone(bool ok) override {
@@ -122,8 +149,11 @@ class ServerStream : public grpc::ServerBidiReactor<Request, Response> {
 
   std::shared_ptr<ServerStream> self_;
   Callbacks callbacks_;
+  bool settles_ = false;
   Request request_;
   absl::Mutex mutex_;
+  size_t unsettled_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;  // nothing is being read
   std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finishing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,20 +20,6 @@ absl::Status Dispatch::CheckNewName(const ExecutorHello& hello, absl::Time now) 
   return absl::OkStatus();
 }
 
-absl::Status Dispatch::CheckMayResume(StoreTransaction& tx, const ExecutorHello& hello) const {
-  const std::optional<SessionRecord> record = tx.FindSession(hello.session);
-  const auto known = fleet_.sessions.find(hello.session);
-  const bool in_memory = !fleet_.shared && known != fleet_.sessions.end();
-  if (!record.has_value() && !in_memory) {
-    return absl::NotFoundError(absl::StrCat("session ", hello.session, " has expired"));
-  }
-  const std::string& host =
-      record.has_value() ? record->executor.host : known->second.executor.host;
-  if (host == hello.host) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("session ", hello.session, " belongs to an executor on host ", host));
-}
-
 Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
   Session& session = fleet_.sessions[record.id];
   static_cast<SessionRecord&>(session) = record;
@@ -42,14 +28,28 @@ Session& Dispatch::Remember(StoreTransaction& tx, const SessionRecord& record) {
   return session;
 }
 
+// The executor whose session it is; "" when there is none.
+std::string Dispatch::OwnerOf(StoreTransaction& tx, const SessionId& id) const {
+  if (const std::optional<SessionRecord> record = tx.FindSession(id); record.has_value()) {
+    return record->executor.name;
+  }
+  const auto known = fleet_.sessions.find(id);
+  return fleet_.shared || known == fleet_.sessions.end() ? "" : known->second.executor.name;
+}
+
 absl::StatusOr<SessionId> Dispatch::Open(StoreTransaction& tx, const ExecutorHello& hello,
                                          absl::Time now) {
   SessionRecord record{.id = hello.session};
   if (record.id.empty()) {
     if (absl::Status s = CheckNewName(hello, now); !s.ok()) return s;
+    if (fleet_.sessions.size() >= kSessionsMax) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(kSessionsMax, " executors have sessions already; wait until some expire"));
+    }
     record.id = new_session_id_();
-  } else if (absl::Status s = CheckMayResume(tx, hello); !s.ok()) {
-    return s;
+  } else if (OwnerOf(tx, record.id) != hello.name) {
+    // Of another executor's it hears the same: who has heard of a session's id is not its executor.
+    return absl::NotFoundError(absl::StrCat("session ", record.id, " has expired"));
   }
   record.executor = hello;
   record.executor.session = record.id;
@@ -74,6 +74,14 @@ void Dispatch::Disconnect(StoreTransaction& tx, const SessionId& id) {
   }
   it->second.coordinator.clear();
   tx.PutSession(it->second);
+}
+
+absl::Status Dispatch::CheckOwner(StoreTransaction& tx, const SessionId& id,
+                                  const std::string& executor) const {
+  const std::string owner = OwnerOf(tx, id);
+  if (owner.empty() || owner == executor) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("the session is not that of executor ", executor, "; nobody ends another's"));
 }
 
 void Dispatch::Bury(StoreTransaction& tx, const SessionId& id, absl::Time now) {
@@ -170,7 +178,7 @@ absl::StatusOr<AttendReply> Dispatch::Report(StoreTransaction& tx, const AttendR
   RecordLogs(tx, session, report, reply);
   RecordRunning(tx, session, report.running, now);
   for (const AttendReport::Result& result : report.results) {
-    RecordResult(tx, result, now);
+    RecordResult(tx, session, result, now);
     reply.settled.push_back(Lease{result.job, result.end.token});
   }
   if (report.heartbeat) Resend(tx, session, report, reply);
@@ -181,6 +189,18 @@ void Dispatch::Refuse(const AttendReport& report) {
   book_.effects().refused_results += static_cast<int64_t>(report.results.size());
 }
 
+// Whether the executor had that lease once, in this session or in another.
+bool Dispatch::Had(StoreTransaction& tx, const ExecutorHello& executor, const Lease& lease) {
+  const std::optional<Job> job = tx.GetJob(lease.job);
+  if (!job.has_value() || lease.token > job->token) return false;
+  if (lease.token == job->token) {
+    return job->executor == executor.name && job->host == executor.host;
+  }
+  const std::optional<Attempt> attempt = tx.GetAttempt(lease);
+  return attempt.has_value() && attempt->executor == executor.name &&
+         attempt->host == executor.host;
+}
+
 void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,
                           AttendReply& reply) {
   for (const AttendReport::Log& log : report.logs) {
@@ -188,8 +208,7 @@ void Dispatch::RecordLogs(StoreTransaction& tx, const Session& session, const At
     book_.effects().log_bytes += static_cast<int64_t>(log.data.size());
     bool known = session.Holds(log.lease);
     if (!known) {
-      const std::optional<Job> job = tx.GetJob(log.lease.job);
-      known = job.has_value() && log.lease.token <= job->token;
+      known = Had(tx, session.executor, log.lease);
       // What comes late is looked after, too.
       if (known) tx.OpenLog(log.lease);
     }
@@ -223,10 +242,15 @@ void Dispatch::RecordRunning(StoreTransaction& tx, Session& session,
   }
 }
 
-void Dispatch::RecordResult(StoreTransaction& tx, const AttendReport::Result& result,
-                            absl::Time now) {
+void Dispatch::RecordResult(StoreTransaction& tx, const Session& session,
+                            const AttendReport::Result& result, absl::Time now) {
   std::optional<Job> job = tx.GetJob(result.job);
   if (!job.has_value()) return;
+  // Tokens can be guessed: a lease is its session's alone.
+  if (job->state == JobState::kRunning && job->session != session.id) {
+    ++book_.effects().refused_results;
+    return;
+  }
   const bool changed = result.end.outcome == Outcome::kInputChanged ||
                        result.end.outcome == Outcome::kInputNotVisible;
   if (changed && !job->cancelling) {

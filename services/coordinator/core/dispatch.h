@@ -33,6 +33,9 @@ struct AttendReply {
   std::vector<Grant> resend;  // leases that were lost on the way
 };
 
+// Executors with sessions, of one coordinator or of several that share a store.
+inline constexpr size_t kSessionsMax = 10'000;
+
 class Dispatch {
  public:
   // `new_session_id` gives ids that never repeat.
@@ -52,6 +55,9 @@ class Dispatch {
   // Its host says that all its processes are dead: its leases are free at once. Does nothing for
   // sessions that are no more.
   void Bury(StoreTransaction& tx, const SessionId& session, absl::Time now);
+  // PERMISSION_DENIED when the session is another executor's. OK when there is none.
+  absl::Status CheckOwner(StoreTransaction& tx, const SessionId& session,
+                          const std::string& executor) const;
 
   // Tells executors of these names, and all on hosts of these names, to take nothing more and to
   // end when their commands have. NOT_FOUND, and nobody is told, when one stands for nobody.
@@ -74,14 +80,15 @@ class Dispatch {
 
  private:
   absl::Status CheckNewName(const ExecutorHello& hello, absl::Time now) const;
-  // NOT_FOUND for a session that is no more, PERMISSION_DENIED for one of another host.
-  absl::Status CheckMayResume(StoreTransaction& tx, const ExecutorHello& hello) const;
+  std::string OwnerOf(StoreTransaction& tx, const SessionId& id) const;
+  static bool Had(StoreTransaction& tx, const ExecutorHello& executor, const Lease& lease);
   static bool Learn(Session& session, const AttendReport& report, absl::Time now);
   absl::Status Renew(StoreTransaction& tx, Session& session, const AttendReport& report,
                      absl::Time now);
   void RecordLogs(StoreTransaction& tx, const Session& session, const AttendReport& report,
                   AttendReply& reply);
-  void RecordResult(StoreTransaction& tx, const AttendReport::Result& result, absl::Time now);
+  void RecordResult(StoreTransaction& tx, const Session& session,
+                    const AttendReport::Result& result, absl::Time now);
   void RecordInputChanged(StoreTransaction& tx, const Job& job, Finished end, absl::Time now);
   bool Adopts(StoreTransaction& tx, const Job& job, const EventRecord& latest);
   void RecordRunning(StoreTransaction& tx, Session& session,

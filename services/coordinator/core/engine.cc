@@ -231,6 +231,18 @@ void Engine::CatchUpSessions(StoreReader& reader) {
   }
 }
 
+absl::Status Engine::CheckHomes(const std::string& host,
+                                const std::vector<VolumeReport>& volumes) const {
+  for (const VolumeReport& report : volumes) {
+    const Watcher* home = fleet_.HomeOf(report.volume);
+    if (home == nullptr || home->host == host) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "volume ", report.volume, " has its home on ", home->host,
+        " already: a volume lies on one host; take it out of this watcher's configuration"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<WatcherStream> Engine::ConnectWatcher(StoreTransaction& tx, const Watcher& watcher,
                                                      absl::Time now) {
   if (fleet_.shared) {
@@ -247,12 +259,10 @@ absl::StatusOr<WatcherStream> Engine::ConnectWatcher(StoreTransaction& tx, const
         "another watcher of host ", watcher.host,
         " is connected already: give each host one watcher, or wait until that one is gone"));
   }
-  for (const VolumeReport& report : watcher.volumes) {
-    const Watcher* home = fleet_.HomeOf(report.volume);
-    if (home == nullptr || home->host == watcher.host) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "volume ", report.volume, " has its home on ", home->host,
-        " already: a volume lies on one host; take it out of this watcher's configuration"));
+  if (absl::Status s = CheckHomes(watcher.host, watcher.volumes); !s.ok()) return s;
+  if (same == fleet_.watchers.end() && fleet_.watchers.size() >= kWatchersMax) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(kWatchersMax, " hosts have had watchers already; that is all there can be"));
   }
   Watcher& entry = fleet_.watchers[watcher.host];
   int64_t newest = entry.stream;
@@ -288,6 +298,8 @@ absl::Status Engine::CheckWatcher(StoreTransaction& tx, const WatcherStream& str
 absl::Status Engine::UpdateWatcher(StoreTransaction& tx, const WatcherStream& stream,
                                    std::vector<VolumeReport> volumes, absl::Time now) {
   if (absl::Status s = CheckWatcher(tx, stream); !s.ok()) return s;
+  // What it did not say when it came it may not say later.
+  if (absl::Status s = CheckHomes(stream.host, volumes); !s.ok()) return s;
   Watcher& watcher = fleet_.watchers[stream.host];
   watcher.host = stream.host;
   watcher.ledger_id = stream.ledger_id;
@@ -321,6 +333,15 @@ void Engine::RecordPublished(StoreTransaction& tx, const Lease& lease, const std
   if (!job.has_value()) return;
   // An answer that comes twice is refused by the rules, and that is all that should happen to it.
   (void)book_.Change(tx, *job, Published{lease.token, error}, now);
+}
+
+bool Engine::MayPublish(StoreReader& reader, const std::vector<VolumeReport>& volumes,
+                        const Lease& lease) {
+  const std::optional<Job> job = reader.GetJob(lease.job);
+  return job.has_value() &&
+         std::any_of(volumes.begin(), volumes.end(), [&](const VolumeReport& report) {
+           return report.volume == job->output_volume;
+         });
 }
 
 std::vector<Job> Engine::PublishOrders(StoreReader& reader,

@@ -35,6 +35,9 @@ inline constexpr absl::Duration kWatcherTtl = absl::Seconds(9);
 
 // Not thread-safe: the store loop calls it, one command after the other, each inside a store
 // transaction. When a commit fails, memory may be ahead of the store: call Load again.
+// Hosts that watchers have ever come from, as long as they are remembered.
+inline constexpr size_t kWatchersMax = 10'000;
+
 class Engine {
  public:
   struct Options {
@@ -82,6 +85,9 @@ class Engine {
                             const std::vector<FileEvent>& events, absl::Time now);
   void RecordPublished(StoreTransaction& tx, const Lease& lease, const std::string& error,
                        absl::Time now);
+  // Whether a watcher of these volumes has a say in what is published under this lease.
+  static bool MayPublish(StoreReader& reader, const std::vector<VolumeReport>& volumes,
+                         const Lease& lease);
   // PUBLISHING jobs of these volumes, at most kPublishOrdersMax.
   std::vector<Job> PublishOrders(StoreReader& reader, const std::vector<VolumeReport>& volumes);
   // True when no job can need what is staged under this lease any more.
@@ -108,6 +114,7 @@ class Engine {
   void LoadProgram(SessionRecord record, const std::map<SessionId, SessionRecord>& known,
                    absl::Time now);
   void CatchUpSessions(StoreReader& reader);
+  absl::Status CheckHomes(const std::string& host, const std::vector<VolumeReport>& volumes) const;
   absl::Status CheckWatcher(StoreTransaction& tx, const WatcherStream& stream);
   void Forget(StoreTransaction& tx, absl::Time now);
 
