@@ -60,9 +60,9 @@ WatcherBoard::Answered FromProto(const v1::UploadResult& result) {
 absl::Status CheckOwnEvents(const std::vector<VolumeReport>& volumes,
                             const std::vector<FileEvent>& events) {
   for (const FileEvent& event : events) {
-    const bool own = std::any_of(
-        volumes.begin(), volumes.end(),
-        [&](const VolumeReport& report) { return report.volume == event.file.volume; });
+    const bool own = std::any_of(volumes.begin(), volumes.end(), [&](const VolumeReport& report) {
+      return report.volume == event.file.volume;
+    });
     if (own) continue;
     return absl::PermissionDeniedError(
         absl::StrCat("events.file.volume: ", event.file.volume,

@@ -284,10 +284,9 @@ TEST_F(StreamsTest, NobodySpeaksForAnothersLease) {
   executor->Say(ExecutorHello());
   executor->Hear([](const auto& r) { return !r.session_id().empty(); });
   watcher->Say(Closed(1, "a.csv"));
-  const v1::LeaseRef lease =
-      executor->Hear([](const auto& r) { return r.assignments_size() == 1; })
-          .assignments(0)
-          .lease();
+  const v1::LeaseRef lease = executor->Hear([](const auto& r) { return r.assignments_size() == 1; })
+                                 .assignments(0)
+                                 .lease();
   auto liar = Execute();
   v1::AttendRequest hello = ExecutorHello();
   hello.mutable_executor()->set_name("liar");

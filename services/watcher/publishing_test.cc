@@ -260,8 +260,8 @@ TEST_F(PublishingTest, NoSwapOfADirectoryLeadsOut) {
     volume_.MakeDirectory("d");
     std::thread swapper([&] {
       while (!stop) {
-        renameat2(AT_FDCWD, volume_.Absolute(swapped).c_str(), AT_FDCWD,
-                  link.c_str(), RENAME_EXCHANGE);
+        renameat2(AT_FDCWD, volume_.Absolute(swapped).c_str(), AT_FDCWD, link.c_str(),
+                  RENAME_EXCHANGE);
       }
     });
     for (int round = 0; round < kSwapRounds; ++round) {
