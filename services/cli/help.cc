@@ -39,8 +39,8 @@ constexpr std::string_view kEnvironment = R"(Environment of closewrite:
                            the system's host name by default
   CLOSEWRITE_TLS           folder with ca.crt, tls.crt and tls.key, as `closewrite certs issue`
                            makes it, for a coordinator with TLS
-  CLOSEWRITE_ACCESS_TOKEN, CLOSEWRITE_ACCESS_TOKEN_FILE
-                           a token in place of tls.crt and tls.key, or the file that has it
+  CLOSEWRITE_ACCESS_TOKEN  a token in place of tls.crt and tls.key
+  CLOSEWRITE_ACCESS_TOKEN_FILE  the file that has it
   CLOSEWRITE_CONTEXT       name of a context, see `closewrite help contexts`
   CLOSEWRITE_CONFIG        the file of contexts; by default closewrite/config.yaml in
                            XDG_CONFIG_HOME, or in ~/.config

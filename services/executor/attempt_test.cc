@@ -161,7 +161,7 @@ TEST_F(AttemptTest, ACommandMayRemoveItsInput) {
 TEST_F(AttemptTest, LinksInTheStagingDirectoryAreAFailure) {
   const v1::AttemptResult result = RunJob(Script("ln -s /etc/passwd \"$2\""));
   EXPECT_EQ(result.outcome(), v1::ATTEMPT_OUTCOME_FAILED);
-  EXPECT_NE(result.message().find("symlink"), std::string::npos);
+  EXPECT_NE(result.message().find("symbolic link"), std::string::npos);
   EXPECT_TRUE(StagingIsGone());
 }
 
