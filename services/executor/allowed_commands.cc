@@ -114,7 +114,8 @@ absl::StatusOr<std::string> AllowedCommands::Resolve(const std::string& program)
     const std::string folder = allowed == "/" ? allowed : StrCat(allowed, "/");
     if (absl::StartsWith(real, folder) && IsFolder(allowed)) return real;
   }
-  return absl::PermissionDeniedError(real == program ? "" : StrCat(", which is ", Display(real)));
+  return absl::PermissionDeniedError(real == program ? ""
+                                                     : StrCat(", which is ", Display(real), ","));
 }
 
 std::vector<std::string> AllowedCommands::Warnings(const Account& user) const {

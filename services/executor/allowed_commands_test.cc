@@ -69,7 +69,7 @@ TEST_F(AllowedCommandsTest, LinksCountByWhereTheyLead) {
   fs::remove(root_ + "/link");
   EXPECT_FALSE(Allows(allowed, "/bin/out"));
   EXPECT_EQ(allowed.Resolve(root_ + "/bin/out").status().message(),
-            ", which is " + root_ + "/other/c");
+            ", which is " + root_ + "/other/c,");
 }
 
 TEST_F(AllowedCommandsTest, EntriesThatCannotBeMeant) {

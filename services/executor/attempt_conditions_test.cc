@@ -186,6 +186,7 @@ TEST_F(ConditionsTest, SecretsOfTheHostAreReadAtEachStart) {
     EXPECT_EQ(ReadFile(file.path()).find("s3cret"), std::string::npos) << file.path();
   }
   Write("token", "another", 0640);
+  job.mutable_lease()->set_token(3);  // with a log of its own
   EXPECT_EQ(OutputOf(job), "another||");
 
   // Named by variable and path, never by content; and to be tried again.

@@ -52,6 +52,7 @@ enum class Outcome {
   kTemporaryFailure = 10,
   kRefused = 11,
 };
+inline constexpr size_t kOutcomes = 12;
 
 struct OutputFile {
   std::string path;    // bytes, relative

@@ -56,6 +56,7 @@ TEST(EffectMetersTest, CountsJobsByPipeline) {
                           {.pipeline = "p", .leased = true},
                           {.pipeline = "p", .to_start = absl::Seconds(1)},
                           Success("p"),
+                          {.pipeline = "q", .outcome = Outcome::kRefused},
                           {.pipeline = "q", .outcome = Outcome::kLost}}});
   std::map<std::string, double> values = Values(meters);
   EXPECT_EQ(values.at("jobs_made_total pipeline=p"), 1);
@@ -64,6 +65,7 @@ TEST(EffectMetersTest, CountsJobsByPipeline) {
   EXPECT_EQ(values.at("jobs_finished_total pipeline=p outcome=FAILED"), 0);
   EXPECT_EQ(values.at("attempts_total pipeline=p outcome=SUCCEEDED"), 1);
   EXPECT_EQ(values.at("attempts_total pipeline=q outcome=LOST"), 1);
+  EXPECT_EQ(values.at("attempts_total pipeline=q outcome=REFUSED"), 1);
   EXPECT_EQ(values.at("attempts_total pipeline=q outcome=TEMPORARY_FAILURE"), 0);
   EXPECT_EQ(values.at("attempt_cpu_seconds_total pipeline=p"), 1.5);
   EXPECT_EQ(values.at("attempt_duration_seconds pipeline=p"), 1);
