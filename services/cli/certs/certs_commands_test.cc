@@ -245,14 +245,15 @@ TEST_F(CertsCommandsTest, ARoleThatAnotherAuthorityGaveIsNotRenewed) {
 TEST_F(CertsCommandsTest, ANewAuthorityRenewsWhatTheOldOneIssued) {
   IssueWatcher();
   const std::string old_pem = *ReadWhole(in_ + "/ca.crt");
+  const std::string watcher = Watcher();
   in_ = folder_ + "/new";
   Must({"init", "--name", "New CA"});
   const std::string both = StrCat(*ReadWhole(in_ + "/ca.crt"), old_pem);
   std::ofstream(in_ + "/ca.crt", std::ios::trunc) << both;
-  Must({"renew", Watcher()});
-  EXPECT_EQ(CertificateOf(Watcher()).issuer(), "CN=New CA");
-  EXPECT_EQ(*ReadWhole(Watcher() + "/ca.crt"), both);
-  Must({"show", Watcher()});
+  Must({"renew", watcher});
+  EXPECT_EQ(CertificateOf(watcher).issuer(), "CN=New CA");
+  EXPECT_EQ(*ReadWhole(watcher + "/ca.crt"), both);
+  Must({"show", watcher});
 }
 
 TEST_F(CertsCommandsTest, NothingOutlivesItsAuthority) {
