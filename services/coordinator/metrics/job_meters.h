@@ -34,7 +34,7 @@ class JobMeters {
     Meters();
     int64_t made = 0;
     int64_t leased = 0;
-    std::array<int64_t, 9> ended = {};      // by JobState
+    std::array<int64_t, 9> ended = {};             // by JobState
     std::array<int64_t, kOutcomes> outcomes = {};  // by Outcome
     absl::Duration cpu;
     Histogram attempts;
