@@ -107,7 +107,7 @@ Command InitCommand() {
   Command command{"certs init", "[--in DIR] [--name NAME] [--days N]",
                   "Make an authority of your own, which issues certificates. Who has one already, "
                   "such as cert-manager, needs none."};
-  command.examples = "closewrite certs init --in /root/closewrite-certs --name 'Plant 4'\n";
+  command.examples = "closewrite certs init --in /srv/closewrite-certs --name 'Plant 4'\n";
   command.local = true;
   command.declare = [](CLI::App& app) -> Action {
     auto options = std::make_shared<InitOptions>();
