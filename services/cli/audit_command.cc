@@ -103,8 +103,7 @@ absl::StatusOr<int> ListAudit(Invocation& invocation, const AuditOptions& option
 
 Command AuditCommand() {
   Command command{"audit", "[--since TIME] [--until TIME] [--name N] [--method M] [--limit N]",
-                  "List who changed what, newest first: an entry for each call of people and "
-                  "programs that decided something, recorded together with its change."};
+                  "List who changed what, newest first."};
   command.examples =
       "closewrite audit --since 7d --name alice\n"
       "closewrite audit --method CancelJobs -o wide\n"
