@@ -246,8 +246,11 @@ void Dispatch::RecordResult(StoreTransaction& tx, const Session& session,
                             const AttendReport::Result& result, absl::Time now) {
   std::optional<Job> job = tx.GetJob(result.job);
   if (!job.has_value()) return;
-  // Tokens can be guessed: a lease is its session's alone.
-  if (job->state == JobState::kRunning && job->session != session.id) {
+  // Tokens can be guessed: a lease is its executor's alone. That may have another session by now,
+  // and knows from its journal what became of what it had in the one before.
+  const bool own = job->session == session.id ||
+                   (job->executor == session.executor.name && job->host == session.executor.host);
+  if (job->state == JobState::kRunning && !own) {
     ++book_.effects().refused_results;
     return;
   }
