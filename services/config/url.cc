@@ -1,5 +1,7 @@
 #include "services/config/url.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "services/log/str_cat.h"
 
@@ -24,19 +26,33 @@ std::string InfluxUrl(std::string_view host, std::string_view port) {
   return StrCat("http://", host, ":", port.empty() ? "8086" : port);
 }
 
+// Where a password has characters that should have been escaped, more is left out than it alone.
 std::string WithoutPassword(const std::string& url) {
-  constexpr char kKey[] = "password=";
-  if (const size_t key = url.find(kKey); key != std::string::npos) {
-    const size_t end = url.find('&', key);
-    return WithoutPassword(url.substr(0, key) +
-                           (end == std::string::npos ? "" : url.substr(end + 1)));
-  }
-  const size_t at = url.rfind('@');
+  constexpr size_t kNone = std::string::npos;
   const size_t scheme = url.find("://");
-  if (at == std::string::npos || scheme == std::string::npos || scheme > at) return url;
-  const size_t colon = url.find(':', scheme + 3);
-  if (colon == std::string::npos || colon > at) return url;
-  return StrCat(url.substr(0, colon), url.substr(at));
+  const size_t last_at = scheme == kNone ? kNone : url.rfind('@');
+  const size_t key = url.find("password=");
+  size_t begin = kNone;
+  size_t end = 0;
+  if (last_at != kNone && last_at > scheme) {
+    const size_t colon = url.find(':', scheme + 3);
+    if (colon < url.find('@', scheme)) {
+      begin = colon;
+      end = last_at;
+    }
+  }
+  if (key != kNone) {
+    const bool goes_on = last_at != kNone && last_at > key;
+    const size_t next = url.find('&', goes_on ? last_at : key);
+    const size_t key_end = next == kNone ? url.size() : next + 1;
+    // Else it is the user's password first, and this one the next time.
+    if (begin == kNone || goes_on) {
+      begin = std::min(begin, key);
+      end = std::max(end, key_end);
+    }
+  }
+  if (begin == kNone) return url;
+  return WithoutPassword(url.substr(0, begin) + url.substr(end));
 }
 
 }  // namespace closewrite

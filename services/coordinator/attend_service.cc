@@ -11,6 +11,7 @@
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
 #include "services/transport/errors.h"
+#include "services/volume/path.h"
 
 namespace closewrite {
 namespace {
@@ -34,6 +35,7 @@ absl::Status Check(const v1::EndSessionRequest& request) {
     return wrong("session_id", "is too long to be one");
   }
   if (request.executor().empty()) return wrong("executor", "is missing; say whose session it is");
+  if (request.executor().size() > kNameBytesMax) return wrong("executor", "is too long to be one");
   if (request.reason().size() > kEndReasonBytesMax) {
     return wrong("reason", StrCat("is too long; at most ", kEndReasonBytesMax, " bytes"));
   }

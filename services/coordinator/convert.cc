@@ -295,6 +295,7 @@ Lease FromProto(const v1::LeaseRef& lease) {
 absl::StatusOr<FileEvent> FromProto(const v1::FileEvent& event) {
   absl::StatusOr<FileVersion> file = FileFromProto(event.file());
   if (!file.ok()) return file.status();
+  if (IsPrivate(file->path)) return Invalid("events.file.path", "is one of Closewrite's own files");
   if (event.sequence() <= 0) return Invalid("events.sequence", "must be positive");
   if (event.kind() < v1::EVENT_KIND_CLOSE_WRITE || event.kind() > v1::EVENT_KIND_ATTRIB) {
     return Invalid("events.kind", "is not an event of a file");

@@ -67,6 +67,16 @@ TEST(ConvertTest, NothingOfAnEventIsLost) {
   EXPECT_TRUE(MessageDifferencer::Equals(ToProto(*plain), event)) << ToProto(*plain).DebugString();
 }
 
+// A watcher could make jobs of what lies in staging.
+TEST(ConvertTest, NoEventIsOfOurOwnFiles) {
+  v1::FileEvent event;
+  Fill(&event);
+  for (const char* path : {".closewrite", ".closewrite/staging/7/1/a.csv"}) {
+    event.mutable_file()->set_path(path);
+    EXPECT_FALSE(FromProto(event).ok()) << path;
+  }
+}
+
 TEST(ConvertTest, EverySourceOfAnEventIsKnown) {
   v1::FileEvent event;
   Fill(&event);

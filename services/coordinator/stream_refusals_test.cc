@@ -97,6 +97,9 @@ TEST_F(StreamsTest, WrongEndsOfSessionsAreRefused) {
   request.set_session_id(std::string(kSessionIdBytesMax + 1, 's'));
   EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
   request = good;
+  request.set_executor(std::string(kNameBytesMax + 1, 'e'));
+  EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
+  request = good;
   request.clear_executor();
   EXPECT_EQ(EndSession(request).code(), absl::StatusCode::kInvalidArgument);
   request = good;

@@ -17,6 +17,7 @@
 #include "services/transport/errors.h"
 #include "services/transport/server.h"
 #include "services/transport/stream.h"
+#include "services/volume/path.h"
 
 namespace closewrite {
 

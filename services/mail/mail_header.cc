@@ -114,7 +114,10 @@ std::string MailDateHeader(absl::Time date) {
 
 std::string MailAttachmentHeader(std::string_view file_name) {
   std::string header = StrCat("Content-Disposition: attachment;", kFold);
-  if (IsPlain(file_name) && file_name.find_first_of("\"\\") == std::string_view::npos) {
+  // As ` filename="..."`.
+  constexpr size_t kPlainNameBytesMax = kLineBytesMax - 12;
+  if (file_name.size() <= kPlainNameBytesMax && IsPlain(file_name) &&
+      file_name.find_first_of("\"\\") == std::string_view::npos) {
     StrAppend(&header, "filename=\"", file_name, "\"");
     return header;
   }

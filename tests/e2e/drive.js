@@ -13,7 +13,7 @@ const LAUNCH = {
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
          '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
-const WAIT_MS_MAX = 60000;
+const WAIT_MS_MAX = 120000;
 const SERIOUS = ['serious', 'critical'];
 
 const tabs = new Map();

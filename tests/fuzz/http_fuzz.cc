@@ -1,6 +1,7 @@
 // Bytes that strangers send to the portal: whatever they are, its pages are asked for what is
 // well-formed and bounded alone, and each connection ends.
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -68,8 +69,12 @@ class Peer {
     at.sin_family = AF_INET;
     at.sin_port = htons(static_cast<uint16_t>(port));
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    Require(connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0,
-            "the server listens");
+    // The signal that tells libFuzzer to end may come meanwhile.
+    int failed = 0;
+    do {
+      failed = connect(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at);
+    } while (failed != 0 && (errno == EINTR || errno == EALREADY));
+    Require(failed == 0 || errno == EISCONN, "the server listens");
   }
   ~Peer() { close(socket_); }
 
