@@ -9,7 +9,7 @@ import tempfile
 import time
 
 _TESTS = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
-_SIMULATION_S = 120
+_SIMULATION_S = 60
 # Classes of end-to-end tests side by side: they mostly wait, and have networks of their own.
 _LANES = 2
 sys.dont_write_bytecode = True
