@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "absl/strings/match.h"
 #include "services/executor/placeholders.h"
 #include "services/executor/sandbox_trial.h"
 #include "services/executor/secrets.h"
@@ -23,13 +22,8 @@ absl::Status CheckEnvironmentFiles(const v1::ExecutorConfig& config) {
                                              "; at most ", kEnvironmentFilesMax, " are allowed"));
   }
   for (const auto& [name, file] : config.env_files()) {
+    if (absl::Status s = CheckHostVariable("env_files", name); !s.ok()) return s;
     const std::string shown = StrCat("env_files: `", Display(name), "`");
-    if (name.empty() || absl::StrContains(name, "=") || IsSetByExecutor(name)) {
-      return absl::InvalidArgumentError(
-          StrCat(shown,
-                 " is no name for a variable; it must not be empty, hold '=', or begin "
-                 "with CLOSEWRITE_, which the executor sets itself"));
-    }
     if (config.env().count(name) != 0) {
       return absl::InvalidArgumentError(StrCat(shown, " is in `env` too; remove it from one"));
     }

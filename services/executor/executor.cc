@@ -3,7 +3,6 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "services/clock/clock.h"
 #include "services/config/config.h"
 #include "services/executor/confinement.h"
@@ -59,12 +58,7 @@ absl::Status CheckVolumeEntries(const v1::ExecutorConfig& config) {
 
 absl::Status CheckEnvironment(const v1::ExecutorConfig& config) {
   for (const auto& [name, value] : config.env()) {
-    const bool good = !name.empty() && !absl::StrContains(name, "=") && !IsSetByExecutor(name);
-    if (good) continue;
-    return absl::InvalidArgumentError(
-        StrCat("env: `", Display(name),
-               "` is no name for a variable; it must not be empty, hold '=', or begin with "
-               "CLOSEWRITE_, which the executor sets itself"));
+    if (absl::Status s = CheckHostVariable("env", name); !s.ok()) return s;
   }
   return absl::OkStatus();
 }

@@ -127,6 +127,15 @@ bool IsSetByExecutor(std::string_view variable) {
          std::find(std::begin(kOfTheTool), std::end(kOfTheTool), variable) == std::end(kOfTheTool);
 }
 
+absl::Status CheckHostVariable(std::string_view key, std::string_view variable) {
+  const bool is_name = !variable.empty() && variable.find('=') == std::string_view::npos;
+  if (is_name && !IsSetByExecutor(variable)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat(key, ": `", Display(variable),
+             "` is no name for a variable; it must not be empty, hold '=', or begin with "
+             "CLOSEWRITE_, which the executor sets itself"));
+}
+
 absl::StatusOr<std::vector<std::string>> BuildEnvironment(const EnvironmentOptions& options,
                                                           const AttemptFacts& facts) {
   std::map<std::string, std::string> entries = options.base;

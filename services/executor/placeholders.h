@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/executor/account.h"
 
@@ -62,6 +63,10 @@ std::map<std::string, std::string> BaseEnvironment(const Account& account);
 // Whether a variable is one that the executor sets itself: all CLOSEWRITE_*, but those by which the
 // command line tool shows coordinators who it is. Only the executor's host says these.
 bool IsSetByExecutor(std::string_view variable);
+
+// OK when `variable` may stand under `key` of the executor's configuration, `env` or `env_files`.
+// INVALID_ARGUMENT names both.
+absl::Status CheckHostVariable(std::string_view key, std::string_view variable);
 
 // `NAME=value` entries: those of the options, then CLOSEWRITE_INPUT, _OUTPUT and so on, which
 // replace them. INVALID_ARGUMENT for a name that is empty or holds '=' or NUL, or a value that
