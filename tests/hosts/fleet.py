@@ -24,18 +24,24 @@ _READY_S_MAX = 30.0
 _STOP_S_MAX = 20.0
 _CLI_S_MAX = 120.0
 
+_HOSTILE_PEER = "hostile_peer"
 STORES = ("sqlite", "postgresql")
 _REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 def program(service):
-    """Path of a program: `watcher`, `coordinator`, `executor`, `portal` or `cli`.
+    """Path of a program: `watcher`, `coordinator`, `executor`, `portal` or `cli`; or of the one
+    that lies to them, `hostile_peer`.
 
-    CLOSEWRITE_TEST_PROGRAMS names a folder with programs of these names, of another build.
+    CLOSEWRITE_TEST_PROGRAMS names a folder with programs of these names, of another build. Where it
+    has no `hostile_peer`, that is the one that is built here.
     """
     other = os.environ.get("CLOSEWRITE_TEST_PROGRAMS")
-    if other:
+    own = service == _HOSTILE_PEER
+    if other and not (own and not os.path.exists(os.path.join(other, service))):
         return os.path.join(other, service)
+    if own:
+        return os.path.realpath(os.path.join(_REPOSITORY, "bazel-bin", "tests", "hostile", service))
     name = "closewrite" if service == "cli" else f"closewrite-{service}"
     # Bazel's convenience link leads out of the repository; hosts see the real path as well.
     return os.path.realpath(os.path.join(_REPOSITORY, "bazel-bin", "services", service, name))
