@@ -40,6 +40,16 @@ def _message(*fields):
         _varint(number << 3 | 2) + _varint(len(value)) + value for number, value in fields)
 
 
+def _choices(*numbers):
+    """What FuzzedDataProvider takes one after the other, a byte each."""
+    return bytes(reversed(numbers))
+
+
+# As beneath_fuzz.cc chooses: directories, files, pipes and links; then what is asked for.
+_TREE = (5, 0, 0, 1, 1, 1, 0, 2, 2, 0, 3, 3, 3, 1, 4, 2)  # a/, a/b, c, d -> outside, a/c -> outside
+_ASKED = (3, 0, 0, 1, 2, 0, 1, 1, 3, 1, 2, 3, 5, 1, 0, 1, 1, 2, 0, 4, 1, 3, 0, 2, 0)
+_ASKED_OF_NOTHING = (3, 0, 0, 1, 3, 6, 4, 5, 1, 4, 1, 1, 0, 2, 0, 1, 0, 0, 7, 1, 0)
+
 _LEASE = _message((1, 7), (2, 9))
 _FILE = _message((1, b"in"), (2, b"d/x.csv"), (3, 12), (4, 100), (5, 1795345200123456789))
 _TIME = _message((1, 1795345200), (2, 123456789))
@@ -113,6 +123,8 @@ SEEDS = {
         _message((1, 1), (2, _EXECUTOR), (3, 1), (8, _HEALTH)),
         _message((1, 2), (4, _message((1, _LEASE), (2, 77), (3, _message((1, 4), (2, 9)))))),
         _message((1, 3), (5, _RESULT), (6, _message((1, _LEASE), (2, 0), (3, b"raw"))), (7, 1))),
+    "beneath": (_choices(*_TREE, *_ASKED), _choices(0, *_ASKED_OF_NOTHING), bytes(range(1, 120)),
+                bytes(reversed(range(200)))),
     "config": (b"info\\0.0.0.0:7400\\2s\\true\\12\\\x03\x02\x01\x04\x00\x02",
                b"a,b\\-1\\1.5h\\nobody\\\x05\x01\x02\x03\x06\x01"),
     "definitions": (b"\x00" + _PIPELINES, b"\x00" + _OTHERS, b"\x01" + _TASKS),
