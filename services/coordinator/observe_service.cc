@@ -17,6 +17,7 @@
 namespace closewrite {
 namespace {
 
+constexpr int kPublishedPerMessageMax = 512;
 constexpr int kStagingPerMessageMax = 1024;
 constexpr size_t kLedgerIdBytes = 16;
 constexpr int kVolumesPerWatcherMax = 1024;
@@ -146,12 +147,14 @@ absl::Status ObserveService::Check(Visit& visit, const v1::ObserveRequest& reque
     exchange.address = request.address();
   }
   if (request.events_size() > kEventsPerMessageMax ||
+      request.published_size() > kPublishedPerMessageMax ||
       request.staging_size() > kStagingPerMessageMax ||
       request.flushed_size() + request.looked_size() + request.uploaded_size() >
           kAnswersPerMessageMax) {
     return absl::InvalidArgumentError(
-        absl::StrCat("at most ", kEventsPerMessageMax, " events, ", kStagingPerMessageMax,
-                     " staging directories and ", kAnswersPerMessageMax, " answers a message"));
+        absl::StrCat("at most ", kEventsPerMessageMax, " events, ", kPublishedPerMessageMax,
+                     " published results, ", kStagingPerMessageMax, " staging directories and ",
+                     kAnswersPerMessageMax, " answers a message"));
   }
   if (request.volumes_size() > kVolumesPerWatcherMax || request.version().size() > kTextBytesMax ||
       request.address().size() > kTextBytesMax ||
@@ -219,13 +222,18 @@ absl::Status ObserveService::Apply(Visit& visit, Exchange& exchange, Engine& eng
   if (absl::Status s = CheckOwnEvents(visit.volumes, exchange.events); !s.ok()) return s;
   absl::Status recorded = engine.RecordEvents(tx, visit.watcher_stream(), exchange.events, now);
   if (!recorded.ok()) return recorded;
+  std::optional<Lease> foreign;
   for (const auto& [lease, error] : exchange.published) {
     if (Engine::MayPublish(tx, visit.volumes, lease)) {
       engine.RecordPublished(tx, lease, error, now);
     } else {
-      LogWarn("a watcher tells of results in a volume that is not its own",
-              {{"host", visit.host}, {"job", lease.job.value}});
+      foreign = lease;
     }
+  }
+  // Of each message once: whoever lies must not fill the log as well.
+  if (foreign.has_value()) {
+    LogWarn("a watcher tells of results in a volume that is not its own",
+            {{"host", visit.host}, {"job", foreign->job.value}});
   }
   for (const auto& [volume, lease] : exchange.staging) {
     // No job has number 0: what is staged under it was uploaded.

@@ -125,9 +125,7 @@ absl::Status CoordinatorLink::RunSession() {
     if (options_.channel->several() && silence > session.interval * kSilentHeartbeatsMax) break;
     Act(std::move(heard), &session);
     if (heartbeat || options_.clock->Now() >= session.next_heartbeat) SendHeartbeat(&session);
-    v1::ObserveRequest outcomes;
-    SendOutcomes(&session, &outcomes);
-    if (outcomes.published_size() > 0) session.stream->Send(std::move(outcomes));
+    SendOutcomes(&session);
     SendStaging(&session);
     SendEvents(&session);
     SendFlushed(&session);
@@ -240,7 +238,6 @@ void CoordinatorLink::SendHello(Session* session) {
   hello.set_address(options_.address);
   hello.set_heartbeat(true);
   AddReports(options_.report(), &hello);
-  SendOutcomes(session, &hello);
   session->stream->Send(std::move(hello));
   session->next_heartbeat = options_.clock->Now() + session->interval;
 }
@@ -249,18 +246,21 @@ void CoordinatorLink::SendHeartbeat(Session* session) {
   v1::ObserveRequest heartbeat;
   heartbeat.set_heartbeat(true);
   AddReports(options_.report(), &heartbeat);
+  session->stream->Send(std::move(heartbeat));
   // Whatever was lost on the way is said again.
   session->published.clear();
-  SendOutcomes(session, &heartbeat);
-  session->stream->Send(std::move(heartbeat));
   session->next_heartbeat = options_.clock->Now() + session->interval;
 }
 
-void CoordinatorLink::SendOutcomes(Session* session, v1::ObserveRequest* request) {
+void CoordinatorLink::SendOutcomes(Session* session) {
+  v1::ObserveRequest request;
   for (const PublishOutcome& outcome : options_.publisher->Outcomes()) {
     if (!session->published.insert(outcome.key).second) continue;
-    *request->add_published() = ToProto(outcome);
+    *request.add_published() = ToProto(outcome);
+    if (request.published_size() < kPublishedPerMessageMax) continue;
+    session->stream->Send(std::exchange(request, v1::ObserveRequest()));
   }
+  if (request.published_size() > 0) session->stream->Send(std::move(request));
 }
 
 void CoordinatorLink::SendStaging(Session* session) {

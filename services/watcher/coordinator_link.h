@@ -32,6 +32,7 @@ namespace closewrite::watcher {
 
 // Stated in closewrite/v1/observe.proto.
 inline constexpr int kEventsPerMessageMax = 512;
+inline constexpr int kPublishedPerMessageMax = 512;
 inline constexpr int kStagingPerMessageMax = 1024;
 inline constexpr int kFlushedPerMessageMax = 1024;
 // Past these, nothing more is sent until the coordinator acknowledges; what waits, waits in the
@@ -138,7 +139,7 @@ class CoordinatorLink {
   void Act(Heard heard, Session* session);
   void SendHello(Session* session);
   void SendHeartbeat(Session* session);
-  void SendOutcomes(Session* session, v1::ObserveRequest* request);
+  void SendOutcomes(Session* session);
   void SendStaging(Session* session);
   void SendEvents(Session* session);
   void SendFlushed(Session* session);

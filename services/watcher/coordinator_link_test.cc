@@ -28,6 +28,8 @@ class CoordinatorLinkTest : public ::testing::Test {
     Publisher::Options publishing;
     publishing.ledger = ledger_.get();
     publishing.clock = &clock_;
+    publishing.open_root = [](const std::string&) { return absl::NotFoundError("not the home"); };
+    publishing.on_news = [this] { absl::MutexLock lock(&mutex_); };  // for whoever awaits it
     publisher_ = std::make_unique<Publisher>(std::move(publishing));
     CoordinatorLink::Options options;
     options.host = "vm-b";
@@ -96,8 +98,8 @@ class CoordinatorLinkTest : public ::testing::Test {
   std::unique_ptr<CoordinatorChannel> channel_;
   std::unique_ptr<Ledger> ledger_;
   int64_t volume_ = 0;
-  std::unique_ptr<Publisher> publisher_;
   absl::Mutex mutex_;
+  std::unique_ptr<Publisher> publisher_;
   std::vector<VolumeInterest> interests_;
   int told_ = 0;
   std::vector<std::pair<std::string, FlushRelay::Done>> flushes_;
@@ -118,6 +120,24 @@ TEST_F(CoordinatorLinkTest, HandsInterestsOnWheneverTheyAreSaid) {
             (VolumeInterest{.volume = "v", .create = true, .quiet = absl::Seconds(2)}));
   coordinator_.SetInterests({});
   EXPECT_TRUE(Await([this] { return interests_.empty(); }));
+}
+
+TEST_F(CoordinatorLinkTest, ManyAnswersGoInSeveralMessages) {
+  constexpr int64_t kOrders = 2 * kPublishedPerMessageMax + 1;
+  coordinator_.Stop();
+  for (int64_t job = 1; job <= kOrders; ++job) {
+    v1::PublishOrder order;
+    order.set_volume("v");
+    order.mutable_lease()->set_job_id(job);
+    order.mutable_lease()->set_token(1);
+    coordinator_.Order(order);
+    publisher_->Submit({.volume = "v", .key = {job, 1}});
+  }
+  publisher_->Start();
+  ASSERT_TRUE(Await([&] { return publisher_->Outcomes().size() == kOrders; }));
+  coordinator_.Restart();
+  ASSERT_TRUE(coordinator_.Await([](const auto& h) { return h.published.size() >= kOrders; }));
+  EXPECT_EQ(coordinator_.heard().published_at_once, kPublishedPerMessageMax);
 }
 
 TEST_F(CoordinatorLinkTest, AFlushIsAnsweredWhenItIsAcknowledged) {

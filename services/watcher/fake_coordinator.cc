@@ -1,5 +1,6 @@
 #include "services/watcher/fake_coordinator.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "services/log/log.h"
@@ -162,6 +163,7 @@ void FakeCoordinator::OnMessage(const std::shared_ptr<Stream>& stream, v1::Obser
     const int64_t newest = request.events(request.events_size() - 1).sequence();
     acknowledging_ ? response.set_acked_sequence(newest) : void(withheld_ = newest);
   }
+  heard_.published_at_once = std::max(heard_.published_at_once, request.published_size());
   for (const v1::PublishResult& result : request.published()) {
     heard_.published.push_back(result);
     orders_.erase(Key(result.lease()));

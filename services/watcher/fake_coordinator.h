@@ -28,6 +28,7 @@ class FakeCoordinator : public v1::ObserveService::CallbackService {
     std::vector<v1::VolumeStatus> volumes;     // of the last heartbeat
     std::vector<v1::FileEvent> events;         // in the order they came, repeats too
     std::vector<v1::PublishResult> published;  // repeats too
+    int published_at_once = 0;                 // the most in one message
     std::vector<v1::StagingDirectory> staging;
     std::vector<v1::FlushResult> flushed;
     std::vector<v1::LookResult> looked;
