@@ -18,6 +18,7 @@
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/impl/server_builder_plugin.h"
 #include "grpcpp/impl/server_initializer.h"
+#include "grpcpp/resource_quota.h"
 #include "services/log/str_cat.h"
 #include "services/transport/address.h"
 #include "services/transport/grpc_log.h"
@@ -33,6 +34,15 @@ constexpr int kServerKeepAliveMs = 5000;
 constexpr int kServerKeepAliveTimeoutMs = 5000;
 // Who has connected and does not say what TLS and HTTP/2 begin with is let go.
 constexpr int kHandshakeTimeoutMs = 10000;
+// And who has no call open is let go, too: clients connect again when they have one.
+constexpr int kIdleConnectionMs = 30000;
+// A service has two or three streams with each of its peers; an application may wait for this many
+// jobs over one connection.
+constexpr int kStreamsPerConnectionMax = 1000;
+// What gRPC may hold for all its connections, messages that have come in part above all: a peer may
+// begin one of kMessageBytesMax on each stream and leave it there. Past that it breaks streams off
+// with RESOURCE_EXHAUSTED.
+constexpr size_t kBufferedBytesMax = size_t{256} << 20;
 
 void InitGrpcOnce() {
   static absl::once_flag once;
@@ -112,6 +122,9 @@ absl::Status CannotServe(const std::string& listen, std::string_view why) {
 }
 
 void SetServerArguments(grpc::ServerBuilder* builder) {
+  builder->SetResourceQuota(grpc::ResourceQuota("server").Resize(kBufferedBytesMax));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMs);
   builder->SetMaxReceiveMessageSize(kMessageBytesMax);
   builder->SetMaxSendMessageSize(kMessageBytesMax);
   // Otherwise two servers could share a port, each with half of the calls.

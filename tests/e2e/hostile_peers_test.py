@@ -11,8 +11,9 @@ import time
 from e2e import case
 from hosts import fleet
 
-# Beside what it had before. A coordinator may hold 256 MiB of messages that wait to be recorded.
-_RESIDENT_MIB_MORE_MAX = 300
+# Beside what it had before. A coordinator may hold 256 MiB of messages that wait to be recorded, and
+# gRPC as much of those that have come in part.
+_RESIDENT_MIB_MORE_MAX = 400
 _DESCRIPTORS_MORE_MAX = 3000
 _DESCRIPTORS_LEFT_MAX = 100
 _BACK_S_MAX = 60.0
@@ -21,6 +22,12 @@ _FLOOD_S = "1.5"
 # Sessions that nobody hears of live for less than this.
 _HOLD_S_MAX = "20"
 _CLI_TIMEOUT = "10s"
+_HALF_CONNECTIONS = 8
+_CONNECTIONS = 1000
+_CONNECTIONS_END_S_MAX = 120.0
+
+_CONNECTIONS_PROGRAM = os.path.realpath(
+    os.path.join(os.path.dirname(__file__), "..", "hostile", "connections.py"))
 
 # `good` takes as long as a misdeed does: it waits for a file of its name. What the liar tells of
 # its own volume and should not be believed would show as a job of `trap`.
@@ -204,6 +211,51 @@ class HostilePeersTest(PeersCase):
         self.assertEqual([each for each in self.fleet.jobs() if each.pipeline == "trap"], [])
         self.assertEqual(self.results(), sorted(
             f"good/{each[0]}".encode() for each in self._all_misdeeds()))
+        self._check_usage()
+
+    def _connect(self, kind, count):
+        """Starts tests/hostile/connections.py on cw-b, and waits until it has done its worst."""
+        log = os.path.join(self.hosts.b.folder, f"connections-{kind}")
+        peer = self.hosts.b.spawn([_CONNECTIONS_PROGRAM, self.coordinator.address,
+                                   kind, str(count)], log)
+
+        def holds():
+            self.usage.look()
+            self.assertTrue(peer.alive() or peer.exit_code() == 0, peer.read_log())
+            return b"holds" in peer.read_log()
+        self.until(holds, f"{kind} connections are there", _MISDEED_S_MAX)
+        return peer
+
+    def _good_job(self, name):
+        """One from its file to its result."""
+        self.drop(f"good/{name}", name.encode())
+        fleet.write(os.path.join(self.folder, f"release-{name}"), "")
+        self.job_of(f"good/{name}", "succeeded")
+        self.assertEqual(self.read_result(f"good/{name}".encode()), name.encode())
+
+    def test_messages_that_never_end_are_not_kept(self):
+        """A gibibyte is sent in parts of messages, and more where streams are broken off."""
+        self.usage = Usage(self.coordinator.process.pid)
+        peer = self._connect("half", _HALF_CONNECTIONS)
+        self._good_job("meanwhile")
+        peer.kill()
+        self._good_job("afterwards")
+        print(f"-- hostile peers: messages that never end: {self.usage.told()}", flush=True)
+        self.assertTrue(self.usage.is_same())
+        self._check_usage()
+
+    def test_connections_of_which_nothing_comes_are_closed(self):
+        """Those that say nothing, and those that call nothing."""
+        self.usage = Usage(self.coordinator.process.pid)
+        peers = [self._connect(kind, _CONNECTIONS) for kind in ("silent", "idle")]
+        self._good_job("meanwhile")
+        for peer in peers:
+            self.until(lambda peer=peer: not peer.alive(), "its connections are closed for it",
+                       _CONNECTIONS_END_S_MAX)
+            self.assertEqual(peer.exit_code(), 0, peer.read_log())
+        self._good_job("afterwards")
+        print(f"-- hostile peers: connections of which nothing comes: {self.usage.told()}",
+              flush=True)
         self._check_usage()
 
     def _check_usage(self):
