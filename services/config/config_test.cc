@@ -156,7 +156,7 @@ TEST(ParseYamlTest, WrongWatchers) {
       {"lisen: x", "f.yaml:1: unknown key \"lisen\"; did you mean \"listen\"?"},
       {"a: 1\nzzzzzz: x",
        "f.yaml:1: unknown key \"a\"; known are host, listen, coordinator, state, "
-       "volumes, reflection, metrics, tls"},
+       "volumes, reflection, metrics, tls, probes"},
       {"Host: x", "f.yaml:1: unknown key \"Host\"; did you mean \"host\"?"},
       {"\n\nvolumes:\n  a: {pth: /x}",
        "f.yaml:4: unknown key \"pth\" in volumes.a; did you mean \"path\"?"},
@@ -204,10 +204,10 @@ TEST(ParseYamlTest, WrongWatchers) {
        "them"},
       {"- host: a",
        "f.yaml:1: expected keys and values, not a list; known are host, listen, "
-       "coordinator, state, volumes, reflection, metrics, tls"},
+       "coordinator, state, volumes, reflection, metrics, tls, probes"},
       {"just text",
        "f.yaml:1: expected keys and values, not \"just text\"; known are host, listen, "
-       "coordinator, state, volumes, reflection, metrics, tls"},
+       "coordinator, state, volumes, reflection, metrics, tls, probes"},
       {"? [a]\n: b", "f.yaml:1: expected a key, not a list; write `name: value`"},
       {"host: a\n---\nhost: b",
        "f.yaml:2: here starts a second document, or something that belongs "

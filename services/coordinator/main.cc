@@ -4,6 +4,7 @@
 #include "services/config/core_dump.h"
 #include "services/coordinator/coordinator.h"
 #include "services/log/log.h"
+#include "services/transport/probe_server.h"
 #include "services/transport/server.h"
 
 int main(int argc, char** argv) {
@@ -33,7 +34,12 @@ int main(int argc, char** argv) {
     return RefuseConfiguration("closewrite-coordinator",
                                std::string(coordinator.status().message()));
   }
+  absl::StatusOr<std::unique_ptr<ProbeServer>> probes = ProbeServer::Start(config.probes());
+  if (!probes.ok()) {
+    return RefuseConfiguration("closewrite-coordinator", std::string(probes.status().message()));
+  }
   const int signal = WaitForStopSignal();
+  (*probes)->Drain();
   LogInfo("stopping", {{"signal", signal}});
   (*coordinator)->Shutdown();
   LogInfo("stopped");

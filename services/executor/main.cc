@@ -10,6 +10,7 @@
 #include "services/executor/executor.h"
 #include "services/executor/guardian.h"
 #include "services/log/log.h"
+#include "services/transport/probe_server.h"
 #include "services/transport/server.h"
 
 int main(int argc, char** argv) {
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
     return *exit_code;
   }
   InitLog("executor");
+  const std::string probes_at = config.probes();
   auto started = executor::Executor::Start(std::move(config), /*guarded=*/true,
                                            [] { kill(getpid(), SIGTERM); });
   if (!started.ok()) {
@@ -31,7 +33,12 @@ int main(int argc, char** argv) {
   }
   // Shared with the thread that waits for a second signal, which may never come.
   const std::shared_ptr<executor::Executor> executor = *std::move(started);
+  absl::StatusOr<std::unique_ptr<ProbeServer>> probes = ProbeServer::Start(probes_at);
+  if (!probes.ok()) {
+    return RefuseConfiguration("closewrite-executor", std::string(probes.status().message()));
+  }
   LogInfo("stopping; a second signal kills what runs", {{"signal", WaitForStopSignal()}});
+  (*probes)->Drain();
   std::thread([executor] {
     WaitForStopSignal();
     executor->KillAll();

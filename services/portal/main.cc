@@ -8,6 +8,7 @@
 #include "services/log/log.h"
 #include "services/portal/portal.h"
 #include "services/portal/users.h"
+#include "services/transport/probe_server.h"
 #include "services/transport/server.h"
 
 namespace {
@@ -41,7 +42,12 @@ int main(int argc, char** argv) {
   if (!started.ok()) {
     return RefuseConfiguration("closewrite-portal", std::string(started.status().message()));
   }
+  absl::StatusOr<std::unique_ptr<ProbeServer>> probes = ProbeServer::Start(config.probes());
+  if (!probes.ok()) {
+    return RefuseConfiguration("closewrite-portal", std::string(probes.status().message()));
+  }
   LogInfo("stopping", {{"signal", WaitForStopSignal()}});
+  (*probes)->Drain();
   (*started)->Shutdown();
   LogInfo("stopped");
   return kExitOk;

@@ -115,9 +115,9 @@ std::string WhyNotBindable(const HostPort& at) {
   return error;
 }
 
-absl::Status CannotServe(const std::string& listen, std::string_view why) {
+absl::Status CannotServe(const Server::Options& options, std::string_view why) {
   return absl::UnavailableError(
-      StrCat("listen: cannot serve on ", listen, ": ", why,
+      StrCat(options.key, ": cannot serve on ", options.listen, ": ", why,
              "; stop what uses the address, or set another one (port 0 takes a free port)"));
 }
 
@@ -150,10 +150,10 @@ sigset_t StopSignals() {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   InitGrpcOnce();
-  const auto address = ParseHostPort("listen", options.listen);
+  const auto address = ParseHostPort(options.key, options.listen);
   if (!address.ok()) return address.status();
   const std::string why_not = WhyNotBindable(*address);
-  if (!why_not.empty()) return CannotServe(options.listen, why_not);
+  if (!why_not.empty()) return CannotServe(options, why_not);
 
   grpc::ServerBuilder builder;
   std::vector<std::string> names;
@@ -170,7 +170,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || port == 0) {
     const std::string now_why = WhyNotBindable(*address);
-    return CannotServe(options.listen, now_why.empty() ? "gRPC could not bind it" : now_why);
+    return CannotServe(options, now_why.empty() ? "gRPC could not bind it" : now_why);
   }
   server->port_ = port;
   for (const std::string& name : names) {
@@ -180,6 +180,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
 }
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
+
+void Server::SetServing(const std::string& service, bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(service, serving);
+}
 
 void Server::Drain() {
   if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);

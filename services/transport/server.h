@@ -17,7 +17,8 @@ namespace closewrite {
 class Server {
  public:
   struct Options {
-    std::string listen;  // "host:port"; port 0 takes a free one
+    std::string listen;          // "host:port"; port 0 takes a free one
+    std::string key = "listen";  // of the configuration, for errors
     bool reflection = true;
     // Null: without TLS, and everybody may make every call.
     std::shared_ptr<grpc::ServerCredentials> credentials;
@@ -32,6 +33,8 @@ class Server {
 
   ~Server();
   int port() const { return port_; }
+  // What health checks of `service` are told from now on.
+  void SetServing(const std::string& service, bool serving);
   // Reports NOT_SERVING to health checks, so that clients go elsewhere, while calls go on.
   void Drain();
   // Ends all calls after `grace` at the latest. May be called any number of times.

@@ -9,6 +9,7 @@
 #include "services/config/command_line.h"
 #include "services/config/core_dump.h"
 #include "services/log/log.h"
+#include "services/transport/probe_server.h"
 #include "services/transport/server.h"
 #include "services/watcher/drain_thread.h"
 #include "services/watcher/watcher.h"
@@ -35,7 +36,12 @@ int main(int argc, char** argv) {
   if (const absl::Status started = watcher.Start(config); !started.ok()) {
     return RefuseConfiguration("closewrite-watcher", std::string(started.message()));
   }
+  absl::StatusOr<std::unique_ptr<ProbeServer>> probes = ProbeServer::Start(config.probes());
+  if (!probes.ok()) {
+    return RefuseConfiguration("closewrite-watcher", std::string(probes.status().message()));
+  }
   const int signal = WaitForStopSignal();
+  (*probes)->Drain();
   LogInfo("stopping", {{"signal", signal}});
   watcher.Shutdown();
   LogInfo("stopped");
