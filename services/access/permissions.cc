@@ -35,6 +35,7 @@ constexpr std::string_view kLocks = "closewrite.v1.LockService";
 constexpr std::string_view kMonitor = "closewrite.v1.MonitorService";
 constexpr std::string_view kObserve = "closewrite.v1.ObserveService";
 constexpr std::string_view kPipelines = "closewrite.v1.PipelineService";
+constexpr std::string_view kScaler = "externalscaler.ExternalScaler";
 constexpr std::string_view kStore = "closewrite.v1.StoreService";
 constexpr std::string_view kTasks = "closewrite.v1.TaskService";
 constexpr std::string_view kUploads = "closewrite.v1.UploadService";
@@ -106,6 +107,10 @@ constexpr Permission kTable[] = {
     {kUploads, "TouchUpload", kUploaders},
     {kWatch, "DescribeVolumes", kReads},
     {kWatch, "FlushVolume", kReads},
+    {kScaler, "GetMetricSpec", kReads},
+    {kScaler, "GetMetrics", kReads},
+    {kScaler, "IsActive", kReads},
+    {kScaler, "StreamIsActive", kReads},
     // Probes come without certificates, and learn no more than that something serves.
     {"grpc.health.v1.Health", "", kAll + Roles{Role::kAnybody}},
     {"grpc.reflection.v1alpha.ServerReflection", "", kAll},

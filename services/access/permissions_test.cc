@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "closewrite/v1/alert.pb.h"
+#include "externalscaler/externalscaler.pb.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor_database.h"
 #include "gtest/gtest.h"
@@ -19,13 +20,17 @@ using google::protobuf::DescriptorPool;
 
 // "closewrite.v1.JobService" and "CancelJobs", for all services of ours that this process has.
 std::set<std::pair<std::string, std::string>> AllMethods() {
-  v1::ListIncidentsRequest::descriptor();  // the library of protos is loaded
+  v1::ListIncidentsRequest::descriptor();  // the libraries of protos are loaded
+  externalscaler::ScaledObjectRef::descriptor();
   std::vector<std::string> files;
   DescriptorPool::internal_generated_database()->FindAllFileNames(&files);
   std::set<std::pair<std::string, std::string>> methods;
   for (const std::string& name : files) {
     const auto* file = DescriptorPool::generated_pool()->FindFileByName(name);
-    if (file == nullptr || file->package() != "closewrite.v1") continue;
+    if (file == nullptr ||
+        (file->package() != "closewrite.v1" && file->package() != "externalscaler")) {
+      continue;
+    }
     for (int i = 0; i < file->service_count(); ++i) {
       for (int k = 0; k < file->service(i)->method_count(); ++k) {
         methods.emplace(file->service(i)->full_name(), file->service(i)->method(k)->name());

@@ -23,11 +23,13 @@
 #include "services/coordinator/api/audit_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
+#include "services/coordinator/api/job_counter.h"
 #include "services/coordinator/api/job_service.h"
 #include "services/coordinator/api/lock_service.h"
 #include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_codec.h"
 #include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/api/scaler_service.h"
 #include "services/coordinator/api/store_service.h"
 #include "services/coordinator/api/task_codec.h"
 #include "services/coordinator/api/task_service.h"
@@ -172,7 +174,9 @@ struct Coordinator::Parts {
         pipelines(api, &watcher_health, alert_options.routes()),
         tasks(api, alert_options.routes()),
         events(api, &watchers),
-        fleet(api, &executor_health, &watcher_health),
+        counter(this->store.get()),
+        fleet(api, &counter, &executor_health, &watcher_health),
+        scaler(api, &counter),
         audit(api),
         stores(api, sqlite_path),
         monitor(api, NewUuid),
@@ -200,7 +204,9 @@ struct Coordinator::Parts {
   PipelineService pipelines;
   TaskService tasks;
   EventService events;
+  JobCounter counter;
   FleetService fleet;
+  ScalerService scaler;
   AuditService audit;
   StoreService stores;
   MonitorService monitor;
@@ -287,8 +293,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(const v1::Coordi
        .reflection = !config.has_reflection() || config.reflection(),
        .credentials = parts->door->credentials(),
        .services = {&parts->attend, &parts->observe, &parts->jobs, &parts->pipelines, &parts->tasks,
-                    &parts->events, &parts->fleet, &parts->audit, &parts->stores, &parts->monitor,
-                    &parts->locks, &parts->alerts, &parts->uploads}});
+                    &parts->events, &parts->fleet, &parts->scaler, &parts->audit, &parts->stores,
+                    &parts->monitor, &parts->locks, &parts->alerts, &parts->uploads}});
   if (!server.ok()) return server.status();
   parts->server = *std::move(server);
   parts->alert_watch.Start();
@@ -322,6 +328,7 @@ void Coordinator::Shutdown() {
   parts_->observe.Shutdown();
   parts_->jobs.Shutdown();
   parts_->events.Shutdown();
+  parts_->scaler.Shutdown();
   parts_->stores.Shutdown();
   parts_->monitor.Shutdown();
   parts_->locks.Shutdown();

@@ -36,7 +36,9 @@ ApiFixture::ApiFixture()
       pipeline_service_(api_, &watcher_health_),
       task_service_(api_),
       event_service_(api_, &board_),
-      fleet_service_(api_, &executor_health_, &watcher_health_),
+      counter_(&store_),
+      fleet_service_(api_, &counter_, &executor_health_, &watcher_health_),
+      scaler_service_(api_, &counter_),
       monitor_service_(api_, NewUuid),
       lock_service_(api_),
       alert_service_(api_, {.mail = true, .to = {.emails = {"ops@example.org"}, .webhook = ""}},
@@ -51,6 +53,7 @@ ApiFixture::ApiFixture()
   builder.RegisterService(&task_service_);
   builder.RegisterService(&event_service_);
   builder.RegisterService(&fleet_service_);
+  builder.RegisterService(&scaler_service_);
   builder.RegisterService(&monitor_service_);
   builder.RegisterService(&lock_service_);
   builder.RegisterService(&alert_service_);
@@ -63,6 +66,7 @@ ApiFixture::ApiFixture()
   tasks_ = v1::TaskService::NewStub(channel);
   events_ = v1::EventService::NewStub(channel);
   fleet_ = v1::FleetService::NewStub(channel);
+  scaler_ = externalscaler::ExternalScaler::NewStub(channel);
   monitor_ = v1::MonitorService::NewStub(channel);
   locks_ = v1::LockService::NewStub(channel);
   alerts_ = v1::AlertService::NewStub(channel);
@@ -72,6 +76,7 @@ ApiFixture::ApiFixture()
 ApiFixture::~ApiFixture() {
   job_service_.Shutdown();
   event_service_.Shutdown();
+  scaler_service_.Shutdown();
   monitor_service_.Shutdown();
   lock_service_.Shutdown();
   server_->Shutdown();

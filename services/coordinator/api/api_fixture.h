@@ -24,10 +24,12 @@
 #include "services/coordinator/api/audit_service.h"
 #include "services/coordinator/api/event_service.h"
 #include "services/coordinator/api/fleet_service.h"
+#include "services/coordinator/api/job_counter.h"
 #include "services/coordinator/api/job_service.h"
 #include "services/coordinator/api/lock_service.h"
 #include "services/coordinator/api/monitor_service.h"
 #include "services/coordinator/api/pipeline_service.h"
+#include "services/coordinator/api/scaler_service.h"
 #include "services/coordinator/api/task_service.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/core/engine.h"
@@ -113,7 +115,9 @@ class ApiFixture : public ::testing::Test {
   PipelineService pipeline_service_;
   TaskService task_service_;
   EventService event_service_;
+  JobCounter counter_;
   FleetService fleet_service_;
+  ScalerService scaler_service_;
   MonitorService monitor_service_;
   LockService lock_service_;
   AlertService alert_service_;
@@ -124,6 +128,7 @@ class ApiFixture : public ::testing::Test {
   std::unique_ptr<v1::TaskService::Stub> tasks_;
   std::unique_ptr<v1::EventService::Stub> events_;
   std::unique_ptr<v1::FleetService::Stub> fleet_;
+  std::unique_ptr<externalscaler::ExternalScaler::Stub> scaler_;
   std::unique_ptr<v1::MonitorService::Stub> monitor_;
   std::unique_ptr<v1::LockService::Stub> locks_;
   std::unique_ptr<v1::AlertService::Stub> alerts_;

@@ -107,10 +107,11 @@ absl::Status WithKnownExecutors(const absl::Status& status, const Fleet& fleet,
 
 }  // namespace
 
-FleetService::FleetService(const ApiOptions& options, const HealthBoard* executors,
-                           const HealthBoard* watchers)
+FleetService::FleetService(const ApiOptions& options, JobCounter* counter,
+                           const HealthBoard* executors, const HealthBoard* watchers)
     : api_(options),
       loop_(*options.loop),
+      counter_(*counter),
       executors_(*executors),
       watchers_(*watchers),
       subscription_(options.feed->Subscribe([this](const Effects& effects) {
@@ -184,31 +185,10 @@ grpc::ServerUnaryReactor* FleetService::DrainExecutors(grpc::CallbackServerConte
       });
 }
 
-absl::StatusOr<std::vector<JobCount>> FleetService::Counts() {
-  const absl::Duration began = SinceBoot();
-  {
-    absl::MutexLock lock(&mutex_);
-    if (counting_ || began < count_again_at_) return counts_;
-    counting_ = true;
-  }
-  std::vector<JobCount> counts;
-  absl::Status read = loop_.store().Read([&](StoreReader& reader) {
-    counts = reader.CountJobs(kCountedMax);
-    return absl::OkStatus();
-  });
-  const absl::Duration took = SinceBoot() - began;
-  absl::MutexLock lock(&mutex_);
-  counting_ = false;
-  count_again_at_ = began + took + std::max(kCountPause, took * kCountPauseFactor);
-  if (!read.ok()) return read;
-  counts_ = std::move(counts);
-  return counts_;
-}
-
 grpc::ServerUnaryReactor* FleetService::GetOverview(grpc::CallbackServerContext* context,
                                                     const v1::GetOverviewRequest*,
                                                     v1::GetOverviewResponse* response) {
-  const absl::StatusOr<std::vector<JobCount>> counts = Counts();
+  const absl::StatusOr<std::vector<JobCount>> counts = counter_.Counts();
   if (!counts.ok()) return Answer(context, counts.status());
   SetTime(loop_.clock().Now(), response->mutable_at());
   for (const JobCount& count : *counts) {

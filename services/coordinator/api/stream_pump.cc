@@ -41,12 +41,21 @@ void StreamPump::Remove(const PumpedStream* stream) {
   streams_.erase(it);
 }
 
+void StreamPump::Queue(const PumpedStream* stream, Entry* entry) {
+  if (entry->queued) return;
+  entry->queued = true;
+  queue_.push_back(stream);
+}
+
 void StreamPump::Wake(const PumpedStream* stream) {
   absl::MutexLock lock(&mutex_);
   auto it = streams_.find(stream);
-  if (it == streams_.end() || it->second.queued) return;
-  it->second.queued = true;
-  queue_.push_back(stream);
+  if (it != streams_.end()) Queue(stream, &it->second);
+}
+
+void StreamPump::WakeAll() {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [stream, entry] : streams_) Queue(stream, &entry);
 }
 
 std::shared_ptr<PumpedStream> StreamPump::Next(bool* running) {

@@ -44,6 +44,7 @@ class StreamPump {
   void Remove(const PumpedStream* stream);
   // The stream is pumped soon; many wakes until then count as one.
   void Wake(const PumpedStream* stream);
+  void WakeAll();
 
  private:
   struct Entry {
@@ -51,6 +52,7 @@ class StreamPump {
     bool queued = false;
   };
 
+  void Queue(const PumpedStream* stream, Entry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
   // Waits for work; nullptr with `*running` false when the pump is to stop.
   std::shared_ptr<PumpedStream> Next(bool* running);
