@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "grpc/health/v1/health.pb.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/impl/codegen/client_unary_call.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/impl/client_unary_call.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
 #include "gtest/gtest.h"
 #include "services/log/str_cat.h"
 

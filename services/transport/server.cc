@@ -167,6 +167,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   for (grpc::Service* service : options.services) builder.RegisterService(service);
 
   auto server = std::unique_ptr<Server>(new Server);
+  // gRPC starts no server that has nothing but health.
+  if (options.services.empty()) builder.RegisterCallbackGenericService(&server->nothing_);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || port == 0) {
     const std::string now_why = WhyNotBindable(*address);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/grpcpp.h"
 #include "services/transport/channel.h"
 
@@ -42,6 +43,7 @@ class Server {
 
  private:
   Server() = default;
+  grpc::CallbackGenericService nothing_;  // every call is UNIMPLEMENTED
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };
