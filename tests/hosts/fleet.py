@@ -147,7 +147,9 @@ class Fleet:
         return Service("coordinator", self.hosts.a, folder, "\n".join([
             f"listen: {address}",
             f"store: {store}",
-            f"session_ttl: {session_ttl}", *self._tls(self.hosts.a, "coordinator", name),
+            f"session_ttl: {session_ttl}",
+            # For clients that are not ours.
+            *self._tls(self.hosts.a, "coordinator", name, "--ip", self.hosts.a.address),
             *settings, ""]), address, self._metrics(self.hosts.a))
 
     def _tls(self, on, role, name, *grants):
