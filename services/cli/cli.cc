@@ -56,7 +56,9 @@ class Run {
     if (!verb.ok()) return verb.status();
     if (help_ || *verb == "help") return Help();
     if (version_) {
-      *console_.out << "closewrite " << kVersion << "\n";
+      *console_.out << "closewrite " << kVersion;
+      if (!console_.commit.empty()) *console_.out << " (commit " << console_.commit << ")";
+      *console_.out << "\n";
       return kExitOk;
     }
     if (verb->empty()) {

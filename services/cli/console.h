@@ -23,6 +23,7 @@ struct Console {
   std::ostream* out;  // data
   std::ostream* err;  // everything else
   int in_file = -1;   // the descriptor of `in`; -1: it has none, and never ends
+  std::string commit;  // that the program was built from; "" is not told
   bool in_terminal = false;
   bool out_terminal = false;
   bool err_terminal = false;

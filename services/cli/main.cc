@@ -15,6 +15,7 @@
 #include "services/cli/exit_code.h"
 #include "services/cli/lock/keeper.h"
 #include "services/cli/terminal_screen.h"
+#include "services/version/commit.h"
 
 namespace {
 
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
   console.out_width = TerminalWidth(STDOUT_FILENO);
   console.err_width = TerminalWidth(STDERR_FILENO);
   console.environment = Environment;
+  console.commit = closewrite::Commit();
   console.clock = &clock;
   console.interrupts = interrupts;
   console.keeper = keeper->get();

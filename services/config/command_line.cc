@@ -16,6 +16,7 @@
 #include "services/config/config.h"
 #include "services/config/url.h"
 #include "services/log/str_cat.h"
+#include "services/version/commit.h"
 #include "services/version/version.h"
 
 namespace closewrite {
@@ -68,7 +69,7 @@ class Reader {
     std::map<std::string, std::string> flags;
     app.add_option("--config", file, "configuration file (YAML)");
     app.add_flag("--check-config", check, "print the configuration and where it came from");
-    app.set_version_flag("--version", StrCat(program_, " ", kVersion));
+    app.set_version_flag("--version", StrCat(program_, " ", kVersion, " (commit ", Commit(), ")"));
     AddFlags(app, flags);
     for (const CommandLineOption& option : options) {
       app.add_option(option.flag, *option.value, option.help);

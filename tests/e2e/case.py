@@ -118,12 +118,17 @@ class FleetCase(HostsCase):
     """A test with everything running: `executors` on cw-b, and `pipelines` applied."""
 
     executors = (("cw-b-1", 2), ("cw-b-2", 2))
+    executor_settings = ()  # further lines of their configuration
     pipelines = ""
+    programs = None  # a folder of those of another version
 
     def setUp(self):
         super().setUp()
         for name, slots in self.executors:
-            self.fleet.add_executor(self.hosts.b, name, slots=slots)
+            self.fleet.add_executor(self.hosts.b, name, slots=slots,
+                                    settings=self.executor_settings)
+        for service in self.fleet.services():
+            service.programs = self.programs
         self.fleet.start()
         if self.pipelines:
             self.fleet.apply(self.pipelines.format(scripts=SCRIPTS, folder=self.folder))

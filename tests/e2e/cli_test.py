@@ -159,6 +159,13 @@ class CommandLineTest(case.FleetCase):
         again = self.finished_jobs(1)[0]
         self.assertEqual((again.state, again.token), ("failed", 2))
 
+    def test_each_program_says_its_version_and_commit(self):
+        for program in ("cli", "coordinator", "watcher", "executor", "portal"):
+            with self.subTest(program):
+                said = self.hosts.a.check([fleet.program(program), "--version"]).decode()
+                self.assertRegex(said, r"^closewrite(-[a-z]+)? \d+\.\d+\.\d+ "
+                                       r"\(commit ([0-9a-f]{12}\+?|unknown)\)\n$")
+
     def test_output_is_for_programs_when_asked(self):
         self._write("copy/a")
         self.finished_jobs(1)

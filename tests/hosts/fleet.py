@@ -29,14 +29,14 @@ STORES = ("sqlite", "postgresql")
 _REPOSITORY = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
-def program(service):
+def program(service, programs=None):
     """Path of a program: `watcher`, `coordinator`, `executor`, `portal` or `cli`; or of the one
     that lies to them, `hostile_peer`.
 
-    CLOSEWRITE_TEST_PROGRAMS names a folder with programs of these names, of another build. Where it
-    has no `hostile_peer`, that is the one that is built here.
+    `programs`, or else CLOSEWRITE_TEST_PROGRAMS, names a folder with programs of these names, of
+    another build. Where it has no `hostile_peer`, that is the one that is built here.
     """
-    other = os.environ.get("CLOSEWRITE_TEST_PROGRAMS")
+    other = programs or os.environ.get("CLOSEWRITE_TEST_PROGRAMS")
     own = service == _HOSTILE_PEER
     if other and not (own and not os.path.exists(os.path.join(other, service))):
         return os.path.join(other, service)
@@ -60,12 +60,17 @@ class Service:
         self.config = os.path.join(folder, f"{kind}.yaml")
         self.log = os.path.join(folder, "log")
         self.process = None
+        self.programs = None  # a folder of those of another version
         lines = [config, *([f"metrics: {metrics}", ""] if metrics else [])]
         write(self.config, "\n".join(lines))
 
+    def program(self):
+        """Path of what runs it when it is started next."""
+        return program(self.kind, self.programs)
+
     def start(self):
         """Starts it. Does not wait until it serves."""
-        self.process = self.host.spawn([program(self.kind), "--config", self.config], self.log)
+        self.process = self.host.spawn([self.program(), "--config", self.config], self.log)
         return self
 
     def kill(self):
@@ -177,9 +182,10 @@ class Fleet:
             f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen,
                        self._metrics(on))
 
-    def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None, outlive=True):
+    def add_executor(self, on, name, slots=2, labels=(), volumes=None, env=None, outlive=True,
+                     settings=()):
         """Makes an executor on host `on`; `volumes` in place of where the host has them; `env` for
-        its commands, which outlive it when it is killed, or do not."""
+        its commands, which outlive it when it is killed, or do not; `settings`: further lines."""
         folder = _folder(on, name)
         listen = self._listen(on, next(self._ports))
         paths = {each: self.hosts.path(on, each) for each in ("unenriched", "enriched")}
@@ -191,7 +197,7 @@ class Fleet:
             f"coordinator: {self.address}",
             f"state: {_folder(on, name, 'state')}",
             *self._tls(on, "executor", on.name, "--label", "*"),
-            f"slots: {slots}",
+            f"slots: {slots}", *settings,
             f"commands_outlive: {str(outlive).lower()}",
             f"labels: [{', '.join(labels)}]",
             f"env: {{{', '.join(f'{key}: {value}' for key, value in (env or {}).items())}}}",

@@ -3,8 +3,10 @@
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "..")))
@@ -16,6 +18,11 @@ from runner import simulate  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
 
+_PROGRAMS = {
+    "cli": "//services/cli:closewrite",
+    **{name: f"//services/{name}:closewrite-{name}"
+       for name in ("coordinator", "watcher", "executor", "portal")},
+}
 _SIMULATION_S = 3600
 _SIMULATION_S_MAX = 7 * 24 * 3600
 
@@ -27,6 +34,35 @@ def servers(report, runs, seed):
         report.note(f"run {number + 1} of {runs}, seed {seed + number}")
         everything.end_to_end(report, ["--seed", str(seed + number), "--files", "500",
                                        "servers_test", "home_programs_test"])
+
+
+def upgrade(report, commit):
+    """A rolling update from the programs of an earlier commit."""
+    with tempfile.TemporaryDirectory(prefix="closewrite-upgrade-") as folder:
+        tree, old = os.path.join(folder, "tree"), os.path.join(folder, "programs")
+        subprocess.run(["git", "worktree", "add", "--detach", tree, commit], cwd=unit.ROOT,
+                       check=True)
+        try:
+            _build_programs(tree, old)
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=unit.ROOT,
+                           check=True)
+        subprocess.run(["bazel", "build", *_PROGRAMS.values()], cwd=unit.ROOT, check=True)
+        # Hosts have other users' folders as they are; what lies here must be readable there.
+        os.chmod(folder, 0o755)
+        os.environ["CLOSEWRITE_OLD_PROGRAMS"] = old
+        everything.end_to_end(report, ["upgrade_test"])
+
+
+def _build_programs(tree, folder):
+    """Builds those of a work tree, and copies them to where programs() of the tests look."""
+    base = os.path.expanduser("~/.cache/closewrite/bazel-upgrade")
+    bazel = ["bazel", f"--output_base={base}", "--max_idle_secs=60"]
+    subprocess.run([*bazel, "build", *_PROGRAMS.values()], cwd=tree, check=True)
+    os.makedirs(folder)
+    for name, target in _PROGRAMS.items():
+        shutil.copy(os.path.join(tree, "bazel-bin", target[2:].replace(":", "/")),
+                    os.path.join(folder, name))
 
 
 def scripted(report, what, args):
@@ -60,12 +96,17 @@ def main():
         fuzzing.main(report, sys.argv[2:], "tests/campaign fuzz")
         return report.finish()
     parser = argparse.ArgumentParser(prog="tests/campaign")
-    parser.add_argument("name", choices=["servers", "asan", "ubsan", "tsan", "tidy"])
+    parser.add_argument("name", choices=["servers", "asan", "ubsan", "tsan", "tidy", "upgrade"])
+    parser.add_argument("--from", dest="commit", help="upgrade: the commit of the old programs")
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
     options = parser.parse_args()
     if options.name == "servers":
         servers(report, options.runs, options.seed)
+    elif options.name == "upgrade":
+        if not options.commit:
+            parser.error("say `upgrade --from COMMIT`, the tag of the release before")
+        upgrade(report, options.commit)
     elif options.name == "tidy":
         findings = check.show(check.extra_rules()["clang_tidy_all"](check.all_files()))
         report.case("tidy clang_tidy_all", "\n".join(findings) if findings else None)

@@ -14,7 +14,8 @@ namespace {
 constexpr char kBeginRead[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 constexpr char kReadState[] =
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
-    " (SELECT version FROM closewrite.schema_version)";
+    " (SELECT version FROM closewrite.schema_version),"
+    " (SELECT compatible FROM closewrite.schema_version)";
 
 const std::string& GetJobSql() {
   static const std::string* const sql = new std::string(
@@ -442,7 +443,8 @@ absl::Status PostgresReader::Begin() {
   if (!results.ok()) return results.status();
   PostgresRow row(results->back(), 0);
   set_now(absl::FromUnixMicros(row.Int()));
-  return CheckPostgresSchemaVersion(row.Int());
+  const int64_t version = row.Int();
+  return CheckPostgresSchemaVersion(version, row.Int());
 }
 
 template class PostgresReads<StoreReader>;

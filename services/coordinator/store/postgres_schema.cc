@@ -335,6 +335,10 @@ constexpr const char* kAuditStep[] = {
     "CREATE INDEX audit_by_time ON closewrite.audit(made_at, id)",
 };
 
+constexpr const char* kCompatibleStep[] = {
+    "ALTER TABLE closewrite.schema_version ADD COLUMN compatible bigint NOT NULL DEFAULT 0",
+};
+
 using Statements = std::vector<const char*>;
 
 // What leads from version n to n + 1. A step that has been released is never edited.
@@ -347,7 +351,8 @@ std::vector<Statements> Steps() {
           {std::begin(kNotesStep), std::end(kNotesStep)},
           {std::begin(kPointBatchesStep), std::end(kPointBatchesStep)},
           {std::begin(kLockClaimsStep), std::end(kLockClaimsStep)},
-          {std::begin(kAuditStep), std::end(kAuditStep)}};
+          {std::begin(kAuditStep), std::end(kAuditStep)},
+          {std::begin(kCompatibleStep), std::end(kCompatibleStep)}};
 }
 
 constexpr char kExists[] =
@@ -355,6 +360,7 @@ constexpr char kExists[] =
     "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname = 'closewrite' AND c.relname = 'schema_version')";
 constexpr char kVersion[] = "SELECT version FROM closewrite.schema_version";
+constexpr char kCompatible[] = "SELECT compatible FROM closewrite.schema_version";
 
 // -1 when there is no schema, 0 when there are no tables in it.
 absl::StatusOr<int64_t> VersionOf(PostgresConnection* connection) {
@@ -371,11 +377,19 @@ absl::StatusOr<int64_t> VersionOf(PostgresConnection* connection) {
   return PostgresRow(results->front(), 0).Int();
 }
 
+// Of a schema that is newer than this build.
+absl::Status CheckNewer(PostgresConnection* connection, int64_t version) {
+  const absl::StatusOr<std::vector<PostgresResult>> results =
+      connection->Run({{.sql = kCompatible}});
+  if (!results.ok()) return results.status();
+  return CheckPostgresSchemaVersion(version, PostgresRow(results->front(), 0).Int());
+}
+
 // With the catalog locked, because somebody else may have done it meanwhile.
 absl::Status MigrateLocked(PostgresConnection* connection) {
   const absl::StatusOr<int64_t> version = VersionOf(connection);
   if (!version.ok()) return version.status();
-  if (*version > kPostgresSchemaVersion) return CheckPostgresSchemaVersion(*version);
+  if (*version > kPostgresSchemaVersion) return CheckNewer(connection, *version);
   if (*version < 0) {
     const absl::Status made = connection->Execute("CREATE SCHEMA closewrite");
     if (!made.ok()) return made;
@@ -388,7 +402,8 @@ absl::Status MigrateLocked(PostgresConnection* connection) {
     if (absl::Status status = connection->Run(batch).status(); !status.ok()) return status;
   }
   return connection->Execute(
-      absl::StrCat("UPDATE closewrite.schema_version SET version = ", kPostgresSchemaVersion));
+      absl::StrCat("UPDATE closewrite.schema_version SET version = ", kPostgresSchemaVersion,
+                   ", compatible = ", kPostgresSchemaCompatible));
 }
 
 absl::Status Migrate(PostgresConnection* connection) {
@@ -406,8 +421,11 @@ absl::Status Migrate(PostgresConnection* connection) {
 
 }  // namespace
 
-absl::Status CheckPostgresSchemaVersion(int64_t version) {
+absl::Status CheckPostgresSchemaVersion(int64_t version, int64_t compatible) {
   if (version == kPostgresSchemaVersion) return absl::OkStatus();
+  if (version > kPostgresSchemaVersion && compatible <= kPostgresSchemaVersion) {
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
       absl::StrCat("the schema closewrite has version ", version,
                    ", this coordinator knows version ", kPostgresSchemaVersion,
@@ -418,11 +436,10 @@ absl::Status CheckPostgresSchemaVersion(int64_t version) {
 }
 
 absl::Status MigratePostgresSchema(PostgresConnection* connection) {
-  static_assert(kPostgresSchemaVersion == 9, "add the step to Steps()");
+  static_assert(kPostgresSchemaVersion == 10, "add the step to Steps()");
   absl::StatusOr<int64_t> version = VersionOf(connection);
-  if (version.ok() && *version >= kPostgresSchemaVersion) {
-    return CheckPostgresSchemaVersion(*version);
-  }
+  if (version.ok() && *version == kPostgresSchemaVersion) return absl::OkStatus();
+  if (version.ok() && *version > kPostgresSchemaVersion) return CheckNewer(connection, *version);
   absl::Status status = version.status();
   if (status.ok()) status = Migrate(connection);
   if (status.code() != absl::StatusCode::kFailedPrecondition || !version.ok() ||

@@ -10,7 +10,10 @@
 namespace closewrite {
 
 // The version that this build reads and writes.
-inline constexpr int64_t kPostgresSchemaVersion = 9;
+inline constexpr int64_t kPostgresSchemaVersion = 10;
+// Coordinators of this version and later can work with what this build makes of the schema: during a
+// rolling update both do. To be raised by a step that takes away or changes what they use.
+inline constexpr int64_t kPostgresSchemaCompatible = 10;
 
 // Advisory locks (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS) of our
 // own within the database: "CW", what is locked, and which one.
@@ -28,8 +31,9 @@ enum class PostgresLock : int64_t {
 // it; the message says what to do.
 absl::Status MigratePostgresSchema(PostgresConnection* connection);
 
-// FAILED_PRECONDITION unless `version` is the one that this build knows.
-absl::Status CheckPostgresSchemaVersion(int64_t version);
+// FAILED_PRECONDITION unless `version` is the one that this build knows, or a newer one that is
+// `compatible` with it.
+absl::Status CheckPostgresSchemaVersion(int64_t version, int64_t compatible);
 
 }  // namespace closewrite
 

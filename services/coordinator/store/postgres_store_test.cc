@@ -85,8 +85,13 @@ class PostgresStoreTest : public testing::Test {
       EXPECT_TRUE(absl::StrContains(store.status().message(), word)) << store.status();
     }
   }
-  // Makes the schema one of before version 9, but for its number.
-  void ForgetAudit() { Run("DROP TABLE closewrite.audit"); }
+  // Makes the schema one of before version 10, but for its number.
+  void ForgetCompatible() { Run("ALTER TABLE closewrite.schema_version DROP COLUMN compatible"); }
+  // The same of version 9.
+  void ForgetAudit() {
+    ForgetCompatible();
+    Run("DROP TABLE closewrite.audit");
+  }
   // The same of version 8.
   void ForgetClaims() {
     ForgetAudit();
@@ -154,11 +159,30 @@ TEST_F(PostgresStoreTest, ManyMayMakeTheSchemaAtOnce) {
 
 TEST_F(PostgresStoreTest, NewerSchemaIsRefusedAlsoLater) {
   const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
-  Run("UPDATE closewrite.schema_version SET version = 999");
+  Run("UPDATE closewrite.schema_version SET version = 999, compatible = 999");
   ExpectRefused("postgres", {"version 999", "start the newer coordinator", database_});
   EXPECT_EQ(Insert(store.get(), "x").code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(store->Read([](StoreReader&) { return absl::OkStatus(); }).code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+// During a rolling update.
+TEST_F(PostgresStoreTest, NewerSchemaThatIsCompatibleIsWorkedWith) {
+  const std::unique_ptr<PostgresStore> store = OpenAs("postgres");
+  Run(absl::StrCat("UPDATE closewrite.schema_version SET version = 999, compatible = ",
+                   kPostgresSchemaVersion));
+  EXPECT_TRUE(Insert(store.get(), "x").ok());
+  EXPECT_TRUE(Insert(OpenAs("postgres", "later").get(), "y").ok());
+  EXPECT_TRUE(store->Read([](StoreReader&) { return absl::OkStatus(); }).ok());
+}
+
+TEST_F(PostgresStoreTest, Version10SaysWhatItIsCompatibleWith) {
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "x").ok());
+  ForgetCompatible();
+  Run("UPDATE closewrite.schema_version SET version = 9");
+  EXPECT_TRUE(Insert(OpenAs("postgres").get(), "y").ok());
+  Run("UPDATE closewrite.schema_version SET version = 999");
+  EXPECT_TRUE(Insert(OpenAs("postgres", "later").get(), "z").ok());
 }
 
 // Logs were bytes without records in version 3.

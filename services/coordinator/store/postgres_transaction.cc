@@ -27,6 +27,7 @@ constexpr char kState[] =
     "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid(),"
     " (extract(epoch FROM now()) * 1000000)::bigint,"
     " (SELECT version FROM closewrite.schema_version),"
+    " (SELECT compatible FROM closewrite.schema_version),"
     " (SELECT version FROM closewrite.pipelines_version),"
     " (SELECT due_at FROM closewrite.jobs WHERE state IN (1, 6) AND after_id = 0"
     " ORDER BY due_at, id LIMIT 1),"
@@ -84,7 +85,8 @@ absl::Status PostgresTransaction::Begin(bool alone) {
   set_now(now);
   backend_.pid = row.Int();
   backend_.began_at_us = row.Int();
-  const absl::Status known = CheckPostgresSchemaVersion(row.Int());
+  const int64_t version = row.Int();
+  const absl::Status known = CheckPostgresSchemaVersion(version, row.Int());
   pipelines_version_ = row.Int();
   earliest_due_ = TimeOrNever(&row);
   earliest_expiry_ = TimeOrNever(&row);
