@@ -14,6 +14,7 @@
 #include "absl/strings/str_replace.h"
 #include "services/coordinator/core/log_pieces.h"
 #include "services/coordinator/store/postgres_connection.h"
+#include "services/coordinator/store/postgres_schema.h"
 #include "services/coordinator/store/postgres_server.h"
 #include "services/coordinator/store/postgres_url.h"
 #include "services/coordinator/store/store_samples.h"
