@@ -87,7 +87,7 @@ class _Maker:
 
     def _config_map(self, item):
         if item["kind"] == "ConfigMap":
-            for name in item["data"]:
+            for name in [each for each in item["data"] if each.endswith(".yaml")]:
                 service = name.removesuffix(".yaml")
                 item["data"][name] = self.made.value(_config(service) + " | quote")
 

@@ -55,7 +55,9 @@ def _unknown_fields(objects, folder):
     found = [match for match in map(_LINE.match, lines) if match]
     if done.returncode != 0 and not found:
         raise RuntimeError("tsc: " + "\n".join(lines))
-    return [f"{manifests.key(objects[int(match[1])])}: {match[2]}" for match in found]
+    # tsc shows names as they are written here, which is in quotes.
+    return [f"{manifests.key(objects[int(match[1])])}: {match[2]}".replace("'\"", "'")
+            .replace("\"'", "'") for match in found]
 
 
 def _missing_and_wrong(objects, folder):
