@@ -268,8 +268,10 @@ class ManifestsTest(unittest.TestCase):
                 selector = item.get("spec", {}).get("selector")
                 if item["kind"] == "NetworkPolicy":
                     selector = item["spec"]["podSelector"].get("matchLabels", {})
-                if item["kind"] not in ("Service", "NetworkPolicy") or "cnpg.io/cluster" in selector:
+                if item["kind"] not in ("Service", "NetworkPolicy"):
                     continue
+                if "cnpg.io/cluster" in selector:
+                    continue  # Its pods are the operator's.
                 found = [template for namespace, template in pods
                          if namespace == item["metadata"]["namespace"]
                          and _selects(selector, template["metadata"]["labels"])]

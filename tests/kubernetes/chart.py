@@ -20,7 +20,8 @@ COMPONENTS = {"keda": "keda", "hpa": "hpa", "cloudNativePg": "cloudnative-pg",
               "backup": "backup"}
 # Written by hand: neither made nor compared.
 BY_HAND = ("templates/NOTES.txt",)
-_NAMESPACES = {"closewrite": ".Release.Namespace", "closewrite-watchers": ".Values.watcher.namespace"}
+_NAMESPACES = {"closewrite": ".Release.Namespace",
+               "closewrite-watchers": ".Values.watcher.namespace"}
 _NAMESPACE_FIELDS = ("namespace", "kubernetes.io/metadata.name")
 _SERVICE_NAME = "closewrite-coordinator.closewrite.svc"
 _CONFIGS = {"plain": "base/{}/config", "tls": "components/certificates/config"}
@@ -49,7 +50,7 @@ def _image(service):
 
 def _config(service):
     path = f'printf "files/%s/{service}.yaml" (ternary "tls" "plain" .Values.certificates)'
-    name = f'printf "closewrite-coordinator.%s.svc" .Release.Namespace'
+    name = 'printf "closewrite-coordinator.%s.svc" .Release.Namespace'
     return (f".Values.config.{service} | default (.Files.Get ({path})) "
             f'| replace "{_SERVICE_NAME}" ({name})')
 
