@@ -15,7 +15,7 @@ import yaml
 
 from e2e import case
 from hosts import fleet
-from kubernetes import chart, manifests, models, page
+from kubernetes import chart, manifests, models, page, tools
 
 _CHECK_S_MAX = 30
 _WATCHERS = "closewrite-watchers"
@@ -399,6 +399,10 @@ class ChartTest(unittest.TestCase):
 
     def test_the_chart_is_the_one_that_would_be_made(self):
         self.assertEqual(chart.differences(), [])
+
+    def test_helm_has_nothing_against_it(self):
+        code, output, problem = tools.run(["helm", "lint", "--strict", manifests.CHART])
+        self.assertEqual((code, problem), (0, ""), output)
 
     def _compare(self, settings, overlay, components):
         arguments = [each for value in settings for each in ("--set", value)]
