@@ -4,6 +4,7 @@ programs' configuration, and comes out of Helm as out of kustomize."""
 import copy
 import functools
 import glob
+import json
 import os
 import re
 import subprocess
@@ -46,9 +47,10 @@ def _rendered():
     return found
 
 
+@functools.lru_cache(maxsize=None)
 def _everything():
     """All objects of all of them, each once."""
-    return list({yaml.dump(item): item for items in _rendered().values()
+    return list({json.dumps(item, sort_keys=True): item for items in _rendered().values()
                  for item in items}.values())
 
 

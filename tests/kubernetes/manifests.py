@@ -1,6 +1,7 @@
 """Kubernetes' objects: rendered by kustomize or helm, and read."""
 
 import copy
+import functools
 import glob
 import os
 import re
@@ -33,13 +34,19 @@ def components():
                   glob.glob(os.path.join(FOLDER, "components", "*", "kustomization.yaml")))
 
 
+@functools.lru_cache(maxsize=None)
 def kustomize(path):
-    """The objects that a folder of deploy/kubernetes gives, in order."""
+    """The objects that a folder of deploy/kubernetes gives, in order; not to be changed."""
     return _rendered(["kubectl", "kustomize", os.path.join(FOLDER, path)])
 
 
 def composed(overlay, names):
-    """The objects of an overlay with components."""
+    """The objects of an overlay with components; not to be changed."""
+    return _composed(overlay, tuple(names))
+
+
+@functools.lru_cache(maxsize=None)
+def _composed(overlay, names):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(FOLDER, os.path.join(folder, "kubernetes"))
         target = os.path.join(folder, "kubernetes", "composed")
