@@ -11,8 +11,8 @@ import time
 from e2e import case
 from hosts import fleet
 
-# Beside what it had before. A coordinator may hold 256 MiB of messages that wait to be recorded, and
-# gRPC as much of those that have come in part.
+# Beside what it had before. A coordinator may hold 256 MiB of messages that wait to be recorded,
+# and gRPC as much of those that have come in part.
 _RESIDENT_MIB_MORE_MAX = 400
 _DESCRIPTORS_MORE_MAX = 3000
 _DESCRIPTORS_LEFT_MAX = 100

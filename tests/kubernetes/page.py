@@ -1,0 +1,113 @@
+"""The commands of docs/kubernetes.md, and what can be said of each without a cluster."""
+
+import functools
+import os
+import re
+import shlex
+import subprocess
+
+from hosts import fleet
+from kubernetes import manifests, tools
+from style import source
+
+_PAGE = os.path.join(source.ROOT, "docs", "kubernetes.md")
+_COMMAND_S_MAX = 60
+# Programs that lines begin with; other indented lines are YAML.
+_PROGRAMS = ("chmod", "closewrite", "grpcurl", "helm", "install", "kubectl")
+# Subcommands of kubectl that need a cluster, and that is why they are not run here.
+ONLINE = ("apply", "create", "delete", "exec", "get", "label", "logs", "port-forward", "rollout",
+          "scale", "wait")
+_OBJECT = re.compile(r"^(statefulset|deployment|service|job)/([a-z-]+)$")
+
+
+def commands():
+    """Each command of the page as a list of words, pipes and redirections cut off."""
+    with open(_PAGE, encoding="utf-8") as file:
+        lines = [line[4:].rstrip() for line in file if line.startswith("    ")]
+    found = []
+    for line in lines:
+        for part in line.split(" | "):
+            words = shlex.split(part.partition(" > ")[0], comments=True)
+            if words and words[0] in _PROGRAMS:
+                found.append(words)
+    return found
+
+
+def problem(words):
+    """What is wrong with a command, or None."""
+    return {"kubectl": _kubectl, "helm": _helm, "closewrite": _closewrite,
+            "grpcurl": _grpcurl}.get(words[0], lambda _: None)(words)
+
+
+def _runs(words):
+    code, _, wrong = tools.run(words, cwd=source.ROOT)
+    return wrong or (f"exit code {code}" if code else None)
+
+
+def _kubectl(words):
+    verb = words[1]
+    if verb == "kustomize":
+        return _runs(words)
+    if verb not in ONLINE:
+        return f"{verb}: is neither run nor known"
+    if "--kustomize" in words:
+        path = words[words.index("--kustomize") + 1]
+        wrong = _runs(["kubectl", "kustomize", path])
+        if wrong:
+            return wrong
+    for word in words:
+        match = _OBJECT.match(word)
+        if match and match[2] not in _names(match[1]):
+            return f"{word}: there is no such object"
+    cut = words.index("--") if "--" in words else len(words)
+    if "--" in words:
+        inside = _closewrite(words[cut + 1:])
+        if inside:
+            return inside
+    # Flags are looked at before the help is shown.
+    return _runs([*words[:cut], "--help"])
+
+
+@functools.lru_cache(maxsize=None)
+def _names(kind):
+    objects = [item for path in ("overlays/embedded", "overlays/postgresql", "restore")
+               for item in manifests.kustomize(path)]
+    return {item["metadata"]["name"] for item in objects if item["kind"].lower() == kind}
+
+
+def _helm(words):
+    if words[1] == "template":
+        return _runs(words)
+    if words[1] not in ("install", "upgrade"):
+        return f"{words[1]}: is neither run nor known"
+    settings = [words[at + 1] for at, word in enumerate(words) if word == "--set"]
+    rendered = _runs(["helm", "template", *words[2:4],
+                      *(each for value in settings for each in ("--set", value))])
+    return rendered or _runs([*words, "--help"])
+
+
+def _closewrite(words):
+    shown = subprocess.run([fleet.program("cli"), words[1], "--help"], check=False,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=_COMMAND_S_MAX)
+    text = shown.stdout.decode()
+    if shown.returncode != 0:
+        return text
+    unknown = [word for word in words[2:] if word.startswith("--") and word not in text]
+    return f"{words[1]} does not know {unknown[0]}" if unknown else None
+
+
+def _grpcurl(words):
+    if words[-1] == "list":
+        return None
+    package, _, rest = words[-1].rpartition(".")
+    service, _, call = rest.partition("/")
+    folder = os.path.join(source.ROOT, "proto", *package.split("."))
+    text = ""
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            text += file.read()
+    found = re.search(rf"^service {service} {{(.*?)^}}", text, re.MULTILINE | re.DOTALL)
+    if found and f"rpc {call}(" in found[1]:
+        return None
+    return f"{words[-1]}: there is no such call"
