@@ -196,10 +196,9 @@ class PackagesTest(unittest.TestCase):
         return lines[count].split()[1]
 
     def _long_pipeline(self):
-        for path, text, mode in (("opt/scripts/long", _LONG.format(seconds=_LONG_S), 0o755),):
-            with open(os.path.join(self.b.tree, path), "w", encoding="ascii") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), mode)
+        with open(os.path.join(self.b.tree, "opt/scripts/long"), "w", encoding="ascii") as file:
+            file.write(_LONG.format(seconds=_LONG_S))
+            os.fchmod(file.fileno(), 0o755)
         self.b.check("install -o closewrite /dev/null /srv/runs")
         self.a.check(f"closewrite pipeline apply -f - <<'END'\n{_LONG_PIPELINE}END")
 
@@ -248,7 +247,8 @@ class PackagesTest(unittest.TestCase):
         command = self._begin("removed.long")
         self.b.check("apt-get remove -y closewrite-executor")
         self.assertNotEqual(self.b.run(f"kill -0 {command}").returncode, 0)
-        self.b.check("touch /srv/go-on && cd /root && apt-get install -y ./closewrite-executor_*.deb")
+        self.b.check("touch /srv/go-on")
+        self.b.check("cd /root && apt-get install -y ./closewrite-executor_*.deb")
         self._ends("removed.long", "removed.long")
 
 

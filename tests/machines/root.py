@@ -26,7 +26,7 @@ def make(packages):
     with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(done):
-            subprocess.run(["rm", "-rf", tree], check=True)
+            subprocess.run(["rm", "-rf", "--one-file-system", tree], check=True)
             _bootstrap(wanted, tree)
             with open(done, "w", encoding="ascii"):
                 pass
@@ -35,8 +35,10 @@ def make(packages):
 
 def _bootstrap(packages, tree):
     sources = [path for path in _SOURCES if os.path.exists(path) and os.path.getsize(path) > 0][:1]
+    # With mounts of its own: mmdebstrap mounts /dev, /proc and /sys there, and one that is killed
+    # leaves them, to be found by whoever removes the tree.
     done = subprocess.run(
-        ["nice", "mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", _SUITE, tree,
+        ["nice", "unshare", "--mount", "mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", _SUITE, tree,
          *sources], check=False, stdin=subprocess.DEVNULL, capture_output=True,
         timeout=_MAKE_S_MAX)
     if done.returncode != 0:
