@@ -1,6 +1,7 @@
 """A machine with a real systemd on a host of tests/hosts: it boots, reboots and has a journal."""
 
 import os
+import signal
 import subprocess
 
 from hosts import process
@@ -26,10 +27,12 @@ class Machine:
         self.name = name
         self.host = host
         self.address = host.address
-        self.tree = os.path.join(host.folder, "machine")
+        tree = os.path.join(host.folder, "machine")
+        # Its files, as they are seen from this machine: the mount is the host's alone.
+        self.tree = os.path.join(f"/proc/{host.pid}/root", tree.lstrip("/"))
         self._groups = [os.path.join(path, f"closewrite-machine-{host.pid}") for path in _CGROUPS
                         if os.path.exists(os.path.join(path, "cgroup.procs"))]
-        self._copy(root)
+        self._copy(root, tree)
         for group in self._groups:
             os.makedirs(group)
         self._log = os.path.join(host.folder, "machine.log")
@@ -40,17 +43,17 @@ class Machine:
         self.process = host.spawn(
             ["/bin/sh", "-c", enter + 'exec "$@"', "enter", _NSPAWN, "--boot", "--quiet",
              "--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off",
-             "--timezone=off", f"--machine={name}", f"--directory={self.tree}", *devices],
+             "--timezone=off", f"--machine={name}", f"--directory={tree}", *devices],
             self._log)
         self.until_up()
 
-    def _copy(self, root):
+    def _copy(self, root, tree):
         """An overlay: what the machine writes is its own."""
-        for name in ("upper", "overlay-work", "machine"):
-            os.makedirs(os.path.join(self.host.folder, name))
         upper, work = (os.path.join(self.host.folder, name) for name in ("upper", "overlay-work"))
+        for folder in (upper, work, tree):
+            os.makedirs(folder)
         self.host.check(["mount", "-t", "overlay", "overlay", "-o",
-                         f"lowerdir={root},upperdir={upper},workdir={work}", self.tree])
+                         f"lowerdir={root},upperdir={upper},workdir={work}", tree])
 
     @property
     def leader(self):
@@ -109,6 +112,9 @@ class Machine:
 
     def close(self):
         """Ends it at once, as a power cut does. May be called any number of times."""
+        leader = self.leader
+        if leader is not None:
+            os.kill(leader, signal.SIGKILL)
         self.process.kill()
         for group in self._groups:
             process.until(lambda group=group: _remove(group), _EMPTY_S_MAX, f"the end of {group}")
