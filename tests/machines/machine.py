@@ -8,6 +8,8 @@ from hosts import process
 
 _NSPAWN = "/usr/bin/systemd-nspawn"
 _BOOT_S_MAX = 120.0
+# The exit code of `systemd-nspawn --keep-unit` when the machine wants to reboot.
+_RESTART_ME = 133
 _EMPTY_S_MAX = 20.0
 # FUSE for sshfs, autofs for mounts that are made when they are needed.
 _DEVICES = ("/dev/fuse", "/dev/autofs")
@@ -36,15 +38,18 @@ class Machine:
         for group in self._groups:
             os.makedirs(group)
         self._log = os.path.join(host.folder, "machine.log")
+        self.process = None
         devices = [f"--bind={device}" for device in _DEVICES if os.path.exists(device)]
         # The shell moves into the groups first, as systemd-nspawn makes its own below those that it
         # finds itself in, and two machines must not share them.
         enter = "".join(f"echo $$ >{group}/cgroup.procs && " for group in self._groups)
-        self.process = host.spawn(
-            ["/bin/sh", "-c", enter + 'exec "$@"', "enter", _NSPAWN, "--boot", "--quiet",
-             "--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off",
-             "--timezone=off", f"--machine={name}", f"--directory={tree}", *devices],
-            self._log)
+        self._boot = ["/bin/sh", "-c", enter + 'exec "$@"', "enter", _NSPAWN, "--boot", "--quiet",
+                      "--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off",
+                      "--timezone=off", f"--machine={name}", f"--directory={tree}", *devices]
+        self._start()
+
+    def _start(self):
+        self.process = self.host.spawn(self._boot, self._log)
         self.until_up()
 
     def _copy(self, root, tree):
@@ -100,11 +105,11 @@ class Machine:
 
     def reboot(self):
         """As from the keyboard. Waits until it is up again."""
-        before = self.leader
         self.run("systemctl reboot")
-        process.until(lambda: self.leader not in (before, None), _BOOT_S_MAX,
-                      f"the reboot of {self.name}")
-        self.until_up()
+        code = self.process.wait(_BOOT_S_MAX)
+        if code != _RESTART_ME:
+            raise RuntimeError(f"{self.name} ended with {code} when it was to reboot")
+        self._start()
 
     def journal(self, unit, lines):
         """The last lines of a unit's journal."""
