@@ -35,6 +35,8 @@ class Machine:
         self._groups = [os.path.join(path, f"closewrite-machine-{host.pid}") for path in _CGROUPS
                         if os.path.exists(os.path.join(path, "cgroup.procs"))]
         self._copy(root, tree)
+        with open(os.path.join(self.tree, "etc", "hostname"), "w", encoding="ascii") as file:
+            file.write(name + "\n")
         for group in self._groups:
             os.makedirs(group)
         self._log = os.path.join(host.folder, "machine.log")
