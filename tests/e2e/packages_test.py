@@ -238,7 +238,6 @@ class PackagesTest(unittest.TestCase):
         self._assert_version(own)
         self._succeeds("downgraded.csv", "after the downgrade")
         self._removed_and_installed_again()
-        self._type("Removing", only="drain")
         self._type("Removing", only="remove")
         for each, unit in self._units():
             self.assertNotEqual(each.says(f"systemctl is-active {unit}"), "active")
