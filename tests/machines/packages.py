@@ -32,7 +32,7 @@ def build_into(output, version, **options):
         if not os.path.lexists(os.path.join(programs, kind)):
             os.symlink(fleet.program(kind), os.path.join(programs, kind))
     arguments = [] if version is None else ["--version", version]
-    done = subprocess.run(["nice", _BUILD, "--programs", programs, *arguments, output],
+    done = subprocess.run([_BUILD, "--programs", programs, *arguments, output],
                           check=False, stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=_BUILD_S_MAX, **options)
     if done.returncode != 0:

@@ -38,7 +38,7 @@ def _bootstrap(packages, tree):
     # With mounts of its own: mmdebstrap mounts /dev, /proc and /sys there, and one that is killed
     # leaves them, to be found by whoever removes the tree.
     done = subprocess.run(
-        ["nice", "unshare", "--mount", "mmdebstrap", "--variant=minbase",
+        ["unshare", "--mount", "mmdebstrap", "--variant=minbase",
          f"--include={','.join(packages)}", _SUITE, tree, *sources], check=False,
         stdin=subprocess.DEVNULL, capture_output=True, timeout=_MAKE_S_MAX)
     if done.returncode != 0:
