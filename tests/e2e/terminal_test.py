@@ -4,7 +4,6 @@ import os
 import time
 
 from e2e import case, terminal
-from hosts import fleet
 
 _PIPELINES = """
 pipelines:
@@ -55,8 +54,7 @@ class TerminalTest(case.FleetCase):
                    f"job of {path}")
 
     def _start(self, *args, **size):
-        argv = [fleet.program("cli"), "--coordinator", self.fleet.address, *args]
-        shown = terminal.Terminal(self.at_keyboard(argv), **size)
+        shown = terminal.Terminal(self.at_keyboard(self.fleet.command(*args)), **size)
         self.addCleanup(shown.close)
         return shown
 
