@@ -34,8 +34,8 @@ def tls():
 class HostsCase(unittest.TestCase):
     """A test with two hosts and a fleet that is not started yet.
 
-    Any class of tests that makes no sense in a run with certificates, or would be the same, says why
-    in `without_tls`; such a run tells it.
+    Any class of tests that makes no sense in a run with certificates, or would be the same, says
+    why in `without_tls`; such a run tells it.
     """
 
     needs_root = True

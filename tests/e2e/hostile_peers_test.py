@@ -150,7 +150,7 @@ class PeersCase(case.FleetCase):
 class HostilePeersTest(PeersCase):
     """Without certificates: whoever reaches the coordinator may say anything."""
 
-    without_tls = "with certificates a stranger says nothing at all; StolenCertificatesTest has them"
+    without_tls = "with certificates a stranger says nothing at all; see StolenCertificatesTest"
 
     def setUp(self):
         super().setUp()
