@@ -149,7 +149,6 @@ stopifnot(nrow(read_job_executions(days = 1)) == 1)
 tools <- tryCatch(end_job(), warning = conditionMessage)
 stopifnot(tools == "Job was not started")
 """.encode())
-        # Some of it asks what only people may read.
         done = self.hosts.a.run(["Rscript", script], env={
             **os.environ, "PATH": self.path, "CLOSEWRITE_COORDINATOR": self.fleet.address,
             **self.fleet.environment("program")})
