@@ -88,6 +88,7 @@ class TerminalTest(case.FleetCase):
         case.write(os.path.join(self.home("unenriched"), "b"), b"x")
         self.until(lambda: self.fleet.rows("events"), "the event")
         shown = self._start("run", "--wait", "--pipeline", "by-hand", "unenriched:b")
+        self.until(self.fleet.jobs, "its job")
         self._settle()
         shown.type("\x03")
         shown.expect(_ATTACH)
