@@ -6,7 +6,6 @@ program over npm's grpc-js and grpc-js-reflection-client.
 
 import json
 import os
-import subprocess
 
 from e2e import case
 from style import npm
@@ -36,8 +35,12 @@ class ApiTest(case.FleetCase):
         return done.stdout.decode()
 
     def _buf(self, *args):
-        return self._call(npm.tool("buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge",
-                          *args)
+        return self._call(*self.buf_curl(*args))
+
+    def _reflect(self, address):
+        """The command that asks a server what it serves."""
+        folder = self.fleet.certificates("admin")
+        return ["node", self.script("reflect.js"), address, *([folder] if folder else [])]
 
     def _servers(self):
         return [(service.kind, service.address) for service in self.fleet.services()]
@@ -45,7 +48,7 @@ class ApiTest(case.FleetCase):
     def test_reflection_lists_and_describes_all(self):
         for kind, address in self._servers():
             with self.subTest(kind=kind, address=address):
-                described = json.loads(self._call("node", self.script("reflect.js"), address))
+                described = json.loads(self._call(*self._reflect(address)))
                 wanted = _SERVICES[kind] | _EVERYWHERE
                 self.assertLessEqual(wanted, set(described))
                 for service in wanted:
@@ -54,20 +57,20 @@ class ApiTest(case.FleetCase):
     def test_buf_curl_lists_all(self):
         for kind, address in self._servers():
             with self.subTest(kind=kind, address=address):
-                listed = set(self._buf("--list-services", f"http://{address}").split())
+                listed = set(self._buf(address, "--list-services").split())
                 self.assertLessEqual(_SERVICES[kind] | _EVERYWHERE, listed)
 
     def test_health_is_serving_by_service_name(self):
         for kind, address in self._servers():
             for service in ("", *sorted(_SERVICES[kind])):
                 with self.subTest(address=address, service=service):
-                    answer = self._buf("--data", json.dumps({"service": service}),
-                                       f"http://{address}/grpc.health.v1.Health/Check")
+                    answer = self._buf(f"{address}/grpc.health.v1.Health/Check",
+                                       "--data", json.dumps({"service": service}))
                     self.assertEqual(json.loads(answer), {"status": "SERVING"})
 
     def test_unary_call_by_reflection(self):
         answer = json.loads(self._buf(
-            "--data", "{}", f"http://{self.fleet.address}/closewrite.v1.FleetService/ListWatchers"))
+            f"{self.fleet.address}/closewrite.v1.FleetService/ListWatchers", "--data", "{}"))
         self.assertEqual(len(answer["watchers"]), 2)
 
     def test_reflection_can_be_switched_off(self):
@@ -77,10 +80,8 @@ class ApiTest(case.FleetCase):
             file.write("reflection: false\n")
         service.start()
         self.until(lambda: self.fleet.rows("watchers"), "the coordinator to be back")
-        done = subprocess.run(self.hosts.a.argv(
-            ["node", self.script("reflect.js"), service.address]), check=False,
-            capture_output=True, timeout=_CALL_S_MAX,
-            env={**os.environ, "NODE_PATH": npm.modules()})
+        done = self.hosts.a.run(self._reflect(service.address), timeout=_CALL_S_MAX,
+                                env={**os.environ, "NODE_PATH": npm.modules()})
         self.assertNotEqual(done.returncode, 0)
 
     def test_sigterm_ends_every_service_cleanly(self):

@@ -3,11 +3,8 @@
 import json
 import os
 import re
-import subprocess
 
 from e2e import case
-from hosts import fleet
-from style import npm
 
 _CALL_S_MAX = 60
 _LOCK = "picky-api"
@@ -20,7 +17,7 @@ pipelines:
 
 
 class AuditTest(case.FleetCase):
-    """One fleet on one machine is enough; nobody has a certificate."""
+    """One fleet on one machine is enough."""
 
     needs_root = False
     executors = (("cw-b-1", 4),)
@@ -32,8 +29,8 @@ class AuditTest(case.FleetCase):
     def _hold_lock(self):
         """Starts a program that has the lock, and waits until it has."""
         holder = self.hosts.a.spawn(
-            [fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run", _LOCK, "--",
-             "sleep", "1000"], os.path.join(self.folder, "holder.log"))
+            self.fleet.command("lock", "run", _LOCK, "--", "sleep", "1000", role="program"),
+            os.path.join(self.folder, "holder.log"))
         self.until(lambda: any(row["holders"] for row in self.fleet.rows("lock", "list")),
                    "the lock to be held")
         return holder
@@ -42,11 +39,8 @@ class AuditTest(case.FleetCase):
         """Calls LockService.SetLock with an id of the test's choice; the command line has its
         own."""
         request = {"requestId": request_id, "lock": _LOCK, "capacity": 2}
-        subprocess.run(self.hosts.a.argv(
-            [npm.tool("buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--data",
-             json.dumps(request),
-             f"http://{self.fleet.address}/closewrite.v1.LockService/SetLock"]), check=True,
-            stdout=subprocess.PIPE, timeout=_CALL_S_MAX)
+        self.hosts.a.check(self.buf_curl(f"{self.fleet.address}/closewrite.v1.LockService/SetLock",
+                                         "--data", json.dumps(request)), timeout=_CALL_S_MAX)
 
     def _change_things(self):
         """A change of each kind, by the command line. Returns calls and what they named."""
@@ -77,8 +71,8 @@ class AuditTest(case.FleetCase):
         subjects = [re.sub(r"reason .*: it hangs$", "reason it hangs", entry["subject"])
                     for entry in entries]
         self.assertEqual(list(zip([entry["method"] for entry in entries], subjects)), wanted)
-        self.assertEqual({entry["role"] for entry in entries}, {"anybody"})
-        self.assertEqual({entry["name"] for entry in entries}, {""})
+        role, name = ("admin", "admin") if self.fleet.authority else ("anybody", "")
+        self.assertEqual({(entry["role"], entry["name"]) for entry in entries}, {(role, name)})
         self.assertTrue(all(entry["peer"].rpartition(":")[2].isdigit() for entry in entries))
         self.assertEqual(len({entry["request_id"] for entry in entries}), len(wanted))
         self.assertNotIn("", {entry["request_id"] for entry in entries})
@@ -89,7 +83,8 @@ class AuditTest(case.FleetCase):
         self.assertEqual(table[0].split(), ["AT", "WHO", "CALL", "REQUEST", "ID", "PEER",
                                             "SUBJECT"])
         self.assertEqual(len(table), 2)
-        self.assertIn(f"anybody {entries[3]['peer']}", table[1])
+        who = f"{role} {name}" if name else f"{role} {entries[3]['peer']}"
+        self.assertIn(who, table[1])
         self.assertEqual(self._entries("--since", "2100-01-01"), [])
         self.assertEqual(self._entries("--method", "BreakLock"), [entries[4]])
         self.fleet.coordinator.kill()

@@ -19,6 +19,7 @@ def _cells(line):
 class BenchJobs(unittest.TestCase):
     """tests/bench/jobs --quick"""
 
+    without_tls = "it measures services of its own, without certificates"
     needs_root = False
 
     def test_quick(self):

@@ -17,6 +17,7 @@ def _cells(line):
 class Bench(unittest.TestCase):
     """tests/bench/watch --quick"""
 
+    without_tls = "it measures services of its own, without certificates"
     needs_root = True
 
     def test_quick(self):

@@ -6,6 +6,7 @@ import random
 import unittest
 
 from hosts import fleet, pair, process, run_folder
+from style import npm
 
 _LOG_LINES_MAX = 25
 # On the host itself, whose network is its own.
@@ -25,8 +26,17 @@ def seed():
     return _options["seed"]
 
 
+def tls():
+    """Whether everybody has a certificate in this run."""
+    return _options["tls"]
+
+
 class HostsCase(unittest.TestCase):
-    """A test with two hosts and a fleet that is not started yet."""
+    """A test with two hosts and a fleet that is not started yet.
+
+    Any class of tests that makes no sense in a run with certificates, or would be the same, says
+    why in `without_tls`; such a run tells it.
+    """
 
     needs_root = True
     two_hosts = True  # where there is root; otherwise both are this machine
@@ -36,6 +46,7 @@ class HostsCase(unittest.TestCase):
     coordinator_settings = ()
     metrics = False  # of all services are served, see `numbers`
     tls = False  # everybody has a certificate
+    without_tls = ""
 
     def setUp(self):
         self.seed = _options["seed"]
@@ -72,6 +83,18 @@ class HostsCase(unittest.TestCase):
         if not self.hosts.namespaced:
             return list(args)
         return ["/usr/bin/nsenter", "--target", str(self.hosts.a.pid), "--net", "--", *args]
+
+    def buf_curl(self, where, *options):
+        """The command that calls HOST:PORT[/SERVICE/METHOD] by a client that is not ours; with TLS
+        as an admin."""
+        folder = self.fleet.certificates("admin")
+        if not folder:
+            scheme, how = "http", ["--http2-prior-knowledge"]
+        else:
+            scheme, how = "https", ["--cacert", f"{folder}/ca.crt", "--cert", f"{folder}/tls.crt",
+                                    "--key", f"{folder}/tls.key"]
+        return [npm.tool("buf"), "curl", "--protocol", "grpc", *how, *options,
+                f"{scheme}://{where}"]
 
     def home(self, volume):
         """Where the volume's files really lie."""

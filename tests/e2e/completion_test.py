@@ -43,7 +43,8 @@ class CompletionTest(case.FleetCase):
         os.symlink(fleet.program("cli"), os.path.join(folder, "closewrite"))
         self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}",
                              "HOME": self.folder, "TERM": "dumb",
-                             "CLOSEWRITE_COORDINATOR": self.fleet.address}
+                             "CLOSEWRITE_COORDINATOR": self.fleet.address,
+                             **self.fleet.environment("viewer")}
 
     def _lines(self, *args):
         done = subprocess.run(self.at_keyboard(args), env=self._environment, cwd=self.folder,

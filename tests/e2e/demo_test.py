@@ -14,6 +14,7 @@ _DEMO_S_MAX = 900
 class DemoTest(unittest.TestCase):
     """deploy/local/demo, on two hosts as root and on one otherwise."""
 
+    without_tls = "the demonstration has a fleet of its own, without certificates"
     needs_root = False
 
     def _run(self, *args):

@@ -13,7 +13,7 @@ class FrozenTest(case.HostsCase):
 
     def setUp(self):
         super().setUp()
-        self.fleet.add_executor(self.hosts.b, "first", slots=1)
+        self.fleet.add_executor(self.hosts.b, "cw-b-first", slots=1)
         self.fleet.start()
         # Each attempt says that it has begun, and ends when its own token is released.
         self.fleet.apply(f"""
@@ -44,9 +44,9 @@ pipelines:
         case.write(os.path.join(self.home("unenriched"), "file"), b"x")
         self.until(lambda: self._begun(1), "the first attempt")
         self.assertTrue(self._commands(1))
-        frozen = self.fleet.executors["first"].process
+        frozen = self.fleet.executors["cw-b-first"].process
         frozen.freeze()
-        self.fleet.add_executor(self.hosts.b, "second", slots=1).start()
+        self.fleet.add_executor(self.hosts.b, "cw-b-second", slots=1).start()
         self.until(lambda: self._begun(2), "the second attempt", _LEASE_LOST_S_MAX)
         return frozen
 
@@ -61,8 +61,8 @@ pipelines:
         self.until(lambda: not self._commands(1), "the frozen executor's command to be dead",
                    _KILLED_S_MAX)
         # The thawed executor works again: it takes the next job, so it has been heard and answered.
-        self.fleet.executors["second"].stop()
-        self.fleet.executors.pop("second")
+        self.fleet.executors["cw-b-second"].stop()
+        self.fleet.executors.pop("cw-b-second")
         case.write(os.path.join(self.home("unenriched"), "next"), b"y")
         for token in range(1, 8):
             self._release(token)

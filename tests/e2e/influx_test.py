@@ -47,7 +47,7 @@ class InfluxCase(case.HostsCase):
         os.symlink(fleet.program("cli"), os.path.join(programs, "closewrite"))
         self.path = f"{programs}:/usr/bin:/bin"
         self.fleet.add_executor(self.hosts.b, "cw-b-1", slots=4, labels=["r"],
-                                env={"PATH": self.path})
+                                env={"PATH": self.path, **self.fleet.environment("program")})
 
     def begin(self):
         """Makes the database, and starts the fleet."""
@@ -149,8 +149,9 @@ stopifnot(nrow(read_job_executions(days = 1)) == 1)
 tools <- tryCatch(end_job(), warning = conditionMessage)
 stopifnot(tools == "Job was not started")
 """.encode())
-        done = self.hosts.a.run(["/usr/bin/env", f"PATH={self.path}",
-                                 f"CLOSEWRITE_COORDINATOR={self.fleet.address}", "Rscript", script])
+        done = self.hosts.a.run(["Rscript", script], env={
+            **os.environ, "PATH": self.path, "CLOSEWRITE_COORDINATOR": self.fleet.address,
+            **self.fleet.environment("program")})
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         [model] = self.points("model", 1)
         job = 'fit, "quoted" = x'

@@ -42,6 +42,7 @@ class KillRunsTest(unittest.TestCase):
 def _problem_of(seed, store, what):
     folder = run_folder.RunFolder("kills")
     try:
-        return trial.trial(folder.path, seed, trial.options_of(seed, store, what)).problem()
+        options = trial.options_of(seed, store, what, tls=case.tls())
+        return trial.trial(folder.path, seed, options).problem()
     finally:
         folder.close()

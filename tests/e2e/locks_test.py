@@ -66,8 +66,9 @@ class LocksCase(case.HostsCase):
 
     def spawn_under_lock(self, on, name, command, *options):
         """The same on a host, with any command."""
-        return on.spawn([fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run",
-                         _LOCK, *options, "--", *command], os.path.join(self.folder, f"{name}.log"))
+        return on.spawn(
+            self.fleet.command("lock", "run", _LOCK, *options, "--", *command, role="program"),
+            os.path.join(self.folder, f"{name}.log"))
 
     def lock(self):
         """As `lock list` has it; None while nobody uses it."""

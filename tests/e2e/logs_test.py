@@ -6,7 +6,6 @@ import re
 
 from bench import measure
 from e2e import case, chatter
-from hosts import fleet
 
 _PIPELINES = """
 pipelines:
@@ -87,8 +86,7 @@ class LogsTest(case.FleetCase):
         case.write(os.path.join(self.home("unenriched"), "slow/a"), b"x")
         job = self.until(lambda: next(iter(self.fleet.jobs()), None), "the job")
         log = os.path.join(self.folder, "followed")
-        reader = self.hosts.b.spawn([fleet.program("cli"), "--coordinator", self.fleet.address,
-                                     "logs", "-f", str(job.id)], log)
+        reader = self.hosts.b.spawn(self.fleet.command("logs", "-f", str(job.id)), log)
         self.until(lambda: case.read(log) == b"first\n", "the first line on another host")
         case.write(os.path.join(self.folder, "go"), b"")
         self.until(lambda: not reader.alive(), "the end of the log")

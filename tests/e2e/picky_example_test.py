@@ -40,6 +40,7 @@ def table(instead):
 class PickyExampleTest(unittest.TestCase):
     """On this machine, as a reader starts it."""
 
+    without_tls = "the example has a fleet of its own, without certificates"
     needs_root = False
 
     def setUp(self):

@@ -7,7 +7,7 @@ import os
 import re
 
 from e2e import case, portal_case
-from hosts import fleet, mail_server
+from hosts import mail_server
 
 _SOON_S_MAX = 90.0
 _PIECE = 8 << 20
@@ -219,8 +219,8 @@ class PortalPagesTest(portal_case.PortalCase):
         self.fleet.must("rate", "set", "api-x", "--limit", "100", "--per", "1h")
         self.fleet.must("rate", "take", "api-x", "--n", "60")
         holder = self.hosts.a.spawn(
-            [fleet.program("cli"), "--coordinator", self.fleet.address, "lock", "run", "one", "--",
-             "sleep", "600"], os.path.join(self.folder, "holder.log"))
+            self.fleet.command("lock", "run", "one", "--", "sleep", "600", role="program"),
+            os.path.join(self.folder, "holder.log"))
         self.addCleanup(holder.kill)
         self.until(lambda: any(row["holders"] for row in self.fleet.rows("lock", "list")),
                    "its lock")

@@ -144,9 +144,11 @@ class TableTest(PrometheusCase):
         parts = table()
         everywhere = parts["Every service"]
         self.assertGreater(len(everywhere), 4)
+        self.assertIn("Coordinator with TLS", parts)
         for kind, heading in (("coordinator", "Coordinator"), ("watcher", "Watcher"),
                               ("executor", "Executor")):
-            rows = {**everywhere, **parts[heading]}
+            with_tls = parts.get(f"{heading} with TLS", {}) if self.fleet.authority else {}
+            rows = {**everywhere, **parts[heading], **with_tls}
             self.assertGreater(len(parts[heading]), 15)
             for service in self.fleet.services():
                 if service.kind != kind:

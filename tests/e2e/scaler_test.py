@@ -23,6 +23,7 @@ pipelines:
 class ScalerTest(case.FleetCase):
     """Without certificates."""
 
+    without_tls = "ScalerWithCertificatesTest is the same with them"
     needs_root = False
     executors = ()
     pipelines = _PIPELINES
@@ -34,9 +35,9 @@ class ScalerTest(case.FleetCase):
         self.env = {**os.environ, "NODE_PATH": npm.modules(), "NODE_NO_WARNINGS": "1"}
 
     def _args(self, call, metadata, role="viewer"):
-        folder = [self.fleet.authority.issue(role, role)] if self.fleet.authority else []
+        folder = self.fleet.certificates(role)
         return ["node", self.script("scaler.js"), self.address, _PROTO, call,
-                json.dumps(metadata), *folder]
+                json.dumps(metadata), *([folder] if folder else [])]
 
     def _call(self, call, metadata=None, **options):
         done = self.hosts.a.run(self._args(call, metadata or self.object, **options),
@@ -112,6 +113,7 @@ class ScalerTest(case.FleetCase):
 class ScalerWithCertificatesTest(ScalerTest):
     """KEDA has the certificate of a viewer."""
 
+    without_tls = ""
     tls = True
 
     def test_only_who_may_look_is_told(self):

@@ -98,7 +98,7 @@ class SecureTest(case.FleetCase):
         self.fleet.must("cancel", number, role="operator")
 
     def test_what_shows_nothing_learns_nothing(self):
-        authority = self.fleet.authority.issue("viewer", "viewer")
+        authority = self.fleet.certificates("viewer")
         only_ca = os.path.join(self.folder, "only-ca")
         os.makedirs(only_ca)
         with open(os.path.join(authority, "ca.crt"), "rb") as file:

@@ -17,6 +17,7 @@ _WARM_FILES = 20_000
 class StormCase(unittest.TestCase):
     """A test in a folder of its own."""
 
+    without_tls = "the storms have services of their own, without certificates"
     needs_root = False
 
     def setUp(self):

@@ -4,7 +4,6 @@ import json
 import os
 
 from e2e import case
-from hosts import fleet
 
 
 class TasksTest(case.FleetCase):
@@ -96,8 +95,7 @@ class TasksTest(case.FleetCase):
         self.fleet.must("task", "start", "ticks")
         self.until(lambda: self._log("ticks"), "its first line")
         path = os.path.join(self.folder, "followed")
-        reader = self.hosts.b.spawn([fleet.program("cli"), "--coordinator", self.fleet.address,
-                                     "task", "logs", "ticks", "-f"], path)
+        reader = self.hosts.b.spawn(self.fleet.command("task", "logs", "ticks", "-f"), path)
         self.until(lambda: case.read(path).count(b"\nrun ") >= 3, "three more runs")
         runs = [int(line.split()[1]) for line in case.read(path).decode().splitlines()
                 if line.startswith("run ")]

@@ -4,7 +4,6 @@ import os
 import time
 
 from e2e import case, terminal
-from hosts import fleet
 
 _PIPELINES = """
 pipelines:
@@ -55,8 +54,7 @@ class TerminalTest(case.FleetCase):
                    f"job of {path}")
 
     def _start(self, *args, **size):
-        argv = [fleet.program("cli"), "--coordinator", self.fleet.address, *args]
-        shown = terminal.Terminal(self.at_keyboard(argv), **size)
+        shown = terminal.Terminal(self.at_keyboard(self.fleet.command(*args)), **size)
         self.addCleanup(shown.close)
         return shown
 
@@ -90,6 +88,7 @@ class TerminalTest(case.FleetCase):
         case.write(os.path.join(self.home("unenriched"), "b"), b"x")
         self.until(lambda: self.fleet.rows("events"), "the event")
         shown = self._start("run", "--wait", "--pipeline", "by-hand", "unenriched:b")
+        self.until(self.fleet.jobs, "its job")
         self._settle()
         shown.type("\x03")
         shown.expect(_ATTACH)

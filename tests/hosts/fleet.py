@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import subprocess
+import threading
 
 from hosts import job, postgres, process
 
@@ -88,20 +89,22 @@ class Service:
 
 
 class Authority:
-    """Who issues certificates, by the command line."""
+    """Who issues certificates, by the command line. Thread-safe."""
 
     def __init__(self, folder):
         self._folder = folder
-        self._issued = {}
+        self._lock = threading.Lock()
+        self._issued = {}  # guarded by _lock
         self._certs("init", "--in", folder)
 
     def issue(self, role, name, *options):
         """The folder of a certificate, the same for the same owner."""
-        if (role, name, options) not in self._issued:
-            out = os.path.join(self._folder, f"{role}-{name}-{len(self._issued)}")
-            self._certs("issue", role, name, *options, "--in", self._folder, "--out", out)
-            self._issued[(role, name, options)] = out
-        return self._issued[(role, name, options)]
+        with self._lock:
+            if (role, name, options) not in self._issued:
+                out = os.path.join(self._folder, f"{role}-{name}-{len(self._issued)}")
+                self._certs("issue", role, name, *options, "--in", self._folder, "--out", out)
+                self._issued[(role, name, options)] = out
+            return self._issued[(role, name, options)]
 
     def lines(self, role, name, *options):
         """What a service's configuration says of it."""
@@ -153,14 +156,14 @@ class Fleet:
             f"listen: {address}",
             f"store: {store}",
             f"session_ttl: {session_ttl}",
-            # For clients that are not ours.
-            *self._tls(self.hosts.a, "coordinator", name, "--ip", self.hosts.a.address),
+            *self._tls(self.hosts.a, "coordinator", name),
             *settings, ""]), address, self._metrics(self.hosts.a))
 
     def _tls(self, on, role, name, *grants):
-        """The lines of a service's configuration."""
+        """The lines of a service's configuration. Clients that are not ours look for its address in
+        the certificate."""
         if self.authority:
-            return [self.authority.lines(role, name, *grants)]
+            return [self.authority.lines(role, name, *grants, "--ip", on.address)]
         return ["insecure: true"] if role == "coordinator" else []
 
     def _listen(self, on, port):
@@ -177,7 +180,7 @@ class Fleet:
             f"listen: {listen}",
             f"coordinator: {self.address}",
             f"state: {_folder(on, f'watcher-{volume}', 'state')}",
-            *self._tls(on, "watcher", on.name, "--volume", volume),
+            *self._tls(on, "watcher", on.name, "--volume", "*"),
             "volumes:",
             f"  {volume}: {{path: {self.hosts.path(on, volume)}}}", ""]), listen,
                        self._metrics(on))
@@ -251,14 +254,27 @@ class Fleet:
         executors = [row for row in self.rows("executors") if row["connected"]]
         return len(live) >= len(self.watchers) and len(executors) >= len(self.executors)
 
-    def cli(self, *args, on=None, ask=None, seconds_max=_CLI_S_MAX, role="admin", **options):
-        """Runs `closewrite ARGS` on a host (cw-a by default), which asks any coordinator, or `ask`
-        alone; with TLS as somebody of that role. Returns the CompletedProcess."""
-        on = on or self.hosts.a
+    def certificates(self, role):
+        """The folder with ca.crt, tls.crt and tls.key of somebody of that role; None without
+        TLS."""
+        return self.authority.issue(role, role) if self.authority else None
+
+    def command(self, *args, ask=None, role="admin"):
+        """The words that run `closewrite ARGS`, which asks any coordinator, or `ask` alone; with
+        TLS as somebody of that role."""
         address = ask.address if ask else self.address
-        tls = ["--tls", self.authority.issue(role, role)] if self.authority else []
-        return on.run([program("cli"), "--coordinator", address, *tls, *args],
-                      timeout=seconds_max, **options)
+        tls = ["--tls", self.certificates(role)] if self.authority else []
+        return [program("cli"), "--coordinator", address, *tls, *args]
+
+    def environment(self, role):
+        """The variables that make somebody of that role of a `closewrite` which is not told by its
+        arguments; nothing without TLS."""
+        return {"CLOSEWRITE_TLS": self.certificates(role)} if self.authority else {}
+
+    def cli(self, *args, on=None, ask=None, seconds_max=_CLI_S_MAX, role="admin", **options):
+        """Runs command() on a host, cw-a by default. Returns the CompletedProcess."""
+        on = on or self.hosts.a
+        return on.run(self.command(*args, ask=ask, role=role), timeout=seconds_max, **options)
 
     def rows(self, *args, ask=None):
         """NDJSON rows of `closewrite ARGS -o json`; empty while there is no coordinator."""

@@ -3,8 +3,6 @@
 import os
 import random
 
-from hosts import fleet
-
 # Jobs have smaller numbers: the journals' `job` of a program.
 _NUMBER_MIN = 1_000_000
 _UNTOUCHED_S_MAX = 0.5
@@ -38,9 +36,11 @@ class Programs:
                  "NAME": name, "PATH": f"program/{name}"}
         # The token is the lock's.
         started = self._host.spawn(
-            [fleet.program("cli"), "--coordinator", self._rig.fleet.address, "lock", "run", "picky",
-             "--", "/usr/bin/env", *(f"CLOSEWRITE_{key}={value}" for key, value in facts.items()),
-             "KILLS_EXECUTOR=program", self._rig.command, self._rig.evidence, "100", "picky"], log)
+            self._rig.fleet.command(
+                "lock", "run", "picky", "--", "/usr/bin/env",
+                *(f"CLOSEWRITE_{key}={value}" for key, value in facts.items()),
+                "KILLS_EXECUTOR=program", self._rig.command, self._rig.evidence, "100", "picky",
+                role="program"), log)
         what = self._chance.choice(("nothing", "nothing", "kill", "freeze"))
         if what != "nothing":
             try:

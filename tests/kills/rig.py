@@ -107,7 +107,7 @@ class Rig:
                 os.path.join(folder, "recorder.log"))
             self.fleet = fleet.Fleet(
                 self.hosts, session_ttl=f"{options.ttl_ms}ms", store=options.store,
-                coordinators=options.coordinators)
+                coordinators=options.coordinators, tls=options.tls)
             for on, name, outlive in ((self.hosts.b, "cw-b-1", True),
                                       (self.hosts.b, "cw-b-2", False),
                                       (self.hosts.a, "cw-a-1", True)):

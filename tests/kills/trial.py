@@ -15,12 +15,14 @@ _TTL_MS = (1000, 1500, 2000, 3000)
 _RIGS = {"files": rig.Rig, "tasks": task_rig.TaskRig}
 
 # `what`: `files` or `tasks`. `namespaced`: two real hosts, which needs root; None: where possible.
-Options = collections.namedtuple("Options", "what store coordinators files sshfs namespaced ttl_ms")
+# `tls`: everybody has a certificate.
+Options = collections.namedtuple(
+    "Options", "what store coordinators files sshfs namespaced tls ttl_ms")
 
 
-def options_of(seed, store, what="files", files=80, sshfs=False, namespaced=None):
+def options_of(seed, store, what="files", files=80, sshfs=False, namespaced=None, tls=False):
     """The Options of the run with this seed."""
-    return Options(what, store, 3 if store == "postgresql" else 1, files, sshfs, namespaced,
+    return Options(what, store, 3 if store == "postgresql" else 1, files, sshfs, namespaced, tls,
                    random.Random(f"ttl/{seed}").choice(_TTL_MS))
 
 
