@@ -15,35 +15,43 @@ _LICENCE = re.compile(r"^License: *(\S.*?) *$", re.MULTILINE)
 _MACHINE_READABLE = re.compile(r"^Format:.*copyright-format", re.MULTILINE)
 
 
-def write(tree, service, about, digest, output):
-    """Writes it beside the image."""
-    moment = datetime.datetime.fromtimestamp(about.epoch, datetime.timezone.utc)
-    version, codename = _debian(tree)
-    bill = {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{service} {digest}").urn,
-        "version": 1,
-        "metadata": {
-            "timestamp": moment.isoformat().replace("+00:00", "Z"),
-            "component": {
-                "type": "container", "bom-ref": f"image-{service}",
-                "name": f"closewrite/{service}", "version": about.version,
-                "hashes": [{"alg": "SHA-256", "content": digest.partition(":")[2]}],
-            },
-        },
-        "components": [
+class Bill:
+    """What an image consists of, looked up before its files are packed."""
+
+    def __init__(self, tree, service, about):
+        version, codename = _debian(tree)
+        self._service = service
+        self._about = about
+        self._components = [
             *[_program(tree, name, about) for name in (service, "cli")],
             {"type": "operating-system", "bom-ref": "debian", "name": "debian",
              "version": version, "description": codename},
             *[_package(tree, name, version) for name in sorted(tree.packages)],
-        ],
-    }
-    path = os.path.join(output, f"closewrite-{service}.cdx.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(bill, file, indent=1)
-        file.write("\n")
+        ]
+
+    def write(self, digest, output):
+        """Writes it beside the image of this digest."""
+        moment = datetime.datetime.fromtimestamp(self._about.epoch, datetime.timezone.utc)
+        bill = {
+            "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{self._service} {digest}").urn,
+            "version": 1,
+            "metadata": {
+                "timestamp": moment.isoformat().replace("+00:00", "Z"),
+                "component": {
+                    "type": "container", "bom-ref": f"image-{self._service}",
+                    "name": f"closewrite/{self._service}", "version": self._about.version,
+                    "hashes": [{"alg": "SHA-256", "content": digest.partition(":")[2]}],
+                },
+            },
+            "components": self._components,
+        }
+        path = os.path.join(output, f"closewrite-{self._service}.cdx.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(bill, file, indent=1)
+            file.write("\n")
 
 
 def _debian(tree):

@@ -51,10 +51,10 @@ def installed_name(program):
 
 
 def make(debian, service, programs, folder):
-    """The tree of a service's image, in `folder`, which is made."""
+    """The tree of a service's image, in an empty folder."""
     wanted = (service, "cli")
     if service == _SERVICE_WITH_ROOT:
-        subprocess.run(["cp", "--archive", "--reflink=auto", debian, folder], check=True)
+        subprocess.run(["cp", "--archive", "--reflink=auto", debian + "/.", folder], check=True)
         tree = Tree(folder, _packages(debian))
         for name, line in (("passwd", _PASSWD), ("group", _GROUP), ("shadow", _SHADOW)):
             _append(tree.path(f"/etc/{name}"), line)
@@ -73,7 +73,6 @@ def make(debian, service, programs, folder):
 
 def _cut_out(debian, tree, programs):
     """Copies what these programs need from the root of Debian."""
-    os.mkdir(tree.root)
     for name in _USR_LINKS:
         os.makedirs(tree.path(f"/usr/{name}"), exist_ok=True)
         os.symlink(f"usr/{name}", tree.path(name))

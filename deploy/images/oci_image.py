@@ -36,38 +36,38 @@ def settings(service, about):
               for word in ("--label", f"org.opencontainers.image.{name}={text}")]]
 
 
-def write(tree, service, about, work, output):
-    """Writes the archive and the digest. Returns the digest."""
-    store = [f"--root={work}/store", f"--runroot={work}/run", "--storage-driver=vfs"]
-    archive = os.path.join(output, f"closewrite-{service}.oci.tar")
+class Container:
+    """An image that is being made: its files lie in `folder` until it is written."""
 
-    def buildah(*args):
-        done = subprocess.run(["buildah", *store, *args], check=False, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, work, service):
+        self._store = [f"--root={work}/store", f"--runroot={work}/run", "--storage-driver=vfs"]
+        self._service = service
+        self._id = self._buildah("from", "--name", f"closewrite-{service}", "scratch")
+        self.folder = self._buildah("mount", self._id)
+
+    def write(self, about, output):
+        """Writes the archive and the digest. Returns the digest."""
+        archive = os.path.join(output, f"closewrite-{self._service}.oci.tar")
+        if os.path.exists(archive):
+            os.unlink(archive)  # An image would be added to those that are in it.
+        self._buildah("umount", self._id)
+        self._buildah("config", *settings(self._service, about), self._id)
+        self._buildah("commit", "--quiet", "--format=oci", "--disable-compression=false",
+                      f"--timestamp={about.epoch}", "--rm", self._id,
+                      f"oci-archive:{archive}:closewrite/{self._service}:{about.version}")
+        digest = digest_of(archive)
+        with open(os.path.join(output, f"closewrite-{self._service}.digest"), "w",
+                  encoding="ascii") as file:
+            file.write(digest + "\n")
+        return digest
+
+    def _buildah(self, *args):
+        done = subprocess.run(["buildah", *self._store, *args], check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"buildah {args[0]}: {done.stderr.strip()}")
         return done.stdout.strip()
-
-    container = buildah("from", "--name", f"closewrite-{service}", "scratch")
-    place = buildah("mount", container)
-    # By way of tar, which keeps owners, hard links and attributes as they are.
-    with subprocess.Popen(["tar", "-C", tree.root, "--numeric-owner", "--xattrs", "-c", "."],
-                          stdout=subprocess.PIPE) as pack:
-        subprocess.run(["tar", "-C", place, "--numeric-owner", "--xattrs", "--xattrs-include=*",
-                        "-xp"], stdin=pack.stdout, check=True)
-    if pack.returncode != 0:
-        raise RuntimeError(f"tar of {tree.root} exited with {pack.returncode}")
-    buildah("umount", container)
-    buildah("config", *settings(service, about), container)
-    if os.path.exists(archive):
-        os.unlink(archive)  # An image would be added to those that are in it.
-    buildah("commit", "--quiet", "--format=oci", "--disable-compression=false",
-            f"--timestamp={about.epoch}", "--rm", container,
-            f"oci-archive:{archive}:closewrite/{service}:{about.version}")
-    digest = digest_of(archive)
-    with open(os.path.join(output, f"closewrite-{service}.digest"), "w", encoding="ascii") as file:
-        file.write(digest + "\n")
-    return digest
 
 
 def digest_of(archive):

@@ -1,6 +1,7 @@
 """Containers of podman on a host of namespaces of their own: that host's end is theirs.
 
-Neither this machine's images nor its networks are touched, and nothing is left of it.
+Neither this machine's images nor its networks are touched, and nothing is left of it: images and
+containers lie in the host's own /run, which is memory.
 """
 
 import json
@@ -22,6 +23,8 @@ network_config_dir = "{folder}/networks"
 """
 _PODMAN_S_MAX = 120.0
 _NETWORK = "closewrite"
+_ADDRESSES = "10.78.0."
+_FIRST_ADDRESS = 10
 
 
 class Containers:
@@ -29,14 +32,14 @@ class Containers:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("host", "store", "networks"):
+        for name in ("host", "networks"):
             os.makedirs(os.path.join(folder, name))
         self._conf = os.path.join(folder, "containers.conf")
         with open(self._conf, "w", encoding="utf-8") as file:
             file.write(_CONF.format(folder=folder))
         self.host = host.NamespacedHost("containers", os.path.join(folder, "host"), "127.0.0.1")
         try:
-            self.must("network", "create", "--internal", _NETWORK)
+            self.must("network", "create", "--internal", f"--subnet={_ADDRESSES}0/24", _NETWORK)
         except BaseException:
             self.close()
             raise
@@ -49,7 +52,7 @@ class Containers:
         """Runs podman; returns the CompletedProcess."""
         options.setdefault("timeout", _PODMAN_S_MAX)
         return self.host.run(["env", f"CONTAINERS_CONF={self._conf}", "podman",
-                              f"--root={self.folder}/store", "--runroot=/run/containers",
+                              "--root=/run/store", "--runroot=/run/containers",
                               "--storage-driver=overlay", *args], **options)
 
     def must(self, *args, **options):
@@ -65,11 +68,13 @@ class Containers:
         """Takes an image out of an archive."""
         self.must("load", "--quiet", "--input", archive)
 
-    def run(self, name, image, *options):
+    def run(self, name, image, number, *options):
         """Starts a container as little trusted as can be: nothing of its image can be written, no
-        capability, no way to gain one."""
+        capability, no way to gain one. It keeps its address, which follows from its number, when it
+        is started again: gRPC asks for another one only after half a minute."""
         self.must("run", "--detach", f"--name={name}", f"--hostname={name}",
-                  f"--network={_NETWORK}", "--read-only", "--cap-drop=all",
+                  f"--network={_NETWORK}", f"--ip={_ADDRESSES}{_FIRST_ADDRESS + number}",
+                  "--read-only", "--cap-drop=all",
                   "--security-opt=no-new-privileges", "--pull=never", *options, image)
 
     def state(self, name):
