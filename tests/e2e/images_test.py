@@ -3,14 +3,18 @@
 The containers are as little trusted as can be, see hosts/containers.py.
 """
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import unittest
 
-from e2e import case
+import jsonschema
+
+from e2e import case, oci
 from hosts import containers, fleet, job, process, run_folder
+from style import npm
 
 _BUILD = os.path.join(case.SCRIPTS, "..", "..", "deploy", "images", "build")
 _BUILD_S_MAX = 1200
@@ -108,6 +112,79 @@ class BuildTest(unittest.TestCase):
                 self.assertEqual(case.read(os.path.join(first, name)),
                                  case.read(os.path.join(second, name)), name)
 
+    def test_what_images_say_of_themselves(self):
+        """How they are run and what they are."""
+        revision = subprocess.run(["git", "-C", case.SCRIPTS, "rev-parse", "HEAD"], check=True,
+                                  stdout=subprocess.PIPE).stdout.decode().strip()
+        for service in _SERVICES:
+            config = _archive(service).config
+            self.assertEqual(config["User"], f"{_USER_ID}:{_USER_ID}")
+            self.assertEqual(config["StopSignal"], "SIGTERM")
+            self.assertEqual(config["Entrypoint"][-3:],
+                             [f"/usr/bin/closewrite-{service}", "--config",
+                              f"/etc/closewrite/{service}.yaml"])
+            labels = {name.rpartition(".")[2]: text for name, text in config["Labels"].items()}
+            self.assertEqual((labels["version"], labels["licenses"]), (version(), "MIT"))
+            self.assertEqual(labels["revision"].partition("-")[0], revision)
+
+    def test_small_images_hold_what_their_packages_say(self):
+        """No shell, nothing that gains rights, and each library is the one of its package."""
+        for service in ("coordinator", "watcher", "portal"):
+            image = _archive(service)
+            programs = image.below("usr/bin")
+            self.assertEqual(programs, ["usr/bin/closewrite", f"usr/bin/closewrite-{service}"])
+            self.assertEqual([path for path, entry in image.files.items()
+                              if entry.isreg() and entry.mode & 0o6000], [])
+            sums = {path: digest for name in image.below("var/lib/dpkg/status.d")
+                    if name.endswith(".md5sums")
+                    for digest, path in (line.split(maxsplit=1)
+                                         for line in image.read(name).decode().splitlines())}
+            known = {path if path.startswith("usr/") else f"usr/{path}": digest
+                     for path, digest in sums.items()}
+            for path in image.below("usr/lib/x86_64-linux-gnu"):
+                self.assertEqual(known.get(path), hashlib.md5(image.read(path)).hexdigest(), path)
+            self.assertEqual(_packages(service), {
+                os.path.basename(name) for name in image.below("var/lib/dpkg/status.d")
+                if not name.endswith(".md5sums")})
+
+    def test_bills_of_materials_are_valid(self):
+        """By the schema of CycloneDX; and the executor's has all that dpkg knows of."""
+        folder = os.path.join(npm.modules(), "@cyclonedx", "cyclonedx-library", "res", "schema")
+        schemas = {name: json.loads(case.read(os.path.join(folder, f"{name}.SNAPSHOT.schema.json")))
+                   for name in ("bom-1.6", "spdx", "jsf-0.82")}
+        store = {schema["$id"]: schema for schema in schemas.values()}
+        validator = jsonschema.Draft7Validator(
+            schemas["bom-1.6"],
+            resolver=jsonschema.RefResolver.from_schema(schemas["bom-1.6"], store=store))
+        for service in _SERVICES:
+            bill = _bill(service)
+            self.assertEqual([error.message for error in validator.iter_errors(bill)], [])
+        bill["components"][0]["typ"] = bill["components"][0].pop("type")
+        self.assertFalse(validator.is_valid(bill))
+        status = _archive("executor").read("var/lib/dpkg/status").decode()
+        self.assertEqual(_packages("executor"),
+                         {line.split()[1] for line in status.splitlines()
+                          if line.startswith("Package: ")})
+
+
+def version():
+    """The version of the programs that are tested."""
+    told = subprocess.run([fleet.program("cli"), "version"], check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return told.split()[1].decode()
+
+
+def _archive(service):
+    return oci.Archive(os.path.join(Images.folder(), f"closewrite-{service}.oci.tar"))
+
+
+def _bill(service):
+    return json.loads(case.read(os.path.join(Images.folder(), f"closewrite-{service}.cdx.json")))
+
+
+def _packages(service):
+    return {each["name"] for each in _bill(service)["components"] if each["type"] == "library"}
+
 
 class ContainersTest(unittest.TestCase):
     """Two hosts of containers."""
@@ -146,16 +223,10 @@ class ContainersTest(unittest.TestCase):
                  for each in shared]
         if name == _EXECUTOR:
             binds.append(f"{case.SCRIPTS}:/scripts:ro")
-        self.containers.run(name, f"closewrite/{service}:{self._version()}",
+        self.containers.run(name, f"closewrite/{service}:{version()}",
                             list(_CONTAINERS).index(name),
                             f"--volume={name}:{_STATE}", f"--volume={config}:/etc/closewrite:ro",
                             *[f"--volume={each}" for each in binds])
-
-    @staticmethod
-    def _version():
-        told = subprocess.run([fleet.program("cli"), "version"], check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        return told.split()[1].decode()
 
     def _collect_logs(self):
         self.logs = "\n".join(f"--- {name}\n{self.containers.logs(name)[-3000:]}"
