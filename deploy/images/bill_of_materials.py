@@ -91,7 +91,7 @@ def _package(tree, name, distribution):
     found["properties"] = [{"name": "debian:source", "value": source}]
     licences = _licences(tree, name)
     if licences:
-        found["licenses"] = [{"license": {"name": each}} for each in licences]
+        found["licenses"] = [{"license": {"name": " and ".join(licences)}}]
     return found
 
 

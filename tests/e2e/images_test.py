@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import unittest
+import urllib.parse
 
 import jsonschema
 
@@ -150,12 +151,14 @@ class BuildTest(unittest.TestCase):
     def test_bills_of_materials_are_valid(self):
         """By the schema of CycloneDX; and the executor's has all that dpkg knows of."""
         folder = os.path.join(npm.modules(), "@cyclonedx", "cyclonedx-library", "res", "schema")
-        schemas = {name: json.loads(case.read(os.path.join(folder, f"{name}.SNAPSHOT.schema.json")))
-                   for name in ("bom-1.6", "spdx", "jsf-0.82")}
-        store = {schema["$id"]: schema for schema in schemas.values()}
+        names = {f"{name}.SNAPSHOT.schema.json" for name in ("bom-1.6", "spdx", "jsf-0.82")}
+        schemas = {name: json.loads(case.read(os.path.join(folder, name))) for name in names}
+        bom = schemas["bom-1.6.SNAPSHOT.schema.json"]
+        # They name each other by their files, beside where they were published.
+        store = {urllib.parse.urljoin(bom["$id"], name): schema
+                 for name, schema in schemas.items()}
         validator = jsonschema.Draft7Validator(
-            schemas["bom-1.6"],
-            resolver=jsonschema.RefResolver.from_schema(schemas["bom-1.6"], store=store))
+            bom, resolver=jsonschema.RefResolver(bom["$id"], bom, store=store))
         for service in _SERVICES:
             bill = _bill(service)
             self.assertEqual([error.message for error in validator.iter_errors(bill)], [])
@@ -249,10 +252,14 @@ class ContainersTest(unittest.TestCase):
         process.until(ready, _READY_S_MAX, "watchers and executor connected")
 
     def _drop(self, *names):
-        """A file is written, on the host, into the folder that is a volume."""
-        for name in names:
-            path = os.path.join(self.folder, "unenriched", name)
-            case.write(path, name.encode())
+        """A file is written, on the host, into the folder that is a volume; by the watcher's user,
+        since it has no right to ask whether others still write."""
+        os.seteuid(_USER_ID)
+        try:
+            for name in names:
+                case.write(os.path.join(self.folder, "unenriched", name), name.encode())
+        finally:
+            os.seteuid(0)
         self.jobs_expected += len(names)
 
     def _running(self):
