@@ -1,6 +1,6 @@
 """The container images: built twice the same, and two hosts of containers that do the main job.
 
-The containers are as little trusted as can be, see hosts/containers.py.
+The containers are as little trusted as can be, see hosts/container_fleet.py.
 """
 
 import hashlib
@@ -14,50 +14,14 @@ import urllib.parse
 import jsonschema
 
 from e2e import case, oci
-from hosts import containers, fleet, job, process, run_folder
+from hosts import container_fleet, fleet, process, run_folder
 from style import npm
 
 _BUILD = os.path.join(case.SCRIPTS, "..", "..", "deploy", "images", "build")
 _BUILD_S_MAX = 1200
 _SERVICES = ("coordinator", "watcher", "executor", "portal")
-_USER_ID = 7400
 _STOP_S_MAX = 30
-_READY_S_MAX = 60.0
-_VOLUMES = ("unenriched", "enriched")
-# Container: (service, its volumes). Those of one host share its name.
-_CONTAINERS = {
-    "vm-a": ("coordinator", ()),
-    "vm-a-watcher": ("watcher", ("enriched",)),
-    "vm-b-watcher": ("watcher", ("unenriched",)),
-    "vm-b": ("executor", _VOLUMES),
-    "vm-b-portal": ("portal", _VOLUMES),
-}
-_EXECUTOR = "vm-b"
-_SLOTS = 2
-_CONFIGS = {
-    "coordinator": "listen: 0.0.0.0:7400\ninsecure: true\nstore: sqlite:{state}/c.db\n"
-                   "session_ttl: 3s\n",
-    "watcher": "host: {host}\nlisten: 0.0.0.0:7401\ncoordinator: vm-a:7400\nstate: {state}\n",
-    "executor": "host: {host}\nlisten: 0.0.0.0:7402\ncoordinator: vm-a:7400\nstate: {state}\n"
-                f"slots: {_SLOTS}\n",
-    "portal": "listen: 0.0.0.0:7480\ncoordinator: vm-a:7400\nstate: {state}\n"
-              "anonymous: uploader\n",
-}
-_STATE = "/var/lib/closewrite"
-_PIPELINES = """
-pipelines:
-  - name: enrich
-    on: {volume: unenriched, match: ["csv/*"]}
-    run: {command: [/scripts/patient.sh, "{output}", "{job}-{token}", /gate]}
-    publish: {volume: enriched}
-    retry: {attempts: 20, backoff: 10ms, backoff_max: 10ms, on_lost: retry}
-  - name: orphans
-    on: {volume: unenriched, match: ["orphans/*"]}
-    run: {command: [sh, -c, "(setsid sleep 1000 &); (sleep 1000 &); exec $0 $@",
-                    /scripts/patient.sh, "{output}", "{job}-{token}", /gate]}
-    publish: {volume: enriched}
-    retry: {attempts: 1}
-"""
+_RUN_S_MAX = 60.0
 
 
 class Images:
@@ -97,10 +61,11 @@ class Images:
         return output
 
 
-class BuildTest(unittest.TestCase):
-    """What deploy/images/build makes."""
+class ImagesTest(unittest.TestCase):
+    """What deploy/images/build makes. One class: the images are built once for it."""
 
     needs_root = True
+    logs = ""
 
     def test_the_same_commit_has_the_same_digest(self):
         """An image that is cut out of Debian's root, and the one that is all of it."""
@@ -119,7 +84,7 @@ class BuildTest(unittest.TestCase):
                                   stdout=subprocess.PIPE).stdout.decode().strip()
         for service in _SERVICES:
             config = _archive(service).config
-            self.assertEqual(config["User"], f"{_USER_ID}:{_USER_ID}")
+            self.assertEqual(config["User"], f"{container_fleet.USER_ID}:{container_fleet.USER_ID}")
             self.assertEqual(config["StopSignal"], "SIGTERM")
             self.assertEqual(config["Entrypoint"][-3:],
                              [f"/usr/bin/closewrite-{service}", "--config",
@@ -169,6 +134,60 @@ class BuildTest(unittest.TestCase):
                          {line.split()[1] for line in status.splitlines()
                           if line.startswith("Package: ")})
 
+    def test_main_job(self):
+        """One after the other, on one fleet: no zombies, kills of each with jobs in flight, and an
+        end that is asked for."""
+        run = run_folder.RunFolder("test")
+        self.addCleanup(run.close)
+        hosts = container_fleet.ContainerFleet(run.path, Images.folder(), version())
+        self.addCleanup(hosts.close)
+        self.addCleanup(lambda: setattr(self, "logs", hosts.logs()))
+        hosts.start()
+        self._look_for_zombies(hosts)
+        for name in container_fleet.CONTAINERS:
+            before = hosts.running()
+            hosts.drop(*[f"csv/{name}-{number}" for number in range(container_fleet.SLOTS + 1)])
+            process.until(lambda: len(hosts.running() - before) >= container_fleet.SLOTS,
+                          _RUN_S_MAX, "commands that run")
+            hosts.containers.kill(name)
+            hosts.containers.must("start", name)
+            self._check(hosts, hosts.finish())
+        for name in reversed(container_fleet.CONTAINERS):
+            self.assertEqual(hosts.containers.stop(name, _STOP_S_MAX), 0, name)
+
+    def _look_for_zombies(self, hosts):
+        """Neither what a command leaves behind when it ends, nor what is left when its supervisor
+        is killed, which the container's first process inherits."""
+        hosts.drop("orphans/ends")
+        hosts.finish()
+        hosts.drop("orphans/is-killed")
+        process.until(lambda: len(hosts.running()) == 2, _RUN_S_MAX, "a command that runs")
+        killed = [pid for pid, comm, _, _ in hosts.containers.processes(container_fleet.EXECUTOR)
+                  if comm == "cw-supervisor"]
+        self.assertEqual(len(killed), 1)
+        hosts.containers.must("exec", container_fleet.EXECUTOR, "sh", "-c",
+                              f"kill -KILL {killed[0]}")
+        states = {each.path: each.state for each in hosts.finish()}
+        self.assertEqual(states, {b"orphans/ends": "succeeded", b"orphans/is-killed": "failed"})
+        process.until(lambda: not self._left(hosts), _RUN_S_MAX,
+                      "the end of all zombies, and of all commands")
+
+    @staticmethod
+    def _left(hosts):
+        return [each for each in hosts.containers.processes(container_fleet.EXECUTOR)
+                if each[2] == "Z" or each[1] in ("cw-supervisor", "patient.sh")]
+
+    def _check(self, hosts, jobs):
+        """Each file has one job, and one result, which is of that job's newest token."""
+        results = os.path.join(hosts.folder, "enriched")
+        jobs = [each for each in jobs if each.pipeline == "enrich"]
+        self.assertEqual([path for path in case.tree(results) if path.startswith(b"csv/")],
+                         sorted(each.path for each in jobs))
+        for each in jobs:
+            self.assertEqual(each.state, "succeeded", each.message)
+            self.assertEqual(case.read(os.path.join(os.fsencode(results), each.path)),
+                             f"by token {each.id}-{each.token}\n".encode())
+
 
 def version():
     """The version of the programs that are tested."""
@@ -187,142 +206,3 @@ def _bill(service):
 
 def _packages(service):
     return {each["name"] for each in _bill(service)["components"] if each["type"] == "library"}
-
-
-class ContainersTest(unittest.TestCase):
-    """Two hosts of containers."""
-
-    needs_root = True
-
-    def setUp(self):
-        self.logs = ""
-        self.run_folder = run_folder.RunFolder("test")
-        self.addCleanup(self.run_folder.close)
-        self.folder = self.run_folder.path
-        self.jobs_expected = 0
-        images = Images.folder()
-        self.containers = containers.Containers(self.run_folder.make("containers"))
-        self.addCleanup(self.containers.close)
-        self.addCleanup(self._collect_logs)
-        for service in _SERVICES:
-            self.containers.load(os.path.join(images, f"closewrite-{service}.oci.tar"))
-        for name in (*_VOLUMES, "gate"):
-            os.chown(self.run_folder.make(name), _USER_ID, _USER_ID)
-        for name in _CONTAINERS:
-            self._start(name)
-        self._wait_ready()
-        self._cli("pipeline", "apply", "-f", "/etc/closewrite/pipelines.yaml")
-
-    def _start(self, name):
-        service, volumes = _CONTAINERS[name]
-        config = self.run_folder.make("config", name)
-        lines = [_CONFIGS[service].format(host=name[:len("vm-a")], state=_STATE)]
-        if volumes:
-            lines += ["volumes:", *[f"  {each}: {{path: /srv/{each}}}" for each in volumes], ""]
-        fleet.write(os.path.join(config, f"{service}.yaml"), "\n".join(lines))
-        fleet.write(os.path.join(config, "pipelines.yaml"), _PIPELINES)
-        shared = [*volumes, "gate"] if name == _EXECUTOR else volumes
-        binds = [f"{self.folder}/{each}:/{'' if each == 'gate' else 'srv/'}{each}"
-                 for each in shared]
-        if name == _EXECUTOR:
-            binds.append(f"{case.SCRIPTS}:/scripts:ro")
-        self.containers.run(name, f"closewrite/{service}:{version()}",
-                            list(_CONTAINERS).index(name),
-                            f"--volume={name}:{_STATE}", f"--volume={config}:/etc/closewrite:ro",
-                            *[f"--volume={each}" for each in binds])
-
-    def _collect_logs(self):
-        self.logs = "\n".join(f"--- {name}\n{self.containers.logs(name)[-3000:]}"
-                              for name in _CONTAINERS)
-
-    def _cli(self, *args):
-        return self.containers.podman("exec", "vm-a", "closewrite", *args)
-
-    def _rows(self, *args):
-        """Empty while there is no coordinator."""
-        done = self._cli(*args, "-o", "json")
-        return ([json.loads(line) for line in done.stdout.splitlines()]
-                if done.returncode == 0 else [])
-
-    def _wait_ready(self):
-        def ready():
-            live = [volume for row in self._rows("watchers") if row["connected"]
-                    for volume in row["volumes"] if volume["state"] == "live"]
-            return len(live) == 2 and any(row["connected"] for row in self._rows("executors"))
-        process.until(ready, _READY_S_MAX, "watchers and executor connected")
-
-    def _drop(self, *names):
-        """A file is written, on the host, into the folder that is a volume; by the watcher's user,
-        since it has no right to ask whether others still write."""
-        os.seteuid(_USER_ID)
-        try:
-            for name in names:
-                case.write(os.path.join(self.folder, "unenriched", name), name.encode())
-        finally:
-            os.seteuid(0)
-        self.jobs_expected += len(names)
-
-    def _running(self):
-        """JOB-TOKEN of all commands that have begun."""
-        return {name[len("begun-"):] for name in os.listdir(os.path.join(self.folder, "gate"))
-                if name.startswith("begun-")}
-
-    def _release(self):
-        """Lets all commands end that have begun."""
-        for token in self._running():
-            case.write(os.path.join(self.folder, "gate", f"release-{token}"), b"")
-
-    def _jobs(self):
-        return [job.parse(row) for row in self._rows("jobs", "--limit", "0")]
-
-    def _finish(self):
-        """Releases commands until all jobs are final. Returns these."""
-        def done():
-            self._release()
-            jobs = self._jobs()
-            final = [each for each in jobs if each.state in ("succeeded", "failed")]
-            return jobs if len(final) == len(jobs) == self.jobs_expected else None
-        return process.until(done, _READY_S_MAX, f"{self.jobs_expected} jobs in a final state")
-
-    def _check(self, jobs):
-        """Each file has one job, and one result, which is of that job's newest token."""
-        results = os.path.join(self.folder, "enriched")
-        jobs = [each for each in jobs if each.pipeline == "enrich"]
-        self.assertEqual([path for path in case.tree(results) if path.startswith(b"csv/")],
-                         sorted(each.path for each in jobs))
-        for each in jobs:
-            self.assertEqual(each.state, "succeeded", each.message)
-            self.assertEqual(case.read(os.path.join(os.fsencode(results), each.path)),
-                             f"by token {each.id}-{each.token}\n".encode())
-
-    def test_main_job(self):
-        """One after the other, on one fleet: no zombies, kills of each with jobs in flight, and an
-        end that is asked for."""
-        self._look_for_zombies()
-        for name in _CONTAINERS:
-            before = self._running()
-            self._drop(*[f"csv/{name}-{number}" for number in range(_SLOTS + 1)])
-            process.until(lambda: len(self._running() - before) >= _SLOTS, _READY_S_MAX,
-                          "commands that run")
-            self.containers.kill(name)
-            self.containers.must("start", name)
-            self._check(self._finish())
-        for name in reversed(_CONTAINERS):
-            self.assertEqual(self.containers.stop(name, _STOP_S_MAX), 0, name)
-
-    def _look_for_zombies(self):
-        """Neither what a command leaves behind when it ends, nor what is left when its supervisor
-        is killed, which the container's first process inherits."""
-        self._drop("orphans/ends")
-        self._finish()
-        self._drop("orphans/is-killed")
-        process.until(lambda: len(self._running()) == 2, _READY_S_MAX, "a command that runs")
-        killed = [pid for pid, comm, _, _ in self.containers.processes(_EXECUTOR)
-                  if comm == "cw-supervisor"]
-        self.assertEqual(len(killed), 1)
-        self.containers.must("exec", _EXECUTOR, "sh", "-c", f"kill -KILL {killed[0]}")
-        states = {each.path: each.state for each in self._finish()}
-        self.assertEqual(states, {b"orphans/ends": "succeeded", b"orphans/is-killed": "failed"})
-        found = self.containers.processes(_EXECUTOR)
-        self.assertEqual([each for each in found if each[2] == "Z"], [])
-        self.assertEqual([each for each in found if each[1] == "patient.sh"], [])
