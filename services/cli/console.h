@@ -20,9 +20,9 @@ class Keeper;
 // Owned by main, or by a test; nothing in it may be null but the keeper.
 struct Console {
   std::istream* in;
-  std::ostream* out;  // data
-  std::ostream* err;  // everything else
-  int in_file = -1;   // the descriptor of `in`; -1: it has none, and never ends
+  std::ostream* out;   // data
+  std::ostream* err;   // everything else
+  int in_file = -1;    // the descriptor of `in`; -1: it has none, and never ends
   std::string commit;  // that the program was built from; "" is not told
   bool in_terminal = false;
   bool out_terminal = false;

@@ -1,5 +1,5 @@
-// Tells those who probe a service whether it lives and whether it serves: Kubernetes above all, whose
-// probes can't speak TLS.
+// Tells those who probe a service whether it lives and whether it serves: Kubernetes above all,
+// whose probes can't speak TLS.
 #ifndef SERVICES_TRANSPORT_PROBE_SERVER_H_
 #define SERVICES_TRANSPORT_PROBE_SERVER_H_
 

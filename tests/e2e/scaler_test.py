@@ -14,8 +14,8 @@ _PIPELINES = """
 pipelines:
   - name: enrich
     on: {{volume: unenriched, match: ["**"]}}
-    run: {{command: [sh, -c, 'until [ -e "$2" ]; do sleep 0.05; done; cp "$1" "$3"', sh, "{{input}}",
-                     "{folder}/release-{{name}}", "{{output}}"], labels: [internet]}}
+    run: {{command: [sh, -c, 'until [ -e "$2" ]; do sleep 0.05; done; cp "$1" "$3"', sh,
+                     "{{input}}", "{folder}/release-{{name}}", "{{output}}"], labels: [internet]}}
     publish: {{volume: enriched}}
 """
 

@@ -32,8 +32,8 @@ pipelines:
     retry: {{attempts: 1}}
   - name: long
     on: {{volume: unenriched, match: ["long/**"]}}
-    run: {{command: [sh, -c, 'echo $$ >> "$3"; until [ -e "$2" ]; do sleep 0.1; done; cp "$1" "$4"', sh,
-                     "{{input}}", "{folder}/release", "{folder}/started", "{{output}}"]}}
+    run: {{command: [sh, -c, 'echo $$ >> "$3"; until [ -e "$2" ]; do sleep 0.1; done; cp "$1" "$4"',
+                     sh, "{{input}}", "{folder}/release", "{folder}/started", "{{output}}"]}}
     publish: {{volume: enriched}}
     retry: {{attempts: 1}}
 """

@@ -11,8 +11,8 @@ namespace closewrite {
 
 // The version that this build reads and writes.
 inline constexpr int64_t kPostgresSchemaVersion = 10;
-// Coordinators of this version and later can work with what this build makes of the schema: during a
-// rolling update both do. To be raised by a step that takes away or changes what they use.
+// Coordinators of this version and later can work with what this build makes of the schema: during
+// a rolling update both do. To be raised by a step that takes away or changes what they use.
 inline constexpr int64_t kPostgresSchemaCompatible = 10;
 
 // Advisory locks (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS) of our
