@@ -127,12 +127,13 @@ class JobWait {
 
   std::string AttachAgain() const {
     std::string command = "closewrite ";
-    if (!invocation_.options().coordinator.empty()) {
-      StrAppend(&command, "--coordinator ", invocation_.options().coordinator, " ");
-    }
-    if (!invocation_.options().context.empty()) {
-      StrAppend(&command, "--context ", invocation_.options().context, " ");
-    }
+    const auto repeat = [&](std::string_view flag, const std::string& value) {
+      if (!value.empty()) StrAppend(&command, flag, " ", value, " ");
+    };
+    repeat("--coordinator", invocation_.options().coordinator);
+    repeat("--context", invocation_.options().context);
+    repeat("--tls", invocation_.options().tls);
+    repeat("--access-token-file", invocation_.options().access_token_file);
     return StrCat(command, "wait ", JobIdsText(Unfinished()));
   }
 

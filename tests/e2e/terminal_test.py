@@ -38,7 +38,7 @@ pipelines:
     retry: {{attempts: 1}}
 """
 
-_ATTACH = r"Attach again: closewrite (?:--coordinator \S+ )?wait (\d+)"
+_ATTACH = r"Attach again: closewrite (?:--(?:coordinator|tls) \S+ )*wait (\d+)"
 
 
 class TerminalTest(case.FleetCase):
