@@ -51,12 +51,8 @@ absl::Status ReadJobsPerExecutor(const std::string& text, ScaleTarget* target) {
   return absl::OkStatus();
 }
 
-ScaleTarget Read(const ScaledObjectRef& object, absl::Status* status) {
-  std::map<std::string, std::string> metadata;
-  for (const auto& [key, value] : object.scalermetadata()) metadata[key] = value;
-  absl::StatusOr<ScaleTarget> target = ReadScaleTarget(metadata);
-  *status = target.status();
-  return target.ok() ? *std::move(target) : ScaleTarget();
+absl::StatusOr<ScaleTarget> TargetOf(const ScaledObjectRef& object) {
+  return ReadScaleTarget({object.scalermetadata().begin(), object.scalermetadata().end()});
 }
 
 // Whether there are jobs, each time that this changes.
@@ -154,9 +150,8 @@ absl::StatusOr<int64_t> ScalerService::Count(const ScaleTarget& target) {
 }
 
 absl::StatusOr<int64_t> ScalerService::CountOf(const ScaledObjectRef& object) {
-  absl::Status status;
-  const ScaleTarget target = Read(object, &status);
-  return status.ok() ? Count(target) : status;
+  const absl::StatusOr<ScaleTarget> target = TargetOf(object);
+  return target.ok() ? Count(*target) : target.status();
 }
 
 grpc::ServerUnaryReactor* ScalerService::IsActive(grpc::CallbackServerContext* context,
@@ -169,9 +164,8 @@ grpc::ServerUnaryReactor* ScalerService::IsActive(grpc::CallbackServerContext* c
 
 grpc::ServerWriteReactor<IsActiveResponse>* ScalerService::StreamIsActive(
     grpc::CallbackServerContext* context, const ScaledObjectRef* request) {
-  absl::Status status;
-  ScaleTarget target = Read(*request, &status);
-  if (!status.ok()) return RefusedStream<IsActiveResponse>::Open(status);
+  const absl::StatusOr<ScaleTarget> target = TargetOf(*request);
+  if (!target.ok()) return RefusedStream<IsActiveResponse>::Open(target.status());
   {
     absl::MutexLock lock(&mutex_);
     if (!stopping_ && !looking_.joinable()) looking_ = std::thread([this] { Look(); });
@@ -179,22 +173,21 @@ grpc::ServerWriteReactor<IsActiveResponse>* ScalerService::StreamIsActive(
   return PushStream<IsActiveResponse>::Open(
       {.pump = &pump_,
        .feed = &feed_,
-       .source = std::make_unique<ActivitySource>(
-           [this, target = std::move(target)] { return Count(target); })});
+       .source =
+           std::make_unique<ActivitySource>([this, target = *target] { return Count(target); })});
 }
 
 grpc::ServerUnaryReactor* ScalerService::GetMetricSpec(
     grpc::CallbackServerContext* context, const ScaledObjectRef* request,
     externalscaler::GetMetricSpecResponse* response) {
-  absl::Status status;
-  const ScaleTarget target = Read(*request, &status);
-  if (status.ok()) {
+  const absl::StatusOr<ScaleTarget> target = TargetOf(*request);
+  if (target.ok()) {
     externalscaler::MetricSpec* const spec = response->add_metricspecs();
     spec->set_metricname(kScalerMetric);
-    spec->set_targetsize(static_cast<int64_t>(std::ceil(target.jobs_per_executor)));
-    spec->set_targetsizefloat(target.jobs_per_executor);
+    spec->set_targetsize(static_cast<int64_t>(std::ceil(target->jobs_per_executor)));
+    spec->set_targetsizefloat(target->jobs_per_executor);
   }
-  return Answer(context, status);
+  return Answer(context, target.status());
 }
 
 grpc::ServerUnaryReactor* ScalerService::GetMetrics(
