@@ -28,18 +28,24 @@ def compile_own(folder):
 
 
 def build_product(folder):
-    """Builds Closewrite optimised and makes hosts.fleet take it from `folder`.
+    """Builds Closewrite optimised and makes hosts.fleet take it from `folder`."""
+    build_into(folder, _ROOT, options=["--config=opt"])
+    os.environ["CLOSEWRITE_TEST_PROGRAMS"] = folder
+
+
+def build_into(folder, tree, startup=(), options=()):
+    """Builds the programs of a work tree, and copies them into a folder under the names that
+    hosts.fleet takes them by. `startup`: flags of Bazel itself, `options`: of its build.
 
     Bazel's own links stay as they are, for those who work beside.
     """
     links = os.path.join(folder, "bazel-")
-    subprocess.run(["bazel", "build", "--config=opt", f"--symlink_prefix={links}",
-                    *_TARGETS.values()], cwd=_ROOT, check=True, timeout=_BUILD_S_MAX,
+    subprocess.run(["bazel", *startup, "build", *options, f"--symlink_prefix={links}",
+                    *_TARGETS.values()], cwd=tree, check=True, timeout=_BUILD_S_MAX,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     for name, target in _TARGETS.items():
         package, _, program = target[2:].partition(":")
         shutil.copy(os.path.join(links + "bin", package, program), os.path.join(folder, name))
-    os.environ["CLOSEWRITE_TEST_PROGRAMS"] = folder
 
 
 def product():

@@ -71,7 +71,7 @@ class Containers:
     def run(self, name, image, number, *options):
         """Starts a container as little trusted as can be: nothing of its image can be written, no
         capability, no way to gain one. It keeps its address, which follows from its number, when it
-        is started again: gRPC asks for another one only after half a minute."""
+        is started again."""
         self.must("run", "--detach", f"--name={name}", f"--hostname={name}",
                   f"--network={_NETWORK}", f"--ip={_ADDRESSES}{_FIRST_ADDRESS + number}",
                   "--read-only", "--cap-drop=all",

@@ -3,7 +3,6 @@
 import argparse
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.realpath(os.path.join(os.path.dirname(__file__), "..")))
 
+from bench import programs  # pylint: disable=wrong-import-position
 from fuzz import fuzzing  # pylint: disable=wrong-import-position
 from runner import main as everything  # pylint: disable=wrong-import-position
 from runner import report as reports  # pylint: disable=wrong-import-position
@@ -18,11 +18,6 @@ from runner import simulate  # pylint: disable=wrong-import-position
 from runner import unit  # pylint: disable=wrong-import-position
 from style import check  # pylint: disable=wrong-import-position
 
-_PROGRAMS = {
-    "cli": "//services/cli:closewrite",
-    **{name: f"//services/{name}:closewrite-{name}"
-       for name in ("coordinator", "watcher", "executor", "portal")},
-}
 _SIMULATION_S = 3600
 _SIMULATION_S_MAX = 7 * 24 * 3600
 
@@ -40,29 +35,19 @@ def upgrade(report, commit):
     """A rolling update from the programs of an earlier commit."""
     with tempfile.TemporaryDirectory(prefix="closewrite-upgrade-") as folder:
         tree, old = os.path.join(folder, "tree"), os.path.join(folder, "programs")
+        os.makedirs(old)
         subprocess.run(["git", "worktree", "add", "--detach", tree, commit], cwd=unit.ROOT,
                        check=True)
         try:
-            _build_programs(tree, old)
+            programs.build_into(old, tree, startup=unit.startup_flags("upgrade"))
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=unit.ROOT,
                            check=True)
-        subprocess.run(["bazel", "build", *_PROGRAMS.values()], cwd=unit.ROOT, check=True)
+        subprocess.run(["bazel", "build", "//services/..."], cwd=unit.ROOT, check=True)
         # Hosts have other users' folders as they are; what lies here must be readable there.
         os.chmod(folder, 0o755)
         os.environ["CLOSEWRITE_OLD_PROGRAMS"] = old
         everything.end_to_end(report, ["upgrade_test"])
-
-
-def _build_programs(tree, folder):
-    """Builds those of a work tree, and copies them to where programs() of the tests look."""
-    base = os.path.expanduser("~/.cache/closewrite/bazel-upgrade")
-    bazel = ["bazel", f"--output_base={base}", "--max_idle_secs=60"]
-    subprocess.run([*bazel, "build", *_PROGRAMS.values()], cwd=tree, check=True)
-    os.makedirs(folder)
-    for name, target in _PROGRAMS.items():
-        shutil.copy(os.path.join(tree, "bazel-bin", target[2:].replace(":", "/")),
-                    os.path.join(folder, name))
 
 
 def scripted(report, what, args):

@@ -37,7 +37,7 @@ def test(report, config=None, seed=None):
     report.note(f"unit tests{f' under {config}' if config else ''}, seed {seed}")
     with tempfile.NamedTemporaryFile(suffix=".json") as events:
         done = subprocess.run(
-            ["bazel", *_startup_flags(config), "test", *_config_flags(config), "--keep_going",
+            ["bazel", *startup_flags(config), "test", *_config_flags(config), "--keep_going",
              "--test_output=errors", "--test_arg=--gtest_shuffle",
              f"--test_arg=--gtest_random_seed={seed}", f"--build_event_json_file={events.name}",
              "//..."],
@@ -51,7 +51,8 @@ def test(report, config=None, seed=None):
         report.case(f"bazel test {config or ''}".strip(), "\n".join(output))
 
 
-def _startup_flags(config):
+def startup_flags(config):
+    """Bazel's own flags for a build that has a cache of its own, None: that has not."""
     if config is None:
         return []
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
