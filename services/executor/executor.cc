@@ -63,6 +63,26 @@ absl::Status CheckEnvironment(const v1::ExecutorConfig& config) {
   return absl::OkStatus();
 }
 
+// What a stop and a drain mean.
+absl::Status CompleteStop(v1::ExecutorConfig* config) {
+  const bool outlive = config->commands_outlive();
+  if (config->on_stop() == v1::ON_STOP_LEAVE && !outlive) {
+    return absl::InvalidArgumentError(
+        "on_stop: leave needs commands that outlive their executor; remove `commands_outlive: "
+        "false`, or write `on_stop: drain`");
+  }
+  const bool none = config->has_drain_timeout() &&
+                    FromProto(config->drain_timeout()) == absl::ZeroDuration();
+  if (config->on_stop() == v1::ON_STOP_UNSPECIFIED) {
+    config->set_on_stop(none && outlive ? v1::ON_STOP_LEAVE : v1::ON_STOP_DRAIN);
+    if (none && outlive) config->clear_drain_timeout();
+  }
+  if (!config->has_drain_timeout()) {
+    *config->mutable_drain_timeout() = ToProto(kDrainTimeoutDefault);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CompleteConfig(v1::ExecutorConfig* config) {
@@ -80,15 +100,14 @@ absl::Status CompleteConfig(v1::ExecutorConfig* config) {
     return absl::InvalidArgumentError(StrCat(
         "slots: ", config->slots(), " is out of range; write a number from 1 to ", kSlotsMax));
   }
-  if (!config->has_drain_timeout()) {
-    *config->mutable_drain_timeout() = ToProto(kDrainTimeoutDefault);
-  }
   if (!config->has_commands_outlive()) config->set_commands_outlive(true);
+  absl::Status good = CompleteStop(config);
+  if (!good.ok()) return good;
   for (const auto& [what, name] : {std::pair{"host", config->host()}, {"name", config->name()}}) {
-    absl::Status good = CheckName(what, name);
+    good = CheckName(what, name);
     if (!good.ok()) return good;
   }
-  absl::Status good = CheckLabels(*config);
+  good = CheckLabels(*config);
   if (good.ok()) good = CheckEnvironment(*config);
   if (good.ok()) good = CompleteConfinement(config);
   if (good.ok()) good = CheckVolumeEntries(*config);
@@ -155,7 +174,11 @@ absl::Status Executor::Open(bool guarded) {
                                .journal = journal_.get(),
                                .table = table_.get(),
                                .bell = &link_bell_,
-                               .on_drain = on_drain_,
+                               .on_drain =
+                                   [this] {
+                                     told_ = true;
+                                     if (on_drain_) on_drain_();
+                                   },
                                .volumes = [this] { return probe_->Volumes(); }});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
@@ -216,33 +239,32 @@ v1::DescribeExecutorResponse Executor::Describe() const {
 
 bool Executor::WaitForCommands(absl::Duration within) {
   const absl::Duration deadline = SinceBoot() + within;
-  while (table_->running() > 0) {
+  while (table_->running() > 0 && !leave_) {
     const absl::Duration now = SinceBoot();
     if (now >= deadline) return false;
     drain_bell_.Wait(deadline - now);
   }
-  return true;
+  return table_->running() == 0;
 }
 
 bool Executor::Drain() {
-  const absl::Duration timeout = FromProto(config_.drain_timeout());
-  const bool leave = config_.commands_outlive() && timeout == absl::ZeroDuration();
+  if (config_.on_stop() == v1::ON_STOP_LEAVE && !told_) leave_ = true;
   server_->Drain();
   link_->Drain();
   table_->Drain();
   LogInfo("draining", {{"running", table_->running()}});
-  if (!leave && !WaitForCommands(timeout)) {
+  if (!WaitForCommands(FromProto(config_.drain_timeout())) && !leave_) {
     LogWarn("commands still run at the end of drain_timeout; they are told to end",
             {{"running", table_->running()}});
     table_->TerminateAll("the executor was stopped before the command ended");
-    if (!WaitForCommands(kTerminateMax)) KillAll();
+    if (!WaitForCommands(kTerminateMax) && !leave_) KillAll();
     WaitForCommands(kTerminateMax);
   }
   WaitForResults();
   link_->AwaitDrained(kFarewellMax);
   link_->Shutdown();
   server_->Shutdown(kCallGrace);
-  if (leave && table_->running() > 0) {
+  if (leave_ && table_->running() > 0) {
     LogInfo("commands go on until their leases end, or with the next executor on this state",
             {{"running", table_->running()}, {"state", config_.state()}});
     return false;
@@ -259,6 +281,14 @@ void Executor::WaitForResults() {
   if (table_->unsettled() > 0) {
     LogWarn("results are not recorded yet; they are reported at the next start",
             {{"results", table_->unsettled()}});
+  }
+}
+
+void Executor::Hurry() {
+  if (config_.on_stop() == v1::ON_STOP_LEAVE && !leave_.exchange(true)) {
+    drain_bell_.Ring();
+  } else {
+    KillAll();
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef SERVICES_EXECUTOR_EXECUTOR_H_
 #define SERVICES_EXECUTOR_EXECUTOR_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,11 +59,13 @@ class Executor {
 
   // Takes no new leases, hands back what has not started, waits for what runs (at most
   // drain_timeout, then it is told to end), and for its results to be recorded. Then it is shut
-  // down. With a drain_timeout of zero, commands that outlive their executor are left running:
-  // false, and now the process is to end without destroying this object, which kills them.
+  // down. With `on_stop: leave` it waits for commands only when it was called because of
+  // `on_drain`. Commands that are left running: false, and now the process is to end without
+  // destroying this object, which kills them.
   bool Drain();
-  // Kills what runs; makes a drain that goes on short. Callable from another thread.
-  void KillAll();
+  // What a stop signal means while Drain goes on, from another thread: with `on_stop: leave` it
+  // waits no longer and leaves what runs; otherwise, and when it is told again, what runs is killed.
+  void Hurry();
 
  private:
   Executor(v1::ExecutorConfig config, std::function<void()> on_drain)
@@ -70,12 +73,15 @@ class Executor {
   absl::Status Open(bool guarded);
   void StartGuardian();
   absl::Status ServeMetrics();
-  // False when `within` is over and attempts still run.
+  // False when `within` is over, or it is told to leave them, and attempts still run.
   bool WaitForCommands(absl::Duration within);
   void WaitForResults();
+  void KillAll();
 
   const v1::ExecutorConfig config_;
   const std::function<void()> on_drain_;
+  std::atomic<bool> told_{false};   // to drain, by the coordinator
+  std::atomic<bool> leave_{false};  // what runs
   Fd supervisor_image_;
   std::unique_ptr<GuardianProcess> guardian_;  // may be absent
   Bell link_bell_;

@@ -352,6 +352,11 @@ TEST_F(ExecutorTest, RefusesBadConfigurationsInOneLine) {
       {[](auto* c) { (*c->mutable_volumes())["no"].set_path("/nonexistent/x"); }, "mount it"},
       {[](auto* c) { (*c->mutable_volumes())["a/b"].set_path("/tmp"); }, "volume"},
       {[](auto* c) { c->set_metrics("9465"); }, "metrics: "},
+      {[](auto* c) {
+         c->set_on_stop(v1::ON_STOP_LEAVE);
+         c->set_commands_outlive(false);
+       },
+       "on_stop: leave needs"},
   };
   for (const auto& [spoil, text] : cases) {
     v1::ExecutorConfig config = good;

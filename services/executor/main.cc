@@ -37,11 +37,13 @@ int main(int argc, char** argv) {
   if (!probes.ok()) {
     return RefuseConfiguration("closewrite-executor", std::string(probes.status().message()));
   }
-  LogInfo("stopping; a second signal kills what runs", {{"signal", WaitForStopSignal()}});
+  LogInfo("stopping", {{"signal", WaitForStopSignal()}});
   (*probes)->Drain();
   std::thread([executor] {
-    WaitForStopSignal();
-    executor->KillAll();
+    for (;;) {
+      LogInfo("told to stop again", {{"signal", WaitForStopSignal()}});
+      executor->Hurry();
+    }
   }).detach();
   const bool all_done = executor->Drain();
   LogInfo("stopped");

@@ -189,12 +189,25 @@ TEST_F(OutlivingTest, TwoExecutorsOnOneStateAreStillImpossible) {
   executor_ = first;
 }
 
-TEST_F(OutlivingTest, ADrainThatTakesNoTimeLeavesItToTheNextExecutor) {
+// Both ways to say so, the older one last.
+class StopTest : public OutlivingTest, public testing::WithParamInterface<const char*> {
+ protected:
+  // A command that runs until Go; its process.
+  pid_t Run(FakeCoordinator& coordinator) {
+    Configure(coordinator.address(), GetParam());
+    Start();
+    coordinator.Assign(Job("echo $$; " + AwaitGo() + "echo done"));
+    return CommandOf(coordinator);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Settings, StopTest,
+                         testing::Values("on_stop: leave\n", "drain_timeout: 0s\n"),
+                         [](const auto& it) { return it.index == 0 ? "OnStop" : "DrainTimeout"; });
+
+TEST_P(StopTest, LeavesItToTheNextExecutor) {
   FakeCoordinator coordinator(absl::Seconds(30));
-  Configure(coordinator.address(), "drain_timeout: 0s\n");
-  Start();
-  coordinator.Assign(Job("echo $$; " + AwaitGo() + "echo done"));
-  const pid_t command = CommandOf(coordinator);
+  const pid_t command = Run(coordinator);
   kill(executor_, SIGTERM);
   EXPECT_EQ(WaitForExit(), 0);
   EXPECT_FALSE(IsDead(command));
@@ -206,6 +219,41 @@ TEST_F(OutlivingTest, ADrainThatTakesNoTimeLeavesItToTheNextExecutor) {
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
   EXPECT_EQ(OutputOf(coordinator, LogStream::kStdout), std::to_string(command) + "\ndone\n");
   EXPECT_TRUE(coordinator.ended.empty());
+}
+
+// `closewrite drain` left commands behind on hosts that are set up for upgrades.
+TEST_P(StopTest, WaitsForItWhenTheCoordinatorHasSaidSo) {
+  FakeCoordinator coordinator(absl::Seconds(30));
+  Run(coordinator);
+  coordinator.Drain();
+  coordinator.Await([&] { return coordinator.draining; });
+  Go();
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+}
+
+TEST_P(StopTest, LeavesItInTheMiddleOfADrain) {
+  FakeCoordinator coordinator(absl::Seconds(30));
+  const pid_t command = Run(coordinator);
+  coordinator.Drain();
+  coordinator.Await([&] { return coordinator.draining; });
+  kill(executor_, SIGTERM);
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_FALSE(IsDead(command));
+}
+
+TEST_F(OutlivingTest, ASecondSignalKillsItWhereAStopDrains) {
+  FakeCoordinator coordinator(absl::Seconds(30));
+  Configure(coordinator.address(), "drain_timeout: 1h\n");
+  Start();
+  coordinator.Assign(Job("echo $$; exec sleep 1000"));
+  const pid_t command = CommandOf(coordinator);
+  kill(executor_, SIGTERM);
+  coordinator.Await([&] { return coordinator.draining; });
+  EXPECT_FALSE(IsDead(command));
+  kill(executor_, SIGTERM);
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_TRUE(IsDead(command));
 }
 
 TEST_F(OutlivingTest, ItsTimeoutIsKeptWhileThereIsNoExecutor) {

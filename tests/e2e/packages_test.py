@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 
 from e2e import case
@@ -237,6 +238,7 @@ class PackagesTest(unittest.TestCase):
         self._type("Downgrading")
         self._assert_version(own)
         self._succeeds("downgraded.csv", "after the downgrade")
+        self._drained()
         self._removed_and_installed_again()
         self._type("Removing", only="remove")
         for each, unit in self._units():
@@ -246,6 +248,23 @@ class PackagesTest(unittest.TestCase):
         self._assert_well()
         for name, left in self._files().items():
             self.assertEqual(left - fresh[name] - _MADE_BY_HAND, set(), name)
+
+    def _drained(self):
+        """A drain waits for what runs, and the executor stays away until it is started."""
+        unit = "closewrite-executor"
+        self.b.check("rm /srv/go-on")
+        command = self._begin("drained.long")
+        draining = threading.Thread(target=self._type, args=("Emptying a host", "drain"))
+        draining.start()
+        process.until(lambda: "draining" in self.a.says("closewrite executors"), _WAIT_S_MAX,
+                      "the drain")
+        self.b.check(f"kill -0 {command} && touch /srv/go-on")
+        self._ends("drained.long", "drained.long", attempts=1)
+        draining.join()
+        process.until(lambda: self.b.says(f"systemctl is-active {unit}") == "inactive",
+                      _WAIT_S_MAX, "the executor's end, which systemd doesn't start again")
+        self._type("Emptying a host", only="start")
+        self._succeeds("started.csv", "after the drain")
 
     def _removed_and_installed_again(self):
         """A command ends with its executor's package, and its job goes on when that is back."""

@@ -20,7 +20,7 @@ class RollingUpdateTest(case.FleetCase):
     store = "postgresql"
     coordinators = 3
     session_ttl = "60s"
-    # What runs is left to the next executor.
+    # What runs is left to the next executor; a way to say so that earlier versions know, too.
     executor_settings = ("drain_timeout: 0s",)
     programs = os.environ.get("CLOSEWRITE_OLD_PROGRAMS")
     pipelines = """
