@@ -17,6 +17,8 @@ constexpr absl::Duration kClockWarn = absl::Seconds(2);
 constexpr absl::Duration kClockFail = absl::Seconds(30);
 // A mount that was looked at so long before its host spoke does not answer.
 constexpr absl::Duration kMountSilenceMax = absl::Seconds(60);
+// Who renews by hand has a fortnight for it; cert-manager has long done so by then.
+constexpr absl::Duration kCertificateWarn = absl::Hours(14 * 24);
 constexpr double kFreePartWarn = 0.05;
 constexpr double kFreePartFail = 0.01;
 constexpr int64_t kFreeBytesWarn = int64_t{1} << 30;
@@ -43,6 +45,9 @@ void CheckCoordinator(const FleetFacts& facts, std::vector<Finding>* findings) {
         StrCat("its version is ", version.version(), ", and this program's ", facts.our_version),
         "install the same version everywhere");
   }
+  CheckCertificate(
+      version.has_certificate_expires_at() ? &version.certificate_expires_at() : nullptr, facts.now,
+      &notes);
   std::string text = StrCat("answers; version ", version.version());
   if (version.has_started_at()) {
     StrAppend(&text, ", up ", AgeText(facts.now - ToTime(version.started_at())));
@@ -83,6 +88,26 @@ void CheckClock(absl::Duration ahead, DoctorNotes* notes) {
              StrCat("its clock is ", DurationText(off),
                     ahead > absl::ZeroDuration() ? " ahead of" : " behind", " the coordinator's"),
              "timedatectl set-ntp true   # on both hosts");
+}
+
+void CheckCertificate(const google::protobuf::Timestamp* expires_at, absl::Time at,
+                      DoctorNotes* notes) {
+  if (expires_at == nullptr) return;
+  const absl::Time expires = ToTime(*expires_at);
+  if (expires - at > kCertificateWarn) return;
+  constexpr std::string_view kCure =
+      "closewrite certs renew FOLDER, and its tls.crt to that host; it is read within seconds";
+  if (expires <= at) {
+    notes->Fail("certificate",
+                StrCat("its certificate has expired at ", Rfc3339(expires),
+                       ": when its connection breaks it makes no other"),
+                std::string(kCure));
+  } else {
+    notes->Warn("certificate",
+                StrCat("its certificate expires in ", AgeText(expires - at), ", at ",
+                       Rfc3339(expires)),
+                std::string(kCure));
+  }
 }
 
 void CheckVolumeHealth(const v1::HostHealth& health, const v1::VolumeHealth& volume,

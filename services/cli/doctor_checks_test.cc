@@ -133,6 +133,29 @@ TEST_F(DoctorChecksTest, VersionsAndDurability) {
             "-> install the same version everywhere\n");
 }
 
+TEST_F(DoctorChecksTest, Certificates) {
+  constexpr int64_t kDay = 24 * 60 * 60;
+  facts_.version.mutable_certificate_expires_at()->set_seconds(kNow + 90 * kDay);
+  watcher().mutable_health()->mutable_certificate_expires_at()->set_seconds(kNow + 14 * kDay + 1);
+  EXPECT_EQ(Problems(), "");
+  facts_.version.mutable_certificate_expires_at()->set_seconds(kNow + 2 * kDay);
+  watcher().mutable_health()->mutable_certificate_expires_at()->set_seconds(kNow + 14 * kDay);
+  executor().mutable_health()->mutable_certificate_expires_at()->set_seconds(kNow);
+  const std::string cure =
+      " -> closewrite certs renew FOLDER, and its tls.crt to that host; it is read within "
+      "seconds\n";
+  EXPECT_EQ(Problems(),
+            StrCat("fail vm-c executor vm-c-1 certificate: its certificate has expired at "
+                   "2026-11-22T11:00:00Z: when its connection breaks it makes no other",
+                   cure,
+                   "warn vm-a:7400 coordinator certificate: its certificate expires in 2d, at "
+                   "2026-11-24T11:00:00Z",
+                   cure,
+                   "warn vm-b watcher certificate: its certificate expires in 14d, at "
+                   "2026-12-06T11:00:00Z",
+                   cure));
+}
+
 TEST_F(DoctorChecksTest, Clocks) {
   watcher().mutable_clock_ahead()->set_seconds(2);
   EXPECT_EQ(Problems(), "");

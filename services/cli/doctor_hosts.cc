@@ -140,6 +140,13 @@ void CheckWatches(const v1::WatcherStatus& watcher, DoctorNotes* notes) {
               WatchesCure(watches));
 }
 
+void CheckHealth(const v1::HostHealth& health, absl::Duration clock_ahead, DoctorNotes* notes) {
+  CheckClock(clock_ahead, notes);
+  CheckCertificate(
+      health.has_certificate_expires_at() ? &health.certificate_expires_at() : nullptr,
+      ToTime(health.sent_at()), notes);
+}
+
 void NoteNoHealth(DoctorNotes* notes) {
   notes->Add(Level::kNote, "health",
              "another coordinator has its stream; ask that one how its host does");
@@ -161,7 +168,7 @@ void CheckWatcher(const v1::WatcherStatus& watcher, const std::string& version,
   }
   CheckVersion(watcher.version(), version, &notes);
   if (watcher.has_health()) {
-    CheckClock(ToDuration(watcher.clock_ahead()), &notes);
+    CheckHealth(watcher.health(), ToDuration(watcher.clock_ahead()), &notes);
     CheckWatches(watcher, &notes);
   } else {
     NoteNoHealth(&notes);
@@ -193,7 +200,7 @@ void CheckExecutor(const v1::ExecutorStatus& executor, const std::string& versio
   }
   CheckVersion(executor.version(), version, &notes);
   if (executor.has_health()) {
-    CheckClock(ToDuration(executor.clock_ahead()), &notes);
+    CheckHealth(executor.health(), ToDuration(executor.clock_ahead()), &notes);
   } else {
     NoteNoHealth(&notes);
   }

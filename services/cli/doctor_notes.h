@@ -40,6 +40,10 @@ class DoctorNotes {
 void CheckVersion(const std::string& version, const std::string& coordinators, DoctorNotes* notes);
 // Of a service whose health came with `clock_ahead`.
 void CheckClock(absl::Duration ahead, DoctorNotes* notes);
+// Of a service whose certificate expires then, in the file that it reads; nothing when it is not
+// set. `at`: the service's time.
+void CheckCertificate(const google::protobuf::Timestamp* expires_at, absl::Time at,
+                      DoctorNotes* notes);
 // What both find out about a volume as it is mounted on their host.
 void CheckVolumeHealth(const v1::HostHealth& health, const v1::VolumeHealth& volume,
                        DoctorNotes* notes);

@@ -167,7 +167,7 @@ struct Coordinator::Parts {
                 .decode_pipeline = DecodeStoredPipeline,
                 .decode_task = DecodeStoredTask}),
         loop(store.get(), &engine, &feed, clock),
-        api({.loop = &loop, .feed = &feed, .callers = door->callers()}),
+        api({.loop = &loop, .feed = &feed, .callers = door->callers(), .tls = door->tls()}),
         attend(&loop, &feed, &executor_health, door->callers()),
         observe(&loop, &feed, &watchers, &watcher_health, door->callers()),
         jobs(api, &watchers),

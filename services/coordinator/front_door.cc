@@ -6,6 +6,7 @@
 #include "services/access/token_book.h"
 #include "services/log/log.h"
 #include "services/transport/address.h"
+#include "services/transport/tls_expiry.h"
 
 namespace closewrite {
 namespace {
@@ -75,13 +76,9 @@ std::vector<Metric> FrontDoor::Metrics() const {
   list.Counter("calls_refused_total", kRefused, {{"reason", "unauthenticated"}},
                numbers.unauthenticated);
   list.Counter("calls_refused_total", kRefused, {{"reason", "forbidden"}}, numbers.forbidden);
-  const absl::StatusOr<absl::Time> expires_at = tls_->ExpiresAt();
-  if (expires_at.ok()) {
-    list.Gauge("certificate_expires_timestamp_seconds",
-               "When the certificate in the file of `tls: cert` expires, as seconds since 1970.",
-               {}, absl::ToUnixSeconds(*expires_at));
-  }
-  return list.Take();
+  std::vector<Metric> metrics = list.Take();
+  AddCertificateMetric("closewrite_coordinator_", tls_.get(), &metrics);
+  return metrics;
 }
 
 }  // namespace closewrite

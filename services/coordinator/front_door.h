@@ -25,6 +25,7 @@ class FrontDoor {
 
   // Who calls; null where there is no TLS, and no way to tell.
   const Callers* callers() const { return gate_.get(); }
+  const Tls* tls() const { return tls_.get(); }  // null: none
   // For the server; null: no TLS.
   std::shared_ptr<grpc::ServerCredentials> credentials() const;
   // What was refused, and until when the certificate is good.

@@ -9,6 +9,7 @@
 #include "services/executor/last_words.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/transport/tls_expiry.h"
 
 namespace closewrite::executor {
 
@@ -224,6 +225,9 @@ void CoordinatorLink::AddHealth(v1::AttendRequest* request) const {
   v1::HostHealth* const health = request->mutable_health();
   for (v1::VolumeHealth& volume : options_.volumes()) *health->add_volumes() = std::move(volume);
   *health->mutable_sent_at() = ToProto(WallTime());
+  if (const std::optional<absl::Time> expires_at = CertificateExpiry(options_.tls)) {
+    *health->mutable_certificate_expires_at() = ToProto(*expires_at);
+  }
 }
 
 bool CoordinatorLink::SendOne(bool heartbeat, v1::AttendRequest request) {

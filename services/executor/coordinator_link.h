@@ -19,6 +19,7 @@
 #include "services/executor/lease_clock.h"
 #include "services/transport/channel.h"
 #include "services/transport/stream.h"
+#include "services/transport/tls.h"
 
 namespace closewrite::executor {
 
@@ -59,6 +60,7 @@ class CoordinatorLink {
  public:
   struct Options {
     CoordinatorChannel* channel = nullptr;  // not owned
+    const Tls* tls = nullptr;               // not owned; null: none
     v1::ExecutorHello hello;                // without session_id
     const Journal* journal = nullptr;       // remembers the session; not owned
     AttemptTable* table = nullptr;          // not owned

@@ -13,6 +13,7 @@
 #include "services/executor/supervisor_image.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/transport/tls_expiry.h"
 #include "services/volume/path.h"
 
 namespace closewrite::executor {
@@ -170,6 +171,7 @@ absl::Status Executor::Open(bool guarded) {
       std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   link_ = std::make_unique<CoordinatorLink>(
       CoordinatorLink::Options{.channel = channel_.get(),
+                               .tls = tls_.get(),
                                .hello = HelloOf(config_),
                                .journal = journal_.get(),
                                .table = table_.get(),
@@ -201,7 +203,9 @@ absl::Status Executor::ServeMetrics() {
                                   .link = link_->numbers(),
                                   .table = table_->numbers(),
                                   .volumes = probe_->Volumes()};
-    return ExecutorMetrics(numbers, meters_, SinceBoot(), WallTime());
+    std::vector<Metric> metrics = ExecutorMetrics(numbers, meters_, SinceBoot(), WallTime());
+    AddCertificateMetric("closewrite_executor_", tls_.get(), &metrics);
+    return metrics;
   });
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);

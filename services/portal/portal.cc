@@ -14,6 +14,7 @@
 #include "services/page/html_text.h"
 #include "services/portal/assets.h"
 #include "services/portal/form_fields.h"
+#include "services/transport/tls_expiry.h"
 #include "services/volume/path.h"
 
 namespace closewrite::portal {
@@ -151,7 +152,7 @@ absl::Status Portal::ServeMetrics(const std::string& listen) {
           return Metric{
               .name = name, .help = help, .type = type, .value = static_cast<double>(value)};
         };
-        return std::vector<Metric>{
+        std::vector<Metric> metrics{
             metric("closewrite_portal_requests_total", "Requests over HTTP.", MetricType::kCounter,
                    numbers.requests),
             metric("closewrite_portal_errors_total", "Answers of 500 and more.",
@@ -162,6 +163,8 @@ absl::Status Portal::ServeMetrics(const std::string& listen) {
                    MetricType::kGauge, numbers.connections),
             metric("closewrite_portal_live_pages", "Pages that are kept up to date.",
                    MetricType::kGauge, live_)};
+        AddCertificateMetric("closewrite_portal_", tls_.get(), &metrics);
+        return metrics;
       });
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);

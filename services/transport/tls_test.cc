@@ -25,6 +25,7 @@
 #include "services/log/str_cat.h"
 #include "services/transport/channel.h"
 #include "services/transport/errors.h"
+#include "services/transport/tls_expiry.h"
 
 namespace closewrite {
 namespace {
@@ -344,6 +345,25 @@ TEST_F(TlsTest, TellsWhenTheCertificateExpires) {
   ASSERT_TRUE(at.ok());
   EXPECT_GT(*at, WallTime() + kValid - absl::Hours(1));
   EXPECT_LT(*at, WallTime() + kValid + absl::Hours(1));
+
+  EXPECT_EQ(CertificateExpiry(tls->get()), *at);
+  std::vector<Metric> metrics;
+  AddCertificateMetric("closewrite_a_", tls->get(), &metrics);
+  ASSERT_EQ(metrics.size(), 1u);
+  EXPECT_EQ(metrics[0].name, "closewrite_a_certificate_expires_timestamp_seconds");
+  EXPECT_EQ(metrics[0].value, absl::ToUnixSeconds(*at));
+}
+
+TEST_F(TlsTest, TellsNothingOfACertificateThatIsNotThere) {
+  const v1::TlsConfig files = Issue(Role::kWatcher, "vm-b");
+  const auto tls = Tls::OfService(files, Role::kWatcher);
+  std::filesystem::remove(files.cert());
+  std::vector<Metric> metrics;
+  for (const Tls* each : std::initializer_list<const Tls*>{tls->get(), nullptr}) {
+    EXPECT_EQ(CertificateExpiry(each), std::nullopt);
+    AddCertificateMetric("closewrite_a_", each, &metrics);
+  }
+  EXPECT_TRUE(metrics.empty());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "services/config/config.h"
 #include "services/log/log.h"
+#include "services/transport/tls_expiry.h"
 #include "services/watcher/observe_messages.h"
 
 namespace closewrite::watcher {
@@ -17,11 +18,6 @@ VolumeInterest FromProto(const v1::VolumeInterest& interest) {
   return {.volume = interest.volume(),
           .create = interest.create(),
           .quiet = closewrite::FromProto(interest.quiet())};
-}
-
-void AddReports(const std::vector<VolumeReport>& reports, v1::ObserveRequest* request) {
-  for (const VolumeReport& report : reports) *request->add_volumes() = ToProto(report);
-  *request->mutable_health() = HealthOf(reports, WallTime());
 }
 
 }  // namespace
@@ -230,6 +226,16 @@ void CoordinatorLink::Act(Heard heard, Session* session) {
   SendLooked(heard.looks, session);
 }
 
+void CoordinatorLink::AddReports(v1::ObserveRequest* request) const {
+  const std::vector<VolumeReport> reports = options_.report();
+  for (const VolumeReport& report : reports) *request->add_volumes() = ToProto(report);
+  v1::HostHealth* const health = request->mutable_health();
+  *health = HealthOf(reports, WallTime());
+  if (const std::optional<absl::Time> expires_at = CertificateExpiry(options_.tls)) {
+    *health->mutable_certificate_expires_at() = closewrite::ToProto(*expires_at);
+  }
+}
+
 void CoordinatorLink::SendHello(Session* session) {
   v1::ObserveRequest hello;
   hello.set_host(options_.host);
@@ -237,7 +243,7 @@ void CoordinatorLink::SendHello(Session* session) {
   hello.set_version(options_.version);
   hello.set_address(options_.address);
   hello.set_heartbeat(true);
-  AddReports(options_.report(), &hello);
+  AddReports(&hello);
   session->stream->Send(std::move(hello));
   session->next_heartbeat = options_.clock->Now() + session->interval;
 }
@@ -245,7 +251,7 @@ void CoordinatorLink::SendHello(Session* session) {
 void CoordinatorLink::SendHeartbeat(Session* session) {
   v1::ObserveRequest heartbeat;
   heartbeat.set_heartbeat(true);
-  AddReports(options_.report(), &heartbeat);
+  AddReports(&heartbeat);
   session->stream->Send(std::move(heartbeat));
   // Whatever was lost on the way is said again.
   session->published.clear();

@@ -21,6 +21,7 @@
 #include "services/clock/clock.h"
 #include "services/transport/channel.h"
 #include "services/transport/stream.h"
+#include "services/transport/tls.h"
 #include "services/watcher/flush_relay.h"
 #include "services/watcher/ledger.h"
 #include "services/watcher/publisher.h"
@@ -59,6 +60,7 @@ class CoordinatorLink {
     std::string version;
     std::string address;                    // of our own API; may be empty
     CoordinatorChannel* channel = nullptr;  // not owned
+    const Tls* tls = nullptr;               // not owned; null: none
     Ledger* ledger = nullptr;               // not owned
     Publisher* publisher = nullptr;         // not owned
     const Clock* clock = nullptr;           // not owned
@@ -137,6 +139,7 @@ class CoordinatorLink {
   absl::Duration PauseAfter(const absl::Status& ended, bool answered);
   Heard WaitForNews(absl::Time until, bool* heartbeat_soon);
   void Act(Heard heard, Session* session);
+  void AddReports(v1::ObserveRequest* request) const;
   void SendHello(Session* session);
   void SendHeartbeat(Session* session);
   void SendOutcomes(Session* session);

@@ -5,6 +5,7 @@
 #include "services/config/duration.h"
 #include "services/log/log.h"
 #include "services/log/str_cat.h"
+#include "services/transport/tls_expiry.h"
 #include "services/version/version.h"
 #include "services/volume/ignore_list.h"
 #include "services/watcher/file_look.h"
@@ -142,11 +143,14 @@ absl::Status Watcher::ServeMetrics() {
   absl::StatusOr<std::unique_ptr<MetricsServer>> metrics =
       MetricsServer::Start(config_.metrics(), "watcher", [this] {
         // Numbers of a ledger that can't be read are zero; the volumes say that it can't.
-        return WatcherMetrics({.volumes = Reports(),
-                               .ledger = ledger_->Numbers().value_or(LedgerNumbers()),
-                               .published = publisher_->Numbers(),
-                               .connected = link_->connected()},
-                              clock_->Now());
+        std::vector<Metric> metrics =
+            WatcherMetrics({.volumes = Reports(),
+                            .ledger = ledger_->Numbers().value_or(LedgerNumbers()),
+                            .published = publisher_->Numbers(),
+                            .connected = link_->connected()},
+                           clock_->Now());
+        AddCertificateMetric("closewrite_watcher_", tls_.get(), &metrics);
+        return metrics;
       });
   if (!metrics.ok()) return metrics.status();
   metrics_ = *std::move(metrics);
@@ -161,6 +165,7 @@ void Watcher::MakeLink() {
   channel_ =
       std::make_unique<CoordinatorChannel>(config_.coordinator(), ChannelCredentialsOf(tls_.get()));
   options.channel = channel_.get();
+  options.tls = tls_.get();
   options.ledger = ledger_.get();
   options.publisher = publisher_.get();
   options.uploads = uploads_.get();

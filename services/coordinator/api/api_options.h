@@ -5,6 +5,7 @@
 #include "services/access/callers.h"
 #include "services/coordinator/change_feed.h"
 #include "services/coordinator/store_loop.h"
+#include "services/transport/tls.h"
 
 namespace closewrite {
 
@@ -15,6 +16,8 @@ struct ApiOptions {
   ChangeFeed* feed = nullptr;
   // Who calls; null where anybody may.
   const Callers* callers = nullptr;
+  // The coordinator's certificate; null where there is none.
+  const Tls* tls = nullptr;
 };
 
 }  // namespace closewrite

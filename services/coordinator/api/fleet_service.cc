@@ -15,6 +15,7 @@
 #include "services/coordinator/api/violations.h"
 #include "services/coordinator/convert.h"
 #include "services/log/str_cat.h"
+#include "services/transport/tls_expiry.h"
 #include "services/version/version.h"
 
 namespace closewrite {
@@ -229,6 +230,9 @@ grpc::ServerUnaryReactor* FleetService::GetVersion(grpc::CallbackServerContext* 
     SetTime(engine.fleet().started_at, response->mutable_started_at());
   });
   response->set_durability(loop_.store().Durability());
+  if (const std::optional<absl::Time> expires_at = CertificateExpiry(api_.tls)) {
+    SetTime(*expires_at, response->mutable_certificate_expires_at());
+  }
   return Answer(context, absl::OkStatus());
 }
 
