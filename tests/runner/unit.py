@@ -14,7 +14,7 @@ ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 _BAZEL_S_MAX = 2400
 # Configurations of .bazelrc, by what tests/run calls them. Each has a cache of its own, so that the
 # usual one stays as it is; to build everything anew takes long.
-SANITIZERS = {"asan": ("asan", "ubsan"), "ubsan": ("ubsan",), "tsan": ("tsan",)}
+SANITIZERS = {"asan": ("asan",), "ubsan": ("ubsan",), "tsan": ("tsan",)}
 _SANITIZED_S_MAX = 6 * 3600
 # Of small, medium, large and enormous tests; five times as long as Bazel gives them.
 _SANITIZED_TIMEOUTS = "--test_timeout=300,1500,4500,18000"
