@@ -31,6 +31,8 @@ constexpr int kReconnectMaxMs = 1000;
 constexpr int kConnectTimeoutMs = 5000;
 // Names are not looked up more often, neither by gRPC nor by us.
 constexpr int kLookUpPauseMs = 1000;
+// How long gRPC waits for a server of names, 2 min by default.
+constexpr int kLookUpTimeoutMs = 5000;
 
 // More than this in a list of coordinators, or behind its names, is a mistake.
 constexpr size_t kAddressesMax = 64;
@@ -48,6 +50,7 @@ grpc::ChannelArguments ClientArguments() {
   // In spite of its name: how long one attempt to connect may take.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpPauseMs);
+  arguments.SetInt(GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, kLookUpTimeoutMs);
   // Connections are kept for the day when they are needed.
   arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, std::numeric_limits<int>::max());
   // A fleet talks inside its own network; a proxy that is set for downloads is not meant for it.
@@ -118,7 +121,9 @@ Found LookUpAll(const std::vector<std::string>& names) {
 
 std::string TargetOf(Found found, const std::vector<std::string>& names) {
   // gRPC's own resolver goes on asking for this one.
-  if (found.addresses.empty()) return StrCat("dns:///", names.empty() ? "" : names.front());
+  if (found.addresses.empty() || names.size() == 1) {
+    return StrCat("dns:///", names.empty() ? "" : names.front());
+  }
   absl::BitGen random;
   // The first one to be connected has the first stream.
   std::shuffle(found.addresses.begin(), found.addresses.end(), random);
@@ -171,7 +176,7 @@ bool CoordinatorChannel::several() const { return state_->names.size() > 1; }
 std::shared_ptr<grpc::Channel> CoordinatorChannel::Get() {
   absl::MutexLock lock(&state_->mutex);
   const bool connected = state_->channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
-  if (several() && !connected && !state_->looking &&
+  if (!connected && !state_->looking &&
       SinceBoot() - state_->looked_at >= absl::Milliseconds(kLookUpPauseMs)) {
     state_->looking = true;
     std::thread(LookUpAgain, state_).detach();
@@ -186,7 +191,7 @@ void CoordinatorChannel::LookUpAgain(std::shared_ptr<State> state) {
   state->looked_at = SinceBoot();
   if (state->closed || found.addresses.empty() || found == state->found) return;
   LogLeftOut(found);
-  LogInfo("the coordinators' names stand for other addresses now",
+  LogInfo("no coordinator is connected; these are their addresses by now",
           {{"addresses", absl::StrJoin(found.addresses, ",")}});
   state->found = std::move(found);
   state->channel = state->Make(TargetOf(state->found, state->names));

@@ -28,8 +28,11 @@ inline constexpr int kTriesAtOnceMax = 2;
 // whoever opens a stream again after it broke is elsewhere, without having to find out who lives.
 //
 // One name alone is gRPC's to look up, again and again, with all the addresses it stands for. gRPC
-// 1.51 takes no list of names, so those of a list are looked up here: at first, and again (in a
-// thread, at most once a second) when none of the addresses is connected. Thread-safe.
+// 1.51 takes no list of names, so those of a list are looked up here. When no address is connected,
+// names are looked up here again (in a thread, at most once a second), also one alone: after a name
+// could not be looked up, gRPC pauses for longer each time, for up to two minutes (its
+// polling_resolver.cc), and what came back at another address was not found for as long.
+// Thread-safe.
 class CoordinatorChannel {
  public:
   // Looks the names of a list up; blocks for it. What can't be looked up is left out for now.

@@ -357,6 +357,16 @@ TEST_F(NamesTest, NamesOfAListAreLookedUpAgainWhenAllHaveFailed) {
   EXPECT_EQ(WhoAnswers(channel), 1);
 }
 
+// gRPC's resolver pauses for longer and longer while a name stands for nothing, and waits for a
+// server of names that does not answer: this took minutes.
+TEST_F(NamesTest, OneNameIsLookedUpAgainAfterItStoodForNothing) {
+  Place place(1);
+  CoordinatorChannel channel(StrCat("alone.test:", place.port()));
+  for (int failures = 0; failures < 3;) failures += Visit(channel.Get()).Number() == 0;
+  Write("127.0.0.1 alone.test\n");
+  EXPECT_EQ(WhoAnswers(channel), 1);
+}
+
 // False where that is not allowed. Before there are threads, so that all see it.
 bool MakeHostsFile() {
   std::string name = testing::TempDir() + "/hosts.XXXXXX";
