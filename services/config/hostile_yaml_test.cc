@@ -24,7 +24,7 @@ using google::protobuf::util::MessageDifferencer;
 constexpr rlim_t kAddressSpaceBytesMax = rlim_t{4} << 30;
 
 void LimitMemory() {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef CLOSEWRITE_SANITIZED
   const rlimit limit = {kAddressSpaceBytesMax, kAddressSpaceBytesMax};
   ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
 #endif

@@ -50,7 +50,7 @@ void Scanner::EnqueueAll(const Cause& cause) {
 
 void Scanner::StartAudit() {
   if (audit_.has_value()) return;
-  audit_.emplace();
+  audit_ = Scan{};
   audit_->request.cause = kCausedByAudit;
   audit_->directories.emplace_back();
 }
@@ -65,7 +65,7 @@ void Scanner::Clear() {
 }
 
 void Scanner::Begin() {
-  active_.emplace();
+  active_ = Scan{};
   active_->request = std::move(requests_.front());
   requests_.pop_front();
   if (!active_->request.only_gone.has_value()) {

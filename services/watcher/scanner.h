@@ -81,7 +81,7 @@ class Scanner {
     std::vector<std::string> directories;  // to be walked
     std::vector<std::string> missing;      // files that were not listed where they are known
     std::optional<std::string> ledger_cursor;
-    bool checked = false;  // the volume, after the walk
+    bool checked;  // the volume, after the walk
     bool audit() const { return request.cause.source == ChangeSource::kAudit; }
   };
   void Begin();
