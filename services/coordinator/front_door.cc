@@ -52,11 +52,9 @@ absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::Make(const v1::Coordinator
                                                            const Clock* clock) {
   if (absl::Status s = CheckReach(config); !s.ok()) return s;
   auto door = std::unique_ptr<FrontDoor>(new FrontDoor);
-  if (!config.has_tls()) return door;
-  absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfService(config.tls(), Role::kCoordinator);
+  absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfConfig(config, Role::kCoordinator);
   if (!tls.ok()) return tls.status();
-  if (*tls == nullptr)
-    return absl::InvalidArgumentError("tls: ca: is missing; give ca, cert and key");
+  if (*tls == nullptr) return door;
   door->tls_ = *std::move(tls);
   absl::StatusOr<std::unique_ptr<Gate>> gate = MakeGate(config, clock);
   if (!gate.ok()) return gate.status();

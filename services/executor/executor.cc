@@ -131,7 +131,7 @@ absl::Status Executor::Open(bool guarded) {
   absl::Status status = CheckStateOutside(config_.state(), volumes);
   if (status.ok()) status = CheckVolumes(&volumes);
   if (!status.ok()) return status;
-  auto tls = Tls::OfService(config_.tls(), Role::kExecutor, config_.host());
+  auto tls = Tls::OfConfig(config_, Role::kExecutor, config_.host());
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
   auto journal = Journal::Open(config_.state(), kLockMax);

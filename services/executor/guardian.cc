@@ -161,7 +161,7 @@ int RunGuardian() {
   close(kGuardianConfigFd);
   InitLog("guardian");
   // The executor has checked them. Should they have gone bad since, its session will expire.
-  const auto tls = Tls::OfService(config.tls(), Role::kExecutor, config.host());
+  const auto tls = Tls::OfConfig(config, Role::kExecutor, config.host());
   if (!tls.ok()) LogWarn("certificates are of no use by now", {{"error", tls.status().message()}});
   CoordinatorChannel channel(config.coordinator(),
                              tls.ok() ? ChannelCredentialsOf(tls->get()) : nullptr);

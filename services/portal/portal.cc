@@ -114,7 +114,7 @@ absl::Status Portal::Configure(const v1::PortalConfig& config) {
   if (!access.ok()) return access.status();
   access_ = *std::move(access);
   site_.has_users = access_->has_users();
-  absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfService(config.tls(), Role::kPortal);
+  absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfConfig(config, Role::kPortal);
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
   calls_ =

@@ -32,7 +32,7 @@ class IsCoordinator final : public grpc::experimental::ExternalCertificateVerifi
   bool Verify(TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
     std::vector<std::string> uris;
-    for (const grpc::string_ref uri : request->uri_names()) {
+    for (const grpc::string_ref& uri : request->uri_names()) {
       uris.emplace_back(uri.data(), uri.size());
     }
     const absl::StatusOr<Identity> identity = IdentityOfUris(uris);
@@ -118,9 +118,6 @@ Tls::Tls(const v1::TlsConfig& files) : files_(files), provider_(Provider(files))
 
 absl::StatusOr<std::unique_ptr<Tls>> Tls::OfService(const v1::TlsConfig& files, Role role,
                                                     std::string_view host) {
-  if (files.ca().empty() && files.cert().empty() && files.key().empty()) {
-    return std::unique_ptr<Tls>();
-  }
   const absl::StatusOr<Identity> identity = Check(files);
   if (!identity.ok()) return identity.status();
   const bool fits = identity->role == role && (host.empty() || identity->name == host);

@@ -28,13 +28,19 @@ inline constexpr int kTlsReloadS = 5;
 class Tls {
  public:
   // Of a service, which has to have `role` in its certificate and, where `host` is said, its name.
-  // Null when `files` names nothing.
   //
   // INVALID_ARGUMENT names the key of the configuration, the file and the cure: one that is missing
   // or can't be read, a key that others can read, a certificate that has expired, belongs to
   // another key, authority, role or host.
   static absl::StatusOr<std::unique_ptr<Tls>> OfService(const v1::TlsConfig& files, Role role,
                                                         std::string_view host = "");
+  // Of a service's configuration; null where that has no `tls`.
+  template <class Config>
+  static absl::StatusOr<std::unique_ptr<Tls>> OfConfig(const Config& config, Role role,
+                                                       std::string_view host = "") {
+    if (!config.has_tls()) return std::unique_ptr<Tls>();
+    return OfService(config.tls(), role, host);
+  }
 
   // Of a person or a program, with any role; or with `files.ca` alone and a token.
   static absl::StatusOr<std::unique_ptr<Tls>> OfPerson(const v1::TlsConfig& files);

@@ -295,7 +295,12 @@ TEST_F(TlsTest, CertificatesAreReadAgain) {
 TEST_F(TlsTest, WrongFilesAreToldByName) {
   const v1::TlsConfig good = Issue(Role::kWatcher, "vm-b");
   EXPECT_TRUE(Tls::OfService(good, Role::kWatcher, "vm-b").ok());
-  EXPECT_EQ(*Tls::OfService(v1::TlsConfig(), Role::kWatcher, "vm-b"), nullptr);
+  v1::WatcherConfig config;
+  EXPECT_EQ(*Tls::OfConfig(config, Role::kWatcher, "vm-b"), nullptr);
+  // `tls: {}` was taken for none, and all went unencrypted.
+  config.mutable_tls();
+  EXPECT_EQ(Tls::OfConfig(config, Role::kWatcher, "vm-b").status().message(),
+            "tls: ca: is missing; give ca, cert and key");
 
   v1::TlsConfig files = good;
   files.clear_key();

@@ -124,7 +124,7 @@ absl::Status Watcher::Serve() {
   options.connected = [this] { return link_->connected(); };
   service_ = std::make_unique<WatchService>(std::move(options));
   absl::StatusOr<std::unique_ptr<Tls>> tls =
-      Tls::OfService(config_.tls(), Role::kWatcher, config_.host());
+      Tls::OfConfig(config_, Role::kWatcher, config_.host());
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
   Server::Options serving;
