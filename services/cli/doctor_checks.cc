@@ -103,10 +103,10 @@ void CheckCertificate(const google::protobuf::Timestamp* expires_at, absl::Time 
                        ": when its connection breaks it makes no other"),
                 std::string(kCure));
   } else {
-    notes->Warn("certificate",
-                StrCat("its certificate expires in ", AgeText(expires - at), ", at ",
-                       Rfc3339(expires)),
-                std::string(kCure));
+    notes->Warn(
+        "certificate",
+        StrCat("its certificate expires in ", AgeText(expires - at), ", at ", Rfc3339(expires)),
+        std::string(kCure));
   }
 }
 

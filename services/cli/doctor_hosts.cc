@@ -142,9 +142,8 @@ void CheckWatches(const v1::WatcherStatus& watcher, DoctorNotes* notes) {
 
 void CheckHealth(const v1::HostHealth& health, absl::Duration clock_ahead, DoctorNotes* notes) {
   CheckClock(clock_ahead, notes);
-  CheckCertificate(
-      health.has_certificate_expires_at() ? &health.certificate_expires_at() : nullptr,
-      ToTime(health.sent_at()), notes);
+  CheckCertificate(health.has_certificate_expires_at() ? &health.certificate_expires_at() : nullptr,
+                   ToTime(health.sent_at()), notes);
 }
 
 void NoteNoHealth(DoctorNotes* notes) {

@@ -72,8 +72,8 @@ absl::Status CompleteStop(v1::ExecutorConfig* config) {
         "on_stop: leave needs commands that outlive their executor; remove `commands_outlive: "
         "false`, or write `on_stop: drain`");
   }
-  const bool none = config->has_drain_timeout() &&
-                    FromProto(config->drain_timeout()) == absl::ZeroDuration();
+  const bool none =
+      config->has_drain_timeout() && FromProto(config->drain_timeout()) == absl::ZeroDuration();
   if (config->on_stop() == v1::ON_STOP_UNSPECIFIED) {
     config->set_on_stop(none && outlive ? v1::ON_STOP_LEAVE : v1::ON_STOP_DRAIN);
     if (none && outlive) config->clear_drain_timeout();

@@ -64,7 +64,8 @@ class Executor {
   // destroying this object, which kills them.
   bool Drain();
   // What a stop signal means while Drain goes on, from another thread: with `on_stop: leave` it
-  // waits no longer and leaves what runs; otherwise, and when it is told again, what runs is killed.
+  // waits no longer and leaves what runs; otherwise, and when it is told again, what runs is
+  // killed.
   void Hurry();
 
  private:

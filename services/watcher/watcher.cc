@@ -123,8 +123,7 @@ absl::Status Watcher::Serve() {
   options.clock = clock_;
   options.connected = [this] { return link_->connected(); };
   service_ = std::make_unique<WatchService>(std::move(options));
-  absl::StatusOr<std::unique_ptr<Tls>> tls =
-      Tls::OfConfig(config_, Role::kWatcher, config_.host());
+  absl::StatusOr<std::unique_ptr<Tls>> tls = Tls::OfConfig(config_, Role::kWatcher, config_.host());
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
   Server::Options serving;

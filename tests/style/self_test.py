@@ -94,6 +94,21 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(len(list(text_rules.readmes([build]))), 1)
         self.assertEqual(list(text_rules.readmes([build, readme])), [])
 
+    def test_threats_that_no_test_holds_are_found(self):
+        files = [File("services/a/b_test.cc", "TEST(BTest, Holds) {}\n"),
+                 File("tests/e2e/c_test.py", "class CTest:\n    def test_d(self): pass\n"),
+                 File("tests/fuzz/e_fuzz.cc", "")]
+        row = "| threat | guard | {} |\n"
+
+        def found(held_by):
+            page = File("docs/threats.md", row.format("held by") + row.format(held_by))
+            return [each.message for each in text_rules.threats([*files, page])]
+
+        self.assertEqual(found("`b_test Holds`; `e2e CTest.test_d`; `fuzz e`, `fuzz`"), [])
+        for wrong in ("b_test Hold", "c_test", "e2e CTest.test_e", "e2e DTest", "fuzz f", "a/b"):
+            self.assertEqual(found(f"`b_test`, `{wrong}`"), [f"there is no test `{wrong}`"])
+        self.assertEqual(found("nothing"), ["name the test that holds it"])
+
     def test_unbuilt_file_is_found(self):
         files = [File(_CC, ""), File("services/watcher/ledger.h", "")]
         found = list(tool_rules.unbuilt(files, built=["//services/watcher:ledger.cc"]))

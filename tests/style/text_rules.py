@@ -22,6 +22,8 @@ _INCLUDE = re.compile(r'^#include "services/([^/"]+)/', re.MULTILINE)
 # These folders below services/ make a program; the others are libraries that they share.
 _SERVICES = ("cli", "coordinator", "executor", "portal", "watcher")
 
+_THREATS = "docs/threats.md"
+
 # Pattern, where it may stand (beginnings or ends of paths), what to use.
 _BANNED_CPP = (
     # drain_thread.cc lets events gather for half a millisecond, to spare the writers wake-ups.
@@ -185,6 +187,40 @@ def readmes(all_files):
             yield source.Finding(f"{folder}/README.md", 1, "is missing: its job, rooms and way in")
 
 
+def threats(all_files):
+    """Each line of the threat model names tests, and they are there."""
+    texts = {file.path: file.text for file in all_files}
+    for file in all_files:
+        if file.path != _THREATS:
+            continue
+        for number, line in file.lines():
+            row = [cell.strip() for cell in line.strip("|").split("|")]
+            if not line.startswith("| ") or row[-1] in ("---", "held by"):
+                continue
+            tests = re.findall(r"`([^`]+)`", row[-1])
+            if not tests:
+                yield file.finding(number, "name the test that holds it")
+            for test in tests:
+                if not _is_test(test, texts):
+                    yield file.finding(number, f"there is no test `{test}`")
+
+
+def _is_test(named, texts):
+    """Whether there is what the threat model calls `FILE_test CASE, CASE`, `e2e CLASS.CASE, CASE`
+    or `fuzz TARGET`."""
+    room, _, rest = named.partition(" ")
+    names = [name for name in re.split(r"[,.] ?", rest) if name]
+    if room == "e2e":
+        return any(all(re.search(rf"(class|def) {name}\b", text) for name in names)
+                   for path, text in texts.items() if path.startswith("tests/e2e/"))
+    if room == "fuzz":
+        return all(f"tests/fuzz/{name}_fuzz.cc" in texts for name in names)
+    if room.endswith("_test"):
+        return any(all(f", {name})" in text for name in names)
+                   for path, text in texts.items() if path.endswith(f"/{room}.cc"))
+    return any(path.startswith(f"{room}/") for path in texts)
+
+
 PER_FILE = (columns, function_length, file_length, room_names, bare_tasks, machine_paths,
             service_borders, banned_calls, include_guards, whitespace, scripts, npm_pins)
-WHOLE_TREE = (readmes,)
+WHOLE_TREE = (readmes, threats)

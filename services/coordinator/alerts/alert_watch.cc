@@ -157,7 +157,8 @@ absl::Status AlertWatch::UpdateBaselines(absl::Time now, std::map<std::string, B
   for (const auto& [owner, at] : *successes) {
     Baseline& baseline = (*baselines)[owner];
     baseline.succeeded_at = at;
-    std::erase_if(plan->baselines, [&owner = owner](const Baseline& each) { return each.owner == owner; });
+    std::erase_if(plan->baselines,
+                  [&owner = owner](const Baseline& each) { return each.owner == owner; });
     plan->baselines.push_back(baseline);
   }
   return absl::OkStatus();

@@ -56,7 +56,8 @@ bool WatcherCall::End() {
 
 void WatcherCall::Answer(const WatcherBoard::Answered& answer) {
   if (!End()) return;
-  // The alarm keeps the function, which must not go on keeping this call, whose member the alarm is.
+  // The alarm keeps the function, which must not go on keeping this call, whose member the alarm
+  // is.
   elsewhere_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [self = self_, answer](bool) mutable {
     const std::shared_ptr<WatcherCall> call = std::move(self);
     call->Finish(ToGrpc(call->options_.finish(answer)));

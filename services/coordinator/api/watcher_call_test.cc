@@ -26,7 +26,8 @@ class Asking : public v1::EventService::CallbackService {
   grpc::ServerUnaryReactor* FlushEvents(grpc::CallbackServerContext*, const v1::FlushEventsRequest*,
                                         v1::FlushEventsResponse*) override {
     std::shared_ptr<void> held(nullptr, [this](void*) { released_.Notify(); });
-    WatcherCall::Options options{.board = &board_, .question = {.volume = "v"}, .timeout = timeout_};
+    WatcherCall::Options options{
+        .board = &board_, .question = {.volume = "v"}, .timeout = timeout_};
     options.finish = [held](const WatcherBoard::Answered& answer) { return answer.status(); };
     return WatcherCall::Open(std::move(options));
   }
@@ -54,10 +55,11 @@ class WatcherCallTest : public testing::Test {
     builder.RegisterService(asking_.get());
     server_ = builder.BuildAndStart();
     stub_ = v1::EventService::NewStub(server_->InProcessChannel(grpc::ChannelArguments()));
-    stub_->async()->FlushEvents(&context_, &request_, &response_, [this](const grpc::Status& status) {
-      status_ = status;
-      ended_.Notify();
-    });
+    stub_->async()->FlushEvents(&context_, &request_, &response_,
+                                [this](const grpc::Status& status) {
+                                  status_ = status;
+                                  ended_.Notify();
+                                });
   }
   grpc::StatusCode End() {
     ended_.WaitForNotification();
