@@ -83,11 +83,13 @@ struct UploadHandler::Form {
   absl::Duration touched_at;
 };
 
-absl::StatusOr<v1::UploadPage> UploadHandler::FindPage(const std::string& pipeline) {
+absl::StatusOr<v1::UploadPage> UploadHandler::FindPage(const std::string& pipeline,
+                                                       bool patiently) {
   v1::ListUploadPagesRequest request;
   request.set_pipeline(pipeline);
-  const auto pages =
-      calls_.CallPatiently<v1::UploadService>(&v1::UploadService::Stub::ListUploadPages, request);
+  const auto list = &v1::UploadService::Stub::ListUploadPages;
+  const auto pages = patiently ? calls_.CallPatiently<v1::UploadService>(list, request)
+                               : calls_.Call<v1::UploadService>(list, request);
   if (!pages.ok()) return pages.status();
   if (pipeline.empty() || pages->pages().empty()) {
     return absl::NotFoundError("there is no such upload page; it may have been taken away");
@@ -102,7 +104,7 @@ Page UploadHandler::List() {
 }
 
 Page UploadHandler::Show(const std::string& pipeline, const Visitor& visitor) {
-  const absl::StatusOr<v1::UploadPage> page = FindPage(pipeline);
+  const absl::StatusOr<v1::UploadPage> page = FindPage(pipeline, /*patiently=*/false);
   if (!page.ok()) return ErrorPage(page.status());
   return UploadPage(*page, visitor, volumes_.contains(page->volume()), WallTime());
 }
@@ -208,7 +210,7 @@ bool UploadHandler::TakeBytesOf(Form* form, const char* data, size_t size) {
 }
 
 Page UploadHandler::TakeForm(WebRequest& request, const std::string& pipeline) {
-  const absl::StatusOr<v1::UploadPage> page = FindPage(pipeline);
+  const absl::StatusOr<v1::UploadPage> page = FindPage(pipeline, /*patiently=*/true);
   if (!page.ok()) return ErrorPage(page.status());
   if (request.content_length > page->max_size_bytes() + kFormExtraBytesMax) {
     return ErrorPage(kTooLarge, "That file is too large",
@@ -246,7 +248,7 @@ Page UploadHandler::Begin(WebRequest& request, const std::map<std::string, std::
   if (!absl::SimpleAtoi(field("size"), &size) || size < 0) {
     return ErrorPage(absl::InvalidArgumentError("the size of the file must be said"));
   }
-  const absl::StatusOr<v1::UploadPage> page = FindPage(field("page"));
+  const absl::StatusOr<v1::UploadPage> page = FindPage(field("page"), /*patiently=*/true);
   if (!page.ok()) return ErrorPage(page.status());
   const absl::StatusOr<std::string> root = RootOf(page->volume());
   if (!root.ok()) return ErrorPage(root.status());

@@ -52,7 +52,8 @@ class UploadHandler {
  private:
   struct Form;  // one that is being read
 
-  absl::StatusOr<v1::UploadPage> FindPage(const std::string& pipeline);
+  // `patiently`: waits for a coordinator that is away, as for a file that is on its way.
+  absl::StatusOr<v1::UploadPage> FindPage(const std::string& pipeline, bool patiently);
   absl::StatusOr<v1::BeginUploadResponse> BeginUpload(const std::string& pipeline,
                                                       const std::string& name, int64_t size,
                                                       const std::string& emails,
