@@ -8,6 +8,7 @@ import re
 import subprocess
 
 from fuzz import build_graph
+from runner import cache
 
 PACKAGE = "tests/fuzz"
 
@@ -27,12 +28,9 @@ _PROTOS = "proto"
 _STEP_S_MAX = 3600
 
 
-def cache():
+def kept():
     """Folder of what is built and of the inputs that were found."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(base, "closewrite", "fuzz")
-    os.makedirs(folder, exist_ok=True)
-    return folder
+    return cache.folder("fuzz")
 
 
 def names():
@@ -45,7 +43,7 @@ def build(wanted):
     """Name -> program. RuntimeError says what the compiler or the linker said."""
     how = "\0".join((build_graph.ROOT, *_FLAGS, *_GENERATED_FLAGS))
     digest = hashlib.sha256(how.encode()).hexdigest()[:16]
-    folder = os.path.join(cache(), f"objects-{digest}")
+    folder = os.path.join(kept(), f"objects-{digest}")
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -108,8 +108,8 @@ def _read_input(path):
 
 def _run(name, program, seconds, seed):
     """(what went wrong or None, executions or None)."""
-    kept = os.path.join(build.cache(), f"corpus-{name}")
-    found = os.path.join(build.cache(), f"found-{name}")
+    kept = os.path.join(build.kept(), f"corpus-{name}")
+    found = os.path.join(build.kept(), f"found-{name}")
     for folder in (kept, found):
         os.makedirs(folder, exist_ok=True)
     fuzz_s_max = seconds * _PATIENCE

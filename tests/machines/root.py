@@ -1,9 +1,10 @@
 """The file system of a fresh Debian 12 machine, made once for each list of packages."""
 
-import fcntl
 import hashlib
 import os
 import subprocess
+
+from runner import cache
 
 _SUITE = "bookworm"
 _SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
@@ -18,22 +19,15 @@ def make(packages):
     never write into it."""
     wanted = sorted({*_BASE, *packages})
     digest = hashlib.sha256(" ".join([_SUITE, *wanted]).encode()).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(cache, "closewrite", f"machine-{digest}")
-    os.makedirs(folder, exist_ok=True)
-    tree = os.path.join(folder, "root")
-    done = os.path.join(folder, "complete")
-    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(done):
-            subprocess.run(["rm", "-rf", "--one-file-system", tree], check=True)
-            _bootstrap(wanted, tree)
-            with open(done, "w", encoding="ascii"):
-                pass
-    return tree
+    return _tree(cache.filled(f"machine-{digest}", lambda path: _bootstrap(wanted, _tree(path))))
+
+
+def _tree(folder):
+    return os.path.join(folder, "root")
 
 
 def _bootstrap(packages, tree):
+    subprocess.run(["rm", "-rf", "--one-file-system", tree], check=True)
     sources = [path for path in _SOURCES if os.path.exists(path) and os.path.getsize(path) > 0][:1]
     # With mounts of its own: mmdebstrap mounts /dev, /proc and /sys there, and one that is killed
     # leaves them, to be found by whoever removes the tree.

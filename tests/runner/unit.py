@@ -9,6 +9,8 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree
 
+from runner import cache
+
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 _BAZEL_S_MAX = 2400
@@ -55,9 +57,8 @@ def startup_flags(config):
     """Bazel's own flags for a build that has a cache of its own, None: that has not."""
     if config is None:
         return []
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     # The server of that cache does not stay.
-    return [f"--output_base={os.path.join(cache, 'closewrite', f'bazel-{config}')}",
+    return [f"--output_base={cache.folder(f'bazel-{config}')}",
             "--max_idle_secs=60"]
 
 

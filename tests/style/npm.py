@@ -1,12 +1,12 @@
 """Tools from npm, installed once per package.json outside the repository."""
 
-import fcntl
 import functools
 import hashlib
 import os
 import shutil
 import subprocess
 
+from runner import cache
 from style import source
 
 _INSTALL_S_MAX = 600
@@ -17,7 +17,8 @@ _FOLDER = os.path.join(source.ROOT, "tests")
 def _modules():
     """(folder, why it could not be filled); asked for once, since npm tries for minutes."""
     try:
-        return _install(), None
+        # Peers that are needed are listed themselves; one that is not has 160 MB.
+        return install(_FOLDER, "--legacy-peer-deps"), None
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         return None, str(error)
 
@@ -30,29 +31,24 @@ def modules():
     return folder
 
 
-def _install():
-    with open(os.path.join(_FOLDER, "package.json"), "rb") as file:
+def install(package, *flags):
+    """Folder `node_modules` with what the `package.json` in that folder pins, filled once. Raises
+    RuntimeError with npm's words."""
+    path = os.path.join(package, "package.json")
+    with open(path, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(cache, "closewrite", f"npm-{digest}")
-    os.makedirs(folder, exist_ok=True)
-    done = os.path.join(folder, "complete")
-    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(done):
-            shutil.copy(os.path.join(_FOLDER, "package.json"), folder)
-            # Peers that are needed are listed themselves; one that is not has 160 MB.
-            installed = subprocess.run(
-                ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
-                 "--legacy-peer-deps", "--loglevel=error"], cwd=folder, check=False,
-                timeout=_INSTALL_S_MAX, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT)
-            if installed.returncode != 0:
-                raise RuntimeError("npm install of tests/package.json failed: "
-                                   + installed.stdout.decode(errors="replace"))
-            with open(done, "w", encoding="ascii"):
-                pass
-    return os.path.join(folder, "node_modules")
+
+    def fill(folder):
+        shutil.copy(path, folder)
+        done = subprocess.run(
+            ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error",
+             *flags], cwd=folder, check=False, timeout=_INSTALL_S_MAX, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise RuntimeError(f"npm install of {path} failed: "
+                               + done.stdout.decode(errors="replace").strip())
+
+    return os.path.join(cache.filled(f"npm-{digest}", fill), "node_modules")
 
 
 def tool(name):

@@ -1,17 +1,13 @@
 """Queues from npm, driven by their own libraries."""
 
-import fcntl
 import functools
-import hashlib
 import json
 import os
-import shutil
-import subprocess
 
 from bench.queues import client, contender, servers
+from style import npm
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
-_INSTALL_S_MAX = 600
 _DATABASE = "from_npm"
 _BULK = 1000
 
@@ -19,26 +15,10 @@ _BULK = 1000
 @functools.lru_cache(maxsize=None)
 def modules():
     """Folder `node_modules` with what package.json pins; filled once, outside the repository."""
-    with open(os.path.join(_HERE, "package.json"), "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = os.path.join(cache, "closewrite", f"npm-{digest}")
-    os.makedirs(folder, exist_ok=True)
-    complete = os.path.join(folder, "complete")
-    with open(os.path.join(folder, "lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(complete):
-            shutil.copy(os.path.join(_HERE, "package.json"), folder)
-            installed = subprocess.run(
-                ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
-                 "--loglevel=error"], cwd=folder, check=False, timeout=_INSTALL_S_MAX,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            if installed.returncode != 0:
-                raise servers.Unsupported("npm install failed: "
-                                          + installed.stdout.decode(errors="replace").strip())
-            with open(complete, "w", encoding="ascii"):
-                pass
-    return os.path.join(folder, "node_modules")
+    try:
+        return npm.install(_HERE)
+    except RuntimeError as error:
+        raise servers.Unsupported(str(error)) from error
 
 
 class _Peer(contender.Contender):
