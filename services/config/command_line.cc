@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
@@ -67,7 +68,9 @@ class Reader {
     std::string file;
     bool check = false;
     std::map<std::string, std::string> flags;
-    app.add_option("--config", file, "configuration file (YAML)");
+    // The last one counts: an image's entry point has one, and whoever runs it may say another.
+    app.add_option("--config", file, "configuration file (YAML)")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app.add_flag("--check-config", check, "print the configuration and where it came from");
     app.set_version_flag("--version", StrCat(program_, " ", kVersion, " (commit ", Commit(), ")"));
     AddFlags(app, flags);
@@ -111,7 +114,10 @@ class Reader {
       const std::string variable = "CLOSEWRITE_" + absl::AsciiStrToUpper(name);
       const char* value = getenv(variable.c_str());
       if (value == nullptr || *value == '\0') continue;
-      if (absl::Status s = SetField(variable, name, value, &config_); !s.ok()) return s;
+      // Values that come out of files, as Kubernetes' Secrets do, end with a newline.
+      const absl::string_view line = absl::StripSuffix(value, "\n");
+      absl::Status status = SetField(variable, name, std::string(line), &config_);
+      if (!status.ok()) return status;
       origin_[name] = variable;
     }
     for (const auto& [name, value] : flags) {

@@ -16,7 +16,7 @@ import yaml
 
 from e2e import case
 from hosts import fleet
-from kubernetes import chart, manifests, models, page, tools
+from kubernetes import chart, manifests, models, tools
 
 _CHECK_S_MAX = 30
 _WATCHERS = "closewrite-watchers"
@@ -34,6 +34,9 @@ _COMPOSED = {
     "sidecar": ("examples/sidecar", []),
     "watcher-as-root": ("overlays/embedded", ["watcher-as-root"]),
 }
+# What a drain of an executor takes after its drain_timeout: kTerminateMax twice, kSettleMax,
+# kFarewellMax and the end of its server's calls (services/executor/executor.h).
+_DRAIN_END_S_MAX = 60 + 60 + 5 + 1 + 1
 # Those that pods wait for, or do without, because people or other products make them.
 _FOREIGN_SECRETS = {"closewrite-portal-users", "closewrite-store", "closewrite-db-app"}
 
@@ -69,24 +72,18 @@ def _by_key(objects):
     return found
 
 
-def _one(objects, name):
-    [found] = [item for item in objects if manifests.key(item) == name]
-    return found
-
-
-def _config(item_or_path):
-    """What a YAML file of a service, or the only one of a ConfigMap, says."""
-    if isinstance(item_or_path, dict):
-        [text] = item_or_path["data"].values()
-    else:
-        text = case.read(item_or_path).decode()
-    return yaml.safe_load(text)
-
-
 def _config_files():
     """Every configuration of a service below deploy/kubernetes."""
     return sorted(glob.glob(os.path.join(manifests.FOLDER, "**", "config", "*.yaml"),
                             recursive=True))
+
+
+@functools.lru_cache(maxsize=None)
+def _entry_point(service):
+    """Of the service's image, as those who have Docker make it; images_test knows the other."""
+    path = os.path.join(manifests.FOLDER, "..", "images", "Containerfile")
+    stage = case.read(path).decode().partition(f"AS {service}\n")[2].partition("\nFROM ")[0]
+    return json.loads(re.search(r"^ENTRYPOINT (.*)$", stage, re.MULTILINE)[1])
 
 
 def _seconds(text):
@@ -113,13 +110,14 @@ class ModelsTest(unittest.TestCase):
     def test_what_is_wrong_is_caught_by_name(self):
         embedded, keda = _rendered()["overlays/embedded"], _rendered()["component keda"]
         pg = _rendered()["component cloudnative-pg"]
-        store = _one(embedded, "StatefulSet closewrite/closewrite-coordinator")
-        scaled = _one(keda, "ScaledObject closewrite/closewrite-executor")
-        database = _one(pg, "Cluster closewrite/closewrite-db")
-        policy = _one(embedded, "NetworkPolicy closewrite/clients")
-        certificate = _one(_rendered()["component certificates"],
+        store = manifests.one(embedded, "StatefulSet closewrite/closewrite-coordinator")
+        scaled = manifests.one(keda, "ScaledObject closewrite/closewrite-executor")
+        database = manifests.one(pg, "Cluster closewrite/closewrite-db")
+        policy = manifests.one(embedded, "NetworkPolicy closewrite/clients")
+        certificate = manifests.one(_rendered()["component certificates"],
                            "Certificate closewrite/closewrite-coordinator")
-        monitor = _one(_rendered()["component monitoring"], "ServiceMonitor closewrite/closewrite")
+        monitor = manifests.one(_rendered()["component monitoring"],
+                                "ServiceMonitor closewrite/closewrite")
         pod = ("spec", "template", "spec", "containers", 0)
         broken = (  # object, where, field there, its value or None to remove it, what is said
             (store, pod, "livenesProbe", {}, "'livenesProbe' does not exist"),
@@ -219,10 +217,10 @@ class ManifestsTest(unittest.TestCase):
             for name, template in manifests.pod_templates(objects):
                 if not name.startswith("Deployment closewrite/closewrite-executor"):
                     continue
-                config = _config(self._config_map(objects, template))
+                config = manifests.config(self._config_map(objects, template))
                 with self.subTest(what=what):
                     self.assertGreater(template["spec"]["terminationGracePeriodSeconds"],
-                                       _seconds(config["drain_timeout"]))
+                                       _seconds(config["drain_timeout"]) + _DRAIN_END_S_MAX)
 
     def _config_map(self, objects, template):
         [name] = [volume["configMap"]["name"] for volume in template["spec"]["volumes"]
@@ -302,13 +300,17 @@ class ManifestsTest(unittest.TestCase):
 
     def _config_of(self, objects, template, container):
         """Configuration that a container's program reads."""
-        path = container["args"][container["args"].index("--config") + 1]
+        # A pod's `args` come behind the image's entry point.
+        service = container["image"].rpartition("/")[2].partition(":")[0]
+        command = [*_entry_point(service), *container.get("args", [])]
+        self.assertEqual(command.count("--config"), 1, command)
+        path = command[command.index("--config") + 1]
         [mount] = [each for each in container["volumeMounts"] if each["mountPath"] == path]
         [volume] = [each for each in template["spec"]["volumes"] if each["name"] == mount["name"]]
         [config] = [item for item in objects if item["kind"] == "ConfigMap"
                     and item["metadata"]["name"] == volume["configMap"]["name"]]
         self.assertIn(mount["subPath"], config["data"])
-        return _config(config)
+        return manifests.config(config)
 
     def _check_probes(self, container, config):
         port = int(config["probes"].rpartition(":")[2])
@@ -358,7 +360,7 @@ class ConfigurationTest(unittest.TestCase):
         for path in secure:
             name = os.path.basename(path)
             [plain] = glob.glob(os.path.join(manifests.FOLDER, "base", "*", "config", name))
-            wanted, got = _config(plain), _config(path)
+            wanted, got = manifests.config(plain), manifests.config(path)
             self.assertLessEqual({"ca", "cert", "key"}, set(got.pop("tls")))
             wanted.pop("insecure", None)
             self.assertEqual(got, wanted, name)
@@ -369,28 +371,28 @@ class ConfigurationTest(unittest.TestCase):
                 if item["kind"] == "Certificate"}
         folder = os.path.join(manifests.FOLDER, "components", "certificates", "config")
         executor = urllib.parse.urlsplit(uris["Certificate closewrite/closewrite-executor"])
-        config = _config(os.path.join(folder, "executor.yaml"))
+        config = manifests.config(os.path.join(folder, "executor.yaml"))
         self.assertEqual((executor.scheme, executor.netloc, executor.path),
                          ("closewrite", "executor", "/" + config["host"]))
         self.assertEqual(urllib.parse.parse_qs(executor.query), {"label": config["labels"]})
         watcher = urllib.parse.urlsplit(uris[f"Certificate {_WATCHERS}/closewrite-watcher"])
-        config = _config(os.path.join(folder, "watcher.yaml"))
+        config = manifests.config(os.path.join(folder, "watcher.yaml"))
         self.assertEqual(watcher.netloc, "watcher")
         self.assertEqual(urllib.parse.parse_qs(watcher.query), {"volume": list(config["volumes"])})
 
     def test_keda_counts_jobs_for_these_executors(self):
         for what in ("component keda", "examples/production"):
             objects = _rendered()[what]
-            trigger = _one(objects, "ScaledObject closewrite/closewrite-executor")[
+            trigger = manifests.one(objects, "ScaledObject closewrite/closewrite-executor")[
                 "spec"]["triggers"][0]
-            config = _config(os.path.join(manifests.FOLDER, "base", "fleet", "config",
+            config = manifests.config(os.path.join(manifests.FOLDER, "base", "fleet", "config",
                                           "executor.yaml"))
             self.assertEqual(trigger["type"], "external")
             self.assertEqual(trigger["metadata"]["labels"].split(","), config["labels"])
             self.assertEqual(trigger["metadata"]["jobsPerExecutor"], str(config["slots"]))
             self.assertLessEqual(set(trigger["metadata"]),
                                  {"scalerAddress", "labels", "pipeline", "jobsPerExecutor"})
-            executor = _one(objects, "Deployment closewrite/closewrite-executor")
+            executor = manifests.one(objects, "Deployment closewrite/closewrite-executor")
             self.assertNotIn("replicas", executor["spec"])
 
 
@@ -426,7 +428,7 @@ class ChartTest(unittest.TestCase):
                 self._compare([f"store={store}", f"{value}=true"], overlay, [component])
 
     def test_all_together(self):
-        names = [each for each in chart.COMPONENTS if each != "hpa"]
+        names = [each for each in chart.COMPONENTS if each not in ("hpa", "backup")]
         components = [chart.COMPONENTS[name] for name in names]
         self._compare(["store=postgresql", *(f"{name}=true" for name in names)],
                       "overlays/postgresql", [*components, "keda-certificates"])
@@ -445,42 +447,35 @@ class ChartTest(unittest.TestCase):
                          "registry.example.org/closewrite/coordinator:v9")
         self.assertIn("1Ti", yaml.dump(store["volumeClaimTemplates"]))
         watcher = objects[f"ConfigMap {_WATCHERS}/closewrite-watcher"]
-        self.assertEqual(_config(watcher)["coordinator"],
+        self.assertEqual(manifests.config(watcher)["coordinator"],
                          "closewrite-coordinator.other.svc:7400")
+
+    def test_names_of_a_cluster_are_values(self):
+        objects = {manifests.key(item): item for item in manifests.helm(
+            "--set", "watcher.node=vm-b,portal.host=files.example.net,executor.labels=r\\,big",
+            "--set", "certificates=true,keda=true,ingress=true")}
+        self.assertFalse([name for name, item in objects.items() if re.search(
+            r"node-1|portal\.example\.org|\bcluster\b", yaml.dump(item))])
+        executor = manifests.config(objects["ConfigMap closewrite/closewrite-executor"])
+        self.assertEqual(executor["labels"], ["r", "big"])
+        trigger = objects["ScaledObject closewrite/closewrite-executor"]["spec"]["triggers"][0]
+        self.assertEqual(trigger["metadata"]["labels"], "r,big")
+        uris = [item["spec"]["uris"][0] for name, item in objects.items()
+                if name.startswith("Certificate") and "uris" in item["spec"]]
+        self.assertIn("closewrite://executor/closewrite-executor?label=r&label=big", uris)
+        self.assertIn("closewrite://watcher/vm-b?volume=unenriched&volume=enriched", uris)
+        portal = manifests.config(objects["ConfigMap closewrite/closewrite-portal"])
+        self.assertEqual(portal["public_url"], "https://files.example.net")
+
+    def test_what_does_not_fit_together_is_refused(self):
+        for settings, said in (("keda=true,hpa=true", "keda and hpa"),
+                               ("cloudNativePg=true", "store=postgresql"),
+                               ("store=postgresql,backup=true", "store=embedded")):
+            with self.assertRaisesRegex(RuntimeError, said):
+                manifests.helm("--set", settings)
 
     def test_a_value_that_there_is_not_is_refused(self):
         for setting, said in (("stroe=postgresql", "stroe"), ("store=mysql", "store"),
                               ("executor.replicaz=3", "replicaz"), ("keda=yes", "keda")):
             with self.assertRaisesRegex(RuntimeError, said):
                 manifests.helm("--set", setting)
-
-
-class PageTest(unittest.TestCase):
-    """The commands of docs/kubernetes.md."""
-
-    needs_root = False
-
-    def test_every_command_is_right(self):
-        commands = page.commands()
-        self.assertGreater(len(commands), 30)
-        for words in commands:
-            with self.subTest(command=" ".join(words)):
-                self.assertIsNone(page.problem(words))
-
-    def test_wrong_commands_are_found(self):
-        for line, said in (
-                ("kubectl kustomize deploy/kubernetes/overlays/sqlite", "sqlite"),
-                ("kubectl get pods --namespaze closewrite", "namespaze"),
-                ("kubectl rollout status statefulset/coordinator", "statefulset/coordinator"),
-                ("kubectl proxy", "proxy"),
-                ("kubectl exec x -- closewrite doktor", "doktor"),
-                ("closewrite backup x --gzip", "--gzip"),
-                ("helm install closewrite deploy/helm/closewrite --set x=1", "x"),
-                ("grpcurl localhost:7400 closewrite.v1.JobService/ListWork", "ListWork")):
-            with self.subTest(line=line):
-                self.assertRegex(page.problem(line.split()) or "", re.escape(said))
-
-    def test_components_are_listed(self):
-        text = case.read(os.path.join(case.SCRIPTS, "..", "..", "docs", "kubernetes.md")).decode()
-        for name in manifests.components():
-            self.assertIn(f"`{name}`", text)

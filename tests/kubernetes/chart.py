@@ -19,13 +19,19 @@ COMPONENTS = {"keda": "keda", "hpa": "hpa", "cloudNativePg": "cloudnative-pg",
               "certificates": "certificates", "monitoring": "monitoring", "ingress": "ingress",
               "backup": "backup"}
 # Written by hand: neither made nor compared.
-BY_HAND = ("templates/NOTES.txt",)
+BY_HAND = ("templates/NOTES.txt", "templates/checks.yaml")
 _NAMESPACES = {"closewrite": ".Release.Namespace",
                "closewrite-watchers": ".Values.watcher.namespace"}
 _NAMESPACE_FIELDS = ("namespace", "kubernetes.io/metadata.name")
 _SERVICE_NAME = "closewrite-coordinator.closewrite.svc"
 _CONFIGS = {"plain": "base/{}/config", "tls": "components/certificates/config"}
 _SCALED = "or .Values.keda .Values.hpa"
+# What values say in the files that services have by default.
+_CONFIG_VALUES = {
+    "executor": ' | replace "labels: [cluster]" (printf "labels: [%s]" '
+                '(.Values.executor.labels | replace "," ", "))',
+    "portal": ' | replace "portal.example.org" .Values.portal.host',
+}
 # Of the volumes of a pod these are the last; what they are a cluster decides.
 _VOLUMES = ("unenriched", "enriched")
 
@@ -52,7 +58,7 @@ def _config(service):
     path = f'printf "files/%s/{service}.yaml" (ternary "tls" "plain" .Values.certificates)'
     name = 'printf "closewrite-coordinator.%s.svc" .Release.Namespace'
     return (f".Values.config.{service} | default (.Files.Get ({path})) "
-            f'| replace "{_SERVICE_NAME}" ({name})')
+            f'| replace "{_SERVICE_NAME}" ({name}){_CONFIG_VALUES.get(service, "")}')
 
 
 class _Maker:
@@ -72,10 +78,7 @@ class _Maker:
         if isinstance(value, list):
             return [self._named(each) for each in value]
         if not isinstance(value, dict):
-            if isinstance(value, str) and _SERVICE_NAME in value:
-                word = self.made.value(".Release.Namespace")
-                return value.replace(".closewrite.svc", f".{word}.svc")
-            return value
+            return self._text(value) if isinstance(value, str) else value
         found = {}
         for name, each in value.items():
             if name in _NAMESPACE_FIELDS and each in _NAMESPACES:
@@ -85,6 +88,18 @@ class _Maker:
         if value.get("kind") == "Namespace":
             found["metadata"]["name"] = self.made.value(_NAMESPACES[value["metadata"]["name"]])
         return found
+
+    def _text(self, text):
+        """With what is different on each cluster, or by each release, as an action."""
+        for plain, action in (
+                (".closewrite.svc", 'printf ".%s.svc" .Release.Namespace'),
+                ("portal.example.org", ".Values.portal.host"),
+                ("watcher/node-1?", 'printf "watcher/%s?" .Values.watcher.node'),
+                ("label=cluster", 'printf "label=%s" (.Values.executor.labels '
+                                  '| replace "," "&label=")')):
+            if plain in text:
+                text = text.replace(plain, self.made.value(action))
+        return text
 
     def _config_map(self, item):
         if item["kind"] == "ConfigMap":
@@ -105,6 +120,8 @@ class _Maker:
             spec["maxReplicas"] = most
         elif item["kind"] == "ScaledObject":
             spec["maxReplicaCount"] = most
+            spec["triggers"][0]["metadata"]["labels"] = self.made.value(
+                ".Values.executor.labels | quote")
             spec["triggers"][0]["authenticationRef"] = self.made.value_if(
                 ".Values.certificates", "{name: closewrite-keda}")
 
@@ -213,7 +230,10 @@ _COMMENTS = {
     "volumes": "The claims `unenriched` and `enriched` of executors and portal.",
     "coordinator": "`image` is a whole name, in the place of the registry's. Replicas are of\n"
                    "# postgresql, storage is of embedded.",
-    "executor": "The pod gets longer than `drain_timeout` of executor.yaml to end.",
+    "executor": "The pod has 127 s more than `drain_timeout` of executor.yaml to end.\n"
+                "# `labels`, with commas, are what it offers; a file of your own says its own.",
+    "portal": "`host` is the name that browsers reach it by.",
+    "watcher": "`node` is the name of the node with the label, for the watcher's certificate.",
     "keda": "Components of deploy/kubernetes, each of which is described there.",
 }
 
@@ -244,8 +264,9 @@ def _values():
     grace = executor["template"]["spec"]["terminationGracePeriodSeconds"]
     values["executor"].update(replicas=executor["replicas"],
                               replicasMax=scaled["ScaledObject"]["spec"]["maxReplicaCount"],
-                              terminationGracePeriodSeconds=grace)
-    values["watcher"].update(namespace="closewrite-watchers",
+                              terminationGracePeriodSeconds=grace, labels="cluster")
+    values["portal"]["host"] = "portal.example.org"
+    values["watcher"].update(namespace="closewrite-watchers", node="node-1",
                              nodeSelector=watcher["template"]["spec"]["nodeSelector"])
     values.update({name: False for name in COMPONENTS})
     return values

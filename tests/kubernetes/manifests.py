@@ -47,13 +47,21 @@ def composed(overlay, names):
 
 @functools.lru_cache(maxsize=None)
 def _composed(overlay, names):
+    return kustomization({"resources": [f"../{overlay}"],
+                          "components": [f"../components/{name}" for name in names]})
+
+
+def kustomization(wanted, files=()):
+    """The objects that a kustomization of somebody's own gives, in a folder beside ours with copies
+    of `files`."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(FOLDER, os.path.join(folder, "kubernetes"))
         target = os.path.join(folder, "kubernetes", "composed")
         os.mkdir(target)
+        for path in files:
+            shutil.copy(path, target)
         with open(os.path.join(target, "kustomization.yaml"), "w", encoding="utf-8") as file:
-            yaml.safe_dump({"resources": [f"../{overlay}"],
-                            "components": [f"../components/{name}" for name in names]}, file)
+            yaml.safe_dump(wanted, file)
         return _rendered(["kubectl", "kustomize", target])
 
 
@@ -77,6 +85,22 @@ def load(text):
     if twice:
         raise RuntimeError(f"twice: {sorted(twice)}")
     return found
+
+
+def one(objects, name):
+    """The one of them with that key."""
+    [found] = [item for item in objects if key(item) == name]
+    return found
+
+
+def config(item_or_path):
+    """What a YAML file of a service, or the only one of a ConfigMap, says."""
+    if isinstance(item_or_path, dict):
+        [text] = item_or_path["data"].values()
+    else:
+        with open(item_or_path, encoding="utf-8") as file:
+            text = file.read()
+    return yaml.safe_load(text)
 
 
 def key(item):

@@ -6,11 +6,14 @@ import re
 import shlex
 import subprocess
 
+import yaml
+
 from hosts import fleet
 from kubernetes import manifests, tools
 from style import source
 
 _PAGE = os.path.join(source.ROOT, "docs", "kubernetes.md")
+_CONFIGS = os.path.join(manifests.FOLDER, "base", "fleet", "config")
 _COMMAND_S_MAX = 60
 # Programs that lines begin with; other indented lines are YAML.
 _PROGRAMS = ("chmod", "closewrite", "grpcurl", "helm", "install", "kubectl")
@@ -20,12 +23,32 @@ ONLINE = ("apply", "create", "delete", "exec", "get", "label", "logs", "port-for
 _OBJECT = re.compile(r"^(statefulset|deployment|service|job)/([a-z-]+)$")
 
 
+def _lines():
+    """What stands in the page's blocks."""
+    with open(_PAGE, encoding="utf-8") as file:
+        return [line[4:].rstrip() for line in file if line.startswith("    ")]
+
+
+def kustomization():
+    """The page's example of somebody's own kustomization, with our folders beside it."""
+    lines = _lines()
+    begin = lines.index("# kustomization.yaml")
+    end = next(at for at, line in enumerate(lines[begin:], begin) if line.startswith("kubectl"))
+    text = re.sub(r"github\.com/\S+/deploy/kubernetes/(\S+)\?ref=v[0-9.]+", r"../\1",
+                  "\n".join(lines[begin:end]))
+    return yaml.safe_load(text)
+
+
+def pipes():
+    """What follows `kubectl get` in lines that look into its answer, for a shell."""
+    found = [line.partition(" | ")[2] for line in _lines() if line.startswith("kubectl get secret")]
+    return [rest.partition(" | kubectl")[0].partition(" > ")[0] for rest in found]
+
+
 def commands():
     """Each command of the page as a list of words, pipes and redirections cut off."""
-    with open(_PAGE, encoding="utf-8") as file:
-        lines = [line[4:].rstrip() for line in file if line.startswith("    ")]
     found = []
-    for line in lines:
+    for line in _lines():
         for part in line.split(" | "):
             words = shlex.split(part.partition(" > ")[0], comments=True)
             if words and words[0] in _PROGRAMS:
@@ -80,9 +103,10 @@ def _helm(words):
         return _runs(words)
     if words[1] not in ("install", "upgrade"):
         return f"{words[1]}: is neither run nor known"
-    settings = [words[at + 1] for at, word in enumerate(words) if word == "--set"]
-    rendered = _runs(["helm", "template", *words[2:4],
-                      *(each for value in settings for each in ("--set", value))])
+    settings = [part for at, word in enumerate(words) if word in ("--set", "--set-file")
+                for part in (word, re.sub(r"=(\w+)\.yaml$", rf"={_CONFIGS}/\1.yaml",
+                                          words[at + 1]))]
+    rendered = _runs(["helm", "template", *words[2:4], *settings])
     return rendered or _runs([*words, "--help"])
 
 

@@ -57,7 +57,7 @@ class Template:
         kind, *arguments = self._actions[int(match["number"])]
         before, key = match["before"], match["key"]
         if kind == "value":
-            return f"{before}{key}: {{{{ {arguments[0]} }}}}"
+            return f"{before}{f'{key}: ' if key else ''}{{{{ {arguments[0]} }}}}"
         if kind == "value_if":
             condition, expression = arguments
             return (f"{' ' * len(before)}{{{{- if {condition} }}}}\n{before}{key}: {expression}\n"
