@@ -146,13 +146,13 @@ TEST_F(DoctorChecksTest, Certificates) {
       "seconds\n";
   EXPECT_EQ(Problems(),
             StrCat("fail vm-c executor vm-c-1 certificate: its certificate has expired at "
-                   "2026-11-22T11:00:00Z: when its connection breaks it makes no other",
+                   "2026-11-22T11:00:00.000Z: when its connection breaks it makes no other",
                    cure,
                    "warn vm-a:7400 coordinator certificate: its certificate expires in 2d, at "
-                   "2026-11-24T11:00:00Z",
+                   "2026-11-24T11:00:00.000Z",
                    cure,
                    "warn vm-b watcher certificate: its certificate expires in 14d, at "
-                   "2026-12-06T11:00:00Z",
+                   "2026-12-06T11:00:00.000Z",
                    cure));
 }
 
