@@ -271,7 +271,8 @@ void CoordinatorLink::OnMessage(int64_t stream_number, v1::AttendResponse respon
   table.AcknowledgeLogs(response.log_acks());
   table.Settle(response.settled());
   if (response.complete()) table.KeepOnly(response.held(), response.cancelled());
-  if (response.drain() && !std::exchange(told_to_drain_, true) && options_.on_drain) {
+  // One that drains already is not told again: a second stop would be taken for haste.
+  if (response.drain() && !draining_ && !std::exchange(told_to_drain_, true) && options_.on_drain) {
     options_.on_drain();
   }
   for (const v1::Assignment& assignment : response.assignments()) {

@@ -243,7 +243,7 @@ v1::DescribeExecutorResponse Executor::Describe() const {
 
 bool Executor::WaitForCommands(absl::Duration within) {
   const absl::Duration deadline = SinceBoot() + within;
-  while (table_->running() > 0 && !leave_) {
+  while (table_->running() > 0 && drain_ != DrainState::kLeaving) {
     const absl::Duration now = SinceBoot();
     if (now >= deadline) return false;
     drain_bell_.Wait(deadline - now);
@@ -252,23 +252,24 @@ bool Executor::WaitForCommands(absl::Duration within) {
 }
 
 bool Executor::Drain() {
-  if (config_.on_stop() == v1::ON_STOP_LEAVE && !told_) leave_ = true;
-  server_->Drain();
   link_->Drain();
+  server_->Drain();
+  if (config_.on_stop() == v1::ON_STOP_LEAVE && !told_) BecomeDrainState(DrainState::kLeaving);
   table_->Drain();
   LogInfo("draining", {{"running", table_->running()}});
-  if (!WaitForCommands(FromProto(config_.drain_timeout())) && !leave_) {
+  if (!WaitForCommands(FromProto(config_.drain_timeout())) &&
+      BecomeDrainState(DrainState::kEnding)) {
     LogWarn("commands still run at the end of drain_timeout; they are told to end",
             {{"running", table_->running()}});
     table_->TerminateAll("the executor was stopped before the command ended");
-    if (!WaitForCommands(kTerminateMax) && !leave_) KillAll();
+    if (!WaitForCommands(kTerminateMax)) KillAll();
     WaitForCommands(kTerminateMax);
   }
   WaitForResults();
   link_->AwaitDrained(kFarewellMax);
   link_->Shutdown();
   server_->Shutdown(kCallGrace);
-  if (leave_ && table_->running() > 0) {
+  if (drain_ == DrainState::kLeaving && table_->running() > 0) {
     LogInfo("commands go on until their leases end, or with the next executor on this state",
             {{"running", table_->running()}, {"state", config_.state()}});
     return false;
@@ -289,11 +290,17 @@ void Executor::WaitForResults() {
 }
 
 void Executor::Hurry() {
-  if (config_.on_stop() == v1::ON_STOP_LEAVE && !leave_.exchange(true)) {
+  if (config_.on_stop() != v1::ON_STOP_LEAVE) return KillAll();
+  if (BecomeDrainState(DrainState::kLeaving)) {
     drain_bell_.Ring();
-  } else {
+  } else if (drain_ == DrainState::kEnding) {
     KillAll();
   }
+}
+
+bool Executor::BecomeDrainState(DrainState state) {
+  DrainState waiting = DrainState::kWaiting;
+  return drain_.compare_exchange_strong(waiting, state);
 }
 
 void Executor::KillAll() { table_->KillAll("the executor was told to stop at once"); }

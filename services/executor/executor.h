@@ -64,11 +64,14 @@ class Executor {
   // destroying this object, which kills them.
   bool Drain();
   // What a stop signal means while Drain goes on, from another thread: with `on_stop: leave` it
-  // waits no longer and leaves what runs; otherwise, and when it is told again, what runs is
-  // killed.
+  // waits no longer and leaves what runs; otherwise, and once commands were told to end, what runs
+  // is killed.
   void Hurry();
 
  private:
+  // What a drain has come to: it waits for commands, and then leaves them or has told them to end.
+  enum class DrainState { kWaiting, kLeaving, kEnding };
+
   Executor(v1::ExecutorConfig config, std::function<void()> on_drain)
       : config_(std::move(config)), on_drain_(std::move(on_drain)) {}
   absl::Status Open(bool guarded);
@@ -76,13 +79,15 @@ class Executor {
   absl::Status ServeMetrics();
   // False when `within` is over, or it is told to leave them, and attempts still run.
   bool WaitForCommands(absl::Duration within);
+  // False when another state has come before.
+  bool BecomeDrainState(DrainState state);
   void WaitForResults();
   void KillAll();
 
   const v1::ExecutorConfig config_;
   const std::function<void()> on_drain_;
-  std::atomic<bool> told_{false};   // to drain, by the coordinator
-  std::atomic<bool> leave_{false};  // what runs
+  std::atomic<bool> told_{false};  // to drain, by the coordinator
+  std::atomic<DrainState> drain_{DrainState::kWaiting};
   Fd supervisor_image_;
   std::unique_ptr<GuardianProcess> guardian_;  // may be absent
   Bell link_bell_;

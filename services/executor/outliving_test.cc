@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "services/clock/clock.h"
 #include "services/executor/executor_process.h"
 #include "services/executor/log_segment.h"
@@ -240,6 +241,39 @@ TEST_P(StopTest, LeavesItInTheMiddleOfADrain) {
   kill(executor_, SIGTERM);
   EXPECT_EQ(WaitForExit(), 0);
   EXPECT_FALSE(IsDead(command));
+}
+
+// The order came as a second stop signal, which kills.
+TEST_F(OutlivingTest, AnOrderToDrainDoesNothingToADrainThatGoesOn) {
+  FakeCoordinator coordinator(absl::Seconds(30));
+  Configure(coordinator.address(), "drain_timeout: 1h\n");
+  Start();
+  coordinator.Assign(Job("echo $$; " + AwaitGo()));
+  CommandOf(coordinator);
+  kill(executor_, SIGTERM);
+  coordinator.Await([&] { return coordinator.draining; });
+  coordinator.Drain();
+  int heard = 0;
+  coordinator.Await([&] { return heard = coordinator.heartbeats; });
+  // The order is in the answers to all that come from now on.
+  coordinator.Await([&] { return coordinator.heartbeats > heard + 1; });
+  Go();
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
+}
+
+TEST_F(OutlivingTest, WhatWasToldToEndIsNotLeft) {
+  FakeCoordinator coordinator(absl::Seconds(30));
+  Configure(coordinator.address(), "on_stop: leave\ndrain_timeout: 10ms\n");
+  Start();
+  coordinator.Assign(Job("trap 'echo told' TERM; echo $$; while :; do sleep 0.01; done"));
+  const pid_t command = CommandOf(coordinator);
+  coordinator.Drain();
+  coordinator.Await([&] { return absl::StrContains(coordinator.logs[Key(7, 1)], "told"); });
+  kill(executor_, SIGTERM);
+  EXPECT_EQ(WaitForExit(), 0);
+  EXPECT_TRUE(IsDead(command));
+  EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_KILLED);
 }
 
 TEST_F(OutlivingTest, ASecondSignalKillsItWhereAStopDrains) {

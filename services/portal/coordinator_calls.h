@@ -2,6 +2,7 @@
 #ifndef SERVICES_PORTAL_COORDINATOR_CALLS_H_
 #define SERVICES_PORTAL_COORDINATOR_CALLS_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,8 @@ namespace closewrite::portal {
 // For a page; for what must not be given up for a coordinator that restarts.
 inline constexpr absl::Duration kPageCallTime = absl::Seconds(10);
 inline constexpr absl::Duration kPatientCallTime = absl::Seconds(25);
+// How long one channel is waited for before its names are looked up again.
+inline constexpr absl::Duration kChannelTimeMax = absl::Seconds(1);
 
 // Thread-safe.
 class CoordinatorCalls {
@@ -62,15 +65,20 @@ class CoordinatorCalls {
                                 const std::string& user) {
     const absl::Time until = WallTime() + time;
     for (;;) {
+      const std::shared_ptr<grpc::Channel> channel = channel_.Get();
+      if (wait) {
+        // A coordinator that comes back elsewhere is behind another channel.
+        channel->WaitForConnected(
+            absl::ToChronoTime(std::min(until, WallTime() + kChannelTimeMax)));
+      }
       grpc::ClientContext context;
       context.set_deadline(absl::ToChronoTime(until));
-      context.set_wait_for_ready(wait);
       if (!user.empty()) context.AddMetadata(std::string(kUserMetadata), user);
       Response response;
-      const auto stub = Service::NewStub(channel_.Get());
+      const auto stub = Service::NewStub(channel);
       const absl::Status status = FromGrpc((stub.get()->*method)(&context, request, &response));
       if (status.ok()) return response;
-      // A connection that broke in the middle; the next try waits for a new one.
+      // Not connected, or a connection that broke in the middle; the next try waits for a new one.
       const bool again = wait && absl::IsUnavailable(status) && Reason(status).empty();
       if (!again || WallTime() >= until) return status;
     }

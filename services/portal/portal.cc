@@ -1,7 +1,5 @@
 #include "services/portal/portal.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 #include <vector>
 
@@ -111,11 +109,6 @@ absl::Status Portal::Configure(const v1::PortalConfig& config) {
           StrCat("volumes.", name, ".path: must be absolute, such as /mnt/", name));
     }
     volumes[name] = mount.path();
-    struct stat st = {};
-    if (stat(mount.path().c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) {
-      LogWarn("a volume's folder is not there; until it is, files can't be uploaded to it",
-              {{"volume", name}, {"path", mount.path()}});
-    }
   }
   absl::StatusOr<std::unique_ptr<Access>> access = Access::Make(config);
   if (!access.ok()) return access.status();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -138,10 +139,11 @@ struct CoordinatorChannel::State {
     return grpc::CreateCustomChannel(target, credentials, ClientArguments());
   }
 
-  std::vector<std::string> names;
+  std::vector<std::string> names;  // one: gRPC looks it up, too
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   absl::Mutex mutex;
-  Found found ABSL_GUARDED_BY(mutex);
+  // As of the last look-up; of one name alone, where that stood for nothing, without addresses.
+  std::optional<Found> found ABSL_GUARDED_BY(mutex);
   std::shared_ptr<grpc::Channel> channel ABSL_GUARDED_BY(mutex);
   bool closed ABSL_GUARDED_BY(mutex) = false;
   bool looking ABSL_GUARDED_BY(mutex) = false;
@@ -160,10 +162,12 @@ CoordinatorChannel::CoordinatorChannel(const std::string& addresses,
     if (state_->names.size() < kAddressesMax) state_->names.emplace_back(part);
   }
   absl::MutexLock lock(&state_->mutex);
-  if (several()) state_->found = LookUpAll(state_->names);
-  LogLeftOut(state_->found);
+  if (several()) {
+    state_->found = LookUpAll(state_->names);
+    LogLeftOut(*state_->found);
+  }
   state_->looked_at = SinceBoot();
-  state_->channel = state_->Make(TargetOf(state_->found, state_->names));
+  state_->channel = state_->Make(TargetOf(state_->found.value_or(Found()), state_->names));
 }
 
 CoordinatorChannel::~CoordinatorChannel() {
@@ -189,12 +193,20 @@ void CoordinatorChannel::LookUpAgain(std::shared_ptr<State> state) {
   absl::MutexLock lock(&state->mutex);
   state->looking = false;
   state->looked_at = SinceBoot();
-  if (state->closed || found.addresses.empty() || found == state->found) return;
-  LogLeftOut(found);
-  LogInfo("no coordinator is connected; these are their addresses by now",
-          {{"addresses", absl::StrJoin(found.addresses, ",")}});
+  if (state->closed || found == state->found) return;
+  if (state->channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY) return;
+  const bool several = state->names.size() > 1;
+  if (several && found.addresses.empty()) return;
+  if (several) {
+    LogLeftOut(found);
+    LogInfo("the coordinators' names stand for other addresses now",
+            {{"addresses", absl::StrJoin(found.addresses, ",")}});
+  }
+  // One name that stands for nothing, or is looked up for the first time: its channel is no worse
+  // than another.
+  const bool is_news = state->found.has_value() && !found.addresses.empty();
   state->found = std::move(found);
-  state->channel = state->Make(TargetOf(state->found, state->names));
+  if (is_news) state->channel = state->Make(TargetOf(*state->found, state->names));
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& addresses) {

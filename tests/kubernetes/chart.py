@@ -95,8 +95,8 @@ class _Maker:
                 (".closewrite.svc", 'printf ".%s.svc" .Release.Namespace'),
                 ("portal.example.org", ".Values.portal.host"),
                 ("watcher/node-1?", 'printf "watcher/%s?" .Values.watcher.node'),
-                ("label=cluster", 'printf "label=%s" (.Values.executor.labels '
-                                  '| replace "," "&label=")')):
+                ("?label=cluster", 'ternary "" (printf "?label=%s" (.Values.executor.labels '
+                                   '| replace "," "&label=")) (empty .Values.executor.labels)')):
             if plain in text:
                 text = text.replace(plain, self.made.value(action))
         return text

@@ -32,8 +32,9 @@ class Asking : public v1::EventService::CallbackService {
     return WatcherCall::Open(std::move(options));
   }
 
+  void AwaitQuestion() { asked_.WaitForNotification(); }
   void Answer() {
-    asked_.WaitForNotification();
+    AwaitQuestion();
     board_.Answer(this, id_, v1::FileLook());
   }
   void AwaitRelease() { released_.WaitForNotification(); }
@@ -90,6 +91,7 @@ TEST_F(WatcherCallTest, IsGoneWhenNobodyAnswersInTime) {
 
 TEST_F(WatcherCallTest, IsGoneWhenItsCallerIs) {
   Begin(absl::Hours(1));
+  asking_->AwaitQuestion();
   context_.TryCancel();
   EXPECT_EQ(End(), grpc::StatusCode::CANCELLED);
 }
