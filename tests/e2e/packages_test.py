@@ -263,6 +263,8 @@ class PackagesTest(unittest.TestCase):
         draining.join()
         process.until(lambda: self.b.says(f"systemctl is-active {unit}") == "inactive",
                       _WAIT_S_MAX, "the executor's end, which systemd doesn't start again")
+        self.b.check(f"cd /root && apt-get install -y --reinstall ./{unit}_*.deb")
+        self.assertEqual(self.b.says(f"systemctl is-active {unit}"), "inactive")
         self._type("Emptying a host", only="start")
         self._succeeds("started.csv", "after the drain")
 
