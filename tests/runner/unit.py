@@ -18,6 +18,7 @@ _BAZEL_S_MAX = 2400
 # usual one stays as it is; to build everything anew takes long.
 SANITIZERS = {"asan": ("asan",), "ubsan": ("ubsan",), "tsan": ("tsan",)}
 _SANITIZED_S_MAX = 6 * 3600
+_SEEN_BY_TSAN = "tests/tsan:seen_by_tsan.so"
 # Of small, medium, large and enormous tests; five times as long as Bazel gives them.
 _SANITIZED_TIMEOUTS = "--test_timeout=300,1500,4500,18000"
 _SHOWN_LINES_MAX = 60
@@ -68,10 +69,21 @@ def _config_flags(config):
     # Tests with the tag say beside it why they make no sense there.
     flags = [f"--config={each}" for each in SANITIZERS[config]]
     flags += [f"--test_tag_filters=-no_{config}", "--build_tests_only", _SANITIZED_TIMEOUTS]
-    if config == "tsan":
-        suppressions = os.path.join(ROOT, "tests", "tsan.supp")
-        flags.append(f"--test_env=TSAN_OPTIONS=suppressions={suppressions}")
-    return flags
+    return flags + (_tsan_flags() if config == "tsan" else [])
+
+
+def _tsan_flags():
+    """What tells ThreadSanitizer of Debian's libraries; see tests/tsan."""
+    bazel = ["bazel", *startup_flags("tsan")]
+    subprocess.run([*bazel, "build", "--config=tsan", f"//{_SEEN_BY_TSAN}"], cwd=ROOT, check=True,
+                   timeout=_BAZEL_S_MAX, stdin=subprocess.DEVNULL)
+    folder = subprocess.run([*bazel, "info", "--config=tsan", "bazel-bin"], cwd=ROOT, check=True,
+                            timeout=_BAZEL_S_MAX, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE).stdout.decode().strip()
+    library = os.path.join(folder, *_SEEN_BY_TSAN.split(":"))
+    suppressions = os.path.join(ROOT, "tests", "tsan", "suppressions")
+    return [f"--test_env=LD_PRELOAD={library}",
+            f"--test_env=TSAN_OPTIONS=suppressions={suppressions}"]
 
 
 def _results(path):
