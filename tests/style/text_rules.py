@@ -30,7 +30,8 @@ _BANNED_CPP = (
     # tests/tsan stands in the place of a lock whose waiters it could not see otherwise.
     (r"\b(?:sleep_for|sleep_until|SleepFor|usleep|nanosleep)\s*\("
      r"|(?<![\w.:>])sleep\s*\(",
-     ("services/watcher/drain_thread.cc", "tests/tsan/"), "wait for a signal or a condition, never for time"),
+     ("services/watcher/drain_thread.cc", "tests/tsan/"),
+     "wait for a signal or a condition, never for time"),
     (r"(?<![\w.:>])(?:system|popen)\s*\(", (), "run an argv list; no shell sees a file's name"),
     (r"\babsl::Now\s*\(|\bsystem_clock::now\s*\(|\bsteady_clock::now\s*\(|\bclock_gettime\s*\("
      # The supervisor is a program of its own that links nothing but libc. Tests of real servers
