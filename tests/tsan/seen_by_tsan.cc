@@ -28,8 +28,8 @@
 
 // Of the sanitizer's runtime; not there in the shells that start tests.
 extern "C" {
-void __tsan_acquire(void* at) __attribute__((weak));
-void __tsan_release(void* at) __attribute__((weak));
+void __tsan_acquire(void* at) __attribute__((weak));  // NOLINT: the runtime's own name
+void __tsan_release(void* at) __attribute__((weak));  // NOLINT: likewise
 void AnnotateIgnoreWritesBegin(char* file, int line) __attribute__((weak));
 void AnnotateIgnoreWritesEnd(char* file, int line) __attribute__((weak));
 }
