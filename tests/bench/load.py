@@ -29,8 +29,10 @@ class Load:
 
 
 def write(programs, folders, files, interval_us=0, tag=""):
-    """Writers of `files` each, one a folder, which all begin in one moment. Returns the Load."""
-    names = [os.path.join(folder, "..", f"written-{tag}{number}")
+    """Writers of `files` each, one a folder of a Place, which all begin in one moment. Returns the
+    Load."""
+    # Beside the root: a watcher would count their records as files.
+    names = [os.path.join(folder, "..", "..", f"written-{tag}{number}")
              for number, folder in enumerate(folders)]
     gate, opener = os.pipe()
     popens = [subprocess.Popen(
