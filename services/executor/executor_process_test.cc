@@ -181,6 +181,7 @@ TEST_F(ExecutorProcessTest, SigtermFinishesWhatRunsAndExitsWithZero) {
   coordinator.Await([&] { return coordinator.draining; });
   std::ofstream(root_ + "/go") << "";
   EXPECT_EQ(WaitForExit(), 0);
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
 }
 
@@ -197,6 +198,7 @@ TEST_F(ExecutorProcessTest, ADrainThatSomebodyAsksForIsASigterm) {
   coordinator.Await([&] { return coordinator.heartbeats >= heartbeats + 3; });
   std::ofstream(root_ + "/go") << "";
   EXPECT_EQ(WaitForExit(), 0);
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
 }
 
@@ -210,6 +212,7 @@ TEST_F(ExecutorProcessTest, ASecondSigtermKillsWhatRuns) {
   coordinator.Await([&] { return coordinator.draining; });
   kill(executor_, SIGTERM);
   EXPECT_EQ(WaitForExit(), 0);
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_KILLED);
 }
 

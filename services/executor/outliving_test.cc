@@ -230,6 +230,7 @@ TEST_P(StopTest, WaitsForItWhenTheCoordinatorHasSaidSo) {
   coordinator.Await([&] { return coordinator.draining; });
   Go();
   EXPECT_EQ(WaitForExit(), 0);
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
 }
 
@@ -259,6 +260,7 @@ TEST_F(OutlivingTest, AnOrderToDrainDoesNothingToADrainThatGoesOn) {
   coordinator.Await([&] { return coordinator.heartbeats > heard + 1; });
   Go();
   EXPECT_EQ(WaitForExit(), 0);
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_SUCCEEDED);
 }
 
@@ -273,21 +275,8 @@ TEST_F(OutlivingTest, WhatWasToldToEndIsNotLeft) {
   kill(executor_, SIGTERM);
   EXPECT_EQ(WaitForExit(), 0);
   EXPECT_TRUE(IsDead(command));
+  AwaitResult(coordinator);
   EXPECT_EQ(coordinator.results[Key(7, 1)].outcome(), v1::ATTEMPT_OUTCOME_KILLED);
-}
-
-TEST_F(OutlivingTest, ASecondSignalKillsItWhereAStopDrains) {
-  FakeCoordinator coordinator(absl::Seconds(30));
-  Configure(coordinator.address(), "drain_timeout: 1h\n");
-  Start();
-  coordinator.Assign(Job("echo $$; exec sleep 1000"));
-  const pid_t command = CommandOf(coordinator);
-  kill(executor_, SIGTERM);
-  coordinator.Await([&] { return coordinator.draining; });
-  EXPECT_FALSE(IsDead(command));
-  kill(executor_, SIGTERM);
-  EXPECT_EQ(WaitForExit(), 0);
-  EXPECT_TRUE(IsDead(command));
 }
 
 TEST_F(OutlivingTest, ItsTimeoutIsKeptWhileThereIsNoExecutor) {

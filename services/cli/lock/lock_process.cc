@@ -71,7 +71,10 @@ LockProcess::LockProcess(std::string coordinator) {
   SetEnvironment("CLOSEWRITE_COORDINATOR", coordinator);
   SetEnvironment("CLOSEWRITE_CONFIG", folder_ + "/config.yaml");
   SetEnvironment("CLOSEWRITE_HOST", "vm-b");
-  SetEnvironment("PATH", std::getenv("PATH"));
+  // The last two are of the sanitizer that it may be built with: see tests/tsan.
+  for (const char* name : {"PATH", "LD_PRELOAD", "TSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name)) SetEnvironment(name, value);
+  }
 }
 
 LockProcess::~LockProcess() {
