@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -176,9 +177,11 @@ TEST_F(GuardianTest, WaitsForSupervisors) {
   FakeCoordinator coordinator(absl::Minutes(1));
   const pid_t process = StartSession({"sleep", "1000"});
   Fd supervisor = Leave(7, CommandIs(process));
-  coordinator.OnEndSession([&] { EXPECT_FALSE(supervisor.ok()); });
+  std::atomic<bool> gone = false;
+  coordinator.OnEndSession([&] { EXPECT_TRUE(gone); });
   StartGuardian(coordinator.address());
   executor_.Reset();
+  gone = true;
   supervisor.Reset();
   kill(process, SIGKILL);
   EXPECT_EQ(waitpid(process, nullptr, 0), process);
