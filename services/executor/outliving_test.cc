@@ -224,7 +224,7 @@ TEST_P(StopTest, LeavesItToTheNextExecutor) {
 
 // `closewrite drain` left commands behind on hosts that are set up for upgrades.
 TEST_P(StopTest, WaitsForItWhenTheCoordinatorHasSaidSo) {
-  FakeCoordinator coordinator(absl::Seconds(30));
+  FakeCoordinator coordinator(absl::Seconds(10));
   Run(coordinator);
   coordinator.Drain();
   coordinator.Await([&] { return coordinator.draining; });
@@ -235,7 +235,7 @@ TEST_P(StopTest, WaitsForItWhenTheCoordinatorHasSaidSo) {
 }
 
 TEST_P(StopTest, LeavesItInTheMiddleOfADrain) {
-  FakeCoordinator coordinator(absl::Seconds(30));
+  FakeCoordinator coordinator(absl::Seconds(10));
   const pid_t command = Run(coordinator);
   coordinator.Drain();
   coordinator.Await([&] { return coordinator.draining; });
@@ -246,7 +246,7 @@ TEST_P(StopTest, LeavesItInTheMiddleOfADrain) {
 
 // The order came as a second stop signal, which kills.
 TEST_F(OutlivingTest, AnOrderToDrainDoesNothingToADrainThatGoesOn) {
-  FakeCoordinator coordinator(absl::Seconds(30));
+  FakeCoordinator coordinator(absl::Seconds(10));
   Configure(coordinator.address(), "drain_timeout: 1h\n");
   Start();
   coordinator.Assign(Job("echo $$; " + AwaitGo()));
@@ -265,7 +265,7 @@ TEST_F(OutlivingTest, AnOrderToDrainDoesNothingToADrainThatGoesOn) {
 }
 
 TEST_F(OutlivingTest, WhatWasToldToEndIsNotLeft) {
-  FakeCoordinator coordinator(absl::Seconds(30));
+  FakeCoordinator coordinator(absl::Seconds(10));
   Configure(coordinator.address(), "on_stop: leave\ndrain_timeout: 10ms\n");
   Start();
   coordinator.Assign(Job("trap 'echo told' TERM; echo $$; while :; do sleep 0.01; done"));
