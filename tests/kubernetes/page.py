@@ -59,7 +59,7 @@ def commands():
 def problem(words):
     """What is wrong with a command, or None."""
     return {"kubectl": _kubectl, "helm": _helm, "closewrite": _closewrite,
-            "grpcurl": _grpcurl}.get(words[0], lambda _: None)(words)
+            "grpcurl": _grpcurl, "install": _install}.get(words[0], lambda _: None)(words)
 
 
 def _runs(words):
@@ -88,14 +88,59 @@ def _kubectl(words):
         if inside:
             return inside
     # Flags are looked at before the help is shown.
-    return _runs([*words[:cut], "--help"])
+    return _misses(words) or _runs([*words[:cut], "--help"])
+
+
+def _misses(words):
+    """What a command names that no manifest has."""
+    verb = words[1]
+    if verb == "port-forward":
+        service = next(word for word in words if word.startswith("service/")).partition("/")[2]
+        port = int(next(word for word in words if re.match(r"^\d+:\d+$", word)).split(":")[1])
+        ports = {each["port"] for item in _objects() if item["kind"] == "Service"
+                 and item["metadata"]["name"] == service for each in item["spec"]["ports"]}
+        return None if port in ports else f"{service}: has no port {port}"
+    if verb == "create" and "secret" in words:
+        name = words[words.index("generic") + 1]
+        key = next(word for word in words if word.startswith("--from-file=")).partition("=")[2]
+        wanted = yaml.safe_dump([template for _, template in manifests.pod_templates(_objects())])
+        if name not in wanted:
+            return f"{name}: no pod has this Secret"
+        return None if re.search(rf"\b{key}\b", wanted) else f"{name}: nobody reads {key} of it"
+    if verb == "label" and "node" in words:
+        key, _, value = words[-1].partition("=")
+        return None if any(template["spec"].get("nodeSelector", {}).get(key) == value
+                           for _, template in manifests.pod_templates(_objects())) else (
+                               f"{words[-1]}: no pod is for nodes with this label")
+    if "--namespace" in words:
+        namespace = words[words.index("--namespace") + 1]
+        if namespace not in {item["metadata"]["name"] for item in _objects()
+                             if item["kind"] == "Namespace"}:
+            return f"{namespace}: there is no such namespace"
+    return None
+
+
+def _install(words):
+    """Folders that are made on a node: those that its watcher mounts, for its user."""
+    options, folders = dict(zip(words[1:], words[2:])), [
+        word for word in words if word.startswith("/")]
+    if (options.get("-o"), options.get("-g")) != ("7400", "7400"):
+        return "the watcher is user 7400"
+    mounted = {volume["hostPath"]["path"] for _, template in manifests.pod_templates(_objects())
+               for volume in template["spec"]["volumes"] if "hostPath" in volume}
+    unknown = [folder for folder in folders if folder not in mounted]
+    return f"{unknown[0]}: no pod mounts it" if unknown else None
+
+
+@functools.lru_cache(maxsize=None)
+def _objects():
+    return [item for path in ("overlays/embedded", "overlays/postgresql", "restore")
+            for item in manifests.kustomize(path)]
 
 
 @functools.lru_cache(maxsize=None)
 def _names(kind):
-    objects = [item for path in ("overlays/embedded", "overlays/postgresql", "restore")
-               for item in manifests.kustomize(path)]
-    return {item["metadata"]["name"] for item in objects if item["kind"].lower() == kind}
+    return {item["metadata"]["name"] for item in _objects() if item["kind"].lower() == kind}
 
 
 def _helm(words):
