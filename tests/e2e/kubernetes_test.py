@@ -334,10 +334,11 @@ class ConfigurationTest(unittest.TestCase):
 
     needs_root = False
 
-    def _check(self, path):
+    def _check(self, path, **environment):
         service = os.path.basename(path).removesuffix(".yaml")
         return subprocess.run([fleet.program(service), "--config", path, "--check-config"],
-                              check=False, capture_output=True, timeout=_CHECK_S_MAX)
+                              check=False, capture_output=True, timeout=_CHECK_S_MAX,
+                              env={**os.environ, **environment})
 
     def test_every_file_is_read_by_its_program(self):
         self.assertEqual(len(_config_files()), 9)
@@ -345,6 +346,12 @@ class ConfigurationTest(unittest.TestCase):
             with self.subTest(path=path):
                 done = self._check(path)
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_a_secret_may_end_with_a_newline(self):
+        """As one that `kubectl create secret --from-file` has made."""
+        path = os.path.join(manifests.FOLDER, "base", "fleet", "config", "coordinator.yaml")
+        done = self._check(path, CLOSEWRITE_STORE="postgresql://u@db/d\n")
+        self.assertEqual(yaml.safe_load(done.stdout)["store"], "postgresql://u@db/d")
 
     def test_a_wrong_key_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
