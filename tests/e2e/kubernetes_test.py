@@ -460,13 +460,15 @@ class ChartTest(unittest.TestCase):
     def test_names_of_a_cluster_are_values(self):
         objects = {manifests.key(item): item for item in manifests.helm(
             "--set", "watcher.node=vm-b,portal.host=files.example.net,executor.labels=r\\,big",
+            "--set", "executor.slots=9",
             "--set", "certificates=true,keda=true,ingress=true")}
         self.assertFalse([name for name, item in objects.items() if re.search(
             r"node-1|portal\.example\.org|\bcluster\b", yaml.dump(item))])
         executor = manifests.config(objects["ConfigMap closewrite/closewrite-executor"])
-        self.assertEqual(executor["labels"], ["r", "big"])
+        self.assertEqual((executor["labels"], executor["slots"]), (["r", "big"], 9))
         trigger = objects["ScaledObject closewrite/closewrite-executor"]["spec"]["triggers"][0]
         self.assertEqual(trigger["metadata"]["labels"], "r,big")
+        self.assertEqual(trigger["metadata"]["jobsPerExecutor"], "9")
         uris = [item["spec"]["uris"][0] for name, item in objects.items()
                 if name.startswith("Certificate") and "uris" in item["spec"]]
         self.assertIn("closewrite://executor/closewrite-executor?label=r&label=big", uris)
@@ -477,6 +479,7 @@ class ChartTest(unittest.TestCase):
     def test_what_does_not_fit_together_is_refused(self):
         for settings, said in (("keda=true,hpa=true", "keda and hpa"),
                                ("cloudNativePg=true", "store=postgresql"),
+                               ("watcher.namespace=closewrite", "namespace of their own"),
                                ("store=postgresql,backup=true", "store=embedded")):
             with self.assertRaisesRegex(RuntimeError, said):
                 manifests.helm("--set", settings)

@@ -29,7 +29,8 @@ _SCALED = "or .Values.keda .Values.hpa"
 # What values say in the files that services have by default.
 _CONFIG_VALUES = {
     "executor": ' | replace "labels: [cluster]" (printf "labels: [%s]" '
-                '(.Values.executor.labels | replace "," ", "))',
+                '(.Values.executor.labels | replace "," ", ")) '
+                '| replace "slots: 4" (printf "slots: %v" .Values.executor.slots)',
     "portal": ' | replace "portal.example.org" .Values.portal.host',
 }
 # Of the volumes of a pod these are the last; what they are a cluster decides.
@@ -57,8 +58,8 @@ def _image(service):
 def _config(service):
     path = f'printf "files/%s/{service}.yaml" (ternary "tls" "plain" .Values.certificates)'
     name = 'printf "closewrite-coordinator.%s.svc" .Release.Namespace'
-    return (f".Values.config.{service} | default (.Files.Get ({path})) "
-            f'| replace "{_SERVICE_NAME}" ({name}){_CONFIG_VALUES.get(service, "")}')
+    ours = f'.Files.Get ({path}){_CONFIG_VALUES.get(service, "")}'
+    return f'.Values.config.{service} | default ({ours}) | replace "{_SERVICE_NAME}" ({name})'
 
 
 class _Maker:
@@ -122,6 +123,8 @@ class _Maker:
             spec["maxReplicaCount"] = most
             spec["triggers"][0]["metadata"]["labels"] = self.made.value(
                 ".Values.executor.labels | quote")
+            spec["triggers"][0]["metadata"]["jobsPerExecutor"] = self.made.value(
+                ".Values.executor.slots | quote")
             spec["triggers"][0]["authenticationRef"] = self.made.value_if(
                 ".Values.certificates", "{name: closewrite-keda}")
 
@@ -231,7 +234,8 @@ _COMMENTS = {
     "coordinator": "`image` is a whole name, in the place of the registry's. Replicas are of\n"
                    "# postgresql, storage is of embedded.",
     "executor": "The pod has 127 s more than `drain_timeout` of executor.yaml to end.\n"
-                "# `labels`, with commas, are what it offers; a file of your own says its own.",
+                "# `labels`, with commas, and `slots` are those of executor.yaml, also of\n"
+                "# a file of your own: KEDA and the certificate need them.",
     "portal": "`host` is the name that browsers reach it by.",
     "watcher": "`node` is the name of the node with the label, for the watcher's certificate.",
     "keda": "Components of deploy/kubernetes, each of which is described there.",
@@ -264,7 +268,8 @@ def _values():
     grace = executor["template"]["spec"]["terminationGracePeriodSeconds"]
     values["executor"].update(replicas=executor["replicas"],
                               replicasMax=scaled["ScaledObject"]["spec"]["maxReplicaCount"],
-                              terminationGracePeriodSeconds=grace, labels="cluster")
+                              terminationGracePeriodSeconds=grace, labels="cluster",
+                              slots=4)
     values["portal"]["host"] = "portal.example.org"
     values["watcher"].update(namespace="closewrite-watchers", node="node-1",
                              nodeSelector=watcher["template"]["spec"]["nodeSelector"])
