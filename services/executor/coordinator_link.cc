@@ -66,6 +66,11 @@ bool CoordinatorLink::draining() const {
   return draining_;
 }
 
+bool CoordinatorLink::told_to_drain() const {
+  absl::MutexLock lock(&mutex_);
+  return told_to_drain_;
+}
+
 CoordinatorLink::Numbers CoordinatorLink::numbers() const {
   absl::MutexLock lock(&mutex_);
   Numbers numbers = numbers_;

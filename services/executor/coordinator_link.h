@@ -85,6 +85,8 @@ class CoordinatorLink {
   std::string session_id() const;
   bool connected() const;
   bool draining() const;
+  // By the coordinator, and not because it drains already.
+  bool told_to_drain() const;
   // Counts are since the start; times are on the clock of SinceBoot().
   struct Numbers {
     bool connected = false;

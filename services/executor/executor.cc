@@ -176,11 +176,7 @@ absl::Status Executor::Open(bool guarded) {
                                .journal = journal_.get(),
                                .table = table_.get(),
                                .bell = &link_bell_,
-                               .on_drain =
-                                   [this] {
-                                     told_ = true;
-                                     if (on_drain_) on_drain_();
-                                   },
+                               .on_drain = on_drain_,
                                .volumes = [this] { return probe_->Volumes(); }});
   auto server = Server::Start({.listen = config_.listen(),
                                .reflection = !config_.has_reflection() || config_.reflection(),
@@ -254,7 +250,9 @@ bool Executor::WaitForCommands(absl::Duration within) {
 bool Executor::Drain() {
   link_->Drain();
   server_->Drain();
-  if (config_.on_stop() == v1::ON_STOP_LEAVE && !told_) BecomeDrainState(DrainState::kLeaving);
+  if (config_.on_stop() == v1::ON_STOP_LEAVE && !link_->told_to_drain()) {
+    BecomeDrainState(DrainState::kLeaving);
+  }
   table_->Drain();
   LogInfo("draining", {{"running", table_->running()}});
   if (!WaitForCommands(FromProto(config_.drain_timeout())) &&

@@ -86,7 +86,6 @@ class Executor {
 
   const v1::ExecutorConfig config_;
   const std::function<void()> on_drain_;
-  std::atomic<bool> told_{false};  // to drain, by the coordinator
   std::atomic<DrainState> drain_{DrainState::kWaiting};
   Fd supervisor_image_;
   std::unique_ptr<GuardianProcess> guardian_;  // may be absent
